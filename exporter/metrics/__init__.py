@@ -1,0 +1,1 @@
+"""Turns a snapshot into metric families and bytes."""

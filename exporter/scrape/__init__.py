@@ -1,0 +1,1 @@
+"""Spends a scrape's deadline and an account's budget well."""

@@ -1,0 +1,1 @@
+"""Decides what is watched and remembers what was seen."""

@@ -1,0 +1,1 @@
+"""Speaks to ApsaraVideo VOD; knows nothing of Prometheus."""
