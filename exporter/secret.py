@@ -6,7 +6,7 @@ from pydantic import Secret
 
 
 class SecretText(Secret[str]):
-    """Prints as `<secret>` by `str`, `repr`, `format` and in the JSON of a model; `get_secret_value()` gives the text."""
+    """Prints as `<secret>` by `str`, `repr`, `format` and in a model's JSON; `get_secret_value()` gives the text."""
 
     def _display(self) -> str:
         return "<secret>"

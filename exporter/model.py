@@ -1,0 +1,110 @@
+"""Transcode task, job, output and stream as frozen records, and the statuses they can have.
+
+Units are Prometheus's base units, whatever the API uses: bits per second, bytes, seconds, pixels, Unix time in
+seconds, ratios from 0 to 1. `None` and `""` mean that the API did not say.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+UNKNOWN = "unknown"
+
+TASK_FINAL = ("CompleteAllSucc", "CompleteAllFail", "CompletePartialSucc")
+TASK_STATUSES = ("Processing", "Partial", *TASK_FINAL)
+
+JOB_FINAL = ("TranscodeSuccess", "TranscodeFail", "TranscodeCancelled")
+JOB_STATUSES = ("Submitted", "Transcoding", *JOB_FINAL)
+
+DEFINITIONS = ("LD", "SD", "HD", "FHD", "OD", "2K", "4K", "SQ", "HQ", "AUTO")
+
+# As documented samples misspell them.
+_MISSPELT = {"CompleteAllSucces": "CompleteAllSucc", "CompeleteAllSucc": "CompleteAllSucc"}
+
+
+def task_status(status: str) -> str:
+    """The status meant, one of `TASK_STATUSES`, or `unknown`."""
+    status = _MISSPELT.get(status, status)
+    return status if status in TASK_STATUSES else UNKNOWN
+
+
+def job_status(status: str) -> str:
+    """The status meant, one of `JOB_STATUSES`, or `unknown`."""
+    return status if status in JOB_STATUSES else UNKNOWN
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """One stream of an output file. `kind` is `video`, `audio` or `subtitle`; `index` is its place in the file."""
+
+    kind: str
+    index: str
+    codec: str = ""
+    bitrate: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """The file a job has made. `encryption` is the type: `AliyunVoDEncryption`, `HLSEncryption` or `""`."""
+
+    url: str = ""
+    format: str = ""
+    encryption: str = ""
+    bitrate: float | None = None
+    size: float | None = None
+    duration: float | None = None
+    frames_per_second: float | None = None
+    width: float | None = None
+    height: float | None = None
+    streams: tuple[Stream, ...] = ()
+    watermark_ids: tuple[str, ...] = ()
+
+    def codec(self, kind: str) -> str:
+        """The codec of the first stream of this kind, or `""`."""
+        return next((stream.codec for stream in self.streams if stream.kind == kind), "")
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One output definition of a task. `status` is as the API wrote it, stripped; `id` may be empty."""
+
+    id: str
+    definition: str = ""
+    status: str = ""
+    progress: float | None = None
+    created: float | None = None
+    completed: float | None = None
+    priority: str = ""
+    template_id: str = ""
+    input_url: str = ""
+    error_code: str = ""
+    error_message: str = ""
+    output: Output | None = None
+
+    @property
+    def finished(self) -> bool:
+        return self.status in JOB_FINAL
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One transcode task. `status` is as the API wrote it, stripped; `jobs` is empty where the source was bad."""
+
+    id: str
+    video_id: str = ""
+    status: str = ""
+    trigger: str = ""
+    template_group_id: str = ""
+    created: float | None = None
+    completed: float | None = None
+    jobs: tuple[Job, ...] = ()
+
+    @property
+    def finished(self) -> bool:
+        return task_status(self.status) in TASK_FINAL
+
+    @property
+    def progress(self) -> float | None:
+        """The mean progress of its jobs, of those that tell one; None where none does."""
+        told = [job.progress for job in self.jobs if job.progress is not None]
+        return sum(told) / len(told) if told else None
