@@ -43,6 +43,11 @@ def clean(text: str, limit: int = FREE_TEXT_LIMIT) -> str:
     return _UNSAFE.sub("\ufffd", text.strip()[:limit])
 
 
+def is_id(text: str) -> bool:
+    """Whether the service can be asked about this id: up to 128 characters, no spaces, commas or unsafe ones."""
+    return _ID.fullmatch(text) is not None
+
+
 def embedded(value: object) -> object:
     """What a text of JSON holds, however many times it was escaped; any other value as it is, an empty text as None.
 
@@ -143,14 +148,11 @@ class Fields:
         return None
 
     def id(self, name: str, *, required: bool = False) -> str:
-        """An id: up to 128 characters that can be sent back as they came, no spaces, no commas; or `""`.
-
-        Where it is `required`, its absence is odd.
-        """
+        """An id as `is_id` has it, or `""`; where it is `required`, its absence is odd."""
         text = self._text(name)
         if text is None:
             return ""
-        if _ID.fullmatch(text):
+        if is_id(text):
             return text
         if text or required:
             self.note(name)

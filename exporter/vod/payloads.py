@@ -204,18 +204,14 @@ def _video(source: dict[str, object], odd: list[str]) -> Video:
 
 
 def _jobs(source: dict[str, object], odd: list[str]) -> tuple[Job, ...]:
-    nameless = []
-    named: dict[str, Job] = {}
+    found: dict[str | int, Job] = {}
     rows = _rows(source, "TranscodeJobInfoList", "TranscodeJobInfo", odd)
-    for row in _objects(rows, "TranscodeJobInfoList", odd):
+    for place, row in enumerate(_objects(rows, "TranscodeJobInfoList", odd)):
         job = _job(row, odd)
-        if not job.id:
-            nameless.append(job)
-            continue
-        if job.id in named:
+        if job.id in found:
             odd.append("TranscodeJobId")
-        named[job.id] = job
-    return (*named.values(), *nameless)
+        found[job.id or place] = job
+    return tuple(found.values())
 
 
 def _job(source: dict[str, object], odd: list[str]) -> Job:
