@@ -17,7 +17,7 @@
             ├── NotFoundError        this id is gone
             └── RequestRejected      the service does not accept the request, or its code is new to us
 
-Foreign exceptions are translated in one place each: `requests` and `urllib3` in `vod/client.py`,
+Foreign exceptions are translated in one place each: `requests` and `urllib3` in `vod/transport.py`,
 `yaml` and `pydantic` in `config.py`, the provider chain's in `vod/credentials.py`.
 """
 

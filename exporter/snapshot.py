@@ -1,0 +1,69 @@
+"""What is known at one moment, frozen: what a scrape hands to the metrics and the pages."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from exporter.model import Job, Task
+
+
+@dataclass(frozen=True, slots=True)
+class ShownJob:
+    """A job with the task it belongs to."""
+
+    job: Job
+    task_id: str
+    video_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class ShownTask:
+    """A task without its jobs, and the mean progress of them."""
+
+    task: Task
+    progress: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerView:
+    """What the ledger of one account shows. Times are Unix seconds.
+
+    `tasks` and `jobs` are those with series of their own; the counts are over everything shown, bounded or not:
+    `task_counts` by status, `job_counts` by definition and status, `oldest_unfinished` by definition.
+    """
+
+    tasks: tuple[ShownTask, ...] = ()
+    jobs: tuple[ShownJob, ...] = ()
+    task_counts: Mapping[str, int] = field(default_factory=dict)
+    job_counts: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    oldest_unfinished: Mapping[str, float] = field(default_factory=dict)
+    tracked_tasks: Mapping[str, int] = field(default_factory=dict)
+    oldest_refresh: float | None = None
+    stale_jobs: int = 0
+    truncated_jobs: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class AccountSnapshot:
+    """One account: how reading it goes, and what its ledger shows.
+
+    `up` is None as long as nothing was asked; `last_error` is a line of text with no secret in it.
+    """
+
+    name: str
+    region: str
+    endpoint: str
+    up: bool | None = None
+    last_success: float | None = None
+    last_error: str = ""
+    last_error_at: float | None = None
+    refresh_duration: float | None = None
+    view: LedgerView = field(default_factory=LedgerView)
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """All accounts, in the order of the configuration."""
+
+    accounts: tuple[AccountSnapshot, ...] = ()

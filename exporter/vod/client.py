@@ -1,0 +1,225 @@
+"""ApsaraVideo VOD over HTTP: one method per operation, each bounded by a deadline, a budget and a size."""
+
+from __future__ import annotations
+
+import json
+import random
+import time
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Protocol
+from urllib.parse import urlsplit
+
+from exporter import __version__
+from exporter.deadline import Deadline
+from exporter.errors import (
+    ConnectionFailed,
+    MalformedResponse,
+    TemporaryError,
+    Throttled,
+    TokenExpired,
+    VodError,
+)
+from exporter.vod import payloads, signing
+from exporter.vod.credentials import Credentials, Keys
+from exporter.vod.limiter import Limiter
+from exporter.vod.refusals import bare_refusal, refusal
+from exporter.vod.transport import Answer, Http
+
+API_VERSION = "2017-03-21"
+JOB_IDS_PER_CALL = 10
+TASKS_PER_PAGE = 50
+VIDEOS_PER_PAGE = 100
+PAGE_CAP = 50  # 5,000 rows is all that GetVideoList gives
+ATTEMPTS = 4
+_BACKOFF_SECONDS = 0.2  # doubled with each attempt, and spread, so that replicas do not come back in step
+
+
+class Observer(Protocol):
+    """Hears of every request sent. `code` is None after a success, otherwise the `code` of the `VodError`."""
+
+    def __call__(self, *, action: str, seconds: float, code: str | None) -> None: ...
+
+
+def ignore(*, action: str, seconds: float, code: str | None) -> None:
+    """The observer that does nothing."""
+
+
+class Client:
+    """One account in one region. Safe to use from several threads.
+
+    `endpoint` is `http(s)://host[:port]`. Every method raises the `VodError`s of `exporter.errors`, after it has tried
+    again where that may help and the deadline allows.
+    """
+
+    def __init__(
+        self,
+        *,
+        endpoint: str,
+        credentials: Credentials,
+        limiter: Limiter,
+        connections: int = 8,
+        observer: Observer = ignore,
+    ) -> None:
+        self._endpoint = endpoint
+        self._host = urlsplit(endpoint).netloc
+        self._credentials = credentials
+        self._limiter = limiter
+        self._observer = observer
+        self._http = Http(connections)
+
+    def close(self) -> None:
+        self._http.close()
+
+    def get_task(self, task_id: str, deadline: Deadline) -> payloads.TaskReply:
+        """`GetTranscodeTask` by `TranscodeTaskId`: the task with all its jobs."""
+        body = self._call("GetTranscodeTask", {"TranscodeTaskId": task_id}, deadline)
+        return payloads.task_reply(body)
+
+    def get_jobs(self, job_ids: Sequence[str], deadline: Deadline) -> payloads.JobsReply:
+        """`GetTranscodeTask` by `JobIds`: up to `JOB_IDS_PER_CALL` jobs of any tasks."""
+        body = self._call("GetTranscodeTask", {"JobIds": ",".join(job_ids)}, deadline)
+        return payloads.jobs_reply(body)
+
+    def list_tasks(self, video_id: str, deadline: Deadline) -> Iterator[payloads.TaskListReply]:
+        """`ListTranscodeTask`, a page at a time: the tasks of one video in the past year, without their jobs.
+
+        The service tells no total and no order; a short page, or one with nothing new, is the last.
+        """
+        parameters = {"VideoId": video_id, "PageSize": str(TASKS_PER_PAGE)}
+        seen: set[str] = set()
+        for page in range(1, PAGE_CAP + 1):
+            body = self._call("ListTranscodeTask", {**parameters, "PageNo": str(page)}, deadline)
+            reply = payloads.task_list_reply(body)
+            yield reply
+            new = {task.id for task in reply.tasks} - seen
+            if reply.rows < TASKS_PER_PAGE or not new:
+                return
+            seen |= new
+
+    def list_videos(
+        self, deadline: Deadline, *, statuses: Sequence[str] = (), created: tuple[float, float] | None = None
+    ) -> Iterator[payloads.VideoListReply]:
+        """`GetVideoList`, a page at a time: videos with one of `statuses`, created between two Unix times."""
+        parameters = {"PageSize": str(VIDEOS_PER_PAGE)}
+        if statuses:
+            parameters["Status"] = ",".join(statuses)
+        if created is not None:
+            parameters["StartTime"], parameters["EndTime"] = map(_timestamp, created)
+        seen: set[str] = set()
+        for page in range(1, PAGE_CAP + 1):
+            body = self._call("GetVideoList", {**parameters, "PageNo": str(page)}, deadline)
+            reply = payloads.video_list_reply(body)
+            yield reply
+            new = {video.id for video in reply.videos} - seen
+            if reply.rows < VIDEOS_PER_PAGE or not new:
+                return
+            seen |= new
+
+    def _call(self, action: str, parameters: Mapping[str, str], deadline: Deadline) -> object:
+        """The JSON body of a 200 answer. Each attempt is paid for from the budget and signed anew."""
+        renewed = False
+        for attempt in range(1, ATTEMPTS + 1):
+            self._limiter.acquire(action, deadline)
+            started = time.monotonic()
+            try:
+                body = self._send(action, parameters, deadline)
+            except VodError as error:
+                self._observer(action=action, seconds=time.monotonic() - started, code=error.code)
+                if isinstance(error, TokenExpired) and not renewed:
+                    self._credentials.renew()
+                    renewed = True
+                    continue
+                pause = _pause(error, attempt)
+                if pause is None or attempt == ATTEMPTS or pause >= deadline.remaining():
+                    raise
+                time.sleep(pause)
+            else:
+                self._observer(action=action, seconds=time.monotonic() - started, code=None)
+                return body
+        raise AssertionError("the last attempt returns or raises")
+
+    def _send(self, action: str, parameters: Mapping[str, str], deadline: Deadline) -> object:
+        keys = self._credentials.keys()
+        query = signing.canonical_query(parameters)
+        headers = self._signed_headers(action, query, keys)
+        answer = self._http.post(f"{self._endpoint}/?{query}", headers=headers, deadline=deadline, name=action)
+        return _body(action, answer, keys)
+
+    def _signed_headers(self, action: str, query: str, keys: Keys) -> dict[str, str]:
+        headers = {
+            "host": self._host,
+            "accept": "application/json",
+            "accept-encoding": "gzip",
+            "user-agent": f"vod-transcode-exporter/{__version__}",
+            "x-acs-action": action,
+            "x-acs-content-sha256": signing.EMPTY_BODY_SHA256,
+            "x-acs-date": _timestamp(time.time()),
+            "x-acs-signature-nonce": uuid.uuid4().hex,
+            "x-acs-version": API_VERSION,
+        }
+        if keys.security_token is not None:
+            headers["x-acs-accesskey-id"] = keys.access_key_id
+            headers["x-acs-security-token"] = keys.security_token.get_secret_value()
+        secret = keys.access_key_secret.get_secret_value()
+        headers["authorization"] = signing.authorization(
+            keys.access_key_id, secret, method="POST", query=query, headers=headers
+        )
+        return headers
+
+
+def _timestamp(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _pause(error: VodError, attempt: int) -> float | None:
+    """Seconds to wait before the next attempt; None where another attempt cannot help."""
+    if isinstance(error, (Throttled, TemporaryError)):
+        if error.retry_after is not None:
+            return error.retry_after
+    elif not (isinstance(error, ConnectionFailed) and error.code == "reset"):
+        return None
+    return _BACKOFF_SECONDS * 2.0 ** (attempt - 1) * random.uniform(0.5, 1.5)  # noqa: S311 - spreads load, guards nothing
+
+
+def _body(action: str, answer: Answer, keys: Keys) -> object:
+    status, content = answer.status, answer.content
+    retry_after = _seconds(answer.headers.get("Retry-After"))
+    try:
+        body: object = json.loads(content, parse_int=_integer)
+    except (ValueError, RecursionError):
+        if status != 200:
+            raise bare_refusal(action, status=status, retry_after=retry_after) from None
+        kind = "empty" if not content.strip() else "html" if content.lstrip()[:1] == b"<" else "not_json"
+        raise MalformedResponse(
+            f"{action}: HTTP 200 with a body that is {kind}; check the endpoint", code=kind
+        ) from None
+    if (error := payloads.error_reply(body)) is not None:
+        message = _without_secrets(error.message, keys)
+        raise refusal(action, status=status, code=error.code, message=message, retry_after=retry_after)
+    if status != 200:
+        raise bare_refusal(action, status=status, retry_after=retry_after)
+    if not isinstance(body, dict):
+        raise MalformedResponse(
+            f"{action}: HTTP 200 with JSON that is no object; check the endpoint", code="not_object"
+        )
+    return body
+
+
+def _integer(digits: str) -> float:
+    """Python refuses integers of thousands of digits, and with them the whole body; here they cost one field."""
+    return int(digits) if len(digits) <= 40 else float("inf")
+
+
+def _seconds(header: str | None) -> float | None:
+    """`Retry-After` in seconds; its other form, a date, is taken as absent."""
+    return float(header) if header is not None and header.isascii() and header.isdigit() and len(header) < 6 else None
+
+
+def _without_secrets(text: str, keys: Keys) -> str:
+    """VOD quotes the request it could not verify, security token included."""
+    for secret in (keys.access_key_secret, keys.security_token):
+        if secret is not None and (value := secret.get_secret_value()):
+            text = text.replace(value, str(secret))
+    return text
