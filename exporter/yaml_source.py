@@ -1,0 +1,312 @@
+"""Strict YAML: plain data with the line of every key, and every fault at once.
+
+Stricter than YAML on purpose. Booleans are `true` and `false`, numbers are plain decimals, and whatever else YAML 1.1
+takes for a boolean, number, date or nothing (`no`, `012`, `1:30`, `~`) is a fault, as are duplicate keys, anchors,
+aliases, merge keys, tags and a second document.
+
+The pure Python loader of PyYAML is used even where libyaml is there, so that lines are the same everywhere.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+from yaml.events import (
+    AliasEvent,
+    DocumentStartEvent,
+    Event,
+    MappingEndEvent,
+    MappingStartEvent,
+    ScalarEvent,
+    SequenceEndEvent,
+    SequenceStartEvent,
+    StreamEndEvent,
+)
+from yaml.reader import Reader
+
+KeyPath = tuple[str | int, ...]
+
+MAX_BYTES = 1 << 20
+MAX_DEPTH = 16
+
+_INTEGER = re.compile(r"-?(?:0|[1-9][0-9]{0,14})")
+_DECIMAL = re.compile(r"-?(?:0|[1-9][0-9]{0,14})\.[0-9]{1,15}")
+_OTHER_NUMBER = re.compile(r"[-+]?(?:[0-9][0-9_]*\.?[0-9_]*|\.[0-9_]+)(?:[eE][-+]?[0-9]+)?|[-+]?0[oO][0-7_]+")
+_REFERENCE = re.compile(r"\$(?:\$|\{([^}]*)(\}?))")
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+# What YAML 1.1 makes of a plain scalar, by the tag its resolver gives.
+_SURPRISES = {
+    "bool": "is a boolean to YAML 1.1; write true or false, or quote it if it is text",
+    "int": "is not a plain decimal number, and YAML versions differ on it; write it in decimal, or quote it",
+    "null": "is nothing to YAML; write a value, or remove it",
+    "timestamp": "is a date to YAML 1.1; quote it if it is text",
+    "merge": "is a merge key to YAML 1.1; quote it if it is text",
+    "value": "has a meaning of its own in YAML 1.1; quote it if it is text",
+}
+_SURPRISES["float"] = _SURPRISES["int"]
+_SEXAGESIMAL = "is a number of base 60 to YAML 1.1; write a duration such as 1m30s, or quote it if it is text"
+
+# PyYAML's words may quote the file, and so a secret: only these are recognised, and none is passed on.
+_SYNTAX = {
+    "found character '\\t'": "a tab cannot indent YAML; use spaces",
+    "mapping values are not allowed": "a `:` stands where no key can be; quote the text that holds it",
+    "found unexpected end of stream": "a quote or bracket is not closed; close it",
+    "expected ',' or": "a `[` or `{` is not closed, or lacks a comma; close it, and quote text with brackets",
+    "expected <block end>": "the indentation does not fit; align keys of one mapping and items of one list",
+    "could not find expected ':'": "a key has no `:`; add it, or indent the line under its key",
+    "found undefined tag handle": "YAML tags (`!`) are not accepted; remove it, and quote text",
+}
+_SYNTAX_OTHER = "this is not YAML; check indentation, quotes, brackets and colons here and on the line above"
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One fault: its line from 1, the key it is about (empty: the file) and `what is wrong; remedy`."""
+
+    line: int
+    path: KeyPath
+    text: str
+
+
+class Expanded(str):
+    """Text that holds the value of an environment variable: not to be shown. `written` is what the file says."""
+
+    __slots__ = ("written",)
+    written: str
+
+
+class _Broken:
+    """Stands in the data where a fault left no value."""
+
+    def __repr__(self) -> str:
+        return "<broken>"
+
+
+BROKEN = _Broken()
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A file as dicts, lists, text, numbers and booleans; `BROKEN` at the paths in `broken`.
+
+    `lines` has the line of each key (of each item in a list). `complete` is false where reading stopped early: then
+    `data` is not the whole file.
+    """
+
+    data: object
+    lines: Mapping[KeyPath, int]
+    faults: tuple[Fault, ...]
+    broken: frozenset[KeyPath]
+    complete: bool
+
+
+def read(path: Path, *, environ: Mapping[str, str], hidden: Callable[[KeyPath], bool]) -> Source:
+    """The file at `path`; see `parse`. A byte order mark is skipped."""
+    try:
+        with path.open("rb") as file:
+            raw = file.read(MAX_BYTES + 1)
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else "not a path"
+        return _failed(f"cannot be read ({reason}); name a readable YAML file")
+    if len(raw) > MAX_BYTES:
+        return _failed(f"is larger than {MAX_BYTES >> 20} MiB; name a configuration file")
+    try:
+        text = raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = raw.count(b"\n", 0, error.start) + 1
+        return _failed("is not UTF-8 here; save the file as UTF-8", line)
+    return parse(text, environ=environ, hidden=hidden)
+
+
+def parse(text: str, *, environ: Mapping[str, str], hidden: Callable[[KeyPath], bool]) -> Source:
+    """`text` as data, with `${NAME}` in values replaced from `environ` and `$$` by a dollar sign.
+
+    Values of the paths for which `hidden` is true do not appear in faults.
+    """
+    odd = Reader.NON_PRINTABLE.search(text)
+    if odd:
+        line = text.count("\n", 0, odd.start()) + 1
+        return _failed(f"holds the control character U+{ord(odd[0]):04X} here; remove it", line)
+    return _Builder(text, environ, hidden).build()
+
+
+def _failed(text: str, line: int = 1) -> Source:
+    return Source(None, {}, (Fault(line, (), text),), frozenset(), complete=False)
+
+
+class _Stop(Exception):
+    """Reading cannot go on; the fault is noted."""
+
+
+class _Builder:
+    def __init__(self, text: str, environ: Mapping[str, str], hidden: Callable[[KeyPath], bool]) -> None:
+        self._loader = yaml.SafeLoader(text)
+        self._environ = environ
+        self._hidden = hidden
+        self._lines: dict[KeyPath, int] = {}
+        self._faults: list[Fault] = []
+        self._broken: set[KeyPath] = set()
+
+    def build(self) -> Source:
+        data: object = None
+        try:
+            data = self._document()
+        except _Stop:
+            return Source(None, self._lines, tuple(self._faults), frozenset(self._broken), complete=False)
+        return Source(data, self._lines, tuple(self._faults), frozenset(self._broken), complete=True)
+
+    def _document(self) -> object:
+        self._next()  # the start of the stream
+        start = self._next()
+        if isinstance(start, StreamEndEvent):
+            self._fault(1, (), "is empty; it needs at least `accounts`")
+            raise _Stop
+        first = self._next()
+        self._lines[()] = _line(first)
+        data = self._node(first, ())
+        self._next()  # the end of the document
+        end = self._next()
+        if isinstance(end, DocumentStartEvent):
+            self._fault(_line(end), (), "has a second document from here; keep one document in a file")
+        return data
+
+    def _next(self) -> Event:
+        try:
+            event: Event = self._loader.get_event()  # type: ignore[no-untyped-call]
+        except (yaml.YAMLError, ValueError, OverflowError) as error:
+            problem = str(getattr(error, "problem", ""))
+            mark = getattr(error, "problem_mark", None)
+            line = mark.line + 1 if mark else self._loader.line + 1
+            text = next((ours for theirs, ours in _SYNTAX.items() if problem.startswith(theirs)), _SYNTAX_OTHER)
+        else:
+            return event
+        self._fault(line, (), text)
+        raise _Stop
+
+    def _fault(self, line: int, path: KeyPath, text: str) -> _Broken:
+        self._faults.append(Fault(line, path, text))
+        return BROKEN
+
+    def _node(self, event: Event, path: KeyPath) -> object:
+        self._lines.setdefault(path, _line(event))
+        value = self._value(event, path)
+        if value is BROKEN:
+            self._broken.add(path)
+        return value
+
+    def _value(self, event: Event, path: KeyPath) -> object:
+        line = _line(event)
+        if len(path) >= MAX_DEPTH:
+            self._fault(line, path, f"is nested deeper than {MAX_DEPTH} levels; nothing here goes that deep")
+            raise _Stop
+        if isinstance(event, AliasEvent):
+            return self._fault(line, path, "YAML aliases (`*`) are not accepted; write the value out, or quote it")
+        if getattr(event, "anchor", None) is not None:
+            self._fault(line, path, "YAML anchors (`&`) are not accepted; write the value out, or quote it")
+        tagged = getattr(event, "tag", None) is not None
+        if tagged:
+            self._fault(line, path, "YAML tags (`!`) are not accepted; remove it, and quote text")
+        if isinstance(event, SequenceStartEvent):
+            return self._sequence(path)
+        if isinstance(event, MappingStartEvent):
+            return self._mapping(path)
+        assert isinstance(event, ScalarEvent)  # noqa: S101 - what is left where a node begins
+        return BROKEN if tagged else self._scalar(event, path)
+
+    def _sequence(self, path: KeyPath) -> list[object]:
+        items: list[object] = []
+        while not isinstance(event := self._next(), SequenceEndEvent):
+            items.append(self._node(event, (*path, len(items))))
+        return items
+
+    def _mapping(self, path: KeyPath) -> dict[str, object]:
+        mapping: dict[str, object] = {}
+        while not isinstance(event := self._next(), MappingEndEvent):
+            key = self._key(event, path)
+            if key is None:
+                self._value(self._next(), (*path, "?"))
+                continue
+            inner = (*path, key)
+            if key in mapping:
+                first = self._lines[inner]
+                self._fault(_line(event), inner, f"is given twice, first on line {first}; keep one")
+                self._value(self._next(), inner)
+                continue
+            self._lines.setdefault(inner, _line(event))
+            mapping[key] = self._node(self._next(), inner)
+        return mapping
+
+    def _key(self, event: Event, path: KeyPath) -> str | None:
+        """The text of a key; None with the fault noted where it is not a plain one."""
+        line = _line(event)
+        if not isinstance(event, ScalarEvent) or event.tag is not None or event.anchor is not None:
+            if not isinstance(event, ScalarEvent):
+                self._value(event, (*path, "?"))
+            self._fault(line, path, "has a key that is not plain text; write the key alone, then `:`")
+            return None
+        if event.value == "<<" and not event.style:
+            self._fault(line, path, "YAML merge keys (`<<`) are not accepted; write the keys out")
+            return None
+        return str(event.value)
+
+    def _scalar(self, event: ScalarEvent, path: KeyPath) -> object:
+        text = event.value
+        if not event.style:
+            if text in ("true", "false"):
+                return text == "true"
+            if _INTEGER.fullmatch(text):
+                return int(text)
+            if _DECIMAL.fullmatch(text):
+                return float(text)
+            surprise = _surprise(text)
+            if surprise:
+                subject = "the value" if self._hidden(path) or not text else text
+                return self._fault(_line(event), path, f"{subject} {surprise}")
+        return self._expand(text, _line(event), path) if "$" in text else text
+
+    def _expand(self, text: str, line: int, path: KeyPath) -> object:
+        problems: list[str] = []
+
+        def replace(match: re.Match[str]) -> str:
+            if match[0] == "$$":
+                return "$"
+            if not match[2] or not _NAME.fullmatch(match[1]):
+                problems.append("`${` begins no ${NAME}; write ${NAME}, or $${ for plain text")
+            elif match[1] not in self._environ:
+                problems.append(f"the environment variable {match[1]} is not set; set it, or write $${{ for plain text")
+            elif not self._environ[match[1]]:
+                problems.append(f"the environment variable {match[1]} is empty; give it a value")
+            else:
+                return self._environ[match[1]]
+            return ""
+
+        expanded = Expanded(_REFERENCE.sub(replace, text))
+        expanded.written = text
+        for problem in dict.fromkeys(problems):
+            self._fault(line, path, problem)
+        return BROKEN if problems else expanded
+
+
+def _surprise(text: str) -> str | None:
+    """Why a plain scalar that is no boolean or decimal number is not text either; None where it is text."""
+    if not text:
+        return "is missing; write one, or remove the key"
+    for tag, pattern in yaml.SafeLoader.yaml_implicit_resolvers.get(text[0], []):
+        if pattern.match(text):
+            kind = tag.rpartition(":")[2]
+            if kind in ("int", "float") and ":" in text:
+                return _SEXAGESIMAL
+            return _SURPRISES.get(kind, _SURPRISES["value"])
+    if text in ("y", "Y", "n", "N"):
+        return _SURPRISES["bool"]
+    return _SURPRISES["int"] if _OTHER_NUMBER.fullmatch(text) else None
+
+
+def _line(event: Event) -> int:
+    mark = event.start_mark
+    return mark.line + 1 if mark else 1
