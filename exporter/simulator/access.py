@@ -1,0 +1,132 @@
+"""Who may call: access key, signature, clock skew and nonce, checked as the service checks them."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+import time
+from calendar import timegm
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from threading import Lock
+
+from exporter.simulator.refusal import Refusal, missing
+from exporter.vod.signing import ALGORITHM, canonical_query, signature
+
+VERSION = "2017-03-21"
+SKEW = 900.0
+MAX_NONCES = 200_000
+_MUST_SIGN = frozenset(
+    ("host", "x-acs-action", "x-acs-version", "x-acs-date", "x-acs-signature-nonce", "x-acs-content-sha256")
+)
+_AUTHORIZATION = re.compile(
+    ALGORITHM + r" +Credential=([^,\s]+), *SignedHeaders=([a-z0-9;-]+), *Signature=([0-9a-f]{64})"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One call as it came; header names are in lower case."""
+
+    method: str
+    path: str
+    parameters: Mapping[str, str]
+    headers: Mapping[str, str]
+    body: bytes = b""
+
+    @property
+    def action(self) -> str:
+        return self.headers.get("x-acs-action", "")
+
+
+class Access:
+    """Admits calls signed with one access key. `wall` is the clock that dates are compared with."""
+
+    def __init__(self, *, access_key_id: str, access_key_secret: str, wall: Callable[[], float] = time.time) -> None:
+        self._id = access_key_id
+        self._secret = access_key_secret
+        self._wall = wall
+        self._lock = Lock()
+        self._nonces: dict[str, float] = {}
+
+    def check(self, request: Request) -> None:
+        """Raises `Refusal` unless the request is signed with the key, in time, and not a repetition."""
+        text = request.headers.get("authorization")
+        if text is None:
+            raise missing("Authorization")
+        match = _AUTHORIZATION.fullmatch(text.strip())
+        if match is None:
+            raise Refusal("IncompleteSignature", "The request signature does not conform to Aliyun standards.")
+        access_key_id, names, told = match.groups()
+        if not hmac.compare_digest(access_key_id.encode(), self._id.encode()):
+            raise Refusal("InvalidAccessKeyId.NotFound", "Specified access key is not found.")
+        self._check_headers(request, names.split(";"))
+        self._check_date(request.headers["x-acs-date"])
+        self._check_signature(request, names.split(";"), told)
+        self._check_nonce(request.headers["x-acs-signature-nonce"])
+
+    def _check_headers(self, request: Request, names: list[str]) -> None:
+        for name in sorted(_MUST_SIGN - request.headers.keys()):
+            raise missing(name)
+        sent = {name for name in request.headers if name.startswith("x-acs-")}
+        unsigned = sorted((_MUST_SIGN | sent) - set(names))
+        absent = sorted(set(names) - request.headers.keys())
+        if unsigned or absent:
+            fault = f"not signed: {', '.join(unsigned)}" if unsigned else f"signed but not sent: {', '.join(absent)}"
+            raise Refusal("SignatureDoesNotMatch", f"Specified signature does not cover the headers; {fault}.")
+        if request.headers["x-acs-version"] != VERSION:
+            raise Refusal("InvalidVersion", "Specified parameter Version is not valid.")
+
+    def _check_date(self, text: str) -> None:
+        try:
+            date = timegm(time.strptime(text, "%Y-%m-%dT%H:%M:%SZ"))
+        except ValueError:
+            raise Refusal(
+                "InvalidTimeStamp.Format", "Specified time stamp or date value is not well formatted."
+            ) from None
+        if abs(self._wall() - date) > SKEW:
+            raise Refusal("InvalidTimeStamp.Expired", "Specified time stamp or date value is expired.")
+
+    def _check_signature(self, request: Request, names: list[str], told: str) -> None:
+        query = canonical_query(request.parameters)
+        expected = signature(
+            self._secret, method=request.method, query=query, headers=request.headers, signed=names, path=request.path
+        )
+        whole = hmac.compare_digest(
+            hashlib.sha256(request.body).hexdigest().encode(), request.headers["x-acs-content-sha256"].encode()
+        )
+        if not (whole and hmac.compare_digest(expected.encode(), told.encode())):
+            raise Refusal(
+                "SignatureDoesNotMatch",
+                "Specified signature does not match our calculation."
+                f" server string to sign is:{string_to_sign(request, names)}",
+            )
+
+    def _check_nonce(self, nonce: str) -> None:
+        now = self._wall()
+        with self._lock:
+            # A nonce comes first in the order of its arrival: the oldest are in front.
+            while self._nonces and (
+                len(self._nonces) >= MAX_NONCES or now - self._nonces[next(iter(self._nonces))] > 2 * SKEW
+            ):
+                del self._nonces[next(iter(self._nonces))]
+            if nonce in self._nonces:
+                raise Refusal("SignatureNonceUsed", "Specified signature nonce was used already.")
+            self._nonces[nonce] = now
+
+
+def string_to_sign(request: Request, names: list[str]) -> str:
+    """What the signature should have been made over: told to a client that got it wrong, it holds no secret."""
+    lines = "".join(f"{name}:{request.headers[name].strip()}\n" for name in sorted(names))
+    canonical = "\n".join(
+        (
+            request.method,
+            request.path,
+            canonical_query(request.parameters),
+            lines,
+            ";".join(sorted(names)),
+            hashlib.sha256(request.body).hexdigest(),
+        )
+    )
+    return f"{ALGORITHM}\n{hashlib.sha256(canonical.encode()).hexdigest()}"

@@ -1,0 +1,177 @@
+"""The operations: parameters in, the JSON body of the answer out. Refuses as the service does.
+
+Where the documentation is silent: a task id goes before job ids, lists are newest first, both ends of a window
+belong to it, and rows past the first 5,000 videos are not shown.
+"""
+
+from __future__ import annotations
+
+from calendar import timegm
+from collections.abc import Callable, Mapping, Sequence
+from time import strptime
+from types import MappingProxyType
+from typing import TypeVar
+
+from exporter.simulator.plan import Task, Video
+from exporter.simulator.refusal import Refusal, invalid, missing
+from exporter.simulator.shapes import Json, figures_json, job_json, task_json, video_json
+from exporter.simulator.state import job_state
+from exporter.simulator.templates import group
+from exporter.simulator.world import World
+
+Parameters = Mapping[str, str]
+T = TypeVar("T")
+
+MAX_IDS = 10
+MAX_VIDEO_ROWS = 5000
+
+
+def answer(world: World, action: str, parameters: Parameters) -> Json:
+    """The body for a call, without its RequestId; raises `Refusal`."""
+    with world.lock:
+        return OPERATIONS[action](world, parameters, world.advance())
+
+
+def _required(parameters: Parameters, name: str) -> str:
+    value = parameters.get(name, "").strip()
+    if not value:
+        raise missing(name)
+    return value
+
+
+def _ids(parameters: Parameters, name: str) -> list[str]:
+    """Each id once, in the order asked."""
+    ids = list(dict.fromkeys(part.strip() for part in _required(parameters, name).split(",") if part.strip()))
+    if not 1 <= len(ids) <= MAX_IDS:
+        raise invalid(name)
+    return ids
+
+
+def _number(parameters: Parameters, name: str, default: int, most: int) -> int:
+    text = parameters.get(name) or str(default)
+    if not (text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= most):
+        raise invalid(name)
+    return int(text[:9])
+
+
+def _window(parameters: Parameters) -> tuple[int | None, int | None]:
+    bounds: list[int | None] = []
+    for name in ("StartTime", "EndTime"):
+        text = parameters.get(name)
+        try:
+            bounds.append(timegm(strptime(text, "%Y-%m-%dT%H:%M:%SZ")) if text else None)
+        except ValueError:
+            raise invalid(name) from None
+    return bounds[0], bounds[1]
+
+
+def _page(rows: Sequence[T], parameters: Parameters, *, largest: int) -> Sequence[T]:
+    size = _number(parameters, "PageSize", 10, largest)
+    begin = (_number(parameters, "PageNo", 1, 10**8) - 1) * size
+    return rows[begin : begin + size]
+
+
+def _video(world: World, parameters: Parameters) -> tuple[Video, list[Task]]:
+    found = world.video(_required(parameters, "VideoId"))
+    if found is None:
+        raise Refusal("InvalidVideo.NotFound", "The video does not exist.")
+    return found
+
+
+def get_transcode_task(world: World, parameters: Parameters, now: float) -> Json:
+    if "TranscodeTaskId" not in parameters and "JobIds" in parameters:
+        return _jobs_by_id(world, parameters, now)
+    task_id = _required(parameters, "TranscodeTaskId")
+    task = world.task(task_id)
+    if task is None:
+        raise Refusal("NoSuchResource", f"The specified resource {task_id[:64]} does not exist.")
+    jobs = [job_json(world, job, task.video, now) for job in task.jobs]
+    return {"TranscodeTask": {**task_json(world, task, now), "TranscodeJobInfoList": jobs}}
+
+
+def _jobs_by_id(world: World, parameters: Parameters, now: float) -> Json:
+    found, unknown = [], []
+    for job_id in _ids(parameters, "JobIds"):
+        known = world.job(job_id)
+        if known is None:
+            unknown.append(job_id)
+        else:
+            task, job = known
+            found.append(job_json(world, job, task.video, now))
+    return {"TranscodeJobInfoList": found, "NonExistJobIds": unknown}
+
+
+def list_transcode_task(world: World, parameters: Parameters, now: float) -> Json:
+    _, tasks = _video(world, parameters)
+    start, end = _window(parameters)
+    rows = [
+        task
+        for task in reversed(tasks)
+        if (start is None or start <= world.told(task.created)) and (end is None or world.told(task.created) <= end)
+    ]
+    return {"TranscodeTaskList": [task_json(world, task, now) for task in _page(rows, parameters, largest=50)]}
+
+
+def get_video_list(world: World, parameters: Parameters, now: float) -> Json:  # noqa: ARG001  shelves are of now
+    statuses = {part.strip() for part in parameters.get("Status", "").split(",") if part.strip()}
+    start, end = _window(parameters)
+    keys = world.shelves.select(statuses, start=start, end=end)
+    if parameters.get("SortBy", "CreationTime:Desc") != "CreationTime:Asc":
+        keys.reverse()
+    page = _page(keys[:MAX_VIDEO_ROWS], parameters, largest=100)
+    videos = [found[0] for _, video_id in page if (found := world.video(video_id))]
+    return {"Total": len(keys), "VideoList": {"Video": [video_json(world, video) for video in videos]}}
+
+
+def get_transcode_summary(world: World, parameters: Parameters, now: float) -> Json:
+    summaries, unknown = [], []
+    for video_id in _ids(parameters, "VideoIds"):
+        found = world.video(video_id)
+        if found is None:
+            unknown.append(video_id)
+        else:
+            summaries.append(_summary(world, found[1][-1], now))
+    return {"TranscodeSummaryList": summaries, "NonExistVideoIds": unknown}
+
+
+def _summary(world: World, task: Task, now: float) -> Json:
+    shape = task_json(world, task, now)
+    jobs = []
+    for job in task.jobs:
+        told = job_json(world, job, task.video, now)
+        for name in ("TranscodeJobId", "InputFileUrl", "Priority", "OutputFile"):
+            told.pop(name, None)
+        jobs.append(told | (figures_json(job) if job_state(job, now).status == "TranscodeSuccess" else {}))
+    return {
+        "VideoId": task.video.id,
+        "TranscodeStatus": shape.pop("TaskStatus"),
+        "TranscodeTemplateGroupId": task.group.id,
+        "CreationTime": shape["CreationTime"],
+        **({"CompleteTime": shape["CompleteTime"]} if "CompleteTime" in shape else {}),
+        "TranscodeJobInfoSummaryList": jobs,
+    }
+
+
+def submit_transcode_jobs(world: World, parameters: Parameters, now: float) -> Json:  # noqa: ARG001  starts at now
+    video, _ = _video(world, parameters)
+    group_id = _required(parameters, "TemplateGroupId")
+    templates = group(group_id)
+    if templates is None:
+        raise Refusal("NoSuchResource", f"The specified resource {group_id[:64]} does not exist.")
+    priority = _number(parameters, "Priority", 6, 10)
+    task = world.submit(video=video, group=templates, priority=str(priority))
+    return {
+        "TranscodeTaskId": task.id,
+        "TranscodeJobs": {"TranscodeJob": [{"JobId": job.id} for job in task.jobs]},
+    }
+
+
+OPERATIONS: Mapping[str, Callable[[World, Parameters, float], Json]] = MappingProxyType(
+    {
+        "GetTranscodeTask": get_transcode_task,
+        "ListTranscodeTask": list_transcode_task,
+        "GetVideoList": get_video_list,
+        "GetTranscodeSummary": get_transcode_summary,
+        "SubmitTranscodeJobs": submit_transcode_jobs,
+    }
+)

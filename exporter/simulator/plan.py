@@ -1,0 +1,156 @@
+"""What will become of a video and its task, drawn once from a seeded source of chance. Times are world seconds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from random import Random
+
+from exporter.simulator.scenario import Scenario
+from exporter.simulator.templates import GRADES, GROUPS, Template, TemplateGroup
+
+ERRORS = {
+    "InvalidParameter.ResourceContentBad": "The resource operated InputFile is bad",
+    "InvalidParameter.ResourceNotFound": "The resource operated InputFile cannot be found",
+    "InternalError": "The transcode job failed because of an internal error",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Video:
+    """A source. An `asynchronous` one is playable, with status `Normal`, while its first task is running."""
+
+    id: str
+    created: float
+    duration: int
+    fps: int
+    sound: bool
+    portrait: bool
+    asynchronous: bool
+    bad: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """`kilobits` is the average of the file, its streams have theirs in bits per second; 0 is no such stream."""
+
+    kilobits: int
+    size: int
+    duration: int
+    fps: int
+    width: int
+    height: int
+    video_bits: int
+    audio_bits: int
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """It waits until `starts` and ends at `ends`: well, or with `error_code` at `reached` percent."""
+
+    id: str
+    template: Template
+    priority: str
+    created: float
+    starts: float
+    ends: float
+    reached: int
+    error_code: str
+    output: Output
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """`jobs` is empty where the source is bad."""
+
+    id: str
+    video: Video
+    trigger: str
+    group: TemplateGroup
+    created: float
+    ends: float
+    jobs: tuple[Job, ...]
+
+
+def hexadecimal(rng: Random) -> str:
+    """An id as VOD makes them."""
+    return f"{rng.getrandbits(128):032x}"
+
+
+def plan_video(rng: Random, *, uploaded: float, scenario: Scenario) -> Video:
+    return Video(
+        id=hexadecimal(rng),
+        created=uploaded - rng.uniform(5, 60),
+        duration=int(min(7200, max(10, rng.lognormvariate(5.7, 0.9)))),
+        fps=rng.choice((24, 25, 25, 30, 30, 50, 60)),
+        sound=rng.random() < 0.08,
+        portrait=rng.random() < 0.25,
+        asynchronous=rng.random() < scenario.asynchronous_share,
+        bad=rng.random() < scenario.bad_source_share,
+    )
+
+
+def plan_group(rng: Random, video: Video) -> TemplateGroup:
+    groups = [group for group in GROUPS if group.sound == video.sound]
+    return rng.choices(groups, [group.weight for group in groups])[0]
+
+
+def plan_task(
+    rng: Random,
+    *,
+    video: Video,
+    group: TemplateGroup,
+    trigger: str,
+    created: float,
+    scenario: Scenario,
+    priority: str = "6",
+) -> Task:
+    task_id = hexadecimal(rng)
+    if video.bad:
+        ends = created + rng.uniform(3, 30) * scenario.duration_scale
+        return Task(task_id, video, trigger, group, created, ends, ())
+    all_fail = rng.random() < scenario.task_failure_share
+    jobs = []
+    for template in group.templates:
+        fails = all_fail or rng.random() < scenario.job_failure_share
+        jobs.append(_plan_job(rng, video, template, created, scenario, fails=fails, priority=priority))
+    return Task(task_id, video, trigger, group, created, max(job.ends for job in jobs), tuple(jobs))
+
+
+def _plan_job(
+    rng: Random, video: Video, template: Template, created: float, scenario: Scenario, *, fails: bool, priority: str
+) -> Job:
+    reached = rng.randint(5, 95) if fails else 100
+    seconds = min(480.0, max(60.0, video.duration * GRADES[template.definition].effort * rng.uniform(0.8, 1.2)))
+    starts = created + rng.uniform(0.5, 30) * scenario.duration_scale
+    return Job(
+        id=hexadecimal(rng),
+        template=template,
+        priority=priority,
+        created=created,
+        starts=starts,
+        ends=starts + seconds * reached / 100 * scenario.duration_scale,
+        reached=reached,
+        error_code=rng.choice(tuple(ERRORS)) if fails else "",
+        output=_plan_output(rng, video, template),
+    )
+
+
+def _plan_output(rng: Random, video: Video, template: Template) -> Output:
+    grade = GRADES[template.definition]
+    kilobits = round(grade.kilobits * rng.uniform(0.8, 1.15))
+    size = int(kilobits * 125 * video.duration * rng.uniform(1.002, 1.02))  # the container's own bytes
+    audio_bits = kilobits * 985 if grade.height == 0 else rng.randint(56_000, 66_000)
+    video_bits = kilobits * 985 - audio_bits if grade.height else 0
+    height, width = grade.height, round(grade.height * 8 / 9) * 2
+    if video.portrait:
+        height, width = width, height
+    return Output(
+        kilobits=kilobits,
+        size=size,
+        duration=video.duration,
+        fps=video.fps if video_bits else 0,
+        width=width,
+        height=height,
+        video_bits=video_bits,
+        audio_bits=audio_bits,
+    )

@@ -1,0 +1,66 @@
+"""The quota per operation in calls a second, and what was spent of it."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections import deque
+from collections.abc import Callable
+from threading import Lock
+
+from exporter.simulator.refusal import Refusal
+
+# GetVideoList may be called 50 times where the others may be called 15 times.
+_FACTOR = {"GetVideoList": 50 / 15}
+
+
+class Quota:
+    """At most `rate` calls of an operation in any one second; `math.inf` is no quota.
+
+    The service's own window is not documented: any second, not the clock's, is the strictest it can be. Counters are
+    by operation: `calls` of all that came, `throttled` of those refused here, `peak` of the most that came within
+    any one second.
+    """
+
+    def __init__(self, rate: float, *, monotonic: Callable[[], float] = time.monotonic) -> None:
+        if not rate > 0:
+            raise ValueError(f"the quota is {rate} calls a second; it must be above 0")
+        self._rate = rate
+        self._monotonic = monotonic
+        self._lock = Lock()
+        self._came: dict[str, deque[float]] = {}
+        self._admitted: dict[str, deque[float]] = {}
+        self.calls: dict[str, int] = {}
+        self.throttled: dict[str, int] = {}
+        self.peak: dict[str, int] = {}
+
+    def count(self, action: str) -> None:
+        """A call came, whatever becomes of it."""
+        with self._lock:
+            now = self._monotonic()
+            came = self._came.setdefault(action, deque())
+            _forget(came, now - 1)
+            came.append(now)
+            self.calls[action] = self.calls.get(action, 0) + 1
+            self.peak[action] = max(self.peak.get(action, 0), len(came))
+
+    def spend(self, action: str) -> None:
+        """Raises `Refusal` where the call is one too many."""
+        rate = self._rate * _FACTOR.get(action, 1.0)
+        if math.isinf(rate):
+            return
+        # A rate below one call a second is one call in a longer window.
+        most = max(1, math.floor(round(rate, 6)))
+        with self._lock:
+            now = self._monotonic()
+            admitted = self._admitted.setdefault(action, deque())
+            _forget(admitted, now - most / rate)
+            if len(admitted) >= most:
+                self.throttled[action] = self.throttled.get(action, 0) + 1
+                raise Refusal("Throttling.User", "Request was denied due to user flow control.")
+            admitted.append(now)
+
+
+def _forget(moments: deque[float], until: float) -> None:
+    while moments and moments[0] <= until:
+        moments.popleft()

@@ -1,0 +1,50 @@
+"""What is true of a job, a task and a video at a world second: pure functions of the plan."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from exporter.simulator.plan import Job, Task, Video
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """`progress` is a whole percentage; `completed` is a world second, None while unfinished."""
+
+    status: str
+    progress: int
+    completed: float | None
+
+
+def job_state(job: Job, now: float) -> State:
+    if now >= job.ends:
+        return State("TranscodeFail" if job.error_code else "TranscodeSuccess", job.reached, job.ends)
+    # Queueing shows as Transcoding at 0: the operation knows no other status.
+    done = max(0.0, (now - job.starts) / (job.ends - job.starts))
+    return State("Transcoding", min(99, int(job.reached * done)), None)
+
+
+def task_state(task: Task, now: float) -> State:
+    """Its progress is the whole part of the mean of its jobs'."""
+    jobs = [job_state(job, now) for job in task.jobs]
+    progress = sum(job.progress for job in jobs) // len(jobs) if jobs else 0
+    if now < task.ends:
+        return State("Partial" if any(job.completed is not None for job in jobs) else "Processing", progress, None)
+    succeeded = sum(job.status == "TranscodeSuccess" for job in jobs)
+    if not succeeded:
+        status = "CompleteAllFail"
+    else:
+        status = "CompleteAllSucc" if succeeded == len(jobs) else "CompletePartialSucc"
+    return State(status, progress, task.ends)
+
+
+def video_status(video: Video, tasks: Iterable[Task], now: float) -> str:
+    """A running task shows only where it is the automatic one of a video not in asynchronous transcode mode."""
+    begun = [task for task in tasks if task.created <= now]
+    running = [task for task in begun if now < task.ends]
+    if any(task.trigger == "Auto" for task in running):
+        return "Normal" if video.asynchronous else "Transcoding"
+    finished = [task for task in begun if now >= task.ends]
+    playable = any(task_state(task, now).status != "CompleteAllFail" for task in finished)
+    return "Normal" if playable or not finished else "TranscodeFail"

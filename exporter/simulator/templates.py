@@ -1,0 +1,89 @@
+"""Transcode templates and their groups: what a task of the simulated account makes of a source."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Grade:
+    """What a definition stands for: usual bitrate, height (0 for sound alone), transcode seconds per source second."""
+
+    kilobits: int
+    height: int
+    effort: float
+
+
+GRADES = {
+    "LD": Grade(420, 360, 0.3),
+    "SD": Grade(900, 480, 0.4),
+    "HD": Grade(1800, 720, 0.6),
+    "FHD": Grade(3500, 1080, 0.9),
+    "2K": Grade(6500, 1440, 1.3),
+    "4K": Grade(13000, 2160, 2.0),
+    "OD": Grade(5000, 1080, 0.5),
+    "AUTO": Grade(2800, 1080, 0.7),
+    "SQ": Grade(64, 0, 0.2),
+    "HQ": Grade(192, 0, 0.2),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    id: str
+    definition: str
+    format: str
+    encryption: str
+    watermark_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TemplateGroup:
+    """`weight` is its share among the groups for the same kind of source, sound alone or video."""
+
+    id: str
+    name: str
+    sound: bool
+    weight: int
+    templates: tuple[Template, ...]
+
+
+def _id(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def _group(
+    name: str, outputs: str, *, weight: int, encryption: str = "", watermark: bool = False, sound: bool = False
+) -> TemplateGroup:
+    """`outputs` are `DEFINITION-FORMAT`; `encryption` applies to the HLS ones."""
+    templates = []
+    for output in outputs.split():
+        definition, _, container = output.partition("-")
+        templates.append(
+            Template(
+                id=_id(f"template/{name}/{output}"),
+                definition=definition,
+                format=container,
+                encryption=encryption if container == "m3u8" else "",
+                watermark_ids=(_id(f"watermark/{name}"),) if watermark else (),
+            )
+        )
+    return TemplateGroup(_id(f"group/{name}"), name, sound, weight, tuple(templates))
+
+
+GROUPS = (
+    _group("mp4", "LD-mp4 SD-mp4 HD-mp4", weight=30, watermark=True),
+    _group("hls", "LD-m3u8 SD-m3u8 HD-m3u8 FHD-m3u8", weight=25),
+    _group("protected", "SD-m3u8 HD-m3u8 FHD-m3u8", weight=20, encryption="AliyunVoDEncryption", watermark=True),
+    _group("adaptive", "LD-m3u8 SD-m3u8 HD-m3u8 AUTO-m3u8", weight=10, encryption="HLSEncryption"),
+    # The same definition twice: a definition does not identify a job.
+    _group("both", "LD-mp4 LD-m3u8 HD-mp4 HD-m3u8", weight=8, encryption="AliyunVoDEncryption"),
+    _group("premium", "SD-mp4 HD-mp4 FHD-mp4 2K-mp4 4K-mp4 HQ-m4a", weight=7),
+    _group("original", "OD-mp4 HD-mp4", weight=5),
+    _group("sound", "SQ-mp3 HQ-mp3", weight=1, sound=True),
+)
+
+
+def group(group_id: str) -> TemplateGroup | None:
+    return next((group for group in GROUPS if group.id == group_id), None)

@@ -1,0 +1,69 @@
+"""How an answer goes on the wire: at once, or as a fault asks."""
+
+from __future__ import annotations
+
+import socket
+import struct
+from collections.abc import Callable
+from http import HTTPStatus
+
+from exporter.simulator.distort import Answer
+from exporter.simulator.faults import Fault
+
+# Waits for so many seconds; False where the client left or the server stops meanwhile.
+Wait = Callable[[float], bool]
+
+_LINGER = struct.Struct("ii")
+
+
+def head(answer: Answer, *, close: bool) -> bytes:
+    reasons = {status.value: status.phrase for status in HTTPStatus}
+    lines = [
+        f"HTTP/1.1 {answer.status} {reasons.get(answer.status, 'Unknown')}",
+        f"Content-Type: {answer.content_type}",
+        f"Content-Length: {len(answer.body)}",
+        *(f"{name}: {value}" for name, value in answer.headers),
+        *(["Connection: close"] if close else []),
+    ]
+    return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1", "replace")
+
+
+def send(connection: socket.socket, answer: Answer, *, close: bool, fault: Fault | None, wait: Wait) -> bool:
+    """Sends the answer, by way of the fault; False where the connection has to close."""
+    first, body = head(answer, close=close), answer.body
+    pause = fault.pause if fault else 0.0
+    match fault.kind if fault else "":
+        case "drip":
+            connection.sendall(first)
+            return _drip(connection, body, pause, wait)
+        case "drip-headers":
+            if not _drip(connection, first, pause, wait):
+                return False
+            connection.sendall(body)
+            return True
+        case "hang" | "close":
+            wait(pause)
+            return False
+        case "truncated" | "reset" | "stall" as kind:
+            connection.sendall(first + body[: len(body) // 2])
+            wait(pause)
+            if kind == "reset":
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER.pack(1, 0))
+            return False
+    if pause and not wait(pause):
+        return False
+    connection.sendall(first + body)
+    return True
+
+
+def _drip(connection: socket.socket, data: bytes, interval: float, wait: Wait) -> bool:
+    for place in range(len(data)):
+        connection.sendall(data[place : place + 1])
+        if not wait(interval):
+            return False
+    return True
+
+
+def resets(connection: socket.socket) -> bool:
+    """Whether closing this connection resets it."""
+    return connection.getsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER.size) == _LINGER.pack(1, 0)

@@ -1,0 +1,114 @@
+"""The simulated account: tasks planned from the seed, up to now, and found by any of their ids."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterator
+from itertools import islice
+from random import Random
+from threading import RLock
+
+from exporter.simulator.clock import Clock
+from exporter.simulator.plan import Job, Task, Video, plan_group, plan_task, plan_video
+from exporter.simulator.scenario import Scenario, arrivals
+from exporter.simulator.shelves import Shelves
+from exporter.simulator.state import video_status
+from exporter.simulator.templates import TemplateGroup
+
+
+class World:
+    """Hold `lock` from `advance` to the last look, and what is seen is of one moment.
+
+    `tasks` bounds the planned ones; those submitted come on top.
+    """
+
+    def __init__(self, *, seed: int, scenario: Scenario, clock: Clock, tasks: int | None = None) -> None:
+        self.clock = clock
+        self.lock = RLock()
+        self.tasks: list[Task] = []
+        self.shelves = Shelves()
+        self._seed = seed
+        self._scenario = scenario
+        self._arrivals: Iterator[float] = islice(arrivals(scenario, seed=seed), tasks)
+        self._next = next(self._arrivals, None)
+        self._planned: list[Task] = []
+        self._submitted = 0
+        self._tasks: dict[str, Task] = {}
+        self._jobs: dict[str, tuple[Task, Job]] = {}
+        self._videos: dict[str, tuple[Video, list[Task]]] = {}
+        self._unfinished: list[tuple[float, str]] = []
+
+    def advance(self) -> float:
+        """Brings the world to now, which it answers: the world second."""
+        with self.lock:
+            now = self.clock.now()
+            while self._next is not None and self._next <= now:
+                self._finish(until=self._next)
+                self._add(self._plan(self._next))
+                self._next = next(self._arrivals, None)
+            self._finish(until=now)
+            return now
+
+    def told(self, second: float) -> int:
+        """A world second as clients are told it: Unix time in whole seconds."""
+        return int(self.clock.wall(second))
+
+    def task(self, task_id: str) -> Task | None:
+        return self._tasks.get(task_id)
+
+    def job(self, job_id: str) -> tuple[Task, Job] | None:
+        return self._jobs.get(job_id)
+
+    def video(self, video_id: str) -> tuple[Video, list[Task]] | None:
+        """The video and its tasks, oldest first."""
+        return self._videos.get(video_id)
+
+    def submit(self, *, video: Video, group: TemplateGroup, priority: str) -> Task:
+        """A task that starts now."""
+        with self.lock:
+            now = self.advance()
+            rng = Random(f"{self._seed}/submitted/{self._submitted}")
+            self._submitted += 1
+            task = plan_task(
+                rng,
+                video=video,
+                group=group,
+                trigger="Manual",
+                created=now,
+                scenario=self._scenario,
+                priority=priority,
+            )
+            self._add(task)
+            return task
+
+    def _plan(self, created: float) -> Task:
+        number = len(self._planned)
+        rng = Random(f"{self._seed}/task/{number}")
+        # Far enough back that the first task of the video has mostly ended.
+        earlier = number - rng.randint(60, 200)
+        again = rng.random() < self._scenario.retranscode_share and earlier >= 0
+        if again and not self._planned[earlier].video.bad:
+            video, trigger = self._planned[earlier].video, "Manual"
+        else:
+            video, trigger = plan_video(rng, uploaded=created, scenario=self._scenario), "Auto"
+        group = plan_group(rng, video)
+        task = plan_task(rng, video=video, group=group, trigger=trigger, created=created, scenario=self._scenario)
+        self._planned.append(task)
+        return task
+
+    def _add(self, task: Task) -> None:
+        self.tasks.append(task)
+        self._tasks[task.id] = task
+        self._jobs.update({job.id: (task, job) for job in task.jobs})
+        self._videos.setdefault(task.video.id, (task.video, []))[1].append(task)
+        heapq.heappush(self._unfinished, (task.ends, task.id))
+        self._shelve(task, task.created)
+
+    def _finish(self, *, until: float) -> None:
+        while self._unfinished and self._unfinished[0][0] <= until:
+            ends, task_id = heapq.heappop(self._unfinished)
+            self._shelve(self._tasks[task_id], ends)
+
+    def _shelve(self, task: Task, at: float) -> None:
+        video, tasks = self._videos[task.video.id]
+        self.shelves.put((self.told(video.created), video.id), video_status(video, tasks, at))
