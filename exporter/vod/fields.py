@@ -161,15 +161,14 @@ class Fields:
     def ids(self, name: str, *, limit: int) -> tuple[str, ...]:
         """Up to `limit` ids, each once: a list, a text of JSON, a list whose texts are such, or one bare id."""
         found: dict[str, None] = {}
-        odd: list[str] = []
-        for item in (row for rows in _list(self._source.get(name)) for row in _list(rows)):
-            single = Fields({name: item}, odd, self._prefix).id(name)
-            if single:
-                found[single] = None
-        self._odd.extend(odd[:limit])
-        if len(found) > limit:
+        rows = _list(self._source.get(name))
+        items = [item for row in rows[:limit] for item in _list(row)[:limit]]
+        if len(rows) > limit or len(items) > limit:
             self.note(name)
-        return tuple(found)[:limit]
+        for item in items[:limit]:
+            found[Fields({name: item}, self._odd, self._prefix).id(name)] = None
+        found.pop("", None)
+        return tuple(found)
 
     def name(self, name: str) -> str:
         """A word of the API's: a status, definition, format, code. Cleaned; longer than 64 characters it is odd."""
@@ -201,7 +200,7 @@ class Fields:
 def _list(value: object) -> list[object]:
     """The list that `value` is, or holds as a text of JSON; another value alone in a list, nothing for None."""
     held = value
-    if isinstance(value, str):
+    if isinstance(value, str) and "[" in value:  # else it is no list, and an id such as 64079e3 is no number
         try:
             held = embedded(value)
         except ValueError:

@@ -1,0 +1,251 @@
+"""One field at a time: a value to trust, or nothing and its name noted."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from exporter.vod.fields import Fields, clean, embedded, is_id
+
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters()),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=5,
+)
+# faults 28, and what else JSON can put where a number belongs
+NO_NUMBERS = [
+    *(None, True, False, [], [1], {}, {"a": 1}, "abc", "NaN", "Infinity", "-Infinity", "1e400", "0x10", "1_000", "1,5"),
+    *("--1", "1 2", "١٢", "9" * 5000, "-1", -1, -0.5, math.nan, math.inf, -math.inf, 1e19, 10**5000, "1\x00"),
+]
+
+
+def read(value: object) -> tuple[Fields, list[str]]:
+    odd: list[str] = []
+    return Fields({"Field": value}, odd), odd
+
+
+@pytest.mark.parametrize("value", NO_NUMBERS, ids=lambda value: repr(value)[:20] if value != 10**5000 else "10**5000")
+def test_what_is_no_number_is_absent_and_noted(value: object) -> None:
+    """faults 28: null, text, NaN, infinity, truth values, lists, negative and over-long numbers."""
+    fields, odd = read(value)
+
+    assert fields.number("Field") is None
+    assert odd == ["Field"]
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [("964", 964), (964, 964), ("933.814", 933.814), (" 12 ", 12), ("0", 0), ("+5", 5), (".5", 0.5), ("1e3", 1000)],
+)
+def test_numbers_come_as_text_or_as_numbers(value: object, expected: float) -> None:
+    """`Filesize` and `TranscodeProgress` are numbers in one documented sample and texts in another."""
+    fields, odd = read(value)
+
+    assert fields.number("Field") == expected
+    assert odd == []
+
+
+@pytest.mark.parametrize("value", ["-0", -0.0])
+def test_zero_has_no_sign(value: object) -> None:
+    """`-0.0` would be another text in the exposition."""
+    assert math.copysign(1, read(value)[0].number("Field") or 0.0) == 1
+
+
+def test_nothing_there_is_not_odd() -> None:
+    """A missing key, an empty text; null too, but where a number belongs."""
+    odd: list[str] = []
+    for fields in (Fields({}, odd), Fields({"Field": ""}, odd), Fields({"Field": " "}, odd)):
+        assert fields.number("Field") is fields.ratio("Field") is fields.bits_per_second("Field") is None
+        assert fields.integer("Field") is fields.time("Field") is None
+        assert fields.id("Field") == fields.name("Field") == fields.free_text("Field") == ""
+        assert fields.ids("Field", limit=9) == ()
+    null = Fields({"Field": None}, odd)
+    assert null.time("Field") is None
+    assert null.id("Field") == null.name("Field") == null.free_text("Field") == ""
+    assert null.ids("Field", limit=9) == ()
+    assert odd == []
+
+
+@pytest.mark.parametrize(("value", "expected"), [("100", 1), (0, 0), (20, 0.2), ("99.5", 0.995)])
+def test_percentage_is_a_ratio(value: object, expected: float) -> None:
+    assert read(value)[0].ratio("Field") == expected
+
+
+@pytest.mark.parametrize("value", [101, "100.1", -1, "-0.1"])
+def test_percentage_out_of_range_is_odd(value: object) -> None:
+    fields, odd = read(value)
+
+    assert fields.ratio("Field") is None
+    assert odd == ["Field"]
+
+
+def test_kilobits_are_a_thousand_bits() -> None:
+    """Exactly: 64.533 × 1000 is 64532.99999999999 in floating point."""
+    assert read("64.533")[0].bits_per_second("Field") == 64533.0
+    assert read("964")[0].bits_per_second("Field") == 964000.0
+
+
+def test_whole_number_with_a_fraction_is_odd() -> None:
+    fields, odd = read("1.5")
+
+    assert fields.integer("Field") is None
+    assert odd == ["Field"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("2019-01-23T12:35:12Z", " 2019-01-23T12:35:12Z ", "2019-01-23T12:35:12", "2019-01-23 12:35:12"),
+        *("2019-01-23T20:35:12+08:00", "2019-01-23T12:35:12.000Z"),
+    ],
+)
+def test_time_is_unix_seconds_and_utc_unless_it_says_otherwise(text: str) -> None:
+    fields, odd = read(text)
+
+    assert fields.time("Field") == datetime(2019, 1, 23, 12, 35, 12, tzinfo=UTC).timestamp()
+    assert odd == []
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        *("soon", "2019-13-01T00:00:00Z", "2019-01-23", "20190123", "20190123T123512Z", "2019-W04-3T00:00:00Z"),
+        *("0001-01-01T00:00:00+14:00", "1970-01-01T00:00:00Z", "9999-12-31T23:59:59-12:00", "2100-01-01T00:00:00Z"),
+        *("2019-01-23T12:35:12Z" + "0" * 10**6, "2019-01-23T12:35:12\ud800", 20190123, 1548246912, 1.5, True, [], {}),
+    ],
+    ids=lambda value: ascii(value)[:30],
+)
+def test_absurd_time_is_odd(value: object) -> None:
+    """No year outside 2000 to 2099, no number, no date alone: a wrong age would look like a stuck job."""
+    fields, odd = read(value)
+
+    assert fields.time("Field") is None
+    assert odd == ["Field"]
+
+
+@pytest.mark.parametrize("text", ["b1b65ab107e14*****3dbb900f6c1fe0", "a" * 128, 'x"y\\z', "任务-1"])
+def test_id_is_kept_as_it_came(text: str) -> None:
+    """Documented samples mask the middle of an id with asterisks."""
+    assert read(f" {text} ")[0].id("Field") == text
+    assert is_id(text)
+
+
+@pytest.mark.parametrize(
+    "value", ["a" * 129, "a,b", "a b", "a\nb", "a\x00b", "a\u2028b", "a\u202eb", "\ud800", 1.5, True, []]
+)
+def test_id_that_cannot_be_sent_back_is_odd(value: object) -> None:
+    """Ids are asked about joined by commas; a mended id would name another task."""
+    fields, odd = read(value)
+
+    assert fields.id("Field") == ""
+    assert odd == ["Field"]
+
+
+def test_required_id_is_missed() -> None:
+    for source in ({}, {"Field": ""}, {"Field": None}, {"Field": False}):
+        odd: list[str] = []
+        assert Fields(source, odd).id("Field", required=True) == ""
+        assert odd == ["Field"]
+
+
+def test_whole_numbers_are_text_where_text_belongs() -> None:
+    """`Priority` is text in the samples and a number by nature."""
+    assert read(6)[0].name("Field") == "6"
+    assert read(12345)[0].id("Field") == "12345"
+    assert read(10**5000)[0].name("Field") == ""
+
+
+def test_name_is_stripped_and_bounded() -> None:
+    fields, odd = read("x" * 65)
+
+    assert read("Auto ")[0].name("Field") == "Auto"
+    assert fields.name("Field") == ""
+    assert odd == ["Field"]
+
+
+def test_free_text_is_cut_silently() -> None:
+    fields, odd = read("x" * 10**6)
+
+    assert fields.free_text("Field") == "x" * 1024
+    assert odd == []
+
+
+@pytest.mark.parametrize(
+    "sign",
+    ["\x00", "\n", "\r", "\x1b", "\x7f", "\x85", "\x9b", "\u2028", "\u2029", "\u202e", "\u2066", "\u200f", "\ud800"],
+)
+def test_unsafe_characters_are_replaced(sign: str) -> None:
+    """faults 29 and 35: nothing ends a line, starts an escape code, turns the direction or cannot be encoded."""
+    assert clean(f"a{sign}b") == "a\ufffdb"
+
+
+def test_other_characters_stay() -> None:
+    assert clean(' 任务 "quoted" \\ <b> é 🎬 ') == '任务 "quoted" \\ <b> é 🎬'
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        '{"a":"b"}',
+        '{\\"a\\":\\"b\\"}',
+        '"{\\"a\\":\\"b\\"}"',
+        '{\\\\\\"a\\\\\\":\\\\\\"b\\\\\\"}',
+        'Field: {"a":"b"}',
+        '"Field": {"a":"b"}',
+        '"Field": "{\\"a\\":\\"b\\"}"',
+        '"Field": "{\\"a\\":\\"b\\"}',
+        {"a": "b"},
+    ],
+)
+def test_json_in_a_text_is_found_however_escaped(value: object) -> None:
+    assert embedded(value) == {"a": "b"}
+
+
+@pytest.mark.parametrize(
+    "text", ["[", "[" * 60_000, '{"a":' * 10_000, "[" + "1," * 40_000 + "1]", "hello", '"hello"', "a: b: c"]
+)
+def test_text_without_json_is_an_error_of_ours(text: str) -> None:
+    """Deep nesting and over-long text included."""
+    with pytest.raises(ValueError):  # noqa: PT011 - the message is for nobody
+        embedded(text)
+
+
+def test_number_of_thousands_of_digits_spoils_nothing_else() -> None:
+    """Python's own reader refuses the whole text."""
+    assert embedded('[{"a": ' + "9" * 5000 + ', "b": 7}]') == [{"a": math.inf, "b": 7}]
+
+
+@given(value=ANYTHING, wraps=st.integers(0, 3))
+def test_any_value_is_read_or_noted(value: object, wraps: int) -> None:
+    """Never an exception; a reader that gives nothing for something has noted it."""
+    for _ in range(wraps):
+        value = json.dumps(value)
+    for reader in (Fields.number, Fields.integer, Fields.ratio, Fields.bits_per_second, Fields.time, Fields.id):
+        fields, odd = read(value)
+        result = reader(fields, "Field")
+        if value is None or (isinstance(value, str) and not value.strip()):
+            assert result in (None, "")
+        else:
+            assert bool(odd) == (result in (None, ""))
+    Fields.name(fields, "Field")
+    Fields.free_text(fields, "Field")
+    Fields.ids(fields, "Field", limit=3)
+
+
+@pytest.mark.parametrize("value", ["9" * 10**6, "[" * 65_000, "{" * 65_000, '\\"' * 32_000, " " * 10**6, "x" * 10**7])
+def test_hostile_text_is_read_fast(value: str) -> None:
+    started = time.perf_counter()
+    fields, _ = read(value)
+    fields.number("Field")
+    fields.time("Field")
+    fields.id("Field")
+    fields.free_text("Field")
+    fields.ids("Field", limit=9)
+
+    assert time.perf_counter() - started < 1
