@@ -20,6 +20,7 @@ from exporter import config_fields as fields
 from exporter import yaml_source
 from exporter.duration import format_duration
 from exporter.errors import ConfigError
+from exporter.secret import SecretText
 
 
 class _Section(BaseModel):
@@ -27,8 +28,9 @@ class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
-def _duration(default: float, description: str) -> Any:
-    return Field(default=default, description=description, json_schema_extra={"default": format_duration(default)})
+def _duration(default: str, description: str) -> Any:
+    # Validated, so that it is written as in a file and the rules on it hold where only other keys are given.
+    return Field(default=default, description=description, validate_default=True)
 
 
 class Track(_Section):
@@ -68,6 +70,14 @@ class AccountKeys(_Section):
             "not": {"required": ["security_token", "security_token_file"]},
         }
     )
+
+    @property
+    def sources(self) -> tuple[SecretText | Path, SecretText | Path, SecretText | Path | None]:
+        """Id, secret and token, each as its text or its file."""
+        identity = self.access_key_id or self.access_key_id_file
+        secret = self.access_key_secret or self.access_key_secret_file
+        assert identity and secret  # noqa: S101, PT018 - held by `_one_of_two`
+        return identity, secret, self.security_token or self.security_token_file
 
     @field_validator("access_key_id_file", "access_key_secret_file", "security_token_file")
     @classmethod
@@ -122,14 +132,11 @@ class Account(_Section):
 class ScrapeSettings(_Section):
     """How a scrape spends its time; seconds."""
 
-    timeout: fields.Timeout = _duration(10.0, "the longest that a scrape may take, whatever Prometheus allows")
-    offset: fields.Offset = Field(
-        default=0.5,
-        description="taken off the scrape timeout that Prometheus sends, for the way back",
-        validate_default=True,
-        json_schema_extra={"default": format_duration(0.5)},
+    timeout: fields.Timeout = _duration("10s", "the longest that a scrape may take, whatever Prometheus allows")
+    offset: fields.Offset = _duration("500ms", "taken off the scrape timeout that Prometheus sends, for the way back")
+    min_interval: fields.MinInterval = _duration(
+        "5s", "a scrape this soon after the last is answered without new calls"
     )
-    min_interval: fields.MinInterval = _duration(5.0, "a scrape this soon after the last is answered without new calls")
     concurrency: fields.Concurrency = Field(default=8, description="calls in flight at once, for each account")
 
     @field_validator("offset")
@@ -150,8 +157,8 @@ class SeriesSettings(_Section):
 
     per_job: fields.Switch = Field(default=True, description="series for each job, beside the aggregates")
     max_jobs: fields.MaxJobs = Field(default=5000, description="jobs with series of their own, at most")
-    retention: fields.Retention = _duration(900.0, "how long a finished job keeps its series")
-    max_staleness: fields.Staleness = _duration(300.0, "a job not refreshed for so long loses its series")
+    retention: fields.Retention = _duration("15m", "how long a finished job keeps its series")
+    max_staleness: fields.Staleness = _duration("5m", "a job not refreshed for so long loses its series")
 
 
 class Settings(_Section):

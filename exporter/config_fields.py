@@ -62,7 +62,7 @@ def _matching(pattern: str, text: str) -> PlainValidator:
     return PlainValidator(check)
 
 
-_NAME = r"[A-Za-z0-9_.-]{1,64}"
+_NAME = r"(?!\.{1,2}$)[A-Za-z0-9_.-]{1,64}"
 _REGION = r"(?=.{4,40}$)[a-z]{2}(?:-[a-z0-9]+)+"
 _ID = r"[A-Za-z0-9_-]{1,128}"
 
@@ -119,7 +119,7 @@ def _key_text(value: object) -> SecretText:
     if isinstance(value, SecretText):
         return value
     if not isinstance(value, str):
-        raise refused("is not text; quote it")
+        raise refused(f"is not text; {'write the key itself' if isinstance(value, (dict, list)) else 'quote it'}")
     try:
         return key_text(value)
     except ValueError as error:
@@ -129,7 +129,7 @@ def _key_text(value: object) -> SecretText:
 def _key_file(value: object, info: ValidationInfo) -> Path:
     if isinstance(value, Path):
         return value
-    if not isinstance(value, str) or not value or "\0" in value:
+    if not isinstance(value, str) or not value:
         raise refused("is not a path; write the path of a file, from this file's folder")
     path = info.context.folder / value if isinstance(info.context, FromFile) else Path(value)
     try:

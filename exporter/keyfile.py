@@ -18,7 +18,7 @@ def key_text(text: str) -> SecretText:
         raise ValueError("is empty")
     if not all("!" <= character <= "~" for character in text):
         raise ValueError("holds a space, a line break or a character that no key has")
-    return SecretText(text)
+    return SecretText(str(text))
 
 
 def read_key(path: Path) -> SecretText:
@@ -28,6 +28,8 @@ def read_key(path: Path) -> SecretText:
             raw = file.read(MAX_BYTES + 1)
     except OSError as error:
         raise ValueError(f"cannot be read ({error.strerror})") from None
+    except ValueError:
+        raise ValueError("has a name that no file can have") from None
     if len(raw) > MAX_BYTES:
         raise ValueError(f"is larger than {MAX_BYTES >> 10} KiB")
     return key_text(raw.decode("ascii", "replace").strip())

@@ -35,6 +35,7 @@ MAX_DEPTH = 16
 
 _INTEGER = re.compile(r"-?(?:0|[1-9][0-9]{0,14})")
 _DECIMAL = re.compile(r"-?(?:0|[1-9][0-9]{0,14})\.[0-9]{1,15}")
+_DIGITS = re.compile(r"[1-9][0-9]*")
 _OTHER_NUMBER = re.compile(r"[-+]?(?:[0-9][0-9_]*\.?[0-9_]*|\.[0-9_]+)(?:[eE][-+]?[0-9]+)?|[-+]?0[oO][0-7_]+")
 _REFERENCE = re.compile(r"\$(?:\$|\{([^}]*)(\}?))")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -55,8 +56,8 @@ _SEXAGESIMAL = "is a number of base 60 to YAML 1.1; write a duration such as 1m3
 _SYNTAX = {
     "found character '\\t'": "a tab cannot indent YAML; use spaces",
     "mapping values are not allowed": "a `:` stands where no key can be; quote the text that holds it",
-    "found unexpected end of stream": "a quote or bracket is not closed; close it",
-    "expected ',' or": "a `[` or `{` is not closed, or lacks a comma; close it, and quote text with brackets",
+    "found unexpected end of stream": "the quote that opens on line {opened} is not closed; close it",
+    "expected ',' or": "the bracket that opens on line {opened} is not closed or lacks a comma; quote text that holds one",
     "expected <block end>": "the indentation does not fit; align keys of one mapping and items of one list",
     "could not find expected ':'": "a key has no `:`; add it, or indent the line under its key",
     "found undefined tag handle": "YAML tags (`!`) are not accepted; remove it, and quote text",
@@ -151,6 +152,7 @@ class _Builder:
         self._lines: dict[KeyPath, int] = {}
         self._faults: list[Fault] = []
         self._broken: set[KeyPath] = set()
+        self._discarding = 0
 
     def build(self) -> Source:
         data: object = None
@@ -182,7 +184,9 @@ class _Builder:
             problem = str(getattr(error, "problem", ""))
             mark = getattr(error, "problem_mark", None)
             line = mark.line + 1 if mark else self._loader.line + 1
+            opened = getattr(error, "context_mark", None) or mark
             text = next((ours for theirs, ours in _SYNTAX.items() if problem.startswith(theirs)), _SYNTAX_OTHER)
+            text = text.replace("{opened}", str(opened.line + 1 if opened else line))
         else:
             return event
         self._fault(line, (), text)
@@ -193,11 +197,19 @@ class _Builder:
         return BROKEN
 
     def _node(self, event: Event, path: KeyPath) -> object:
+        if self._discarding:
+            return self._value(event, path)
         self._lines.setdefault(path, _line(event))
         value = self._value(event, path)
         if value is BROKEN:
             self._broken.add(path)
         return value
+
+    def _discard(self, event: Event, path: KeyPath) -> None:
+        """Read a node that has no place in the data, for the faults in it alone."""
+        self._discarding += 1
+        self._value(event, path)
+        self._discarding -= 1
 
     def _value(self, event: Event, path: KeyPath) -> object:
         line = _line(event)
@@ -226,18 +238,20 @@ class _Builder:
 
     def _mapping(self, path: KeyPath) -> dict[str, object]:
         mapping: dict[str, object] = {}
+        first: dict[str, int] = {}
         while not isinstance(event := self._next(), MappingEndEvent):
             key = self._key(event, path)
             if key is None:
-                self._value(self._next(), (*path, "?"))
+                self._discard(self._next(), (*path, "?"))
                 continue
             inner = (*path, key)
-            if key in mapping:
-                first = self._lines[inner]
-                self._fault(_line(event), inner, f"is given twice, first on line {first}; keep one")
-                self._value(self._next(), inner)
+            if key in first:
+                self._fault(_line(event), inner, f"is given twice, first on line {first[key]}; keep one")
+                self._discard(self._next(), inner)
                 continue
-            self._lines.setdefault(inner, _line(event))
+            first[key] = _line(event)
+            if not self._discarding:
+                self._lines[inner] = first[key]
             mapping[key] = self._node(self._next(), inner)
         return mapping
 
@@ -246,7 +260,7 @@ class _Builder:
         line = _line(event)
         if not isinstance(event, ScalarEvent) or event.tag is not None or event.anchor is not None:
             if not isinstance(event, ScalarEvent):
-                self._value(event, (*path, "?"))
+                self._discard(event, (*path, "?"))
             self._fault(line, path, "has a key that is not plain text; write the key alone, then `:`")
             return None
         if event.value == "<<" and not event.style:
@@ -296,6 +310,8 @@ def _surprise(text: str) -> str | None:
     """Why a plain scalar that is no boolean or decimal number is not text either; None where it is text."""
     if not text:
         return "is missing; write one, or remove the key"
+    if _DIGITS.fullmatch(text):
+        return f"is a number of {len(text)} digits; quote it if it is text"
     for tag, pattern in yaml.SafeLoader.yaml_implicit_resolvers.get(text[0], []):
         if pattern.match(text):
             kind = tag.rpartition(":")[2]
