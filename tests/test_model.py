@@ -58,6 +58,7 @@ def test_task_progress_is_the_mean_of_the_jobs_that_tell_one() -> None:
     jobs = (Job("a", progress=1.0), Job("b", progress=0.5), Job("c"))
 
     assert Task("t", jobs=jobs).progress == 0.75
+    assert Task("t", jobs=(Job("a", progress=0.0), Job("b", progress=1.0))).progress == 0.5
     assert Task("t", jobs=(Job("c"),)).progress is None
     assert Task("t").progress is None
 

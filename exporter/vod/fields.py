@@ -76,8 +76,7 @@ def _peel(text: str) -> object:
             value: object = _DECODER.decode(candidate)
         except (ValueError, RecursionError):
             continue
-        if value != text:
-            return value
+        return value
     raise ValueError("no JSON")
 
 

@@ -21,7 +21,22 @@ ANYTHING = st.recursive(
 # faults 28, and what else JSON can put where a number belongs
 NO_NUMBERS = [
     *(None, True, False, [], [1], {}, {"a": 1}, "abc", "NaN", "Infinity", "-Infinity", "1e400", "0x10", "1_000", "1,5"),
-    *("--1", "1 2", "١٢", "9" * 5000, "-1", -1, -0.5, math.nan, math.inf, -math.inf, 1e19, 10**5000, "1\x00"),
+    *(
+        "--1",
+        "1 2",
+        "١٢",
+        "9" * 5000,
+        "1." + "0" * 5000,
+        "-1",
+        -1,
+        -0.5,
+        math.nan,
+        math.inf,
+        -math.inf,
+        1e19,
+        10**5000,
+        "1\x00",
+    ),
 ]
 
 
@@ -54,7 +69,7 @@ def test_numbers_come_as_text_or_as_numbers(value: object, expected: float) -> N
 @pytest.mark.parametrize("value", ["-0", -0.0])
 def test_zero_has_no_sign(value: object) -> None:
     """`-0.0` would be another text in the exposition."""
-    assert math.copysign(1, read(value)[0].number("Field") or 0.0) == 1
+    assert str(read(value)[0].number("Field")) == "0.0"
 
 
 def test_nothing_there_is_not_odd() -> None:
@@ -86,8 +101,8 @@ def test_percentage_out_of_range_is_odd(value: object) -> None:
 
 
 def test_kilobits_are_a_thousand_bits() -> None:
-    """Exactly: 64.533 × 1000 is 64532.99999999999 in floating point."""
-    assert read("64.533")[0].bits_per_second("Field") == 64533.0
+    """Exactly: 64.001 × 1000 is 64001.00000000001 in floating point."""
+    assert read("64.001")[0].bits_per_second("Field") == 64001.0
     assert read("964")[0].bits_per_second("Field") == 964000.0
 
 
@@ -238,14 +253,23 @@ def test_any_value_is_read_or_noted(value: object, wraps: int) -> None:
     Fields.ids(fields, "Field", limit=3)
 
 
-@pytest.mark.parametrize("value", ["9" * 10**6, "[" * 65_000, "{" * 65_000, '\\"' * 32_000, " " * 10**6, "x" * 10**7])
-def test_hostile_text_is_read_fast(value: str) -> None:
-    started = time.perf_counter()
+HOSTILE = {
+    "digits": "9" * 10**6,
+    "lists": "[" * 65_000,
+    "objects": "{" * 65_000,
+    "escapes": '\\"' * 32_000,
+    "spaces": " " * 10**6,
+    "letters": "x" * 10**7,
+    "a list of ids": [f'["{number}"]' for number in range(10**5)],
+}
+
+
+@pytest.mark.parametrize("value", HOSTILE.values(), ids=HOSTILE)
+def test_hostile_value_is_read_fast(value: object) -> None:
     fields, _ = read(value)
-    fields.number("Field")
-    fields.time("Field")
-    fields.id("Field")
-    fields.free_text("Field")
+    started = time.perf_counter()
+    for reader in (Fields.number, Fields.time, Fields.id, Fields.name, Fields.free_text):
+        reader(fields, "Field")
     fields.ids("Field", limit=9)
 
-    assert time.perf_counter() - started < 1
+    assert time.perf_counter() - started < 0.2
