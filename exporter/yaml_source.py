@@ -57,7 +57,7 @@ _SYNTAX = {
     "found character '\\t'": "a tab cannot indent YAML; use spaces",
     "mapping values are not allowed": "a `:` stands where no key can be; quote the text that holds it",
     "found unexpected end of stream": "the quote that opens on line {opened} is not closed; close it",
-    "expected ',' or": "the bracket that opens on line {opened} is not closed or lacks a comma; quote text that holds one",
+    "expected ',' or": "the bracket that opens on line {opened} is not closed or lacks a comma; quote text with one",
     "expected <block end>": "the indentation does not fit; align keys of one mapping and items of one list",
     "could not find expected ':'": "a key has no `:`; add it, or indent the line under its key",
     "found undefined tag handle": "YAML tags (`!`) are not accepted; remove it, and quote text",
