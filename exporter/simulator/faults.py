@@ -57,8 +57,9 @@ class Fault:
     fields: Mapping[str, object] | None = None
 
     def __post_init__(self) -> None:
-        _check("kind", self.kind, self.kind in KINDS, f"one of {', '.join(KINDS)}")
-        known = self.action is None or self.action in OPERATIONS
+        # Tuples, for what came as JSON may not be fit to look up in a mapping.
+        _check("kind", self.kind, self.kind in tuple(KINDS), f"one of {', '.join(KINDS)}")
+        known = self.action in (None, *OPERATIONS)
         _check("action", self.action, known, f"null or one of {', '.join(OPERATIONS)}")
         _check("share", self.share, _is_number(self.share) and 0 <= self.share <= 1, "a number from 0 to 1")
         for name, least in (("count", 1), ("status", 200), ("size", 0)):

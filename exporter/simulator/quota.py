@@ -17,6 +17,8 @@ _FACTOR = {"GetVideoList": 50 / 15}
 class Quota:
     """At most `rate` calls of an operation in any one second; `math.inf` is no quota.
 
+    A rate with a fraction is so many whole calls in the window that has room for them: 0.5 is one in two seconds.
+
     The service's own window is not documented: any second, not the clock's, is the strictest it can be. Counters are
     by operation: `calls` of all that came, `throttled` of those refused here, `peak` of the most that came within
     any one second.
@@ -49,7 +51,6 @@ class Quota:
         rate = self._rate * _FACTOR.get(action, 1.0)
         if math.isinf(rate):
             return
-        # A rate below one call a second is one call in a longer window.
         most = max(1, math.floor(round(rate, 6)))
         with self._lock:
             now = self._monotonic()

@@ -10,6 +10,7 @@ import json
 import socket
 import socketserver
 import threading
+import time
 import uuid
 from collections.abc import Mapping
 from contextlib import suppress
@@ -203,6 +204,10 @@ class _Server(socketserver.ThreadingTCPServer):
             # Its thread wakes, finds the end of the connection and closes it.
             with suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
+        # For them to be gone when `stop` returns; a thread in a long answer is not waited for.
+        until = time.monotonic() + 1
+        while self._connections and time.monotonic() < until:
+            time.sleep(0.005)
 
     def handle_error(self, request: object, client_address: object) -> None:
         """Nothing: a client that left is no fault, and the handler answers every other error."""

@@ -1,0 +1,21 @@
+"""Each oddity stands on its share of ids, independently of the others, and always on the same ones."""
+
+from __future__ import annotations
+
+from itertools import combinations
+
+from exporter.simulator.quirks import SHARES, has
+
+_IDS = [f"{number:032x}" for number in range(4000)]
+
+
+def test_each_quirk_has_its_share_and_is_always_the_same() -> None:
+    for quirk, share in SHARES.items():
+        hits = [has(quirk, of) for of in _IDS]
+        assert hits == [has(quirk, of) for of in _IDS]
+        assert abs(sum(hits) / len(hits) - share) < 0.03, quirk
+
+
+def test_quirks_meet_on_one_id() -> None:
+    for one, other in combinations(SHARES, 2):
+        assert any(has(one, of) and has(other, of) for of in _IDS), (one, other)
