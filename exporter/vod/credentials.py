@@ -154,10 +154,13 @@ class ProviderChain:
             found = client.get_credential()
             identity, secret, token = found.access_key_id, found.access_key_secret, found.security_token
         except Exception as error:  # noqa: BLE001 - each provider raises what it likes
-            raise _no_credentials(type(error).__name__) from None
-        if not identity or not secret:
-            raise _no_credentials("it gave no key")
-        return Keys(identity, SecretText(secret), SecretText(token) if token else None)
+            reason = type(error).__name__
+        else:
+            if identity and secret:
+                return Keys(identity, SecretText(secret), SecretText(token) if token else None)
+            reason = "it gave no key"
+        # Raised out here, so that theirs is not its context.
+        raise _no_credentials(reason)
 
     def renew(self) -> None:
         """Start the chain anew, at most once an hour: a client of ECS keeps its thread for as long as the process."""
@@ -170,9 +173,7 @@ def _new_client() -> Any:
     from alibabacloud_credentials.client import Client
 
     # Its log lines quote the answers of token services, keys included.
-    theirs = logging.getLogger("credentials")
-    theirs.handlers.clear()
-    theirs.disabled = True
+    logging.getLogger("credentials").disabled = True
     return Client()
 
 

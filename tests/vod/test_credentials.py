@@ -1,0 +1,274 @@
+"""Keys: given, read from files that rotate, or from the official provider chain."""
+
+from __future__ import annotations
+
+import logging
+import os
+import subprocess
+import sys
+import traceback
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from exporter.errors import CredentialsError
+from exporter.keyfile import read_key
+from exporter.secret import SecretText
+from exporter.vod import credentials
+from exporter.vod.credentials import Credentials, KeyFiles, Keys, ProviderChain, StaticKeys
+
+
+def shown(keys: Keys) -> tuple[str, str, str | None]:
+    token = keys.security_token
+    return keys.access_key_id, keys.access_key_secret.get_secret_value(), token.get_secret_value() if token else None
+
+
+def replace(path: Path, text: str) -> None:
+    """As rotation does it: a new file takes the name."""
+    new = path.with_suffix(".new")
+    new.write_text(text)
+    new.replace(path)
+
+
+class Files:
+    """An id given as text, with a secret and a token in files."""
+
+    def __init__(self, folder: Path) -> None:
+        self.secret = folder / "secret"
+        self.token = folder / "token"
+        self.secret.write_text("secret-1\n")
+        self.token.write_text("token-1\n")
+        self.keys = KeyFiles(access_key_id=SecretText("id"), access_key_secret=self.secret, security_token=self.token)
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Files:
+    return Files(tmp_path)
+
+
+def test_keys_print_without_anything_secret() -> None:
+    keys = Keys("CANARY", SecretText("CANARY"), SecretText("CANARY"))
+    assert "CANARY" not in f"{keys} {keys!r}"
+
+
+def test_static_keys_are_what_was_given() -> None:
+    static: Credentials = StaticKeys(access_key_id=SecretText("id"), access_key_secret=SecretText("secret"))
+    static.renew()
+    assert shown(static.keys()) == ("id", "secret", None)
+
+
+def test_text_and_files_mix(files: Files) -> None:
+    mixed: Credentials = files.keys
+    assert shown(mixed.keys()) == ("id", "secret-1", "token-1")
+
+
+def test_files_that_have_not_changed_are_not_read_again(files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = files.keys.keys()
+    monkeypatch.setattr(credentials, "read_key", None)
+    assert files.keys.keys() is first
+
+
+def test_rotated_files_are_read_again(files: Files) -> None:
+    files.keys.keys()
+    replace(files.secret, "secret-2")
+    replace(files.token, "token-2")
+    assert shown(files.keys.keys()) == ("id", "secret-2", "token-2")
+
+
+def test_a_new_file_of_equal_size_and_time_is_read_again(files: Files) -> None:
+    """`cp -p` and secret mounts keep times; the inode tells."""
+    files.keys.keys()
+    status = files.secret.stat()
+    new = files.secret.with_suffix(".new")
+    new.write_text("secret-2\n")
+    os.utime(new, ns=(status.st_atime_ns, status.st_mtime_ns))
+    new.replace(files.secret)
+    assert shown(files.keys.keys())[1] == "secret-2"
+
+
+def test_renew_reads_again_even_what_looks_the_same(files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
+    files.keys.keys()
+    monkeypatch.setattr(credentials, "read_key", lambda _: SecretText("other"))
+    assert shown(files.keys.keys())[1] == "secret-1"
+    files.keys.renew()
+    assert shown(files.keys.keys())[1] == "other"
+
+
+@pytest.mark.parametrize("spoil", [Path.unlink, lambda path: replace(path, "\n"), lambda path: replace(path, "a\nb")])
+def test_a_file_spoiled_in_a_rotation_keeps_the_last_good_keys_and_logs_once(
+    spoil: Any, files: Files, caplog: pytest.LogCaptureFixture
+) -> None:
+    files.keys.keys()
+    spoil(files.secret)
+    assert [shown(files.keys.keys()) for _ in range(3)] == [("id", "secret-1", "token-1")] * 3
+    assert len(caplog.records) == 1
+    assert str(files.secret) in caplog.text
+    files.secret.write_text("secret-2")
+    assert shown(files.keys.keys())[1] == "secret-2"
+    files.secret.unlink()
+    files.keys.keys()
+    assert len(caplog.records) == 2  # the next trouble is news again
+
+
+def test_no_good_key_yet_is_an_error_that_names_the_file(files: Files) -> None:
+    files.secret.unlink()
+    with pytest.raises(CredentialsError) as caught:
+        files.keys.keys()
+    assert caught.value.code == "NoCredentials"
+    assert str(caught.value) == (
+        f"the key file '{files.secret}' cannot be read (No such file or directory); "
+        "write the key to that file, readable by the exporter"
+    )
+    files.secret.write_text("secret-2")
+    assert shown(files.keys.keys())[1] == "secret-2"
+
+
+def test_an_id_and_a_secret_from_two_sides_of_a_rotation_are_not_mixed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The files are replaced between the reading of one and of the other."""
+    identity, secret = tmp_path / "id", tmp_path / "secret"
+    identity.write_text("id-1")
+    secret.write_text("secret-1")
+    calls = 0
+
+    def rotate_after_the_first(path: Path) -> SecretText:
+        nonlocal calls
+        calls += 1
+        found = read_key(path)
+        if calls == 1:
+            replace(identity, "id-22")
+            replace(secret, "secret-22")
+        return found
+
+    monkeypatch.setattr(credentials, "read_key", rotate_after_the_first)
+    keys = KeyFiles(access_key_id=identity, access_key_secret=secret).keys()
+    assert shown(keys) == ("id-22", "secret-22", None)
+
+
+def test_many_threads_get_whole_keys_while_files_rotate(tmp_path: Path) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text("secret-0")
+    keys = KeyFiles(access_key_id=SecretText("id"), access_key_secret=secret)
+    with ThreadPoolExecutor(4) as pool:
+        found = [pool.submit(keys.keys) for _ in range(200)]
+        for turn in range(50):
+            replace(secret, f"secret-{turn}")
+    assert all(shown(future.result())[1].startswith("secret-") for future in found)
+    assert shown(keys.keys())[1] == "secret-49"
+
+
+class FakeClient:
+    made = 0
+
+    def __init__(self) -> None:
+        type(self).made += 1
+
+    def get_credential(self) -> Any:
+        return SimpleNamespace(access_key_id=f"id-{self.made}", access_key_secret="secret", security_token="")
+
+
+@pytest.fixture
+def fake_client(monkeypatch: pytest.MonkeyPatch) -> type[FakeClient]:
+    FakeClient.made = 0
+    monkeypatch.setattr(credentials, "_new_client", FakeClient)
+    return FakeClient
+
+
+def test_the_chain_is_made_once_and_asked_each_time(fake_client: type[FakeClient]) -> None:
+    chain: Credentials = ProviderChain()
+    assert fake_client.made == 0
+    assert [shown(chain.keys()) for _ in range(3)] == [("id-1", "secret", None)] * 3
+    assert fake_client.made == 1
+
+
+def test_renew_makes_the_chain_anew_at_most_once_an_hour(fake_client: type[FakeClient]) -> None:
+    now = [0.0]
+    chain = ProviderChain(clock=lambda: now[0])
+    for now[0] in (0.0, 10.0, 3599.0, 3600.0, 3700.0, 7299.0, 7300.0):
+        chain.keys()
+        chain.renew()
+    chain.keys()
+    assert fake_client.made == 3
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        SimpleNamespace(access_key_id="", access_key_secret="CANARY", security_token=None),
+        SimpleNamespace(access_key_id="CANARY", access_key_secret=None, security_token=None),
+        SimpleNamespace(answer="CANARY"),
+        None,
+    ],
+)
+def test_a_chain_without_whole_keys_is_an_error_that_shows_none(found: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(credentials, "_new_client", lambda: SimpleNamespace(get_credential=lambda: found))
+    _expect_no_credentials(ProviderChain())
+
+
+def test_what_a_provider_raises_is_translated_without_its_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The providers quote the answers of token services in their errors, keys included."""
+
+    def fail() -> None:
+        raise RuntimeError('result: {"AccessKeySecret": "CANARY"}')
+
+    monkeypatch.setattr(credentials, "_new_client", lambda: SimpleNamespace(get_credential=fail))
+    assert "RuntimeError" in _expect_no_credentials(ProviderChain())
+
+
+def _expect_no_credentials(chain: Credentials) -> str:
+    with pytest.raises(CredentialsError) as caught:
+        chain.keys()
+    assert caught.value.code == "NoCredentials"
+    assert "ALIBABA_CLOUD_ACCESS_KEY_ID" in str(caught.value)
+    assert "CANARY" not in "".join(traceback.format_exception(caught.value))
+    assert caught.value.__context__ is None
+    return str(caught.value)
+
+
+def _run(program: str, home: Path, **environ: str) -> subprocess.CompletedProcess[str]:
+    """In a process of its own: the official package reads the environment when it is imported."""
+    environ |= {"HOME": str(home), "ALIBABA_CLOUD_ECS_METADATA_DISABLED": "true", "PATH": os.environ["PATH"]}
+    return subprocess.run(
+        [sys.executable, "-c", program], env=environ, capture_output=True, text=True, timeout=60, check=True
+    )
+
+
+PROGRAM = """
+import logging, sys, threading
+logging.basicConfig(level=logging.DEBUG)
+from exporter.errors import CredentialsError
+from exporter.vod.credentials import ProviderChain
+chain = ProviderChain()
+assert not [name for name in sys.modules if name.startswith("alibabacloud")]
+try:
+    keys = chain.keys()
+    print(keys.access_key_id, keys.access_key_secret.get_secret_value(), keys.security_token and "token")
+except CredentialsError as error:
+    print(error)
+assert threading.active_count() == 1
+"""
+
+
+def test_the_official_chain_reads_the_environment_and_is_imported_on_first_use(tmp_path: Path) -> None:
+    given = {"ALIBABA_CLOUD_ACCESS_KEY_ID": "env-id", "ALIBABA_CLOUD_ACCESS_KEY_SECRET": "env-secret"}
+    assert _run(PROGRAM, tmp_path, **given).stdout == "env-id env-secret None\n"
+
+
+def test_the_official_chain_without_keys_says_how_to_give_them(tmp_path: Path) -> None:
+    done = _run(PROGRAM, tmp_path)
+    assert done.stdout.startswith("the official provider chain has no keys (CredentialException); give `credentials`")
+    assert done.stderr == ""
+
+
+def test_the_official_chains_log_is_silent(tmp_path: Path) -> None:
+    """It logs the answers of token services."""
+    program = PROGRAM + 'logging.getLogger("credentials").error("CANARY")\n'
+    assert "CANARY" not in _run(program, tmp_path).stderr
+
+
+def test_our_log_is_named_after_the_module() -> None:
+    assert logging.getLogger("exporter.vod.credentials") is credentials._log
