@@ -6,7 +6,8 @@
     ├── ConfigError                  faults of the configuration, all of them
     ├── ListenError                  an address cannot be listened on
     └── VodError                     a call to ApsaraVideo VOD brought no answer to use
-        ├── DeadlineError            the time budget ended first
+        ├── DeadlineError            the time ended first
+        │   └── BudgetSpent          and nothing was sent: no call was left in the budget before then
         ├── ConnectionFailed         no connection, or it broke: DNS, refused, reset, TLS
         ├── MalformedResponse        an answer that is not the API's: HTML, truncated, too large, a redirect
         └── ServiceError             the service answered with an error code
@@ -54,7 +55,11 @@ class VodError(ExporterError):
 
 
 class DeadlineError(VodError):
-    """The deadline ended before the answer was whole, or before the budget had a call to spare."""
+    """The deadline ended before the answer was whole."""
+
+
+class BudgetSpent(DeadlineError):
+    """The budget has no call to spare before the deadline; none was made."""
 
 
 class ConnectionFailed(VodError):

@@ -76,20 +76,17 @@ class Ledger:
             )
             return Work(new, tuple(task.id for task in ended), tuple((one.job.id, one.task_id) for one in jobs))
 
-    def asking_task(self, task_id: str) -> None:
-        """A call about the whole task goes out now."""
+    def asked_task(self, task_id: str) -> None:
+        """A call about the whole task was made in this refresh, whatever came of it."""
         with self._lock:
-            task = self._tasks[task_id]
-            task.asked_in = self._refresh
-            for job_id in task.job_ids:
-                self._jobs[job_id].asked_in = self._refresh
+            if task_id in self._tasks:
+                self._tasks[task_id].asked_in = self._refresh
+                self._note_asked(self._tasks[task_id].job_ids)
 
-    def asking_jobs(self, job_ids: Iterable[str]) -> None:
-        """A call about these jobs goes out now."""
+    def asked_jobs(self, job_ids: Iterable[str]) -> None:
+        """A call about these jobs was made in this refresh, whatever came of it."""
         with self._lock:
-            for job_id in job_ids:
-                if job_id in self._jobs:
-                    self._jobs[job_id].asked_in = self._refresh
+            self._note_asked(job_ids)
 
     def observe_task(self, task_id: str, seen: Task) -> None:
         """The service described the whole task. The caller has seen to it that the answer is about `task_id`."""
@@ -147,6 +144,11 @@ class Ledger:
             now = self._clock()
             self._expire(now)
             return view(self._tasks, self._jobs, definitions=self._definitions, limits=self._limits, now=now)
+
+    def _note_asked(self, job_ids: Iterable[str]) -> None:
+        for job_id in job_ids:
+            if job_id in self._jobs:
+                self._jobs[job_id].asked_in = self._refresh
 
     def _needs_whole(self, tracked: TrackedTask) -> bool:
         if tracked.task is None or tracked.finished_at is not None:

@@ -6,9 +6,9 @@ import json
 import random
 import time
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Protocol
+from typing import Protocol, TypeVar
 from urllib.parse import urlsplit
 
 from exporter import __version__
@@ -21,6 +21,7 @@ from exporter.errors import (
     TokenExpired,
     VodError,
 )
+from exporter.model import Task
 from exporter.vod import payloads, signing
 from exporter.vod.credentials import Credentials, Keys
 from exporter.vod.limiter import Limiter
@@ -33,6 +34,8 @@ TASKS_PER_PAGE = 50
 VIDEOS_PER_PAGE = 100
 PAGE_CAP = 50  # 5,000 rows is all that GetVideoList gives
 ATTEMPTS = 4
+Reply = TypeVar("Reply")
+
 _BACKOFF_SECONDS = 0.2  # doubled with each attempt, and spread, so that replicas do not come back in step
 
 
@@ -72,15 +75,22 @@ class Client:
     def close(self) -> None:
         self._http.close()
 
-    def get_task(self, task_id: str, deadline: Deadline) -> payloads.TaskReply:
-        """`GetTranscodeTask` by `TranscodeTaskId`: the task with all its jobs."""
-        body = self._call("GetTranscodeTask", {"TranscodeTaskId": task_id}, deadline)
-        return payloads.task_reply(body)
+    def get_task(self, task_id: str, deadline: Deadline) -> tuple[Task, tuple[str, ...]]:
+        """`GetTranscodeTask` by `TranscodeTaskId`: the task with all its jobs, and the names of malformed fields."""
+
+        def the_task(body: object) -> tuple[Task, tuple[str, ...]]:
+            reply = payloads.task_reply(body)
+            if reply.task is None:
+                raise MalformedResponse("GetTranscodeTask: the answer holds no task", code="no_task")
+            if reply.task.id not in ("", task_id):
+                raise MalformedResponse("GetTranscodeTask: the answer is about another task", code="wrong_task")
+            return reply.task, reply.malformed
+
+        return self._call("GetTranscodeTask", {"TranscodeTaskId": task_id}, deadline, the_task)
 
     def get_jobs(self, job_ids: Sequence[str], deadline: Deadline) -> payloads.JobsReply:
         """`GetTranscodeTask` by `JobIds`: up to `JOB_IDS_PER_CALL` jobs of any tasks."""
-        body = self._call("GetTranscodeTask", {"JobIds": ",".join(job_ids)}, deadline)
-        return payloads.jobs_reply(body)
+        return self._call("GetTranscodeTask", {"JobIds": ",".join(job_ids)}, deadline, payloads.jobs_reply)
 
     def list_tasks(self, video_id: str, deadline: Deadline) -> Iterator[payloads.TaskListReply]:
         """`ListTranscodeTask`, a page at a time: the tasks of one video in the past year, without their jobs.
@@ -90,8 +100,8 @@ class Client:
         parameters = {"VideoId": video_id, "PageSize": str(TASKS_PER_PAGE)}
         seen: set[str] = set()
         for page in range(1, PAGE_CAP + 1):
-            body = self._call("ListTranscodeTask", {**parameters, "PageNo": str(page)}, deadline)
-            reply = payloads.task_list_reply(body)
+            paged = {**parameters, "PageNo": str(page)}
+            reply = self._call("ListTranscodeTask", paged, deadline, payloads.task_list_reply)
             yield reply
             new = {task.id for task in reply.tasks} - seen
             if reply.rows < TASKS_PER_PAGE or not new:
@@ -109,22 +119,24 @@ class Client:
             parameters["StartTime"], parameters["EndTime"] = map(_timestamp, created)
         seen: set[str] = set()
         for page in range(1, PAGE_CAP + 1):
-            body = self._call("GetVideoList", {**parameters, "PageNo": str(page)}, deadline)
-            reply = payloads.video_list_reply(body)
+            paged = {**parameters, "PageNo": str(page)}
+            reply = self._call("GetVideoList", paged, deadline, payloads.video_list_reply)
             yield reply
             new = {video.id for video in reply.videos} - seen
             if reply.rows < VIDEOS_PER_PAGE or not new:
                 return
             seen |= new
 
-    def _call(self, action: str, parameters: Mapping[str, str], deadline: Deadline) -> object:
-        """The JSON body of a 200 answer. Each attempt is paid for from the budget and signed anew."""
+    def _call(
+        self, action: str, parameters: Mapping[str, str], deadline: Deadline, parse: Callable[[object], Reply]
+    ) -> Reply:
+        """What `parse` makes of the JSON of a 200 answer. Each attempt is paid for from the budget and signed anew."""
         renewed = False
         for attempt in range(1, ATTEMPTS + 1):
             self._limiter.acquire(action, deadline)
             started = time.monotonic()
             try:
-                body = self._send(action, parameters, deadline)
+                reply = parse(self._send(action, parameters, deadline))
             except VodError as error:
                 self._observer(action=action, seconds=time.monotonic() - started, code=error.code)
                 if isinstance(error, TokenExpired) and not renewed:
@@ -137,7 +149,7 @@ class Client:
                 time.sleep(pause)
             else:
                 self._observer(action=action, seconds=time.monotonic() - started, code=None)
-                return body
+                return reply
         raise AssertionError("the last attempt returns or raises")
 
     def _send(self, action: str, parameters: Mapping[str, str], deadline: Deadline) -> object:

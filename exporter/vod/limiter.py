@@ -6,7 +6,7 @@ import threading
 import time
 
 from exporter.deadline import Deadline
-from exporter.errors import DeadlineError
+from exporter.errors import BudgetSpent
 
 
 class Limiter:
@@ -23,12 +23,12 @@ class Limiter:
     def acquire(self, action: str, deadline: Deadline) -> None:
         """Wait for the turn of one call of `action`.
 
-        Raises `DeadlineError` at once, and spends nothing, where the turn would come after the deadline.
+        Raises `BudgetSpent` at once, and spends nothing, where the turn would come after the deadline.
         """
         with self._lock:
             now = time.monotonic()
             turn = max(now, self._next.get(action, now))
             if turn >= deadline.at:
-                raise DeadlineError(f"{action}: no call left in the budget before the deadline", code="budget")
+                raise BudgetSpent(f"{action}: no call left in the budget before the deadline", code="budget")
             self._next[action] = turn + self._interval
         time.sleep(turn - now)

@@ -1,0 +1,55 @@
+"""Log lines on stderr, as Prometheus writes them: logfmt or JSON, one line each, whatever text is in them."""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import TextIO
+
+FORMATS = ("logfmt", "json")
+LEVELS = ("debug", "info", "warn", "error")
+
+_STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "color_message"}
+_PLAIN = re.compile(r"[^\s\"=\\\x00-\x1f\x7f-\x9f]+")
+_LEVEL_NAMES = {"warning": "warn", "critical": "error"}
+
+
+def set_up(*, level: str, format: str, stream: TextIO | None = None) -> None:  # noqa: A002 - the flag is named so
+    """Send all logging to `stream` (stderr), from `level` up. `format` is one of `FORMATS`."""
+    handler = logging.StreamHandler(stream or sys.stderr)
+    handler.setFormatter(_JsonFormatter() if format == "json" else _LogfmtFormatter())
+    logging.basicConfig(level={"warn": "WARNING"}.get(level, level.upper()), handlers=[handler], force=True)
+    for name in ("urllib3", "uvicorn", "asyncio"):  # they tell of each connection; ours say what it means
+        logging.getLogger(name).setLevel(logging.WARNING)
+
+
+def _fields(record: logging.LogRecord) -> Iterator[tuple[str, object]]:
+    yield "ts", datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    level = record.levelname.lower()
+    yield "level", _LEVEL_NAMES.get(level, level)
+    yield "component", record.name.removeprefix("exporter.")
+    yield "msg", record.getMessage()
+    for key, value in vars(record).items():
+        if key not in _STANDARD:
+            yield key, value
+    if record.exc_info:
+        yield "exception", logging.Formatter().formatException(record.exc_info)
+
+
+class _LogfmtFormatter(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        return " ".join(f"{key}={_quoted(str(value))}" for key, value in _fields(record))
+
+
+class _JsonFormatter(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        return json.dumps(dict(_fields(record)), default=str)
+
+
+def _quoted(text: str) -> str:
+    """As it is where it is plain, otherwise as a JSON string, which has no control characters and is all ASCII."""
+    return text if _PLAIN.fullmatch(text) and text.isascii() else json.dumps(text)

@@ -1,0 +1,121 @@
+"""A snapshot as metric families: the `prometheus_client` collector."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+from prometheus_client.core import GaugeMetricFamily, InfoMetricFamily
+from prometheus_client.registry import Collector
+
+from exporter.metrics import catalog
+from exporter.metrics.catalog import Metric
+from exporter.model import UNKNOWN, Output, job_status, task_status
+from exporter.snapshot import AccountSnapshot, ShownJob, ShownTask, Snapshot
+
+Family = GaugeMetricFamily | InfoMetricFamily
+Row = tuple[Metric, Sequence[str], float | None]
+"""A metric, its label values in the order of `Metric.labels`, and its value; None where there is nothing to show."""
+
+_FAILED = ("TranscodeFail", "TranscodeCancelled")
+
+
+class TranscodeCollector(Collector):
+    """Collects what `snapshot` returns; register it in any registry.
+
+    `describe` asks nothing, so registering it makes no call. With one job it makes::
+
+        vod_up{account="prod"} 1.0
+        vod_transcode_jobs{account="prod",definition="HD",status="Transcoding"} 1.0
+        vod_transcode_job_progress_ratio{account="prod",job_id="38f0e513c88",definition="HD"} 0.42
+    """
+
+    def __init__(self, snapshot: Callable[[], Snapshot]) -> None:
+        self._snapshot = snapshot
+
+    def describe(self) -> Iterable[Family]:
+        return [_family(metric) for metric in catalog.COLLECTED]
+
+    def collect(self) -> Iterable[Family]:
+        families = {metric: _family(metric) for metric in catalog.COLLECTED}
+        for account in self._snapshot().accounts:
+            for metric, labels, value in account_rows(account):
+                if value is not None:
+                    _add(families[metric], metric, labels, value)
+        return families.values()
+
+
+def account_rows(account: AccountSnapshot) -> Iterator[Row]:
+    """All samples of one account."""
+    name, view = account.name, account.view
+    yield catalog.ACCOUNT_INFO, (name, account.region, account.endpoint), 1
+    yield catalog.UP, (name,), account.up
+    yield catalog.REFRESH_DURATION, (name,), account.refresh_duration
+    yield catalog.LAST_SUCCESS, (name,), account.last_success
+    yield catalog.OLDEST_REFRESH, (name,), view.oldest_refresh
+    yield catalog.STALE_JOBS, (name,), view.stale_jobs
+    yield catalog.TRUNCATED_JOBS, (name,), view.truncated_jobs
+    for source, count in view.tracked_tasks.items():
+        yield catalog.TRACKED_TASKS, (name, source), count
+    for status, count in view.task_counts.items():
+        yield catalog.TASKS, (name, status), count
+    for (definition, status), count in view.job_counts.items():
+        yield catalog.JOBS, (name, definition, status), count
+    for definition, created in view.oldest_unfinished.items():
+        yield catalog.OLDEST_UNFINISHED, (name, definition), created
+    for task in view.tasks:
+        yield from task_rows(name, task)
+    for job in view.jobs:
+        yield from job_rows(name, job)
+
+
+def task_rows(account: str, shown: ShownTask) -> Iterator[Row]:
+    """The samples of one task."""
+    task = shown.task
+    labels = (account, task.id)
+    status = task_status(task.status)
+    yield catalog.TASK_INFO, (*labels, task.video_id, task.template_group_id, task.trigger), 1
+    yield catalog.TASK_STATUS, (*labels, status), 1
+    yield catalog.TASK_PROGRESS, labels, shown.progress
+    yield catalog.TASK_CREATED, labels, task.created
+    yield catalog.TASK_COMPLETED, labels, task.completed if task.finished else None
+
+
+def job_rows(account: str, shown: ShownJob) -> Iterator[Row]:
+    """The samples of one job."""
+    job = shown.job
+    labels = (account, job.id, job.definition or UNKNOWN)
+    status = job_status(job.status)
+    yield catalog.JOB_INFO, (*labels, shown.task_id, shown.video_id, job.template_id, job.priority), 1
+    yield catalog.JOB_STATUS, (*labels, status), 1
+    yield catalog.JOB_PROGRESS, labels, job.progress
+    yield catalog.JOB_CREATED, labels, job.created
+    yield catalog.JOB_COMPLETED, labels, job.completed if job.finished else None
+    if job.output is not None and status not in _FAILED:  # a failed job has an OutputFile of zeros
+        yield from _output_rows(labels, job.output)
+
+
+def _output_rows(labels: tuple[str, ...], output: Output) -> Iterator[Row]:
+    yield catalog.JOB_OUTPUT_BITRATE, labels, output.bitrate
+    yield catalog.JOB_OUTPUT_SIZE, labels, output.size
+    yield catalog.JOB_OUTPUT_DURATION, labels, output.duration
+    yield catalog.JOB_OUTPUT_FPS, labels, output.frames_per_second
+    yield catalog.JOB_OUTPUT_WIDTH, labels, output.width
+    yield catalog.JOB_OUTPUT_HEIGHT, labels, output.height
+    codecs = (output.codec("video"), output.codec("audio"))
+    yield catalog.JOB_OUTPUT_INFO, (*labels, output.format, output.encryption, *codecs), 1
+    for stream in output.streams:
+        if stream.kind != "subtitle":
+            yield catalog.JOB_STREAM_BITRATE, (*labels, stream.kind, stream.index), stream.bitrate
+
+
+def _family(metric: Metric) -> Family:
+    if metric.type == "info":
+        return InfoMetricFamily(metric.family, metric.help)
+    return GaugeMetricFamily(metric.family, metric.help, labels=metric.labels, unit=metric.unit)
+
+
+def _add(family: Family, metric: Metric, labels: Sequence[str], value: float) -> None:
+    if isinstance(family, InfoMetricFamily):
+        family.add_metric([], dict(zip(metric.labels, labels, strict=True)))
+    else:
+        family.add_metric(labels, value)

@@ -1,0 +1,113 @@
+"""What the exporter counts of itself, with `prometheus_client`."""
+
+from __future__ import annotations
+
+import platform
+import threading
+from collections.abc import Iterable
+
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    GCCollector,
+    Histogram,
+    Info,
+    PlatformCollector,
+    ProcessCollector,
+)
+
+from exporter import __version__
+from exporter.metrics import catalog
+
+_ACTIONS = ("GetTranscodeTask", "ListTranscodeTask")
+_MAX_CODES = 50  # of errors in one account; further ones count as `other`
+_SECONDS = (0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+
+
+class Telemetry:
+    """The exporter's own metrics, in a registry of their own."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self._requests = self._counter(catalog.API_REQUESTS)
+        self._errors = self._counter(catalog.API_ERRORS)
+        self._malformed = self._counter(catalog.MALFORMED_FIELDS)
+        self._dropped = self._counter(catalog.DROPPED_TASKS)
+        self._rejected = self._counter(catalog.REJECTED_REQUESTS)
+        duration = catalog.API_DURATION
+        self._duration = Histogram(
+            duration.name, duration.help, duration.labels, buckets=_SECONDS, registry=self.registry
+        )
+        build = catalog.BUILD_INFO
+        Info(build.family, build.help, registry=self.registry).info(
+            {"version": __version__, "python": platform.python_version()}
+        )
+        ProcessCollector(registry=self.registry)
+        PlatformCollector(registry=self.registry)
+        GCCollector(registry=self.registry)
+
+    def _counter(self, metric: catalog.Metric) -> Counter:
+        return Counter(metric.family, metric.help, metric.labels, registry=self.registry)
+
+    def account(self, name: str) -> AccountTelemetry:
+        return AccountTelemetry(
+            name,
+            requests=self._requests,
+            errors=self._errors,
+            duration=self._duration,
+            malformed=self._malformed,
+            dropped=self._dropped,
+        )
+
+    def rejected(self, *, path: str, reason: str) -> None:
+        """A request to the exporter was refused. `path` is one of its routes, or `other`."""
+        self._rejected.labels(path, reason).inc()
+
+
+class AccountTelemetry:
+    """The counters of one account. Those that alerts look at are there from the start, at zero."""
+
+    def __init__(
+        self,
+        account: str,
+        *,
+        requests: Counter,
+        errors: Counter,
+        duration: Histogram,
+        malformed: Counter,
+        dropped: Counter,
+    ) -> None:
+        self._account = account
+        self._requests = requests
+        self._errors = errors
+        self._duration = duration
+        self._malformed = malformed
+        self._dropped = dropped
+        self._lock = threading.Lock()
+        self._codes: set[str] = set()
+        for action in _ACTIONS:
+            requests.labels(account, action)
+            duration.labels(account, action)
+        dropped.labels(account, "not_found")
+
+    def called(self, *, action: str, seconds: float, code: str | None) -> None:
+        """A request to VOD has ended; `code` is None after a success."""
+        self._requests.labels(self._account, action).inc()
+        self._duration.labels(self._account, action).observe(seconds)
+        if code is not None:
+            self._errors.labels(self._account, action, self._bounded(code)).inc()
+
+    def malformed(self, fields: Iterable[str]) -> None:
+        """These fields of a reply were odd."""
+        for field in fields:
+            self._malformed.labels(self._account, field).inc()
+
+    def dropped(self, reason: str) -> None:
+        """A task is tracked no longer."""
+        self._dropped.labels(self._account, reason).inc()
+
+    def _bounded(self, code: str) -> str:
+        with self._lock:
+            if len(self._codes) < _MAX_CODES:
+                self._codes.add(code)
+            return code if code in self._codes else "other"

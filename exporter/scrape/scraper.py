@@ -1,0 +1,65 @@
+"""Answers scrapes: refreshes all accounts in parallel, and shares each refresh among those who wait for it."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from exporter.deadline import Deadline
+from exporter.scrape.refresh import Account
+from exporter.snapshot import Snapshot
+
+
+@dataclass(slots=True)
+class _Flight:
+    """A refresh under way or done; `started` is monotonic."""
+
+    started: float
+    done: threading.Event = field(default_factory=threading.Event)
+
+
+class Scraper:
+    """Safe to use from several threads. `min_interval` is in seconds."""
+
+    def __init__(self, accounts: Sequence[Account], *, min_interval: float) -> None:
+        self._accounts = accounts
+        self._min_interval = min_interval
+        self._lock = threading.Lock()
+        self._flights: dict[str, _Flight] = {}
+
+    def close(self) -> None:
+        for account in self._accounts:
+            account.close()
+
+    def scrape(self, deadline: Deadline) -> Snapshot:
+        """Refresh what is due and answer before the deadline, with what is known by then."""
+        flights = [self._flight(account, deadline) for account in self._accounts]
+        for flight in flights:
+            flight.done.wait(deadline.remaining())
+        return self.snapshot()
+
+    def snapshot(self) -> Snapshot:
+        """What is known now; asks nothing."""
+        return Snapshot(tuple(account.snapshot() for account in self._accounts))
+
+    def _flight(self, account: Account, deadline: Deadline) -> _Flight:
+        """The refresh to wait for: the one under way, the last one if it is recent, or a new one."""
+        with self._lock:
+            now = time.monotonic()
+            flight = self._flights.get(account.name)
+            if flight is not None and (not flight.done.is_set() or now - flight.started < self._min_interval):
+                return flight
+            flight = self._flights[account.name] = _Flight(now)
+        threading.Thread(
+            target=self._fly, args=(account, flight, deadline), name=f"refresh {account.name}", daemon=True
+        ).start()
+        return flight
+
+    @staticmethod
+    def _fly(account: Account, flight: _Flight, deadline: Deadline) -> None:
+        try:
+            account.refresh(deadline)
+        finally:
+            flight.done.set()

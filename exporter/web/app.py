@@ -1,0 +1,103 @@
+"""The HTTP interface: metrics, status page, health."""
+
+from __future__ import annotations
+
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, PlainTextResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from exporter.deadline import Deadline, scrape_timeout
+from exporter.metrics.collector import TranscodeCollector
+from exporter.metrics.exposition import Together, accepts_gzip, choose_format, compress
+from exporter.metrics.telemetry import Telemetry
+from exporter.scrape.scraper import Scraper
+from exporter.web.pages import CONTENT_SECURITY_POLICY, status_page
+
+SCRAPES_AT_ONCE = 20
+MAX_HEADERS = 100
+RETRY_AFTER_SECONDS = 1
+
+
+class Interface:
+    """Answers requests from `scraper`. `timeout` and `offset` are in seconds, as `scrape` in the configuration."""
+
+    def __init__(
+        self,
+        scraper: Scraper,
+        telemetry: Telemetry,
+        *,
+        timeout: float,
+        offset: float,
+        telemetry_path: str = "/metrics",
+    ) -> None:
+        self._scraper = scraper
+        self._telemetry = telemetry
+        self._timeout = timeout
+        self._offset = offset
+        self._telemetry_path = telemetry_path
+        self._scrapes = 0
+
+    def app(self) -> ASGIApp:
+        routes = [
+            Route("/", self._status),
+            Route(self._telemetry_path, self._metrics),
+            Route("/-/healthy", self._healthy),
+            Route("/-/ready", self._ready),
+        ]
+        self._paths = frozenset(route.path for route in routes)
+        return _fewer_headers(Starlette(routes=routes, exception_handlers={HTTPException: self._refuse}))
+
+    async def _metrics(self, request: Request) -> Response:
+        if self._scrapes >= SCRAPES_AT_ONCE:
+            detail = f"{self._scrapes} scrapes are under way; a server or two scrape this exporter, not more"
+            raise HTTPException(503, detail, {"Retry-After": str(RETRY_AFTER_SECONDS)})
+        header = request.headers.get("x-prometheus-scrape-timeout-seconds")
+        deadline = Deadline.after(scrape_timeout(header, offset=self._offset, limit=self._timeout))
+        self._scrapes += 1
+        try:
+            return await run_in_threadpool(self._exposition, request, deadline)
+        finally:
+            self._scrapes -= 1
+
+    def _exposition(self, request: Request, deadline: Deadline) -> Response:
+        snapshot = self._scraper.scrape(deadline)
+        form = choose_format(request.headers.get("accept"))
+        body = form.encode(Together(TranscodeCollector(lambda: snapshot), self._telemetry.registry))
+        headers = {"Content-Type": form.content_type, "Vary": "Accept, Accept-Encoding"}
+        if accepts_gzip(request.headers.get("accept-encoding")):
+            body = compress(body)
+            headers["Content-Encoding"] = "gzip"
+        return Response(body, headers=headers)
+
+    async def _status(self, _: Request) -> Response:
+        page = await run_in_threadpool(status_page, self._scraper.snapshot(), telemetry_path=self._telemetry_path)
+        return HTMLResponse(page, headers={"Content-Security-Policy": CONTENT_SECURITY_POLICY})
+
+    async def _healthy(self, _: Request) -> Response:
+        return PlainTextResponse("vod-transcode-exporter is healthy.\n")
+
+    async def _ready(self, _: Request) -> Response:
+        return PlainTextResponse("vod-transcode-exporter is ready.\n")
+
+    async def _refuse(self, request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)  # noqa: S101 - registered for nothing else
+        path = request.url.path if request.url.path in self._paths else "other"
+        self._telemetry.rejected(path=path, reason=str(error.status_code))
+        return PlainTextResponse(f"{error.detail}\n", error.status_code, error.headers)
+
+
+def _fewer_headers(app: ASGIApp) -> ASGIApp:
+    """Refuses a request with more than `MAX_HEADERS` headers, as Python's own server does."""
+
+    async def bounded(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and len(scope["headers"]) > MAX_HEADERS:
+            response = PlainTextResponse(f"more than {MAX_HEADERS} headers\n", 431)
+            await response(scope, receive, send)
+        else:
+            await app(scope, receive, send)
+
+    return bounded

@@ -1,0 +1,31 @@
+"""Addresses to listen on, as Prometheus writes them: `:10870`, `127.0.0.1:10870`, `[::1]:10870`."""
+
+from __future__ import annotations
+
+import re
+import socket
+
+from exporter.errors import ListenError
+
+_ADDRESS = re.compile(r"(?:\[(?P<v6>[0-9a-fA-F:.%\w]+)\]|(?P<host>[^\[\]:]*)):(?P<port>\d{1,5})")
+
+
+def parse(address: str) -> tuple[str, int]:
+    """Host (empty: all addresses) and port; raises `ListenError` for anything else."""
+    match = _ADDRESS.fullmatch(address)
+    if match is None or int(match["port"]) > 65535:
+        raise ListenError(f"{address!r} is no address to listen on; write :10870, 127.0.0.1:10870 or [::1]:10870")
+    return match["v6"] or match["host"], int(match["port"])
+
+
+def listen(address: str) -> socket.socket:
+    """A listening socket, for IPv4 and IPv6 where no host is named; raises `ListenError` where it cannot be had."""
+    host, port = parse(address)
+    try:
+        if not host and socket.has_dualstack_ipv6():
+            return socket.create_server(("", port), family=socket.AF_INET6, dualstack_ipv6=True, backlog=1024)
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        return socket.create_server((host, port), family=family, backlog=1024)
+    except OSError as error:
+        remedy = "stop what listens there, or choose another with --web.listen-address"
+        raise ListenError(f"cannot listen on {address}: {error.strerror or error}; {remedy}") from None

@@ -1,0 +1,67 @@
+"""Settings -> the running parts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from exporter import config
+from exporter.metrics.telemetry import Telemetry
+from exporter.scrape.refresh import Account
+from exporter.scrape.scraper import Scraper
+from exporter.tracking.ledger import Ledger
+from exporter.tracking.sources import NamedVideos
+from exporter.tracking.view import Limits
+from exporter.vod.client import Client, Observer, ignore
+from exporter.vod.credentials import Credentials, KeyFiles, ProviderChain, StaticKeys
+from exporter.vod.limiter import Limiter
+
+
+def scraper(settings: config.Settings, telemetry: Telemetry) -> Scraper:
+    """The scraper over all accounts of the settings."""
+    accounts = [account(one, settings, telemetry, ledger(one, settings.series)) for one in settings.accounts]
+    return Scraper(accounts, min_interval=settings.scrape.min_interval)
+
+
+def ledger(one: config.Account, series: config.SeriesSettings) -> Ledger:
+    limits = Limits(
+        per_job=series.per_job,
+        max_jobs=series.max_jobs,
+        retention=series.retention,
+        max_staleness=series.max_staleness,
+    )
+    made = Ledger(limits)
+    made.name("tasks", one.track.tasks, source="tasks")
+    return made
+
+
+def account(one: config.Account, settings: config.Settings, telemetry: Telemetry, ledger: Ledger) -> Account:
+    recorder = telemetry.account(one.name)
+    return Account(
+        name=one.name,
+        region=one.region or "",
+        endpoint=one.url,
+        client=client(one, connections=settings.scrape.concurrency, observer=recorder.called),
+        ledger=ledger,
+        videos=NamedVideos(one.track.videos),
+        recorder=recorder,
+        concurrency=settings.scrape.concurrency,
+    )
+
+
+def client(one: config.Account, *, connections: int = 1, observer: Observer = ignore) -> Client:
+    return Client(
+        endpoint=one.url,
+        credentials=credentials(one),
+        limiter=Limiter(one.requests_per_second),
+        connections=connections,
+        observer=observer,
+    )
+
+
+def credentials(one: config.Account) -> Credentials:
+    if one.credentials is None:
+        return ProviderChain()
+    identity, secret, token = one.credentials.sources
+    if isinstance(identity, Path) or isinstance(secret, Path) or isinstance(token, Path):
+        return KeyFiles(access_key_id=identity, access_key_secret=secret, security_token=token)
+    return StaticKeys(access_key_id=identity, access_key_secret=secret, security_token=token)
