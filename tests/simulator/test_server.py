@@ -1,0 +1,174 @@
+"""The simulator as its users meet it: addresses, refusals, truth and clock over HTTP."""
+
+from __future__ import annotations
+
+import math
+import socket
+from collections.abc import Callable
+
+import pytest
+import requests
+
+from exporter.errors import ListenError
+from exporter.simulator import Simulator
+from exporter.simulator.scenario import SCENARIOS
+
+Call = Callable[..., requests.Response]
+
+
+def test_page_lists_every_address(simulator: Simulator) -> None:
+    text = requests.get(simulator.url, timeout=10).text
+    for word in (
+        "/simulator/truth",
+        "/simulator/faults",
+        "/simulator/clock",
+        "GetTranscodeTask",
+        "SubmitTranscodeJobs",
+    ):
+        assert word in text
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_api_answers_get_and_post(simulator: Simulator, call: Call, method: str) -> None:
+    answer = call(simulator, "GetVideoList", {"Status": "Normal,Transcoding"}, method=method)
+    assert answer.status_code == 200
+    assert answer.json()["Total"] > 0
+    assert answer.json()["RequestId"]
+
+
+@pytest.mark.parametrize(
+    ("changed", "status", "code"),
+    [
+        ({"secret": "wrong"}, 400, "SignatureDoesNotMatch"),
+        ({"access_key_id": "nobody"}, 404, "InvalidAccessKeyId.NotFound"),
+        ({"x_acs_date": "2020-01-01T00:00:00Z"}, 400, "InvalidTimeStamp.Expired"),
+        ({"x_acs_action": "DeleteVideo"}, 404, "InvalidAction.NotFound"),
+    ],
+)
+def test_refusals_have_the_documented_body(
+    simulator: Simulator, call: Call, changed: dict[str, str], status: int, code: str
+) -> None:
+    answer = call(simulator, "GetVideoList", **changed)
+    assert (answer.status_code, answer.json()["Code"]) == (status, code)
+    assert answer.json().keys() >= {"RequestId", "HostId", "Code", "Message"}
+
+
+def test_a_call_sent_twice_is_refused(simulator: Simulator, headers: Callable[..., dict[str, str]]) -> None:
+    signed = headers(simulator, "GetVideoList", {})
+    first, second = (requests.post(simulator.url, headers=signed, timeout=10) for _ in range(2))
+    assert first.status_code == 200
+    assert (second.status_code, second.json()["Code"]) == (400, "SignatureNonceUsed")
+
+
+def test_own_key_and_secret(call: Call) -> None:
+    with Simulator(access_key_id="me", access_key_secret="mine") as simulator:
+        assert call(simulator, "GetVideoList", access_key_id="me", secret="mine").status_code == 200
+        assert call(simulator, "GetVideoList").status_code == 404
+
+
+def test_quota_holds_and_truth_counts(call: Call) -> None:
+    with Simulator(quota=0.01) as simulator:
+        answers = [call(simulator, "GetTranscodeTask", {"JobIds": "x"}) for _ in range(3)]
+        assert [answer.status_code for answer in answers] == [200, 400, 400]
+        assert answers[1].json()["Code"] == "Throttling.User"
+        call(simulator, "GetTranscodeSummary", secret="wrong")
+        truth = requests.get(f"{simulator.url}/simulator/truth?summary=1", timeout=10).json()
+    assert truth["calls"] == {"GetTranscodeTask": 3, "GetTranscodeSummary": 1}
+    assert truth["throttled"] == {"GetTranscodeTask": 2}
+    assert 1 <= truth["peak"]["GetTranscodeTask"] <= 3
+
+
+def test_truth_over_http_is_the_world(simulator: Simulator) -> None:
+    truth = requests.get(f"{simulator.url}/simulator/truth", timeout=10).json()
+    assert truth["frozen"] is True
+    assert [task["task_id"] for task in truth["tasks"]] == [task.id for task in simulator.world.tasks]
+    counts = requests.get(f"{simulator.url}/simulator/truth?summary=1", timeout=10).json()
+    assert sum(counts["tasks"].values()) == len(truth["tasks"])
+
+
+def test_clock_stops_and_goes_on() -> None:
+    with Simulator(speed=1e6, tasks=5) as simulator:
+        address = f"{simulator.url}/simulator/clock"
+        frozen = requests.post(address, json={"frozen": True}, timeout=10).json()
+        assert frozen["frozen"] is True
+        assert requests.get(address, timeout=10).json() == frozen
+        one, other = (requests.get(f"{simulator.url}/simulator/truth", timeout=10).json() for _ in range(2))
+        assert one == other
+        assert one["now"] == frozen["now"]
+        assert requests.post(address, json={"frozen": False}, timeout=10).json()["now"] > frozen["now"]
+        assert requests.post(address, json={"frozen": 1}, timeout=10).status_code == 400
+        assert requests.post(address, data=b"\xff", timeout=10).status_code == 400
+
+
+def test_faults_over_http(simulator: Simulator, call: Call) -> None:
+    address = f"{simulator.url}/simulator/faults"
+    added = requests.post(address, json={"kind": "status", "status": 500, "count": 1}, timeout=10)
+    assert (added.status_code, added.json()[0]["kind"]) == (200, "status")
+    assert [call(simulator, "GetVideoList").status_code for _ in range(2)] == [500, 200]
+    assert requests.get(address, timeout=10).json()[0]["met"] == 1
+    refused = requests.post(address, json={"kind": "explode"}, timeout=10)
+    assert refused.status_code == 400
+    assert refused.text.startswith("kind of a fault is 'explode'")
+    assert requests.delete(address, timeout=10).json() == []
+    assert requests.get(address, timeout=10).json() == []
+
+
+def test_unknown_address_method_and_body(simulator: Simulator) -> None:
+    assert requests.get(f"{simulator.url}/metrics", timeout=10).status_code == 404
+    wrong = requests.delete(f"{simulator.url}/simulator/truth", timeout=10)
+    assert (wrong.status_code, wrong.headers["Allow"]) == (405, "GET")
+    assert requests.post(f"{simulator.url}/simulator/faults", data=b"x" * 2**20 + b"x", timeout=10).status_code == 413
+    assert requests.post(f"{simulator.url}/", data=iter([b"x"]), timeout=10).status_code == 411
+    assert requests.get(simulator.url, timeout=10).status_code == 200
+
+
+def test_delay_of_every_answer(call: Call) -> None:
+    with Simulator(delay=0.15, quota=math.inf) as simulator:
+        assert call(simulator, "GetVideoList").elapsed.total_seconds() >= 0.15
+
+
+def test_same_seed_tells_the_same_ids() -> None:
+    def ids(seed: int) -> list[str]:
+        with Simulator(seed=seed, tasks=20, history=600) as simulator:
+            told = requests.get(f"{simulator.url}/simulator/truth", timeout=10).json()["tasks"]
+            return [task["task_id"] for task in told]
+
+    assert ids(5) == ids(5)
+    assert len(ids(5)) == 20
+    assert not set(ids(5)) & set(ids(6))
+
+
+def test_listens_on_ipv6() -> None:
+    if not socket.has_ipv6:
+        pytest.skip("no IPv6 here")
+    try:
+        simulator = Simulator(listen=("::1", 0))
+    except ListenError as error:
+        pytest.skip(f"no IPv6 loopback here: {error}")
+    with simulator:
+        assert simulator.url.startswith("http://[::1]:")
+        assert requests.get(simulator.url, timeout=10).status_code == 200
+
+
+def test_port_in_use_is_one_line_that_says_what_to_do() -> None:
+    with Simulator() as first:
+        port = int(first.url.rpartition(":")[2])
+        with pytest.raises(
+            ListenError,
+            match=rf"^the simulator cannot listen on 127\.0\.0\.1 port {port}: "
+            r"Address already in use; choose another address or port 0$",
+        ):
+            Simulator(listen=("127.0.0.1", port))
+    with pytest.raises(ListenError, match="port 65536"):
+        Simulator(listen=("127.0.0.1", 65536))
+
+
+def test_scenario_by_name_or_as_a_record() -> None:
+    with pytest.raises(ValueError, match="unknown scenario 'calm'"):
+        Simulator(scenario="calm")
+    with Simulator(scenario=SCENARIOS["burst"]) as simulator:
+        assert simulator.world.tasks
+
+
+def test_a_simulator_never_started_stops() -> None:
+    Simulator().stop()
