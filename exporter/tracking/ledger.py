@@ -120,7 +120,11 @@ class Ledger:
             for job in seen:
                 if job.id in wanted and job.id in self._jobs:
                     wanted.discard(job.id)
-                    self._observe_job(job, self._tasks[self._jobs[job.id].task_id], now)
+                    task = self._tasks[self._jobs[job.id].task_id]
+                    self._observe_job(job, task, now)
+                    if job.finished and task.task is not None and task.task.status == "Processing":
+                        # What the task would say now; it is asked again only after its last job.
+                        task.task = replace(task.task, status="Partial")
             for job_id in wanted & self._jobs.keys():
                 self._jobs[job_id].missing = True
                 self._tasks[self._jobs[job_id].task_id].stale = True
