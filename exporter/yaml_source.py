@@ -32,6 +32,7 @@ KeyPath = tuple[str | int, ...]
 
 MAX_BYTES = 1 << 20
 MAX_DEPTH = 16
+_SHOWN = 60  # characters of a value in a fault
 
 _INTEGER = re.compile(r"-?(?:0|[1-9][0-9]{0,14})")
 _DECIMAL = re.compile(r"-?(?:0|[1-9][0-9]{0,14})\.[0-9]{1,15}")
@@ -279,7 +280,7 @@ class _Builder:
                 return float(text)
             surprise = _surprise(text)
             if surprise:
-                subject = "the value" if self._hidden(path) or not text else text
+                subject = "the value" if self._hidden(path) or not text else text[:_SHOWN]
                 return self._fault(_line(event), path, f"{subject} {surprise}")
         return self._expand(text, _line(event), path) if "$" in text else text
 

@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel, ValidationError
 
-from exporter import config
+from exporter import config, config_faults, yaml_source
 from exporter.config import Account, AccountKeys, ScrapeSettings, SeriesSettings, Settings, Track
 from exporter.errors import ConfigError
 from exporter.secret import SecretText
@@ -241,6 +241,14 @@ def test_no_fault_shows_a_key_however_the_file_is_broken(place: str, tmp_path: P
             shown = f"{error!r} {''.join(traceback.format_exception(error))} {error.__context__!r}"
         assert shown
         assert "CANARYx" not in shown, spoiled
+
+
+@pytest.mark.parametrize("key", ["access_key_secret", "acess_key", "SecurityToken", "endpoint", "password"])
+def test_a_value_that_may_be_a_key_is_not_shown_even_by_a_field_that_would(key: str) -> None:
+    source = yaml_source.parse(f"{key}: CANARY\n", environ={}, hidden=config_faults.hidden)
+    error = {"type": "value", "loc": (key,), "input": "CANARY", "ctx": {"text": "is wrong"}}
+    (fault,) = config_faults.translated([error], source, config.SECTIONS)
+    assert fault.text == "the value is wrong"
 
 
 def test_pydantic_does_not_speak(tmp_path: Path) -> None:

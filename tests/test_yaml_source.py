@@ -59,6 +59,10 @@ def test_a_hidden_value_is_not_in_its_fault() -> None:
     assert texts("secret: 012")[0][1].startswith("the value is not a plain decimal number")
 
 
+def test_a_long_value_is_cut_in_its_fault() -> None:
+    assert len(texts("a: " + "1" * 100_000)[0][1]) < 120
+
+
 def test_faults_behind_a_fault_are_told_too() -> None:
     text = "a: no\nb: *x\nc: &y z\na: [on,\n !t x]\n<<: {d: 012}\n"
     assert [line for line, _ in texts(text)] == [1, 2, 3, 4, 4, 5, 6, 6]

@@ -102,7 +102,7 @@ class KeyFiles:
                 _log.warning("%s; the keys read before stay in use", error)
                 self._complained = True
             return
-        self._good, self._seen, self._complained = keys, seen, False
+        self._good, self._seen, self._complained = keys, before, False
 
     def _read_all(self) -> Keys:
         identity, secret, token = (_read_one(source) for source in self._sources)
