@@ -119,11 +119,11 @@ class Handler(BaseHTTPRequestHandler):
             self.close_connection = True
 
     def _wait(self, seconds: float) -> bool:
-        """False as soon as the client is seen to have left, or the simulator stops."""
+        """False as soon as the client is seen to have left, or the simulator has closed the connection to stop."""
         until = time.monotonic() + seconds
-        stopping = cast("_Server", self.server).stopping
         while (left := until - time.monotonic()) > 0:
-            if stopping.wait(min(left, 0.2)) or self._gone():
+            time.sleep(min(left, 0.2))
+            if self._gone():
                 return False
         return True
 

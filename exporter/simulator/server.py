@@ -98,7 +98,6 @@ class Simulator:
 
     def stop(self) -> None:
         """Closes every connection; safe to call twice."""
-        self._server.stopping.set()
         if self._thread.is_alive():
             self._server.shutdown()
             self._thread.join()
@@ -172,7 +171,6 @@ class _Server(socketserver.ThreadingTCPServer):
         host, port = listen
         self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
         self.simulator = simulator
-        self.stopping = threading.Event()
         self._connections: set[socket.socket] = set()
         try:
             super().__init__(listen, Handler)

@@ -10,7 +10,7 @@ from http import HTTPStatus
 from exporter.simulator.distort import Answer
 from exporter.simulator.faults import Fault
 
-# Waits for so many seconds; False where the client left or the server stops meanwhile.
+# Waits for so many seconds; False where the connection ends meanwhile.
 Wait = Callable[[float], bool]
 
 _LINGER = struct.Struct("ii")

@@ -43,10 +43,10 @@ class World:
         with self.lock:
             now = self.clock.now()
             while self._next is not None and self._next <= now:
-                self._finish(until=self._next)
-                self._add(self._plan(self._next))
+                self._add(self._plan(self._next), now)
                 self._next = next(self._arrivals, None)
-            self._finish(until=now)
+            while self._unfinished and self._unfinished[0][0] <= now:
+                self._shelve(self._tasks[heapq.heappop(self._unfinished)[1]], now)
             return now
 
     def told(self, second: float) -> int:
@@ -78,7 +78,7 @@ class World:
                 scenario=self._scenario,
                 priority=priority,
             )
-            self._add(task)
+            self._add(task, now)
             return task
 
     def _plan(self, created: float) -> Task:
@@ -96,19 +96,14 @@ class World:
         self._planned.append(task)
         return task
 
-    def _add(self, task: Task) -> None:
+    def _add(self, task: Task, now: float) -> None:
         self.tasks.append(task)
         self._tasks[task.id] = task
         self._jobs.update({job.id: (task, job) for job in task.jobs})
         self._videos.setdefault(task.video.id, (task.video, []))[1].append(task)
         heapq.heappush(self._unfinished, (task.ends, task.id))
-        self._shelve(task, task.created)
+        self._shelve(task, now)
 
-    def _finish(self, *, until: float) -> None:
-        while self._unfinished and self._unfinished[0][0] <= until:
-            ends, task_id = heapq.heappop(self._unfinished)
-            self._shelve(self._tasks[task_id], ends)
-
-    def _shelve(self, task: Task, at: float) -> None:
+    def _shelve(self, task: Task, now: float) -> None:
         video, tasks = self._videos[task.video.id]
-        self.shelves.put((self.told(video.created), video.id), video_status(video, tasks, at))
+        self.shelves.put((self.told(video.created), video.id), video_status(video, tasks, now))

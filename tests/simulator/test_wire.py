@@ -130,6 +130,16 @@ def test_a_client_that_leaves_gives_its_thread_back(simulator: Simulator, raw_ca
     assert _threads() == 0
 
 
+def test_ended_connections_are_forgotten(simulator: Simulator, raw_call: RawCall) -> None:
+    for _ in range(5):
+        with raw_call(simulator, "GetVideoList") as connection:
+            _answer(connection)
+    until = time.monotonic() + 10
+    while simulator._server._connections and time.monotonic() < until:
+        time.sleep(0.01)
+    assert not simulator._server._connections
+
+
 @pytest.mark.parametrize("kind", ["hang", "stall", "drip", "delay", ""])
 def test_stopping_ends_every_connection(raw_call: RawCall, kind: str) -> None:
     simulator = Simulator()
