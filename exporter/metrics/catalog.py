@@ -36,7 +36,7 @@ _TASK = ("account", "task_id")
 JOB_INFO = Metric(
     "vod_transcode_job_info",
     "info",
-    "A transcode job: its task, video, TranscodeTemplateId and Priority.",
+    "A transcode job: its TranscodeTaskId, VideoId, TranscodeTemplateId and Priority.",
     (*_JOB, "task_id", "video_id", "template_id", "priority"),
 )
 JOB_STATUS = Metric(
@@ -81,7 +81,7 @@ JOB_OUTPUT_HEIGHT = Metric(
 JOB_OUTPUT_INFO = Metric(
     "vod_transcode_job_output_info",
     "info",
-    "The output file: Format, type of Encryption, and the codecs of its first video and audio stream.",
+    "The output file: its Format, the type of its Encryption, and the CodecName of its first video and audio stream.",
     (*_JOB, "format", "encryption", "video_codec", "audio_codec"),
 )
 JOB_STREAM_BITRATE = Metric(
@@ -94,7 +94,7 @@ JOB_STREAM_BITRATE = Metric(
 TASK_INFO = Metric(
     "vod_transcode_task_info",
     "info",
-    "A transcode task: its video, TranscodeTemplateGroupId and Trigger.",
+    "A transcode task: its VideoId, TranscodeTemplateGroupId and Trigger.",
     (*_TASK, "video_id", "template_group_id", "trigger"),
 )
 TASK_STATUS = Metric(
@@ -104,7 +104,10 @@ TASK_STATUS = Metric(
     (*_TASK, "status"),
 )
 TASK_PROGRESS = Metric(
-    "vod_transcode_task_progress_ratio", "gauge", "Mean progress of the jobs of the task, from 0 to 1.", _TASK
+    "vod_transcode_task_progress_ratio",
+    "gauge",
+    "Mean progress of the jobs of the task, from 0 to 1 (TranscodeProgress / 100).",
+    _TASK,
 )
 TASK_CREATED = Metric(
     "vod_transcode_task_created_timestamp_seconds",
@@ -128,7 +131,7 @@ TASKS = Metric(
 JOBS = Metric(
     "vod_transcode_jobs",
     "gauge",
-    "Jobs by definition and TranscodeJobStatus: of the tasks that vod_transcode_tasks counts.",
+    "Jobs by Definition and TranscodeJobStatus: of the tasks that vod_transcode_tasks counts.",
     ("account", "definition", "status"),
 )
 OLDEST_UNFINISHED = Metric(
@@ -144,7 +147,7 @@ ACCOUNT_INFO = Metric(
 UP = Metric(
     "vod_up",
     "gauge",
-    "1 if the account could be read when there was last something to ask; 0 as soon as it cannot be read.",
+    "1 if the account could be read when there was last something to ask, 0 as soon as it cannot; absent before that.",
     ("account",),
 )
 REFRESH_DURATION = Metric(
@@ -156,7 +159,7 @@ LAST_SUCCESS = Metric(
 OLDEST_REFRESH = Metric(
     "vod_exporter_oldest_refresh_timestamp_seconds",
     "gauge",
-    "When the unfinished job refreshed longest ago was refreshed, Unix time: the age of the oldest figure shown.",
+    "When the unfinished job refreshed longest ago was refreshed, Unix time; absent where none is unfinished.",
     ("account",),
 )
 STALE_JOBS = Metric(

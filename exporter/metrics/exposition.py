@@ -41,7 +41,7 @@ def choose_format(accept: str | None) -> Format:
     """OpenMetrics 1.0 where the client takes it at least as gladly as plain text, otherwise text 0.0.4."""
     text = openmetrics = 0.0
     for media_type, weight, parameters in _accepted(accept or ""):
-        if media_type == "application/openmetrics-text" and parameters.get("version", "1.0.0") in ("1.0.0", "0.0.1"):
+        if media_type == "application/openmetrics-text" and parameters.get("version", "1.0.0") == "1.0.0":
             openmetrics = max(openmetrics, weight)
         elif media_type in ("text/plain", "text/*", "*/*") and parameters.get("version", "0.0.4") == "0.0.4":
             text = max(text, weight)

@@ -12,6 +12,7 @@ from prometheus_client import (
     GCCollector,
     Histogram,
     Info,
+    Metric,
     PlatformCollector,
     ProcessCollector,
 )
@@ -21,14 +22,27 @@ from exporter.metrics import catalog
 
 _ACTIONS = ("GetTranscodeTask", "ListTranscodeTask")
 _MAX_CODES = 50  # of errors in one account; further ones count as `other`
+_OTHER = "other"
 _SECONDS = (0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+
+
+class _Registry(CollectorRegistry):
+    """Without the `_created` series that the library adds: they double the counters, and no query here needs them.
+
+    The library's own switch for them is global, and would reach into the registries of others.
+    """
+
+    def collect(self) -> Iterable[Metric]:
+        for family in super().collect():
+            family.samples = [sample for sample in family.samples if sample.name != f"{family.name}_created"]
+            yield family
 
 
 class Telemetry:
     """The exporter's own metrics, in a registry of their own."""
 
     def __init__(self) -> None:
-        self.registry = CollectorRegistry()
+        self.registry = _Registry()
         self._requests = self._counter(catalog.API_REQUESTS)
         self._errors = self._counter(catalog.API_ERRORS)
         self._malformed = self._counter(catalog.MALFORMED_FIELDS)
@@ -36,7 +50,12 @@ class Telemetry:
         self._rejected = self._counter(catalog.REJECTED_REQUESTS)
         duration = catalog.API_DURATION
         self._duration = Histogram(
-            duration.name, duration.help, duration.labels, buckets=_SECONDS, registry=self.registry
+            duration.name,
+            duration.help,
+            duration.labels,
+            unit=duration.unit,
+            buckets=_SECONDS,
+            registry=self.registry,
         )
         build = catalog.BUILD_INFO
         Info(build.family, build.help, registry=self.registry).info(
@@ -88,6 +107,7 @@ class AccountTelemetry:
         for action in _ACTIONS:
             requests.labels(account, action)
             duration.labels(account, action)
+            errors.labels(account, action, _OTHER)
         dropped.labels(account, "not_found")
 
     def called(self, *, action: str, seconds: float, code: str | None) -> None:
@@ -110,4 +130,4 @@ class AccountTelemetry:
         with self._lock:
             if len(self._codes) < _MAX_CODES:
                 self._codes.add(code)
-            return code if code in self._codes else "other"
+            return code if code in self._codes else _OTHER

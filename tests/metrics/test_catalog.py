@@ -1,0 +1,138 @@
+"""The catalog is the contract with everybody's dashboards and alerts: names, types, labels and units do not drift."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from exporter.metrics import catalog
+from exporter.metrics.catalog import CATALOG, COLLECTED, Metric
+
+JOB = ("account", "job_id", "definition")
+TASK = ("account", "task_id")
+ACCOUNT = ("account",)
+
+CONTRACT = {
+    # per job
+    "vod_transcode_job_info": ("info", (*JOB, "task_id", "video_id", "template_id", "priority")),
+    "vod_transcode_job_status": ("gauge", (*JOB, "status")),
+    "vod_transcode_job_progress_ratio": ("gauge", JOB),
+    "vod_transcode_job_created_timestamp_seconds": ("gauge", JOB),
+    "vod_transcode_job_completed_timestamp_seconds": ("gauge", JOB),
+    "vod_transcode_job_output_bitrate_bits_per_second": ("gauge", JOB),
+    "vod_transcode_job_output_size_bytes": ("gauge", JOB),
+    "vod_transcode_job_output_duration_seconds": ("gauge", JOB),
+    "vod_transcode_job_output_frames_per_second": ("gauge", JOB),
+    "vod_transcode_job_output_width_pixels": ("gauge", JOB),
+    "vod_transcode_job_output_height_pixels": ("gauge", JOB),
+    "vod_transcode_job_output_info": ("info", (*JOB, "format", "encryption", "video_codec", "audio_codec")),
+    "vod_transcode_job_output_stream_bitrate_bits_per_second": ("gauge", (*JOB, "kind", "index")),
+    # per task
+    "vod_transcode_task_info": ("info", (*TASK, "video_id", "template_group_id", "trigger")),
+    "vod_transcode_task_status": ("gauge", (*TASK, "status")),
+    "vod_transcode_task_progress_ratio": ("gauge", TASK),
+    "vod_transcode_task_created_timestamp_seconds": ("gauge", TASK),
+    "vod_transcode_task_completed_timestamp_seconds": ("gauge", TASK),
+    # aggregates
+    "vod_transcode_tasks": ("gauge", ("account", "status")),
+    "vod_transcode_jobs": ("gauge", ("account", "definition", "status")),
+    "vod_transcode_oldest_unfinished_job_created_timestamp_seconds": ("gauge", ("account", "definition")),
+    # accounts and the exporter
+    "vod_account_info": ("info", ("account", "region", "endpoint")),
+    "vod_up": ("gauge", ACCOUNT),
+    "vod_exporter_refresh_duration_seconds": ("gauge", ACCOUNT),
+    "vod_exporter_last_success_timestamp_seconds": ("gauge", ACCOUNT),
+    "vod_exporter_oldest_refresh_timestamp_seconds": ("gauge", ACCOUNT),
+    "vod_exporter_stale_jobs": ("gauge", ACCOUNT),
+    "vod_exporter_tracked_tasks": ("gauge", ("account", "source")),
+    "vod_exporter_truncated_jobs": ("gauge", ACCOUNT),
+    "vod_exporter_api_requests_total": ("counter", ("account", "action")),
+    "vod_exporter_api_errors_total": ("counter", ("account", "action", "code")),
+    "vod_exporter_api_request_duration_seconds": ("histogram", ("account", "action")),
+    "vod_exporter_malformed_fields_total": ("counter", ("account", "field")),
+    "vod_exporter_dropped_tasks_total": ("counter", ("account", "reason")),
+    "vod_exporter_rejected_requests_total": ("counter", ("path", "reason")),
+    "vod_exporter_build_info": ("info", ("version", "python")),
+}
+
+# Where a help text of a domain metric has to say which field the figure is from.
+FIELDS = re.compile(
+    r"\b(TranscodeTaskId|VideoId|TranscodeTemplateId|TranscodeTemplateGroupId|Priority|Trigger|TaskStatus"
+    r"|TranscodeJobStatus|TranscodeProgress|CreationTime|CompleteTime|Definition|Format|Encryption|CodecName"
+    r"|OutputFile\.(Bitrate|Filesize|Duration|Fps|Width|Height)|VideoStreamList|AudioStreamList)\b"
+)
+
+each = pytest.mark.parametrize("metric", CATALOG, ids=lambda metric: metric.name)
+
+
+def test_names_types_and_labels_are_those_of_the_contract() -> None:
+    assert {metric.name: (metric.type, metric.labels) for metric in CATALOG} == CONTRACT
+
+
+def test_every_declared_metric_is_in_the_catalog_once() -> None:
+    declared = [value for value in vars(catalog).values() if isinstance(value, Metric)]
+
+    assert sorted(CATALOG, key=lambda one: one.name) == sorted(declared, key=lambda one: one.name)
+
+
+@each
+def test_suffix_says_the_type(metric: Metric) -> None:
+    """`_total` stands on counters and `_info` on infos, and on nothing else."""
+    assert metric.name.endswith("_total") == (metric.type == "counter")
+    assert metric.name.endswith("_info") == (metric.type == "info")
+
+
+@each
+def test_help_is_one_sentence(metric: Metric) -> None:
+    assert re.fullmatch(r"[A-Z1][^\n]*\.", metric.help)
+    assert not re.search(r"\. [A-Z]", metric.help)
+    assert len(metric.help) <= 120
+
+
+@pytest.mark.parametrize(
+    "metric",
+    [metric for metric in COLLECTED if metric.name.startswith("vod_transcode_")],
+    ids=lambda metric: metric.name,
+)
+def test_help_of_a_domain_metric_names_the_field_it_is_from(metric: Metric) -> None:
+    assert FIELDS.search(metric.help)
+
+
+def test_help_of_a_bitrate_says_that_it_was_multiplied() -> None:
+    for metric in CATALOG:
+        if "bits_per_second" in metric.name:
+            assert "Kbit/s, multiplied by 1000" in metric.help
+
+
+@each
+def test_addresses_and_messages_are_no_labels(metric: Metric) -> None:
+    assert not {label for label in metric.labels if re.search("url|message|address", label)}
+
+
+@each
+def test_labels_are_legal_and_unique(metric: Metric) -> None:
+    """`le` and `quantile` belong to histograms and summaries, `job` and `instance` to Prometheus."""
+    assert all(re.fullmatch("[a-z][a-z_]*", label) for label in metric.labels)
+    assert len(set(metric.labels)) == len(metric.labels)
+    assert not {"le", "quantile", "job", "instance"} & set(metric.labels)
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "family", "unit"),
+    [
+        ("a_transcode_seconds_total", "counter", "a_transcode_seconds", "seconds"),
+        ("a_build_info", "info", "a_build", ""),
+        ("a_output_bitrate_bits_per_second", "gauge", "a_output_bitrate_bits_per_second", "bits_per_second"),
+        ("a_output_frames_per_second", "gauge", "a_output_frames_per_second", "frames_per_second"),
+        ("a_created_timestamp_seconds", "gauge", "a_created_timestamp_seconds", "seconds"),
+        ("a_size_bytes", "histogram", "a_size_bytes", "bytes"),
+        ("a_progress_ratio", "gauge", "a_progress_ratio", "ratio"),
+        ("a_width_pixels", "gauge", "a_width_pixels", "pixels"),
+        ("a_jobs", "gauge", "a_jobs", ""),
+    ],
+)
+def test_family_and_unit_follow_from_the_name(name: str, kind: str, family: str, unit: str) -> None:
+    metric = Metric(name, kind, "Help.")
+
+    assert (family, unit) == (metric.family, metric.unit)

@@ -1,0 +1,131 @@
+"""The whole exposition of the documented samples, byte for byte, and what the ecosystem's own parsers say of it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from prometheus_client import CollectorRegistry, Metric
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
+from prometheus_client.parser import text_string_to_metric_families as parse_text
+
+from exporter.metrics.catalog import COLLECTED
+from exporter.metrics.collector import TranscodeCollector
+from exporter.metrics.exposition import OPENMETRICS, TEXT, Format, Together
+from exporter.metrics.telemetry import Telemetry
+from exporter.snapshot import AccountSnapshot, Snapshot
+from exporter.tracking.ledger import Ledger
+from exporter.vod.payloads import task_reply
+
+TESTS = Path(__file__).parents[1]
+GOLDEN = TESTS / "golden"
+SAMPLES = sorted((TESTS / "data" / "vod-api" / "samples").glob("get-task-*.json"))
+NOW = 1_551_169_800.0  # 2019-02-26 08:30 UTC, when the jobs of the samples ran
+UPDATE = "GOLDEN_UPDATE"
+
+FORMATS = pytest.mark.parametrize(
+    ("name", "form"), [("samples.prom", TEXT), ("samples.om", OPENMETRICS)], ids=["text", "openmetrics"]
+)
+
+# design: media people read bitrates in bits; the linter wants bytes.
+BITRATES = (
+    "vod_transcode_job_output_bitrate_bits_per_second",
+    "vod_transcode_job_output_stream_bitrate_bits_per_second",
+)
+LINT = [f'{name} use base unit "bytes" instead of "bits"' for name in BITRATES]
+
+
+def collector() -> TranscodeCollector:
+    """What is shown once every sample of GetTranscodeTask was answered, as one account."""
+    ledger = Ledger(clock=lambda: NOW)
+    for path in SAMPLES:
+        task = task_reply(json.loads(path.read_text(encoding="utf-8"))["body"]).task
+        assert task is not None
+        ledger.name(path.stem, [task.id], source="tasks")
+        ledger.observe_task(task.id, task)
+    account = AccountSnapshot(
+        name="prod",
+        region="cn-shanghai",
+        endpoint="https://vod.cn-shanghai.aliyuncs.com",
+        up=True,
+        last_success=NOW,
+        refresh_duration=0.25,
+        view=ledger.view(),
+    )
+    return TranscodeCollector(lambda: Snapshot((account,)))
+
+
+def openmetrics_families() -> list[Metric]:
+    text = (GOLDEN / "samples.om").read_text(encoding="utf-8")
+    return list(parse_openmetrics(text))  # type: ignore[no-untyped-call]
+
+
+def lint(promtool: str, exposition: bytes) -> list[str]:
+    """The lines that `promtool check metrics` writes, sorted."""
+    run = subprocess.run([promtool, "check", "metrics"], input=exposition, capture_output=True, check=False, timeout=30)
+    assert run.returncode in (0, 3), run.stderr.decode()  # 1: it cannot be parsed; 3: the linter has a remark
+    return sorted((run.stdout + run.stderr).decode().splitlines())
+
+
+@FORMATS
+def test_exposition_of_the_documented_samples_is_the_golden_one(name: str, form: Format) -> None:
+    """Set GOLDEN_UPDATE=1 to write the file anew, and read the difference before you commit it."""
+    registry = CollectorRegistry()
+    registry.register(collector())
+    exposition = form.encode(registry)
+    if os.environ.get(UPDATE):
+        (GOLDEN / name).write_bytes(exposition)
+
+    assert exposition == (GOLDEN / name).read_bytes(), (
+        f"tests/golden/{name} differs; if that is meant: {UPDATE}=1 .venv/bin/pytest tests/metrics/test_golden.py"
+    )
+
+
+def test_golden_text_and_openmetrics_say_the_same() -> None:
+    """Every sample line of one file stands in the other, in the same order."""
+
+    def samples(name: str) -> list[str]:
+        return [line for line in (GOLDEN / name).read_text(encoding="utf-8").splitlines() if line[0] != "#"]
+
+    assert samples("samples.prom") == samples("samples.om")
+
+
+def test_golden_text_is_read_by_the_text_parser() -> None:
+    families = {family.name: family for family in parse_text((GOLDEN / "samples.prom").read_text(encoding="utf-8"))}
+
+    assert {metric.name for metric in COLLECTED} == set(families)
+    assert all(family.type == "gauge" for family in families.values())
+
+
+def test_golden_openmetrics_is_read_by_the_openmetrics_parser() -> None:
+    """With the types, units and helps of the catalog."""
+    families = openmetrics_families()
+
+    assert [(metric.family, metric.type, metric.unit, metric.help) for metric in COLLECTED] == [
+        (family.name, family.type, family.unit, family.documentation) for family in families
+    ]
+
+
+def test_golden_file_shows_every_metric() -> None:
+    """The samples bring a value for each: no metric goes unseen here."""
+    assert [family.name for family in openmetrics_families() if not family.samples] == []
+
+
+def test_promtool_has_nothing_to_say_but_that_bits_are_no_bytes(tool: Callable[[str], str]) -> None:
+    assert lint(tool("promtool"), (GOLDEN / "samples.prom").read_bytes()) == LINT
+
+
+def test_promtool_has_nothing_to_say_of_the_exporters_own_metrics(tool: Callable[[str], str]) -> None:
+    telemetry = Telemetry()
+    account = telemetry.account("prod")
+    account.called(action="GetTranscodeTask", seconds=0.1, code="Throttling.User")
+    account.malformed(["Filesize"])
+    telemetry.rejected(path="/metrics", reason="503")
+    whole = TEXT.encode(Together(collector(), telemetry.registry))
+
+    assert lint(tool("promtool"), whole) == LINT
+    assert lint(tool("promtool"), TEXT.encode(telemetry.registry)) == []

@@ -1,0 +1,183 @@
+"""The exporter counts itself rightly: zeros first, bounded labels, no count lost between threads."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+from prometheus_client import Metric
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
+from prometheus_client.parser import text_string_to_metric_families as parse_text
+
+from exporter import __version__
+from exporter.metrics.catalog import COUNTED
+from exporter.metrics.exposition import OPENMETRICS, TEXT
+from exporter.metrics.telemetry import Telemetry
+
+ACTIONS = ("GetTranscodeTask", "ListTranscodeTask")
+
+
+def value(telemetry: Telemetry, name: str, **labels: str) -> float | None:
+    return telemetry.registry.get_sample_value(name, labels)
+
+
+def errors(telemetry: Telemetry, account: str = "prod") -> dict[str, float]:
+    """Errors of GetTranscodeTask by code."""
+    return {
+        sample.labels["code"]: sample.value
+        for family in telemetry.registry.collect()
+        for sample in family.samples
+        if sample.name == "vod_exporter_api_errors_total"
+        and (sample.labels["account"], sample.labels["action"]) == (account, ACTIONS[0])
+    }
+
+
+def used() -> Telemetry:
+    """Telemetry in which everything was counted once."""
+    telemetry = Telemetry()
+    account = telemetry.account("prod")
+    account.called(action="GetTranscodeTask", seconds=0.3, code="Throttling.User")
+    account.malformed(["Filesize"])
+    account.dropped("not_found")
+    telemetry.rejected(path="/metrics", reason="503")
+    return telemetry
+
+
+@pytest.mark.parametrize("action", ACTIONS)
+def test_zeros_are_there_before_the_first_call(action: str) -> None:
+    """An increase from nothing is none to Prometheus."""
+    telemetry = Telemetry()
+    telemetry.account("prod")
+
+    assert value(telemetry, "vod_exporter_api_requests_total", account="prod", action=action) == 0
+    assert value(telemetry, "vod_exporter_api_errors_total", account="prod", action=action, code="other") == 0
+    assert value(telemetry, "vod_exporter_api_request_duration_seconds_count", account="prod", action=action) == 0
+    assert value(telemetry, "vod_exporter_dropped_tasks_total", account="prod", reason="not_found") == 0
+
+
+def test_each_event_counts_once_under_its_labels() -> None:
+    telemetry = used()
+
+    assert value(telemetry, "vod_exporter_api_requests_total", account="prod", action="GetTranscodeTask") == 1
+    assert errors(telemetry) == {"other": 0, "Throttling.User": 1}
+    assert value(telemetry, "vod_exporter_malformed_fields_total", account="prod", field="Filesize") == 1
+    assert value(telemetry, "vod_exporter_dropped_tasks_total", account="prod", reason="not_found") == 1
+    assert value(telemetry, "vod_exporter_rejected_requests_total", path="/metrics", reason="503") == 1
+
+
+def test_success_is_no_error() -> None:
+    telemetry = Telemetry()
+    telemetry.account("prod").called(action="GetTranscodeTask", seconds=0.3, code=None)
+
+    assert errors(telemetry) == {"other": 0}
+    assert value(telemetry, "vod_exporter_api_requests_total", account="prod", action="GetTranscodeTask") == 1
+
+
+def test_duration_of_a_call_falls_into_its_bucket() -> None:
+    telemetry = used()
+
+    def bucket(upper: str) -> float | None:
+        name = "vod_exporter_api_request_duration_seconds_bucket"
+        return value(telemetry, name, account="prod", action="GetTranscodeTask", le=upper)
+
+    name = "vod_exporter_api_request_duration_seconds_sum"
+    assert (bucket("0.25"), bucket("0.5"), bucket("+Inf")) == (0, 1, 1)
+    assert value(telemetry, name, account="prod", action="GetTranscodeTask") == 0.3
+
+
+def test_a_field_malformed_twice_counts_twice() -> None:
+    telemetry = Telemetry()
+    telemetry.account("prod").malformed(["Fps", "Fps", "Width"])
+
+    assert value(telemetry, "vod_exporter_malformed_fields_total", account="prod", field="Fps") == 2
+    assert value(telemetry, "vod_exporter_malformed_fields_total", account="prod", field="Width") == 1
+
+
+def test_error_codes_past_fifty_count_as_other() -> None:
+    """The service may invent codes without end; series must not follow."""
+    telemetry = Telemetry()
+    account = telemetry.account("prod")
+    for number in range(80):
+        account.called(action="GetTranscodeTask", seconds=0.1, code=f"Code{number}")
+    account.called(action="GetTranscodeTask", seconds=0.1, code="Code7")
+
+    counted = errors(telemetry)
+    assert len(counted) == 51
+    assert counted["other"] == 30
+    assert counted["Code7"] == 2
+    assert counted["Code49"] == 1
+    assert sum(counted.values()) == 81
+
+
+def test_error_codes_of_one_account_do_not_crowd_out_anothers() -> None:
+    telemetry = Telemetry()
+    noisy, quiet = telemetry.account("noisy"), telemetry.account("quiet")
+    for number in range(80):
+        noisy.called(action="GetTranscodeTask", seconds=0.1, code=f"Code{number}")
+    quiet.called(action="GetTranscodeTask", seconds=0.1, code="Throttling")
+
+    assert errors(telemetry, "quiet") == {"other": 0, "Throttling": 1}
+
+
+def test_no_count_is_lost_between_threads() -> None:
+    """A refresh calls from several threads, and codes are new to several of them at once."""
+    telemetry = Telemetry()
+    account = telemetry.account("prod")
+    together = threading.Barrier(8)
+
+    def work() -> None:
+        together.wait(10)
+        for number in range(500):
+            account.called(action="GetTranscodeTask", seconds=0.1, code=f"Code{number % 70}")
+            account.malformed(["Fps"])
+
+    threads = [threading.Thread(target=work) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+
+    assert value(telemetry, "vod_exporter_api_requests_total", account="prod", action="GetTranscodeTask") == 4000
+    assert value(telemetry, "vod_exporter_malformed_fields_total", account="prod", field="Fps") == 4000
+    assert len(errors(telemetry)) == 51
+    assert sum(errors(telemetry).values()) == 4000
+
+
+def test_registry_holds_what_the_catalog_declares_and_what_python_brings() -> None:
+    """Names, types and helps, and not the `_created` series that prometheus_client adds to each counter."""
+    families: list[Metric] = list(used().registry.collect())
+
+    own = [(one.name, one.type, one.documentation) for one in families if one.name.startswith("vod_")]
+    assert sorted(own) == sorted((metric.family, metric.type, metric.help) for metric in COUNTED)
+    assert {one.name.partition("_")[0] for one in families} == {"vod", "process", "python"}
+    assert not [sample.name for one in families for sample in one.samples if sample.name.endswith("_created")]
+
+
+def test_labels_are_those_of_the_catalog() -> None:
+    """Beside `le`, which histograms have."""
+    labels = {one.family: set(one.labels) for one in COUNTED}
+
+    for family in used().registry.collect():
+        for sample in family.samples if family.name in labels else ():
+            assert labels[family.name] == set(sample.labels) - {"le"}
+
+
+def test_registry_is_read_by_both_parsers() -> None:
+    registry = used().registry
+
+    assert list(parse_text(TEXT.encode(registry).decode()))
+    assert list(parse_openmetrics(OPENMETRICS.encode(registry).decode()))  # type: ignore[no-untyped-call]
+
+
+def test_build_info_tells_the_version() -> None:
+    build = [family for family in Telemetry().registry.collect() if family.name == "vod_exporter_build"]
+
+    assert [sample.labels["version"] for family in build for sample in family.samples] == [__version__]
+
+
+def test_two_exporters_in_one_process_do_not_share_counts() -> None:
+    first, second = Telemetry(), Telemetry()
+    first.rejected(path="/", reason="405")
+
+    assert value(first, "vod_exporter_rejected_requests_total", path="/", reason="405") == 1
+    assert value(second, "vod_exporter_rejected_requests_total", path="/", reason="405") is None
