@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections import Counter
+from collections.abc import Callable
 from typing import TextIO
 
 import requests
@@ -18,9 +20,10 @@ from exporter.secret import SecretText
 from exporter.simulator.server import Simulator
 from exporter.snapshot import AccountSnapshot
 from exporter.web.app import Interface
-from exporter.web.listener import listen
-from exporter.web.server import GRACE_SECONDS, Server
+from exporter.web.listener import listen, url
+from exporter.web.server import Server
 
+ADDRESS = "127.0.0.1:10870"
 SCRAPE_INTERVAL_SECONDS = 5.0
 RECENT_SECONDS = 600.0
 HISTORY_SECONDS = 420.0  # of the world, before it starts: some tasks have ended, some run
@@ -34,46 +37,50 @@ Ctrl-C ends it.
 
 
 class Demo:
-    """Serves the exporter on `address`, or on a free port where that one is taken."""
+    """The exporter on `address`; without one on port 10870 of loopback, or a free port where that is taken."""
 
-    def __init__(self, simulator: Simulator, address: str) -> None:
+    def __init__(self, simulator: Simulator, address: str | None) -> None:
         self._simulator = simulator
         keys = config.AccountKeys(access_key_id=SecretText("simulator"), access_key_secret=SecretText("simulator"))
         account = config.Account(name="demo", endpoint=simulator.url, credentials=keys)
         settings = config.Settings(accounts=(account,), scrape=config.ScrapeSettings(min_interval=1.0))
+        scrape = settings.scrape
         telemetry = Telemetry()
         self._ledger = wiring.ledger(account, settings.series)
         self._scraper = Scraper(
-            [wiring.account(account, settings, telemetry, self._ledger)], min_interval=settings.scrape.min_interval
+            [wiring.account(account, settings, telemetry, self._ledger)], min_interval=scrape.min_interval
         )
-        interface = Interface(self._scraper, telemetry, timeout=settings.scrape.timeout, offset=settings.scrape.offset)
+        interface = Interface(self._scraper, telemetry, timeout=scrape.timeout, offset=scrape.offset)
+        self._note = ""
         try:
-            listener = listen(address)
+            listener = listen(address or ADDRESS)
         except ListenError:
+            if address is not None:
+                raise
             listener = listen("127.0.0.1:0")
-        self._url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        self._server = Server(interface.app(), listener)
-        self._stopping = threading.Event()
+            self._note = f"{ADDRESS} is taken, so the exporter listens on a free port.\n"
+        self._url = url(listener)
+        self._server = Server(interface.app(), listener, timeout=scrape.timeout)
 
-    def stop(self) -> None:
-        self._stopping.set()
-
-    def run(self, out: TextIO) -> None:
-        """Scrape and tell until `stop`."""
+    def run(self, out: TextIO, stopped: Callable[[], bool]) -> None:
+        """Scrape and tell until `stopped`."""
         serving = threading.Thread(target=self._server.serve_until_stopped, name="web", daemon=True)
         serving.start()
-        print(_WELCOME.format(url=self._url, simulator=self._simulator.url), file=out, flush=True)
-        while not self._stopping.is_set():
-            self._track_recent_tasks()
-            began = time.monotonic()
-            told = self._scrape()
-            took = time.monotonic() - began
-            _tell(f"{time.strftime('%H:%M:%S')}  {told}, scrape {took:.1f} s", out)
-            self._stopping.wait(SCRAPE_INTERVAL_SECONDS - took)
-        print(file=out, flush=True)
-        self._server.stop()
-        serving.join(GRACE_SECONDS)
-        self._scraper.close()
+        out.write(self._note + _WELCOME.format(url=self._url, simulator=self._simulator.url))
+        try:
+            while not stopped():
+                began = time.monotonic()
+                self._track_recent_tasks()
+                told = self._scrape()
+                _tell(f"{time.strftime('%H:%M:%S')}  {told}, scrape {time.monotonic() - began:.1f} s", out)
+                while not stopped() and time.monotonic() < began + SCRAPE_INTERVAL_SECONDS:
+                    time.sleep(0.05)
+            out.write("\n")
+            out.flush()
+        finally:
+            self._server.stop()
+            serving.join()
+            self._scraper.close()
 
     def _track_recent_tasks(self) -> None:
         """What an application does that submits jobs: it tells the exporter the ids of its tasks."""
@@ -85,7 +92,7 @@ class Demo:
 
     def _scrape(self) -> str:
         try:
-            answer = requests.get(f"{self._url}/metrics", timeout=30, headers={"Connection": "close"})
+            answer = requests.get(f"{self._url}/metrics", timeout=30)
             answer.raise_for_status()
         except requests.RequestException as error:
             return f"no answer from the exporter: {type(error).__name__}"
@@ -109,9 +116,10 @@ def _summary(account: AccountSnapshot, *, series: int) -> str:
 
 
 def _tell(line: str, out: TextIO) -> None:
-    """On a terminal one line that changes, elsewhere a line each time."""
+    """On a terminal one line that changes, cut to its width so that it stays one; elsewhere a line each time."""
     if out.isatty():
-        out.write(f"\r\x1b[K{line}")
+        columns = os.get_terminal_size(out.fileno()).columns or 80
+        out.write(f"\r\x1b[K{line[: columns - 1]}")
     else:
         out.write(f"{line}\n")
     out.flush()

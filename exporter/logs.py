@@ -6,9 +6,12 @@ import json
 import logging
 import re
 import sys
+import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import TextIO
+
+_log = logging.getLogger(__name__)
 
 FORMATS = ("logfmt", "json")
 LEVELS = ("debug", "info", "warn", "error")
@@ -22,9 +25,18 @@ def set_up(*, level: str, format: str, stream: TextIO | None = None) -> None:  #
     """Send all logging to `stream` (stderr), from `level` up. `format` is one of `FORMATS`."""
     handler = logging.StreamHandler(stream or sys.stderr)
     handler.setFormatter(_JsonFormatter() if format == "json" else _LogfmtFormatter())
-    logging.basicConfig(level={"warn": "WARNING"}.get(level, level.upper()), handlers=[handler], force=True)
+    handler.setLevel({"warn": "WARNING"}.get(level, level.upper()))
+    logging.basicConfig(level=handler.level, handlers=[handler], force=True)
     for name in ("urllib3", "uvicorn", "asyncio"):  # they tell of each connection; ours say what it means
         logging.getLogger(name).setLevel(logging.WARNING)
+    threading.excepthook = _log_end_of_thread
+
+
+def _log_end_of_thread(ended: threading.ExceptHookArgs) -> None:
+    """In place of Python's, which prints a traceback of many lines."""
+    assert ended.exc_value is not None  # noqa: S101 - only while the interpreter is torn down
+    name = ended.thread.name if ended.thread else "unknown"
+    _log.error("bug in a thread", exc_info=ended.exc_value, extra={"thread_name": name})
 
 
 def _fields(record: logging.LogRecord) -> Iterator[tuple[str, object]]:
@@ -32,7 +44,7 @@ def _fields(record: logging.LogRecord) -> Iterator[tuple[str, object]]:
     level = record.levelname.lower()
     yield "level", _LEVEL_NAMES.get(level, level)
     yield "component", record.name.removeprefix("exporter.")
-    yield "msg", record.getMessage()
+    yield "msg", record.getMessage().strip()
     for key, value in vars(record).items():
         if key not in _STANDARD:
             yield key, value

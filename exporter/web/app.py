@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
@@ -40,20 +42,29 @@ class Interface:
         self._offset = offset
         self._telemetry_path = telemetry_path
         self._scrapes = 0
+        self._pages = {
+            "/": self._status,
+            telemetry_path: self._metrics,
+            "/-/healthy": self._healthy,
+            "/-/ready": self._ready,
+        }
 
     def app(self) -> ASGIApp:
-        routes = [
-            Route("/", self._status),
-            Route(self._telemetry_path, self._metrics),
-            Route("/-/healthy", self._healthy),
-            Route("/-/ready", self._ready),
-        ]
-        self._paths = frozenset(route.path for route in routes)
-        return _fewer_headers(Starlette(routes=routes, exception_handlers={HTTPException: self._refuse}))
+        routes = [Route(path, page) for path, page in self._pages.items()]
+        app = Starlette(routes=routes, exception_handlers={HTTPException: self._explained})
+        app.router.redirect_slashes = False  # would send a client to whatever its Host header names
+
+        async def bounded(scope: Scope, receive: Receive, send: Send) -> None:
+            if len(scope["headers"]) > MAX_HEADERS:
+                await self._refusal(scope, 431, f"more than {MAX_HEADERS} headers")(scope, receive, send)
+            else:
+                await app(scope, receive, send)
+
+        return bounded
 
     async def _metrics(self, request: Request) -> Response:
         if self._scrapes >= SCRAPES_AT_ONCE:
-            detail = f"{self._scrapes} scrapes are under way; a server or two scrape this exporter, not more"
+            detail = f"{self._scrapes} scrapes are under way; let fewer servers scrape, or raise their interval"
             raise HTTPException(503, detail, {"Retry-After": str(RETRY_AFTER_SECONDS)})
         header = request.headers.get("x-prometheus-scrape-timeout-seconds")
         deadline = Deadline.after(scrape_timeout(header, offset=self._offset, limit=self._timeout))
@@ -83,21 +94,17 @@ class Interface:
     async def _ready(self, _: Request) -> Response:
         return PlainTextResponse("vod-transcode-exporter is ready.\n")
 
-    async def _refuse(self, request: Request, error: Exception) -> Response:
+    async def _explained(self, request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)  # noqa: S101 - registered for nothing else
-        path = request.url.path if request.url.path in self._paths else "other"
-        self._telemetry.rejected(path=path, reason=str(error.status_code))
-        return PlainTextResponse(f"{error.detail}\n", error.status_code, error.headers)
+        detail, headers = error.detail, dict(error.headers or {})
+        if error.status_code == 404:
+            detail = f"nothing is served here; / is the status page, {self._telemetry_path} has the metrics"
+        elif error.status_code == 405:
+            headers["Allow"] = ", ".join(sorted(headers["Allow"].split(", ")))
+            detail = f"this address answers {headers['Allow']} only"
+        return self._refusal(request.scope, error.status_code, detail, headers)
 
-
-def _fewer_headers(app: ASGIApp) -> ASGIApp:
-    """Refuses a request with more than `MAX_HEADERS` headers, as Python's own server does."""
-
-    async def bounded(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and len(scope["headers"]) > MAX_HEADERS:
-            response = PlainTextResponse(f"more than {MAX_HEADERS} headers\n", 431)
-            await response(scope, receive, send)
-        else:
-            await app(scope, receive, send)
-
-    return bounded
+    def _refusal(self, scope: Scope, status: int, detail: str, headers: Mapping[str, str] | None = None) -> Response:
+        path = scope["path"] if scope["path"] in self._pages else "other"
+        self._telemetry.rejected(path=path, reason=str(status))
+        return PlainTextResponse(f"{detail}\n", status, headers)

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import re
 import socket
 
 from exporter.errors import ListenError
 
-_ADDRESS = re.compile(r"(?:\[(?P<v6>[0-9a-fA-F:.%\w]+)\]|(?P<host>[^\[\]:]*)):(?P<port>\d{1,5})")
+_ADDRESS = re.compile(r"(?:\[(?P<v6>[0-9a-fA-F:.%\w]+)\]|(?P<host>[^\[\]:\s]*)):(?P<port>\d{1,5})", re.ASCII)
+_REMEDIES = {
+    errno.EADDRINUSE: "stop what listens there, or choose another address",
+    errno.EACCES: "ports below 1024 need a privilege; choose a higher one",
+}
 
 
 def parse(address: str) -> tuple[str, int]:
@@ -26,6 +31,18 @@ def listen(address: str) -> socket.socket:
             return socket.create_server(("", port), family=socket.AF_INET6, dualstack_ipv6=True, backlog=1024)
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         return socket.create_server((host, port), family=family, backlog=1024)
-    except OSError as error:
-        remedy = "stop what listens there, or choose another with --web.listen-address"
-        raise ListenError(f"cannot listen on {address}: {error.strerror or error}; {remedy}") from None
+    except (OSError, UnicodeError) as error:  # the latter for a name that no DNS can hold
+        number, reason = (error.errno, error.strerror) if isinstance(error, OSError) else (None, "no such name")
+        remedy = _REMEDIES.get(number or 0, "choose an address of this machine")
+        raise ListenError(f"cannot listen on {address}: {reason or error}; {remedy}") from None
+
+
+def name(listener: socket.socket) -> str:
+    """The address it listens on, with the port it was given, such as `[::]:10870`."""
+    host, port = listener.getsockname()[:2]
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def url(listener: socket.socket) -> str:
+    """Where this machine reaches it, for people and for requests of our own."""
+    return "http://" + re.sub(r"^(\[::\]|0\.0\.0\.0):", "127.0.0.1:", name(listener))

@@ -9,7 +9,9 @@ from jinja2 import Environment, PackageLoader
 from exporter import __version__
 from exporter.snapshot import Snapshot
 
-CONTENT_SECURITY_POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
+CONTENT_SECURITY_POLICY = (
+    "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
 MAX_ROWS = 200
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import resource
 import socket
 from collections.abc import Iterator
@@ -13,13 +14,13 @@ from starlette.types import ASGIApp
 from exporter.web.connections import BoundedProtocol
 
 KEEP_ALIVE_SECONDS = 120  # longer than scrape intervals, so that Prometheus keeps its connection
-GRACE_SECONDS = 15
+GRACE_SECONDS = 5.0  # for answers, beyond the time that a scrape may take
 
 
 class Server(uvicorn.Server):
-    """Serves `app` on `listener` until `stop`."""
+    """Serves `app` on `listener` until `stop`. Requests take up to `timeout` seconds."""
 
-    def __init__(self, app: ASGIApp, listener: socket.socket) -> None:
+    def __init__(self, app: ASGIApp, listener: socket.socket, *, timeout: float) -> None:
         super().__init__(
             uvicorn.Config(
                 app,
@@ -31,13 +32,13 @@ class Server(uvicorn.Server):
                 server_header=False,
                 proxy_headers=False,
                 timeout_keep_alive=KEEP_ALIVE_SECONDS,
-                timeout_graceful_shutdown=GRACE_SECONDS,
+                timeout_graceful_shutdown=math.ceil(timeout + GRACE_SECONDS),
             )
         )
         self._listener = listener
 
     def serve_until_stopped(self) -> None:
-        """Requests under way when it is stopped are answered within `GRACE_SECONDS`."""
+        """Requests under way when it is stopped are answered, within `timeout` and `GRACE_SECONDS`."""
         _allow_more_descriptors()
         self.run(sockets=[self._listener])
 
