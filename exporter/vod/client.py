@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import json
+import logging
 import random
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
+from itertools import count
 from typing import Protocol, TypeVar
 from urllib.parse import urlsplit
 
 from exporter import __version__
 from exporter.deadline import Deadline
 from exporter.errors import (
+    BudgetSpent,
     ConnectionFailed,
+    CredentialsError,
     MalformedResponse,
+    RequestRejected,
     TemporaryError,
     Throttled,
     TokenExpired,
@@ -35,6 +42,9 @@ VIDEOS_PER_PAGE = 100
 PAGE_CAP = 50  # 5,000 rows is all that GetVideoList gives
 ATTEMPTS = 4
 Reply = TypeVar("Reply")
+Page = TypeVar("Page", payloads.TaskListReply, payloads.VideoListReply)
+
+_log = logging.getLogger(__name__)
 
 _BACKOFF_SECONDS = 0.2  # doubled with each attempt, and spread, so that replicas do not come back in step
 
@@ -98,15 +108,12 @@ class Client:
         The service tells no total and no order; a short page, or one with nothing new, is the last.
         """
         parameters = {"VideoId": video_id, "PageSize": str(TASKS_PER_PAGE)}
-        seen: set[str] = set()
-        for page in range(1, PAGE_CAP + 1):
-            paged = {**parameters, "PageNo": str(page)}
-            reply = self._call("ListTranscodeTask", paged, deadline, payloads.task_list_reply)
-            yield reply
-            new = {task.id for task in reply.tasks} - seen
-            if reply.rows < TASKS_PER_PAGE or not new:
-                return
-            seen |= new
+        return self._pages(
+            *("ListTranscodeTask", parameters, deadline, payloads.task_list_reply),
+            ids=lambda page: {task.id for task in page.tasks},
+            size=TASKS_PER_PAGE,
+            field="TranscodeTaskList",
+        )
 
     def list_videos(
         self, deadline: Deadline, *, statuses: Sequence[str] = (), created: tuple[float, float] | None = None
@@ -117,47 +124,87 @@ class Client:
             parameters["Status"] = ",".join(statuses)
         if created is not None:
             parameters["StartTime"], parameters["EndTime"] = map(_timestamp, created)
+        return self._pages(
+            *("GetVideoList", parameters, deadline, payloads.video_list_reply),
+            ids=lambda page: {video.id for video in page.videos},
+            size=VIDEOS_PER_PAGE,
+            field="VideoList",
+        )
+
+    def _pages(
+        self,
+        action: str,
+        parameters: Mapping[str, str],
+        deadline: Deadline,
+        parse: Callable[[object], Page],
+        *,
+        ids: Callable[[Page], set[str]],
+        size: int,
+        field: str,
+    ) -> Iterator[Page]:
+        """Pages up to a short one, or one with nothing new; a list that goes on at `PAGE_CAP` is malformed: `field`."""
         seen: set[str] = set()
-        for page in range(1, PAGE_CAP + 1):
-            paged = {**parameters, "PageNo": str(page)}
-            reply = self._call("GetVideoList", paged, deadline, payloads.video_list_reply)
-            yield reply
-            new = {video.id for video in reply.videos} - seen
-            if reply.rows < VIDEOS_PER_PAGE or not new:
+        for number in range(1, PAGE_CAP + 1):
+            page: Page = self._call(action, {**parameters, "PageNo": str(number)}, deadline, parse)
+            last = page.rows < size or ids(page) <= seen
+            if number == PAGE_CAP and not last:
+                _log.warning("%s: still not the last page after %d, the rest is not read", action, PAGE_CAP)
+                page = replace(page, malformed=(*page.malformed, field))
+            yield page
+            if last:
                 return
-            seen |= new
+            seen |= ids(page)
 
     def _call(
         self, action: str, parameters: Mapping[str, str], deadline: Deadline, parse: Callable[[object], Reply]
     ) -> Reply:
         """What `parse` makes of the JSON of a 200 answer. Each attempt is paid for from the budget and signed anew."""
         renewed = False
-        for attempt in range(1, ATTEMPTS + 1):
-            self._limiter.acquire(action, deadline)
+        failure: VodError | None = None
+        for attempt in count(1):
+            self._take_turn(action, deadline, failure)
             started = time.monotonic()
             try:
                 reply = parse(self._send(action, parameters, deadline))
             except VodError as error:
-                self._observer(action=action, seconds=time.monotonic() - started, code=error.code)
-                if isinstance(error, TokenExpired) and not renewed:
-                    self._credentials.renew()
-                    renewed = True
-                    continue
-                pause = _pause(error, attempt)
-                if pause is None or attempt == ATTEMPTS or pause >= deadline.remaining():
-                    raise
-                time.sleep(pause)
+                failure = error
             else:
                 self._observer(action=action, seconds=time.monotonic() - started, code=None)
                 return reply
-        raise AssertionError("the last attempt returns or raises")
+            self._observer(action=action, seconds=time.monotonic() - started, code=failure.code)
+            if isinstance(failure, TokenExpired) and not renewed:
+                self._credentials.renew()
+                renewed = True
+                continue
+            pause = _pause(failure, attempt)
+            if pause is None or attempt >= ATTEMPTS or pause >= deadline.remaining():
+                raise failure
+            time.sleep(pause)
+        raise AssertionError("counting has no end")
+
+    def _take_turn(self, action: str, deadline: Deadline, failure: VodError | None) -> None:
+        try:
+            self._limiter.acquire(action, deadline)
+        except BudgetSpent:
+            if failure is None:
+                raise
+        else:
+            return
+        raise failure  # a request was sent: why it failed is the news, not that there is no time for another
 
     def _send(self, action: str, parameters: Mapping[str, str], deadline: Deadline) -> object:
         keys = self._credentials.keys()
-        query = signing.canonical_query(parameters)
-        headers = self._signed_headers(action, query, keys)
+        try:
+            query = signing.canonical_query(parameters)
+        except UnicodeError:
+            raise RequestRejected(f"{action}: an id is no text that can be sent", code="not_text") from None
+        headers: dict[str, str] | None = None
+        with suppress(UnicodeError):
+            headers = self._signed_headers(action, query, keys)
+        if headers is None:  # raised out here, without the secret in its context
+            raise CredentialsError(f"{action}: the access_key_secret is no text; check its encoding", code="keys")
         answer = self._http.post(f"{self._endpoint}/?{query}", headers=headers, deadline=deadline, name=action)
-        return _body(action, answer, keys)
+        return _body(action, answer, _secrets(keys, headers["authorization"]))
 
     def _signed_headers(self, action: str, query: str, keys: Keys) -> dict[str, str]:
         headers = {
@@ -187,15 +234,16 @@ def _timestamp(seconds: float) -> str:
 
 def _pause(error: VodError, attempt: int) -> float | None:
     """Seconds to wait before the next attempt; None where another attempt cannot help."""
+    asked = 0.0
     if isinstance(error, (Throttled, TemporaryError)):
-        if error.retry_after is not None:
-            return error.retry_after
+        asked = error.retry_after or 0.0
     elif not (isinstance(error, ConnectionFailed) and error.code == "reset"):
         return None
-    return _BACKOFF_SECONDS * 2.0 ** (attempt - 1) * random.uniform(0.5, 1.5)  # noqa: S311 - spreads load, guards nothing
+    spread = random.uniform(0.5, 1.5)  # noqa: S311 - guards nothing
+    return max(asked, _BACKOFF_SECONDS * 2.0 ** (attempt - 1) * spread)
 
 
-def _body(action: str, answer: Answer, keys: Keys) -> object:
+def _body(action: str, answer: Answer, secrets: Sequence[str]) -> object:
     status, content = answer.status, answer.content
     retry_after = _seconds(answer.headers.get("Retry-After"))
     try:
@@ -207,9 +255,8 @@ def _body(action: str, answer: Answer, keys: Keys) -> object:
         raise MalformedResponse(
             f"{action}: HTTP 200 with a body that is {kind}; check the endpoint", code=kind
         ) from None
-    if (error := payloads.error_reply(body)) is not None:
-        message = _without_secrets(error.message, keys)
-        raise refusal(action, status=status, code=error.code, message=message, retry_after=retry_after)
+    if (error := payloads.error_reply(_masked(body, secrets))) is not None:
+        raise refusal(action, status=status, code=error.code, message=error.message, retry_after=retry_after)
     if status != 200:
         raise bare_refusal(action, status=status, retry_after=retry_after)
     if not isinstance(body, dict):
@@ -229,9 +276,19 @@ def _seconds(header: str | None) -> float | None:
     return float(header) if header is not None and header.isascii() and header.isdigit() and len(header) < 6 else None
 
 
-def _without_secrets(text: str, keys: Keys) -> str:
-    """VOD quotes the request it could not verify, security token included."""
-    for secret in (keys.access_key_secret, keys.security_token):
-        if secret is not None and (value := secret.get_secret_value()):
-            text = text.replace(value, str(secret))
-    return text
+def _secrets(keys: Keys, authorization: str) -> tuple[str, ...]:
+    token = keys.security_token.get_secret_value() if keys.security_token is not None else ""
+    return (keys.access_key_secret.get_secret_value(), token, authorization.rpartition("=")[2])
+
+
+def _masked(body: object, secrets: Sequence[str]) -> object:
+    """VOD quotes the request it could not verify, security token included. Before a text is cut, or half would stay."""
+    if not isinstance(body, dict):
+        return body
+    masked = dict(body)
+    for name, value in body.items():
+        for secret in secrets:
+            if secret and isinstance(value, str):
+                value = value.replace(secret, "<secret>")
+        masked[name] = value
+    return masked

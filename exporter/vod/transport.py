@@ -1,8 +1,8 @@
 """HTTP with bounds: a `requests` session whose answers end by the deadline and stay under a size, whatever arrives.
 
-The timeout of `requests` is per read, so a server that drips a byte a second, in the headers or in the body, holds a
-caller for ever. Here the read timeout of a connection is the time for the whole response: before each read from the
-socket, its timeout is set to what is left.
+The timeout of `requests` is per address, per handshake and per read, so a server that drips a byte a second, in the
+headers or in the body, holds a caller for ever. Here each of them gets what is left until the deadline, and each read
+from the socket too. Only the look-up of a name cannot be interrupted: it ends when the system's resolver gives up.
 """
 
 from __future__ import annotations
@@ -18,16 +18,38 @@ from dataclasses import dataclass
 from typing import Any
 
 import requests
+import requests.exceptions as lib
 import urllib3.exceptions as wire
 from requests.adapters import HTTPAdapter
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, Timeout
 from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.util.connection import allowed_gai_family, create_connection
 
 from exporter.deadline import Deadline
 from exporter.errors import ConnectionFailed, CredentialsError, DeadlineError, MalformedResponse, VodError
 
 MAX_BODY_BYTES = 4 * 1024 * 1024  # a page of 100 videos is about 0.3 MB
 _CHUNK_BYTES = 64 * 1024
+_SHORTEST_SECONDS = 0.001  # a timeout of 0 would make a socket non-blocking
+
+
+class _Until(Timeout):
+    """Whenever `urllib3` asks it for a timeout, that is the time left until the deadline."""
+
+    def __init__(self, deadline: Deadline) -> None:
+        super().__init__()
+        self._deadline = deadline
+
+    def clone(self) -> Timeout:
+        return self
+
+    @property
+    def connect_timeout(self) -> float:
+        return max(self._deadline.remaining(), _SHORTEST_SECONDS)
+
+    @property
+    def read_timeout(self) -> float:
+        return self._deadline.remaining()
 
 
 class _DeadlineReader(io.RawIOBase):
@@ -63,11 +85,53 @@ class _Response(http.client.HTTPResponse):
 
 
 class _Connection(HTTPConnection):
+    """Its timeout is for all of connecting: every address of the name, the proxy and TLS together."""
+
     response_class = _Response
 
+    def _new_conn(self) -> socket.socket:
+        self._connect_by = Deadline.after(self.timeout or 0.0)
+        try:
+            sock = self._first_to_connect()
+        except UnicodeError:
+            raise wire.LocationParseError(self.host) from None
+        except socket.gaierror as error:
+            raise wire.NameResolutionError(self.host, self, error) from error
+        except TimeoutError as error:
+            raise wire.ConnectTimeoutError(self, "timed out") from error
+        except OSError as error:
+            raise wire.NewConnectionError(self, str(error)) from error
+        sock.settimeout(self._left())
+        return sock
 
-class _SecureConnection(HTTPSConnection):
-    response_class = _Response
+    def _first_to_connect(self) -> socket.socket:
+        """Each address gets its share of the time, so that a silent one does not keep us from the next."""
+        found = socket.getaddrinfo(self._dns_host, self.port, allowed_gai_family(), socket.SOCK_STREAM)
+        failure = OSError("no addresses")
+        for place, (*_, address) in enumerate(found):
+            share = self._left() / (len(found) - place)
+            try:
+                return create_connection((str(address[0]), self.port), share, socket_options=self.socket_options)
+            except OSError as error:
+                failure = error
+        raise failure
+
+    def _left(self) -> float:
+        return max(self._connect_by.remaining(), _SHORTEST_SECONDS)
+
+    def _tunnel(self) -> None:
+        self.sock.settimeout(self._left())
+        try:
+            super()._tunnel()
+        except TimeoutError:
+            raise
+        except OSError as error:
+            raise wire.ProxyError("the proxy does not let us through", error) from error
+        self.sock.settimeout(self._left())
+
+
+class _SecureConnection(_Connection, HTTPSConnection):
+    pass
 
 
 class _Pool(HTTPConnectionPool):
@@ -87,8 +151,11 @@ class DeadlineAdapter(HTTPAdapter):
         super().init_poolmanager(*args, **kwargs)
         self.poolmanager.pool_classes_by_scheme = self._pools
 
-    def proxy_manager_for(self, *args: Any, **kwargs: Any) -> Any:
-        manager = super().proxy_manager_for(*args, **kwargs)
+    def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
+        if proxy.lower().startswith("socks"):
+            # Its pools are of a kind of their own: with ours in their place, we would connect past the proxy.
+            raise lib.InvalidProxyURL("SOCKS")
+        manager = super().proxy_manager_for(proxy, **kwargs)
         manager.pool_classes_by_scheme = self._pools
         return manager
 
@@ -102,11 +169,16 @@ class Answer:
     content: bytes
 
 
+class _Session(requests.Session):
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        """No redirect has a target: even one not to be followed, `requests` reads the body of, whole and unpacked."""
+
+
 class Http:
     """A pooled session that verifies TLS, follows no redirect, keeps no cookie and honours `HTTPS_PROXY`."""
 
     def __init__(self, connections: int) -> None:
-        self._session = requests.Session()
+        self._session = _Session()
         self._session.cookies.set_policy(http.cookiejar.DefaultCookiePolicy(allowed_domains=[]))
         adapter = DeadlineAdapter(pool_connections=2, pool_maxsize=connections)
         self._session.mount("https://", adapter)
@@ -121,16 +193,20 @@ class Http:
         Raises `ConnectionFailed`, `DeadlineError`, `MalformedResponse`, and `CredentialsError` for a header that HTTP
         cannot carry.
         """
-        timeout: Any = Timeout(total=max(deadline.remaining(), 0.001))  # connecting and reading together
+        if deadline.expired:
+            raise DeadlineError(f"{name}: the deadline ended before anything was sent", code="timeout")
+        timeout: Any = _Until(deadline)
         try:
             with self._session.post(
                 url, headers=headers, auth=_as_signed, timeout=timeout, allow_redirects=False, stream=True
             ) as response:
                 return Answer(response.status_code, response.headers, read_body(response))
         except MalformedResponse as error:
-            raise MalformedResponse(f"{name}: {error}", code=error.code) from None
+            failure: VodError = MalformedResponse(f"{name}: {error}", code=error.code)
         except (requests.RequestException, wire.HTTPError, OSError, ValueError) as error:
-            raise _translated(name, error) from None
+            failure = _translated(name, error)
+        # Raised out here: as its context, the other would bring along headers that it quotes.
+        raise failure
 
 
 def _as_signed(request: requests.PreparedRequest) -> requests.PreparedRequest:
@@ -147,51 +223,110 @@ def read_body(response: requests.Response, *, limit: int = MAX_BODY_BYTES) -> by
     encoding = response.headers.get("Content-Encoding", "identity").strip().lower()
     if encoding not in ("identity", "gzip", ""):
         raise MalformedResponse(f"the answer is encoded as {encoding[:40]!r}", code="encoding")
-    unzip = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16) if encoding == "gzip" else None
+    unzip = _Gunzip() if encoding == "gzip" else None
     body = bytearray()
+    received = 0
     while chunk := response.raw.read1(_CHUNK_BYTES, decode_content=False):
-        if unzip is not None:
-            try:
-                chunk = unzip.decompress(chunk, limit + 1 - len(body))
-            except zlib.error as error:
-                raise MalformedResponse(f"the answer is broken gzip: {error}", code="encoding") from None
-        body += chunk
-        if len(body) > limit:
+        received += len(chunk)
+        body += chunk if unzip is None else unzip.decompress(chunk, limit + 1 - len(body))
+        if max(received, len(body)) > limit:
             raise MalformedResponse(f"the answer is over {limit:,} bytes", code="too_large")
-    if unzip is not None and not unzip.eof:
+    if unzip is not None and received and not unzip.eof:
         raise MalformedResponse("the answer is broken gzip: it ends early", code="encoding")
     return bytes(body)
 
 
+class _Gunzip:
+    """Unpacks gzip of one member or several: RFC 1952, section 2.2."""
+
+    def __init__(self) -> None:
+        self._member = _member()
+
+    @property
+    def eof(self) -> bool:
+        return bool(self._member.eof)
+
+    def decompress(self, chunk: bytes, limit: int) -> bytes:
+        """What the chunk unpacks to, cut at `limit` bytes; raises `MalformedResponse`."""
+        body = b""
+        while chunk and len(body) < limit:
+            if self._member.eof:
+                self._member = _member()
+            try:
+                body += self._member.decompress(chunk, limit - len(body))
+            except zlib.error:
+                raise MalformedResponse("the answer is broken gzip", code="encoding") from None
+            chunk = self._member.unused_data
+        return body
+
+
+def _member() -> Any:
+    return zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
+
+
+# Of what `requests`, `urllib3` and the socket raise, the first row that fits: the kinds, and what they become.
+_TRANSLATIONS: tuple[tuple[tuple[type[BaseException], ...], type[VodError], str, str], ...] = (
+    (
+        (lib.ProxyError, wire.ProxyError, lib.InvalidProxyURL, wire.ProxySchemeUnknown),
+        *(ConnectionFailed, "proxy", "the proxy does not connect; check HTTPS_PROXY"),
+    ),
+    (
+        (wire.InvalidHeader, wire.HeaderParsingError),
+        *(MalformedResponse, "not_http", "the answer is not HTTP; check the endpoint"),
+    ),
+    (
+        (lib.InvalidURL, lib.InvalidSchema, wire.LocationValueError),
+        *(ConnectionFailed, "url", "no address to connect to; check region, endpoint and HTTPS_PROXY"),
+    ),
+    (
+        (lib.InvalidHeader, UnicodeError),
+        CredentialsError,
+        "keys",
+        "the keys cannot be sent; check them for spaces, line breaks and letters outside ASCII",
+    ),
+    (
+        (wire.NameResolutionError,),
+        *(ConnectionFailed, "dns", "the endpoint's name does not resolve; check region and DNS"),
+    ),
+    (
+        (lib.SSLError, wire.SSLError, ssl.SSLError),
+        *(ConnectionFailed, "tls", "TLS failed; check the endpoint and the CA certificates"),
+    ),
+    (
+        (wire.NewConnectionError,),
+        *(ConnectionFailed, "connect", "the endpoint does not connect; check endpoint and firewall"),
+    ),
+    (
+        (lib.ConnectTimeout, wire.ConnectTimeoutError),
+        *(ConnectionFailed, "connect_timeout", "no connection within the time; check endpoint and firewall"),
+    ),
+    (
+        (TimeoutError, lib.Timeout, wire.TimeoutError),
+        *(DeadlineError, "timeout", "no whole answer before the deadline"),
+    ),
+    (
+        (ConnectionError, http.client.IncompleteRead, wire.IncompleteRead),
+        *(ConnectionFailed, "reset", "the connection broke before the answer was whole"),
+    ),
+    (
+        (http.client.HTTPException,),
+        *(MalformedResponse, "not_http", "the answer is not HTTP; check the endpoint"),
+    ),
+    (
+        (lib.ConnectionError, wire.ProtocolError),
+        *(ConnectionFailed, "reset", "the connection broke before the answer was whole"),
+    ),
+)
+
+
 def _translated(name: str, error: Exception) -> VodError:
-    """What `requests`, `urllib3` and the socket raise, as ours. Their texts hold headers, and are not repeated."""
+    """What was raised as an error of ours. The texts of the others hold headers, and are not repeated."""
+    if type(error) is OSError:  # `requests` has no kind for this
+        return ConnectionFailed(f"{name}: no CA certificates; check REQUESTS_CA_BUNDLE", code="tls")
     causes = list(_causes(error))
-
-    def caused_by(*kinds: type[BaseException]) -> bool:
-        return any(isinstance(cause, kinds) for cause in causes)
-
-    if caused_by(requests.exceptions.ProxyError, wire.ProxyError):
-        return ConnectionFailed(f"{name}: the proxy does not connect; check HTTPS_PROXY", code="proxy")
-    if caused_by(wire.NameResolutionError):
-        return ConnectionFailed(f"{name}: the endpoint's name does not resolve; check region and DNS", code="dns")
-    if caused_by(requests.exceptions.SSLError, wire.SSLError, ssl.SSLError):
-        return ConnectionFailed(f"{name}: TLS failed; check the endpoint and the CA certificates", code="tls")
-    if caused_by(requests.exceptions.ConnectTimeout, wire.ConnectTimeoutError) and not caused_by(
-        wire.NewConnectionError
-    ):
-        return ConnectionFailed(
-            f"{name}: no connection within the time; check endpoint and firewall", code="connect_timeout"
-        )
-    if caused_by(TimeoutError, requests.exceptions.Timeout, wire.TimeoutError):
-        return DeadlineError(f"{name}: no whole answer before the deadline", code="timeout")
-    if caused_by(wire.NewConnectionError):
-        return ConnectionFailed(f"{name}: the endpoint does not connect; check endpoint and firewall", code="connect")
-    if caused_by(requests.exceptions.ConnectionError, wire.ProtocolError, OSError):
-        return ConnectionFailed(f"{name}: the connection broke before the answer was whole", code="reset")
-    if caused_by(ValueError):
-        return CredentialsError(
-            f"{name}: the keys cannot be sent; check them for line breaks and letters outside ASCII", code="keys"
-        )
+    for kinds, kind, code, text in _TRANSLATIONS:
+        if any(isinstance(cause, kinds) for cause in causes):
+            return kind(f"{name}: {text}", code=code)
     return ConnectionFailed(f"{name}: {type(error).__name__}", code="other")
 
 
