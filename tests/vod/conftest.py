@@ -1,0 +1,267 @@
+"""Servers that do as told on the wire, and clients whose keys are canaries: to be searched for in all that is shown."""
+
+from __future__ import annotations
+
+import gzip
+import socket
+import ssl
+import threading
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trustme
+
+from exporter.secret import SecretText
+from exporter.vod import client as client_module
+from exporter.vod.client import Client
+from exporter.vod.credentials import Keys, StaticKeys
+from exporter.vod.limiter import Limiter
+
+KEY_ID = "simulator"
+SECRET = "canary+secret/=="
+TOKEN = "canary+token/" + "T" * 900 + "=="
+
+
+class Wire:
+    """A TCP server on loopback. `answer` gets the connection after each whole request head; True keeps it open.
+
+    `answer` may be the bytes to send. With `tls`, connections are wrapped first; `greeting` is sent before any request.
+    """
+
+    def __init__(
+        self,
+        answer: Callable[[Wire, socket.socket], object] | bytes,
+        tls: ssl.SSLContext | None = None,
+        *,
+        greeting: bytes = b"",
+        listen: tuple[str, int] = ("127.0.0.1", 0),
+    ) -> None:
+        self._answer = answer
+        self._tls = tls
+        self._greeting = greeting
+        self.stopping = threading.Event()
+        self.connections = 0
+        self.heads: list[bytes] = []
+        self._open: list[socket.socket] = []
+        self._listener = socket.create_server(listen, backlog=128)
+        self.port: int = self._listener.getsockname()[1]
+        self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self.port}"
+        self._threads = [threading.Thread(target=self._accept, daemon=True)]
+        self._threads[0].start()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                connection, _ = self._listener.accept()
+            except OSError:
+                return
+            self.connections += 1
+            self._open.append(connection)
+            thread = threading.Thread(target=self._talk, args=(connection,), daemon=True)
+            self._threads.append(thread)
+            thread.start()
+
+    def _talk(self, plain: socket.socket) -> None:
+        connection = plain
+        with suppress(OSError, ValueError):
+            plain.settimeout(20)
+            plain.sendall(self._greeting)
+            if self._tls is not None:
+                connection = self._tls.wrap_socket(plain, server_side=True)
+                self._open.append(connection)
+            while (head := read_head(connection)) is not None:
+                self.heads.append(head)
+                if isinstance(self._answer, bytes):
+                    connection.sendall(self._answer)
+                elif not self._answer(self, connection):
+                    break
+        connection.close()
+        plain.close()
+
+    def drip(self, connection: socket.socket, data: bytes, *, interval: float = 0.02) -> None:
+        """A byte at a time, until the client leaves."""
+        for place in range(len(data)):
+            connection.sendall(data[place : place + 1])
+            if self.stopping.wait(interval):
+                return
+
+    def stop(self) -> None:
+        self.stopping.set()
+        with suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        for connection in list(self._open):
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+        for thread in list(self._threads):
+            thread.join(5)
+
+
+def read_head(connection: socket.socket) -> bytes | None:
+    head = b""
+    while not head.endswith(b"\r\n\r\n"):
+        part = connection.recv(1)
+        if not part:
+            return None
+        head += part
+    return head
+
+
+def http_answer(body: bytes = b"{}", *headers: str, status: str = "200 OK", length: int | None = None) -> bytes:
+    """`length` is told instead of the true one; below 0, none."""
+    told = len(body) if length is None else length
+    lines = [f"HTTP/1.1 {status}", *headers, *([f"Content-Length: {told}"] if told >= 0 else [])]
+    return "\r\n".join([*lines, "", ""]).encode() + body
+
+
+def chunks(*parts: bytes, end: bytes = b"0\r\n\r\n") -> bytes:
+    return b"".join(b"%x\r\n%s\r\n" % (len(part), part) for part in parts) + end
+
+
+class Fake:
+    """Credentials that hand out one set of keys after another: the next at each renewal."""
+
+    def __init__(self, *keys: Keys) -> None:
+        self.all = keys
+        self.renewals = 0
+
+    def keys(self) -> Keys:
+        return self.all[min(self.renewals, len(self.all) - 1)]
+
+    def renew(self) -> None:
+        self.renewals += 1
+
+
+@pytest.fixture
+def wire() -> Iterator[Callable[..., Wire]]:
+    """Starts servers, with the arguments of `Wire`, and stops them after the test."""
+    started: list[Wire] = []
+
+    def start(*arguments: Any, **more: Any) -> Wire:
+        started.append(Wire(*arguments, **more))
+        return started[-1]
+
+    yield start
+    for server in started:
+        server.stop()
+
+
+@pytest.fixture
+def bare_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """No proxy, no CA bundle, and an empty home, which is returned."""
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "NETRC", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.lower(), raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    return tmp_path
+
+
+@pytest.fixture
+def observed() -> list[tuple[str, float, str | None]]:
+    """What the observer of the clients of this test heard: action, seconds, code."""
+    return []
+
+
+@pytest.fixture
+def clients(bare_environment: Path, observed: list[tuple[str, float, str | None]]) -> Iterator[Callable[..., Client]]:
+    """Makes clients of an endpoint and closes them; `credentials`, or keys by the names of `keys_of`, and `limiter`."""
+    made: list[Client] = []
+
+    def observer(*, action: str, seconds: float, code: str | None) -> None:
+        observed.append((action, seconds, code))
+
+    def make(endpoint: str, *, credentials: Any = None, limiter: Any = None, **keys: str) -> Client:
+        one = Client(
+            endpoint=endpoint,
+            credentials=credentials or static(**keys),
+            limiter=limiter or Limiter(10_000),
+            observer=observer,
+        )
+        made.append(one)
+        return one
+
+    yield make
+    for one in made:
+        one.close()
+
+
+def static(*, key_id: str = KEY_ID, secret: str = KEY_ID, token: str | None = None) -> StaticKeys:
+    return StaticKeys(
+        access_key_id=SecretText(key_id),
+        access_key_secret=SecretText(secret),
+        security_token=SecretText(token) if token is not None else None,
+    )
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Backing off takes hundredths of a second."""
+    monkeypatch.setattr(client_module, "_BACKOFF_SECONDS", 0.01)
+
+
+@pytest.fixture(scope="session")
+def authority() -> trustme.CA:
+    return trustme.CA()
+
+
+@pytest.fixture(scope="session")
+def tls(authority: trustme.CA) -> Callable[..., ssl.SSLContext]:
+    """A server's context, with a certificate of `authority` for the name given."""
+
+    def context(name: str = "127.0.0.1") -> ssl.SSLContext:
+        made = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        authority.issue_cert(name).configure_cert(made)
+        return made
+
+    return context
+
+
+@pytest.fixture
+def trusted(authority: trustme.CA, bare_environment: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`authority` is one to trust."""
+    path = bare_environment / "ca.pem"
+    authority.cert_pem.write_to_path(str(path))
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(path))
+
+
+@pytest.fixture(scope="session")
+def answer() -> Callable[..., bytes]:
+    return http_answer
+
+
+@pytest.fixture(scope="session")
+def chunked() -> Callable[..., bytes]:
+    return chunks
+
+
+@pytest.fixture(scope="session")
+def bomb() -> bytes:
+    """64 MiB of spaces in 64 KB of gzip."""
+    return gzip.compress(b" " * 2**26, 9, mtime=0)
+
+
+@pytest.fixture(scope="session")
+def fake_credentials() -> type[Fake]:
+    return Fake
+
+
+@pytest.fixture(scope="session")
+def told() -> Callable[[BaseException], str]:
+    """All that an error can be made to print: text, traceback, and the same of every cause and context."""
+
+    def everything(error: BaseException) -> str:
+        parts, todo, seen = [], [error], set()
+        while todo:
+            one = todo.pop()
+            if id(one) in seen:
+                continue
+            seen.add(id(one))
+            parts += [str(one), repr(one), repr(one.args), *traceback.format_exception(one)]
+            todo += [part for part in (one.__cause__, one.__context__, *one.args) if isinstance(part, BaseException)]
+        return "\n".join(parts)
+
+    return everything

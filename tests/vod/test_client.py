@@ -1,0 +1,660 @@
+"""The client against the simulator and its faults, and against servers that answer as told."""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+import socket
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from itertools import islice
+from typing import Any
+from urllib.parse import parse_qs
+
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from exporter.deadline import Deadline
+from exporter.errors import (
+    BudgetSpent,
+    ConnectionFailed,
+    CredentialsError,
+    DeadlineError,
+    MalformedResponse,
+    NotFoundError,
+    RequestRejected,
+    TemporaryError,
+    Throttled,
+    TokenExpired,
+    VodError,
+)
+from exporter.secret import SecretText
+from exporter.simulator import Simulator
+from exporter.simulator.faults import KINDS, Fault
+from exporter.vod import client as client_module
+from exporter.vod.client import ATTEMPTS, JOB_IDS_PER_CALL, TASKS_PER_PAGE, VIDEOS_PER_PAGE, Client
+from exporter.vod.credentials import Keys
+from exporter.vod.limiter import Limiter
+
+pytestmark = pytest.mark.usefixtures("quick")
+
+SHORT = 0.5
+SOON = 3.0
+SECRET = "canary+secret/=="
+TOKEN = "canary+token/" + "T" * 900 + "=="
+
+Start = Callable[..., Any]
+Make = Callable[..., bytes]
+Observed = list[tuple[str, float, str | None]]
+
+
+@pytest.fixture(scope="module")
+def world() -> Iterator[Simulator]:
+    """Frozen, without quota, with some hundreds of videos."""
+    with Simulator(quota=math.inf, history=6 * 3600) as simulator:
+        simulator.clock.freeze()
+        yield simulator
+
+
+@pytest.fixture
+def vod(world: Simulator, clients: Start) -> Iterator[Client]:
+    yield clients(world.url)
+    world.faults.clear()
+
+
+@pytest.fixture
+def soon() -> Deadline:
+    return Deadline.after(20)
+
+
+def a_task(world: Simulator) -> Any:
+    return next(task for task in world.world.tasks if task.jobs)
+
+
+def codes(observed: Observed) -> list[str | None]:
+    return [code for _, _, code in observed]
+
+
+def refused(code: str, message: str = "because", **more: str) -> bytes:
+    return json.dumps({"RequestId": "1", "HostId": "vod", "Code": code, "Message": message, **more}).encode()
+
+
+def nonces(server: Any) -> set[bytes]:
+    return {line for head in server.heads for line in head.split(b"\r\n") if line.startswith(b"x-acs-signature-nonce")}
+
+
+# --- operations ---
+
+
+def test_a_task_by_its_id(world: Simulator, vod: Client, soon: Deadline, observed: Observed) -> None:
+    expected = a_task(world)
+    task, malformed = vod.get_task(expected.id, soon)
+    assert (task.id, task.video_id, malformed) == (expected.id, expected.video.id, ())
+    assert {job.id for job in task.jobs} <= {job.id for job in expected.jobs} | {""}
+    assert len(task.jobs) == len(expected.jobs)
+    assert [(action, code) for action, _, code in observed] == [("GetTranscodeTask", None)]
+
+
+def test_jobs_by_their_ids(world: Simulator, vod: Client, soon: Deadline) -> None:
+    """Up to ten jobs of any tasks in one call; ids the service does not know are told apart."""
+    ids = [job.id for task in world.world.tasks for job in task.jobs][: JOB_IDS_PER_CALL - 1]
+    reply = vod.get_jobs([*ids, "nowhere"], soon)
+    assert [job.id for job in reply.jobs] == ids
+    assert reply.missing == ("nowhere",)
+
+
+def test_tasks_of_a_video(world: Simulator, vod: Client, soon: Deadline) -> None:
+    expected = a_task(world)
+    pages = list(vod.list_tasks(expected.video.id, soon))
+    assert expected.id in {task.id for page in pages for task in page.tasks}
+    assert all(task.video_id == expected.video.id for page in pages for task in page.tasks)
+
+
+def test_all_videos_page_by_page(world: Simulator, vod: Client, soon: Deadline, observed: Observed) -> None:
+    pages = list(vod.list_videos(soon))
+    expected = {task.video.id for task in world.world.tasks}
+    assert {video.id for page in pages for video in page.videos} == expected
+    assert len(expected) > 3 * VIDEOS_PER_PAGE
+    assert len(observed) == len(pages) == len(expected) // VIDEOS_PER_PAGE + 1
+
+
+def test_videos_by_status_and_time(clients: Start, wire: Start, answer: Make, soon: Deadline) -> None:
+    server = wire(answer(b'{"VideoList": {"Video": []}}'))
+    list(clients(server.url).list_videos(soon, statuses=("Transcoding", "TranscodeFail"), created=(0, 86_400.9)))
+    assert parse_qs(server.heads[0].split()[1].partition(b"?")[2].decode()) == {
+        "Status": ["Transcoding,TranscodeFail"],
+        "StartTime": ["1970-01-01T00:00:00Z"],
+        "EndTime": ["1970-01-02T00:00:00Z"],
+        "PageNo": ["1"],
+        "PageSize": ["100"],
+    }
+
+
+def test_an_unknown_id_is_not_found(vod: Client, soon: Deadline) -> None:
+    with pytest.raises(NotFoundError, match="NoSuchResource"):
+        vod.get_task("nowhere", soon)
+
+
+@settings(deadline=None, max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(value=st.text(max_size=60))
+@example("~-_.!*'()")
+@example("a b+c%20d&e=f#g?h/i;j:k@l,m$n")
+@example("转码/../%2e%2e\x00\r\n")
+@example("%")
+@example("é\u202e𝔘")
+def test_any_value_survives_signing_and_the_address(vod: Client, value: str) -> None:
+    """The service reads what was signed: were it another value, the signature would be refused."""
+    for ask in (vod.get_task, lambda *asked: list(vod.list_tasks(*asked))):
+        with pytest.raises(VodError) as caught:
+            ask(value, Deadline.after(20))
+        assert caught.value.code in ("NoSuchResource", "InvalidVideo.NotFound", "MissingParameter")
+        assert isinstance(caught.value, RequestRejected if not value.strip() else NotFoundError)
+
+
+def test_an_id_that_is_no_text_is_refused_unsent(vod: Client, soon: Deadline) -> None:
+    with pytest.raises(RequestRejected) as caught:
+        vod.get_task("\udcff", soon)
+    assert caught.value.code == "not_text"
+
+
+def test_a_token_is_sent_and_signed(clients: Start, soon: Deadline, wire: Start, answer: Make) -> None:
+    with Simulator(access_key_secret=SECRET, quota=math.inf) as simulator:
+        assert list(clients(simulator.url, secret=SECRET, token=TOKEN).list_videos(soon))
+    server = wire(answer(b'{"VideoList": {"Video": []}}'))
+    list(clients(server.url, token=TOKEN).list_videos(soon))
+    assert f"\r\nx-acs-security-token: {TOKEN}\r\n".encode() in server.heads[0]
+    assert b"x-acs-security-token" in server.heads[0].partition(b"SignedHeaders=")[2]
+
+
+def test_many_threads_share_a_client(world: Simulator, vod: Client, observed: Observed) -> None:
+    task = a_task(world)
+    with ThreadPoolExecutor(16) as pool:
+        found = list(pool.map(lambda _: vod.get_task(task.id, Deadline.after(20))[0].id, range(160)))
+    assert found == [task.id] * 160
+    assert codes(observed) == [None] * 160
+
+
+# --- answers that are not the API's ---
+
+
+@pytest.mark.parametrize(
+    ("fault", "code"),
+    [
+        (Fault(kind="malformed", body=""), "empty"),
+        (Fault(kind="malformed", body=" \n"), "empty"),
+        (Fault(kind="html"), "html"),
+        (Fault(kind="malformed", body='{"TranscodeTask": {'), "not_json"),
+        (Fault(kind="malformed", body="hello"), "not_json"),
+        (Fault(kind="malformed", body='"\\ud800"'), "not_object"),
+        (Fault(kind="malformed", body="[]"), "not_object"),
+        (Fault(kind="malformed", body="null"), "not_object"),
+        (Fault(kind="malformed", variant="nesting"), "not_json"),
+        (Fault(kind="malformed", body="{}"), "no_task"),
+        (Fault(kind="malformed", variant="types"), "no_task"),
+        (Fault(kind="replace", fields={"TranscodeTaskId": "another"}), "wrong_task"),
+        (Fault(kind="redirect"), "redirect"),
+        (Fault(kind="huge", size=2**23), "too_large"),
+        (Fault(kind="gzip-bomb", size=2**25), "too_large"),
+        (Fault(kind="html", status=404), "http_404"),
+        (Fault(kind="html", status=403), "http_403"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else value.kind,
+)
+def test_an_answer_of_somebody_else_is_an_error_of_ours(
+    world: Simulator, vod: Client, soon: Deadline, observed: Observed, fault: Fault, code: str
+) -> None:
+    """Each kind has its code to count under, and is not asked for again."""
+    world.faults.add(fault)
+    with pytest.raises(MalformedResponse) as caught:
+        vod.get_task(a_task(world).id, soon)
+    assert caught.value.code == code
+    assert str(caught.value).startswith("GetTranscodeTask: ")
+    assert codes(observed) == [code]
+
+
+@pytest.mark.parametrize("variant", ["digits", "nan"])
+def test_odd_numbers_cost_their_fields_only(world: Simulator, vod: Client, soon: Deadline, variant: str) -> None:
+    """Python refuses integers of 5,000 digits, and with them the whole body, if it is let."""
+    world.faults.add(Fault(kind="malformed", variant=variant))
+    task, malformed = vod.get_task("", soon)
+    assert len(task.jobs) == 1
+    assert "Filesize" in malformed
+
+
+def test_another_encoding_is_read(clients: Start, wire: Start, answer: Make, soon: Deadline) -> None:
+    """JSON in UTF-16 is JSON still; bytes that are no text are not."""
+    server = wire(answer('{"TranscodeTask": {"TranscodeTaskId": "一"}}'.encode("utf-16")))
+    assert clients(server.url).get_task("一", soon)[0].id == "一"
+    with pytest.raises(MalformedResponse, match="not_json"):
+        clients(wire(answer(b"\xff\xfe{\x00\x00\xd8")).url).get_task("1", soon)
+
+
+@pytest.mark.parametrize("kind", sorted(KINDS))
+def test_every_fault_ends_by_the_deadline(world: Simulator, vod: Client, kind: str) -> None:
+    """With an answer or an error of ours, and nothing else."""
+    fields = {"TranscodeProgress": "half"} if kind == "replace" else None
+    world.faults.add(Fault(kind=kind, fields=fields, size=2**25))
+    started = time.monotonic()
+    with suppress(VodError):
+        vod.get_jobs([a_task(world).jobs[0].id], Deadline.after(SHORT))
+        list(vod.list_videos(Deadline.after(SHORT)))
+    assert time.monotonic() - started < SOON + SHORT
+
+
+# --- trying again ---
+
+
+@pytest.mark.parametrize(
+    ("fault", "kind"),
+    [
+        (Fault(kind="code", code="Throttling.User"), Throttled),
+        (Fault(kind="code", code="Throttling.Api", status=429), Throttled),
+        (Fault(kind="code", code="Throttling", status=503, retry_after="0"), Throttled),
+        (Fault(kind="status", status=429), Throttled),
+        (Fault(kind="status", status=503, retry_after="0"), TemporaryError),
+        (Fault(kind="code", code="ServiceUnAvailable"), TemporaryError),
+        (Fault(kind="code", code="InternalError"), TemporaryError),
+        (Fault(kind="code", code="SignatureNonceUsed"), TemporaryError),
+        (Fault(kind="reset"), ConnectionFailed),
+        (Fault(kind="close"), ConnectionFailed),
+        (Fault(kind="truncated"), ConnectionFailed),
+    ],
+    ids=lambda value: f"{value.kind} {value.code} {value.status}" if isinstance(value, Fault) else "",
+)
+def test_what_may_pass_is_tried_again(
+    world: Simulator, vod: Client, soon: Deadline, observed: Observed, fault: Fault, kind: type[VodError]
+) -> None:
+    """A bounded number of times, each counted, the last error told; and it goes well as soon as the service does."""
+    task = a_task(world)
+    world.faults.add(fault)
+    with pytest.raises(kind) as caught:
+        vod.get_task(task.id, soon)
+    assert codes(observed) == [caught.value.code] * ATTEMPTS
+
+    observed.clear()
+    world.faults.clear()
+    world.faults.add(Fault(**{name: getattr(fault, name) for name in fault.__slots__} | {"count": 2}))
+    assert vod.get_task(task.id, soon)[0].id == task.id
+    assert codes(observed) == [caught.value.code] * 2 + [None]
+
+
+def test_each_attempt_is_signed_anew(clients: Start, wire: Start, answer: Make, soon: Deadline) -> None:
+    """The service refuses a nonce that it has seen."""
+    server = wire(answer(refused("Throttling.User"), status="400 Bad"))
+    with pytest.raises(Throttled):
+        clients(server.url).get_task("1", soon)
+    signatures = {head.partition(b"Signature=")[2].partition(b"\r")[0] for head in server.heads}
+    assert (len(server.heads), len(nonces(server)), len(signatures)) == (ATTEMPTS, ATTEMPTS, ATTEMPTS)
+
+
+def test_each_attempt_is_paid_for_from_the_budget(clients: Start, wire: Start, answer: Make, soon: Deadline) -> None:
+    turns: list[float] = []
+    limiter = Limiter(50, sleep=turns.append)
+    server = wire(answer(b"", status="503 Busy"))
+    with pytest.raises(TemporaryError):
+        clients(server.url, limiter=limiter).get_task("1", soon)
+    assert len(turns) == len(server.heads) == ATTEMPTS
+
+
+def test_retry_after_is_waited_for(clients: Start, wire: Start, answer: Make, soon: Deadline) -> None:
+    moments: list[float] = []
+
+    def busy_once(server: Any, connection: socket.socket) -> bool:
+        moments.append(time.monotonic())
+        first = answer(b"", "Retry-After: 1", status="503 Busy")
+        connection.sendall(first if len(moments) == 1 else answer(b'{"VideoList": []}'))
+        return True
+
+    assert list(clients(wire(busy_once).url).list_videos(soon))
+    assert moments[1] - moments[0] >= 1
+
+
+@pytest.mark.parametrize("status", ["429 Slow", "503 Busy"])
+def test_a_wait_past_the_deadline_is_not_begun(clients: Start, wire: Start, answer: Make, status: str) -> None:
+    server = wire(answer(b"", "Retry-After: 3600", status=status))
+    started = time.monotonic()
+    with pytest.raises((Throttled, TemporaryError)) as caught:
+        clients(server.url).get_task("1", Deadline.after(20))
+    assert time.monotonic() - started < SOON
+    assert caught.value.retry_after == 3600
+    assert len(server.heads) == 1
+
+
+def test_backing_off_ends_with_the_deadline(
+    clients: Start, wire: Start, answer: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client_module, "_BACKOFF_SECONDS", 0.3)
+    server = wire(answer(b"", status="503 Busy"))
+    started = time.monotonic()
+    with pytest.raises(TemporaryError):
+        clients(server.url).get_task("1", Deadline.after(SHORT))
+    assert time.monotonic() - started < SOON
+    assert 1 <= len(server.heads) < ATTEMPTS
+
+
+@pytest.mark.parametrize("attempt", range(1, ATTEMPTS + 1))
+def test_the_wait_doubles_is_spread_and_never_nothing(attempt: int) -> None:
+    """A service that asks for 0 seconds is not stormed either."""
+    base = client_module._BACKOFF_SECONDS * 2 ** (attempt - 1)
+    for asked in (None, 0.0):
+        error = Throttled("", code="Throttling", retry_after=asked)
+        waits = {client_module._pause(error, attempt) for _ in range(50)}
+        assert len(waits) > 1
+        assert all(wait is not None and base / 2 <= wait <= base * 1.5 for wait in waits)
+
+
+@given(header=st.one_of(st.none(), st.text(), st.integers().map(str), st.floats().map(str)))
+@example("99999999999999999999")
+@example("²")
+@example("Fri, 31 Dec 1999 23:59:59 GMT")
+def test_any_retry_after_is_seconds_or_absent(header: str | None) -> None:
+    found = client_module._seconds(header)
+    assert found is None or 0 <= found < 1e5
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "InvalidAccessKeyId.NotFound",
+        "InvalidAccessKeyId.Inactive",
+        "SignatureDoesNotMatch",
+        "InvalidTimeStamp.Expired",
+        "InvalidSecurityToken.Malformed",
+        "Forbidden",
+        "Forbidden.RAM",
+    ],
+)
+@pytest.mark.parametrize("status", [400, 403, 404, 503])
+def test_what_an_operator_has_to_mend_is_not_tried_again(
+    world: Simulator, vod: Client, soon: Deadline, observed: Observed, code: str, status: int
+) -> None:
+    """Whatever the status; a 404 with such a code is not a missing id."""
+    world.faults.add(Fault(kind="code", code=code, status=status, retry_after="0"))
+    with pytest.raises(CredentialsError, match=code):
+        vod.get_task(a_task(world).id, soon)
+    assert codes(observed) == [code]
+
+
+def test_a_wrong_secret_says_what_to_check(world: Simulator, clients: Start, soon: Deadline) -> None:
+    with pytest.raises(CredentialsError, match="check access_key_secret"):
+        clients(world.url, secret="wrong").get_task("1", soon)
+
+
+def test_a_wrong_clock_says_so(world: Simulator, vod: Client, soon: Deadline, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client_module, "_timestamp", lambda _: "2020-01-01T00:00:00Z")
+    with pytest.raises(CredentialsError, match="set this machine's clock"):
+        vod.get_task(a_task(world).id, soon)
+
+
+def test_a_port_where_nobody_listens_is_not_tried_again(clients: Start, wire: Start, observed: Observed) -> None:
+    server = wire(b"")
+    server.stop()
+    with pytest.raises(ConnectionFailed):
+        clients(server.url).get_task("1", Deadline.after(20))
+    assert codes(observed) == ["connect"]
+
+
+def test_time_that_is_over_is_not_tried_again(world: Simulator, vod: Client, observed: Observed) -> None:
+    world.faults.add(Fault(kind="hang"))
+    with pytest.raises(DeadlineError):
+        vod.get_task(a_task(world).id, Deadline.after(SHORT))
+    assert codes(observed) == ["timeout"]
+
+
+# --- tokens ---
+
+
+def renewing(fake: Start, *tokens: str) -> Any:
+    return fake(*[Keys("simulator", SecretText("simulator"), SecretText(token)) for token in tokens])
+
+
+def only_takes(token: str, answer: Make, *, busy: int = 0) -> Start:
+    """A service that is `busy` so many times, and then takes this token only."""
+
+    def does(server: Any, connection: socket.socket) -> bool:
+        if len(server.heads) <= busy:
+            connection.sendall(answer(b"", status="503 Busy"))
+        elif f"x-acs-security-token: {token}\r\n".encode() in server.heads[-1]:
+            connection.sendall(answer(b'{"TranscodeTask": {"TranscodeTaskId": "1"}}'))
+        else:
+            connection.sendall(answer(refused("InvalidSecurityToken.Expired"), status="403 Forbidden"))
+        return True
+
+    return does
+
+
+@pytest.mark.parametrize("busy", range(ATTEMPTS))
+def test_an_expired_token_is_renewed(
+    clients: Start, wire: Start, answer: Make, soon: Deadline, observed: Observed, fake_credentials: Start, busy: int
+) -> None:
+    """At whatever attempt it shows, the last one too."""
+    credentials = renewing(fake_credentials, "old", "new")
+    server = wire(only_takes("new", answer, busy=busy))
+    assert clients(server.url, credentials=credentials).get_task("1", soon)[0].id == "1"
+    assert codes(observed) == ["http_503"] * busy + ["InvalidSecurityToken.Expired", None]
+    assert credentials.renewals == 1
+    assert len(nonces(server)) == busy + 2
+
+
+def test_a_token_is_renewed_once_only(
+    clients: Start, wire: Start, answer: Make, soon: Deadline, observed: Observed, fake_credentials: Start
+) -> None:
+    credentials = renewing(fake_credentials, "old", "older", "newest")
+    with pytest.raises(TokenExpired, match="renew the security token"):
+        clients(wire(only_takes("newest", answer)).url, credentials=credentials).get_task("1", soon)
+    assert codes(observed) == ["InvalidSecurityToken.Expired"] * 2
+    assert credentials.renewals == 1
+
+
+# --- budget ---
+
+
+def test_without_budget_nothing_is_sent_or_observed(clients: Start, wire: Start, observed: Observed) -> None:
+    server = wire(b"")
+    limiter = Limiter(0.01)
+    limiter.acquire("GetTranscodeTask", Deadline.after(20))
+    with pytest.raises(BudgetSpent):
+        clients(server.url, limiter=limiter).get_task("1", Deadline.after(20))
+    assert (server.connections, observed) == (0, [])
+
+
+def test_a_failure_is_not_hidden_by_a_spent_budget(
+    clients: Start, wire: Start, answer: Make, observed: Observed
+) -> None:
+    """`BudgetSpent` says that nothing was sent; here a request was, and the account is in trouble."""
+    server = wire(answer(b"", status="503 Busy"))
+    with pytest.raises(TemporaryError) as caught:
+        clients(server.url, limiter=Limiter(0.01)).get_task("1", Deadline.after(20))
+    assert caught.value.code == "http_503"
+    assert codes(observed) == ["http_503"]
+
+
+def test_the_observer_hears_how_long_each_attempt_took(
+    world: Simulator, vod: Client, soon: Deadline, observed: Observed
+) -> None:
+    world.faults.add(Fault(kind="delay", seconds=0.2, count=1))
+    vod.get_task(a_task(world).id, soon)
+    vod.get_task(a_task(world).id, soon)
+    assert 0.2 <= observed[0][1] < SOON
+    assert observed[1][1] < observed[0][1]
+
+
+# --- pages ---
+
+
+def endless(answer: Make, *, full: int | float = math.inf) -> Start:
+    """Pages full of new ids for both lists; after `full` of them, a page of one."""
+
+    def does(server: Any, connection: socket.socket) -> bool:
+        query = parse_qs(server.heads[-1].split()[1].partition(b"?")[2].decode())
+        page, size = int(query["PageNo"][0]), int(query["PageSize"][0])
+        ids = [f"{page}-{row}" for row in range(size if page <= full else 1)]
+        body = {
+            "TranscodeTaskList": [{"TranscodeTaskId": one} for one in ids],
+            "VideoList": {"Video": [{"VideoId": one} for one in ids]},
+        }
+        connection.sendall(answer(json.dumps(body).encode()))
+        return True
+
+    return does
+
+
+def listing(client: Client, name: str, deadline: Deadline) -> Iterator[Any]:
+    return client.list_tasks("video", deadline) if name == "TranscodeTaskList" else client.list_videos(deadline)
+
+
+BOTH = pytest.mark.parametrize("name", ["TranscodeTaskList", "VideoList"])
+
+
+@BOTH
+def test_a_short_page_is_the_last(clients: Start, wire: Start, answer: Make, soon: Deadline, name: str) -> None:
+    server = wire(endless(answer, full=2))
+    pages = list(listing(clients(server.url), name, soon))
+    size = TASKS_PER_PAGE if name == "TranscodeTaskList" else VIDEOS_PER_PAGE
+    assert [page.rows for page in pages] == [size, size, 1]
+    assert len(server.heads) == 3
+
+
+@BOTH
+def test_endless_pages_are_capped_and_counted(
+    clients: Start,
+    wire: Start,
+    answer: Make,
+    soon: Deadline,
+    name: str,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """A list without an end is malformed, and a log line says that the rest was not read."""
+    monkeypatch.setattr(client_module, "PAGE_CAP", 4)
+    server = wire(endless(answer))
+    pages = list(listing(clients(server.url), name, soon))
+    assert len(server.heads) == 4
+    assert [page.malformed for page in pages] == [(), (), (), (name,)]
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
+    assert "still not the last page after 4" in caplog.text
+
+
+@BOTH
+def test_an_end_just_at_the_cap_is_an_end(
+    clients: Start,
+    wire: Start,
+    answer: Make,
+    soon: Deadline,
+    name: str,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr(client_module, "PAGE_CAP", 4)
+    pages = list(listing(clients(wire(endless(answer, full=3)).url), name, soon))
+    assert [page.malformed for page in pages] == [()] * 4
+    assert caplog.records == []
+
+
+def test_repeating_pages_end(world: Simulator, vod: Client, soon: Deadline, observed: Observed) -> None:
+    """The service has hundreds of videos and sends the first hundred over and over."""
+    world.faults.add(Fault(kind="repeat-page"))
+    pages = list(vod.list_videos(soon))
+    assert pages[0].videos == pages[1].videos
+    assert len(observed) == 2
+
+
+def test_pages_are_asked_for_as_they_are_read(clients: Start, wire: Start, answer: Make, soon: Deadline) -> None:
+    server = wire(endless(answer))
+    assert len(list(islice(clients(server.url).list_videos(soon), 2))) == 2
+    assert len(server.heads) == 2
+
+
+def test_a_page_that_fails_is_an_error_after_the_pages_before(world: Simulator, vod: Client, soon: Deadline) -> None:
+    pages = vod.list_videos(soon)
+    next(pages)
+    world.faults.add(Fault(kind="html"))
+    with pytest.raises(MalformedResponse):
+        next(pages)
+
+
+# --- secrets ---
+
+
+def quoting(answer: Make) -> Start:
+    """A service that quotes the whole request in every text of its refusal, at several distances from the cut."""
+
+    def does(server: Any, connection: socket.socket) -> bool:
+        head = server.heads[-1].decode("latin-1")
+        told = f"{'-' * (100 * len(server.heads))} {head} {SECRET}"
+        signature = head.partition("Signature=")[2].partition("\r")[0]
+        body = refused(f"Throttling.{signature[:64]}", told, Recommend=told)
+        connection.sendall(answer(body, status="400 Bad"))
+        return True
+
+    return does
+
+
+def test_what_the_service_quotes_is_not_repeated(
+    clients: Start,
+    wire: Start,
+    answer: Make,
+    observed: Observed,
+    told: Callable[[BaseException], str],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """VOD quotes the request it could not verify. Not half a token either, where the message is cut."""
+    caplog.set_level(logging.DEBUG)
+    server = wire(quoting(answer))
+    shown = ""
+    for _ in range(4):
+        with pytest.raises(Throttled) as caught:
+            clients(server.url, secret=SECRET, token=TOKEN).get_task("1", Deadline.after(20))
+        shown += told(caught.value)
+    shown += caplog.text + repr(observed)
+    assert "<secret>" in shown
+    assert "urllib3" in caplog.text
+    for head in server.heads:
+        assert head.decode().partition("Signature=")[2].partition("\r")[0] not in shown
+    assert "canary" not in shown
+    assert "TTTT" not in shown
+
+
+SPOILED = ["canary\n", "canary\r\nhost: x", "canary密", "\ncanary", "canary\udcff"]
+
+
+@pytest.mark.parametrize("spoiled", SPOILED)
+@pytest.mark.parametrize("part", ["key_id", "secret", "token"])
+def test_keys_that_cannot_be_sent_are_not_shown(
+    world: Simulator,
+    clients: Start,
+    soon: Deadline,
+    observed: Observed,
+    told: Callable[[BaseException], str],
+    caplog: pytest.LogCaptureFixture,
+    part: str,
+    spoiled: str,
+) -> None:
+    """Refused here or by the service, with what to check; never tried again."""
+    caplog.set_level(logging.DEBUG)
+    keys = {"token": "token", part: spoiled}
+    with pytest.raises(CredentialsError) as caught:
+        clients(world.url, **keys).get_task(a_task(world).id, soon)
+    assert "canary" not in told(caught.value) + caplog.text + repr(observed)
+    assert "check" in str(caught.value)
+    assert len(observed) == 1
+
+
+@pytest.mark.parametrize("kind", ["hang", "reset", "html", "code", "status", "redirect", "gzip-bomb", "malformed"])
+def test_no_fault_shows_a_secret(
+    clients: Start, told: Callable[[BaseException], str], caplog: pytest.LogCaptureFixture, kind: str
+) -> None:
+    """Faults 34: every log level, error and cause of an error."""
+    caplog.set_level(logging.DEBUG)
+    with Simulator(access_key_secret=SECRET, quota=math.inf) as simulator:
+        simulator.faults.add(Fault(kind=kind, size=2**25))
+        with pytest.raises(VodError) as caught:
+            clients(simulator.url, secret=SECRET, token=TOKEN).get_task("1", Deadline.after(SHORT))
+    shown = told(caught.value) + caplog.text
+    assert "canary" not in shown
+    assert "Signature=" not in shown
+    assert "urllib3" in shown

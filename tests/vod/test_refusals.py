@@ -1,0 +1,131 @@
+"""Error codes become the errors they mean, by `Code` and not by HTTP status, and say what to mend."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from exporter.errors import (
+    CredentialsError,
+    MalformedResponse,
+    NotFoundError,
+    RequestRejected,
+    ServiceError,
+    TemporaryError,
+    Throttled,
+    TokenExpired,
+    VodError,
+)
+from exporter.vod.refusals import bare_refusal, refusal
+
+
+def refused(code: str, status: int = 400, **changed: Any) -> ServiceError:
+    told = {"message": "because", "retry_after": None} | changed
+    return refusal("GetTranscodeTask", status=status, code=code, **told)
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "kind"),
+    [
+        ("Throttling", 400, Throttled),
+        ("Throttling.User", 400, Throttled),
+        ("Throttling.Api", 429, Throttled),
+        ("Throttling.User", 503, Throttled),
+        ("InternalError", 500, TemporaryError),
+        ("ServiceUnavailable", 503, TemporaryError),
+        ("ServiceUnAvailable", 503, TemporaryError),
+        ("ServiceUnAvailable", 400, TemporaryError),
+        ("SignatureNonceUsed", 400, TemporaryError),
+        ("InvalidTimeStamp.Expired", 400, CredentialsError),
+        ("InvalidAccessKeyId.NotFound", 404, CredentialsError),
+        ("InvalidAccessKeyId.Inactive", 400, CredentialsError),
+        ("SignatureDoesNotMatch", 400, CredentialsError),
+        ("SignatureDoesNotMatch", 403, CredentialsError),
+        ("IncompleteSignature", 400, CredentialsError),
+        ("InvalidSecurityToken.Expired", 403, TokenExpired),
+        ("InvalidSecurityToken.Malformed", 400, CredentialsError),
+        ("MissingSecurityToken", 400, CredentialsError),
+        ("Forbidden", 403, CredentialsError),
+        ("Forbidden.RAM", 403, CredentialsError),
+        ("NoPermission", 403, CredentialsError),
+        ("NoSuchResource", 404, NotFoundError),
+        ("InvalidVideo.NotFound", 404, NotFoundError),
+        ("MissingParameter", 400, RequestRejected),
+        ("InvalidParameter", 400, RequestRejected),
+        ("InvalidAction.NotFound", 404, RequestRejected),
+        ("NeverHeardOf", 400, RequestRejected),
+        ("NeverHeardOf", 404, RequestRejected),
+        ("NeverHeardOf", 429, Throttled),
+        ("NeverHeardOf", 502, TemporaryError),
+    ],
+)
+def test_a_code_means_its_error(code: str, status: int, kind: type[ServiceError]) -> None:
+    """The code as the service wrote it is kept, and capitals make no difference to what it means."""
+    for written in (code, code.lower(), code.upper()):
+        error = refused(written, status)
+        assert type(error) is kind
+        assert error.code == written
+
+
+@pytest.mark.parametrize(
+    ("code", "remedy"),
+    [
+        ("InvalidAccessKeyId.NotFound", "check access_key_id"),
+        ("SignatureDoesNotMatch", "check access_key_secret"),
+        ("InvalidTimeStamp.Expired", "set this machine's clock"),
+        ("InvalidSecurityToken.Expired", "renew the security token"),
+        ("MissingSecurityToken", "give its security_token too"),
+        ("Forbidden.RAM", "grant this RAM user or role the action vod:GetTranscodeTask"),
+    ],
+)
+def test_what_an_operator_can_mend_is_named(code: str, remedy: str) -> None:
+    assert f"GetTranscodeTask: {code}: because (" in str(refused(code))
+    assert remedy in str(refused(code))
+
+
+def test_a_404_about_credentials_is_not_a_missing_id() -> None:
+    assert not isinstance(refused("InvalidAccessKeyId.NotFound", 404), NotFoundError)
+
+
+@pytest.mark.parametrize("code", ["Throttling.User", "ServiceUnavailable"])
+def test_the_wait_that_was_asked_for_is_kept(code: str) -> None:
+    assert refused(code, 503, retry_after=3.0).retry_after == 3.0
+
+
+def test_without_a_message_the_code_stands_alone() -> None:
+    assert str(refused("InternalError", 500, message="")) == "GetTranscodeTask: InternalError"
+
+
+@pytest.mark.parametrize(
+    ("status", "kind", "code"),
+    [
+        (301, MalformedResponse, "redirect"),
+        (302, MalformedResponse, "redirect"),
+        (307, MalformedResponse, "redirect"),
+        (204, MalformedResponse, "http_204"),
+        (403, MalformedResponse, "http_403"),
+        (404, MalformedResponse, "http_404"),
+        (407, MalformedResponse, "http_407"),
+        (429, Throttled, "http_429"),
+        (500, TemporaryError, "http_500"),
+        (502, TemporaryError, "http_502"),
+        (503, TemporaryError, "http_503"),
+    ],
+)
+def test_a_status_alone_is_somebody_elses_answer(status: int, kind: type[VodError], code: str) -> None:
+    """A 404 or 403 of a proxy says nothing about the id or the keys."""
+    error = bare_refusal("GetVideoList", status=status, retry_after=2.0)
+    assert (type(error), error.code) == (kind, code)
+    assert str(error).startswith("GetVideoList: HTTP ")
+    assert getattr(error, "retry_after", 2.0) == 2.0
+
+
+@given(code=st.text(min_size=1, max_size=64), message=st.text(), status=st.integers(100, 599))
+def test_any_code_and_message_make_an_error(code: str, message: str, status: int) -> None:
+    """Braces and percent signs in them are text like any other."""
+    error = refused(code, status, message=message)
+    assert error.code == code
+    assert message in str(error)
