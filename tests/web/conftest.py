@@ -36,11 +36,11 @@ class Served:
 
     def connect(self, *, receive_buffer: int | None = None) -> socket.socket:
         client = socket.socket()
+        self._clients.append(client)
         if receive_buffer is not None:
             client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         client.settimeout(10)
         client.connect(("127.0.0.1", self._port))
-        self._clients.append(client)
         return client
 
     def send(self, text: str, **options: int) -> socket.socket:

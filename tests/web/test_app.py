@@ -1,0 +1,200 @@
+"""The HTTP interface on real sockets."""
+
+from __future__ import annotations
+
+import gzip
+import logging
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import product
+from typing import Any
+
+import pytest
+import requests
+
+from exporter import logs
+from exporter.deadline import Deadline
+from exporter.scrape.scraper import Scraper
+from exporter.snapshot import AccountSnapshot, Snapshot
+from exporter.web.app import MAX_HEADERS, SCRAPES_AT_ONCE
+
+ROUTES = ("/", "/metrics", "/-/healthy", "/-/ready")
+LATER = ("/probe", "/sd", "/api/v1/tasks", "/callback/prod", "/-/reload", "/debug", "/metrics/", "//metrics")
+
+
+class FakeScraper(Scraper):
+    """Answers with one account, and remembers how much time each scrape was given."""
+
+    def __init__(self, answer: Callable[[], None] = lambda: None) -> None:
+        super().__init__([], min_interval=0)
+        self._answer = answer
+        self.times: list[float] = []
+
+    def scrape(self, deadline: Deadline) -> Snapshot:
+        self.times.append(deadline.remaining())
+        self._answer()
+        return self.snapshot()
+
+    def snapshot(self) -> Snapshot:
+        return Snapshot((AccountSnapshot("prod", "cn-shanghai", "https://vod.example", up=True),))
+
+
+@pytest.fixture
+def scraper() -> FakeScraper:
+    return FakeScraper()
+
+
+@pytest.fixture
+def exporter(serve_interface: Callable[..., Any], scraper: FakeScraper) -> Any:
+    return serve_interface(scraper)
+
+
+@pytest.fixture
+def session() -> Iterator[requests.Session]:
+    with requests.Session() as session:
+        session.headers.clear()
+        yield session
+
+
+def rejected(exporter: Any, **labels: str) -> float:
+    """The value of the counter of refused requests with these labels."""
+    wanted = ",".join(f'{key}="{value}"' for key, value in labels.items())
+    line = f"vod_exporter_rejected_requests_total{{{wanted}}} "
+    text = requests.get(f"{exporter.url}/metrics", timeout=10).text
+    return next((float(one.removeprefix(line)) for one in text.splitlines() if one.startswith(line)), 0.0)
+
+
+@pytest.mark.parametrize("path", ROUTES)
+def test_head_answers_as_get_without_a_body(exporter: Any, path: str) -> None:
+    got = requests.get(exporter.url + path, timeout=10)
+    head = exporter.talk(f"HEAD {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+    first, _, body = head.partition("\r\n\r\n")
+    assert got.status_code == 200
+    assert got.content
+    assert first.startswith("HTTP/1.1 200 OK\r\n")
+    assert f"content-type: {got.headers['Content-Type']}" in first
+    assert body == ""
+
+
+def test_another_method_gets_405_with_allow(exporter: Any) -> None:
+    for method in ("POST", "PUT", "DELETE", "OPTIONS", "PATCH", "BREW"):
+        for path in ROUTES:
+            answer = requests.request(method, exporter.url + path, timeout=10)
+            assert (answer.status_code, answer.headers["Allow"]) == (405, "GET, HEAD")
+            assert "GET, HEAD" in answer.text
+
+
+def test_elsewhere_is_404_that_says_where_to_look(exporter: Any) -> None:
+    """What later versions serve is not there yet, and no other spelling of a path leads anywhere."""
+    for method in ("GET", "POST"):
+        for path in LATER:
+            answer = requests.request(method, exporter.url + path, timeout=10, allow_redirects=False)
+            assert answer.status_code == 404, (method, path)
+            assert "/metrics has the metrics" in answer.text
+
+
+def test_refusals_are_counted_by_route_and_reason(exporter: Any) -> None:
+    """Paths that clients invent make no series of their own."""
+    for number in range(3):
+        requests.get(f"{exporter.url}/invented/{number}", timeout=10)
+    requests.post(f"{exporter.url}/metrics", timeout=10)
+    assert rejected(exporter, path="other", reason="404") == 3
+    assert rejected(exporter, path="/metrics", reason="405") == 1
+
+
+def test_too_many_headers_are_refused_and_counted(exporter: Any) -> None:
+    headers = {f"X-{number}": "1" for number in range(MAX_HEADERS)}
+    answer = requests.get(f"{exporter.url}/metrics", headers=headers, timeout=10)
+    assert answer.status_code == 431
+    assert str(MAX_HEADERS) in answer.text
+    assert rejected(exporter, path="/metrics", reason="431") == 1
+
+
+def test_an_odd_host_header_harms_nothing(exporter: Any) -> None:
+    """Starlette makes an address of it, which Python may refuse to read."""
+    for host, path in product(("[", "a b", "", "x\xff", "evil.example/@"), ("/metrics", "/nowhere", "/metrics/")):
+        answer = exporter.talk(f"GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n")
+        assert answer[9:12] in ("200", "400", "404")
+        assert "evil.example" not in answer
+
+
+def test_the_metrics_path_can_be_chosen(serve_interface: Callable[..., Any], scraper: FakeScraper) -> None:
+    served = serve_interface(scraper, telemetry_path="/vod/metrics")
+    assert "vod_up" in requests.get(f"{served.url}/vod/metrics", timeout=10).text
+    answer = requests.get(f"{served.url}/metrics", timeout=10)
+    assert (answer.status_code, "/vod/metrics" in answer.text) == (404, True)
+    assert 'href="/vod/metrics"' in requests.get(served.url, timeout=10).text
+
+
+def test_a_scrape_has_the_time_that_prometheus_tells(exporter: Any, scraper: FakeScraper) -> None:
+    """Less the offset, at most `scrape.timeout`; a header without sense is as none."""
+    senseless = ("nan", "inf", "-inf", "-1", "0", "1e400", "abc", "", "3s", "1,5", "\xb2")
+    for header, seconds in (("3", 2.5), ("0.4", 0.2), ("60", 10.0), *((odd, 10.0) for odd in senseless), (None, 10.0)):
+        line = "" if header is None else f"X-Prometheus-Scrape-Timeout-Seconds: {header}\r\n"
+        answer = exporter.talk(f"GET /metrics HTTP/1.1\r\nHost: x\r\n{line}Connection: close\r\n\r\n")
+        assert answer.startswith("HTTP/1.1 200 ")
+        assert scraper.times.pop() == pytest.approx(seconds, abs=0.15), header
+
+
+def test_format_and_compression_are_negotiated(exporter: Any, session: requests.Session) -> None:
+    url = f"{exporter.url}/metrics"
+    plain = session.get(url, timeout=10, headers={"Accept-Encoding": "identity"})
+    assert plain.headers["Content-Type"] == "text/plain; version=0.0.4; charset=utf-8"
+    assert "Content-Encoding" not in plain.headers
+    wishes = {"Accept": "application/openmetrics-text;version=1.0.0", "Accept-Encoding": "gzip"}
+    packed = session.get(url, timeout=10, headers=wishes, stream=True)
+    body = gzip.decompress(packed.raw.read(decode_content=False))
+    assert packed.headers["Content-Type"].startswith("application/openmetrics-text; version=1.0.0")
+    assert packed.headers["Vary"] == "Accept, Accept-Encoding"
+    assert body.endswith(b"# EOF\n")
+
+
+def test_a_scrape_too_many_gets_503_while_the_rest_is_served(serve_interface: Callable[..., Any]) -> None:
+    """And when those under way have ended, scrapes are answered again."""
+    waiting, go = threading.Semaphore(0), threading.Event()
+
+    def answer() -> None:
+        waiting.release()
+        go.wait(20)
+
+    exporter = serve_interface(FakeScraper(answer))
+    url = f"{exporter.url}/metrics"
+    with ThreadPoolExecutor(SCRAPES_AT_ONCE) as pool:
+        first = [pool.submit(requests.get, url, timeout=30) for _ in range(SCRAPES_AT_ONCE)]
+        for _ in first:
+            assert waiting.acquire(timeout=10)
+        refused = requests.get(url, timeout=10)
+        others = [requests.get(exporter.url + path, timeout=10).status_code for path in ("/", "/-/healthy", "/-/ready")]
+        go.set()
+        assert [one.result().status_code for one in first] == [200] * SCRAPES_AT_ONCE
+    assert (refused.status_code, refused.headers["Retry-After"]) == (503, "1")
+    assert f"{SCRAPES_AT_ONCE} scrapes" in refused.text
+    assert others == [200, 200, 200]
+    assert rejected(exporter, path="/metrics", reason="503") == 1
+
+
+def test_a_bug_is_logged_once_and_told_without_details(
+    serve_interface: Callable[..., Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    def answer() -> None:
+        raise RuntimeError("the detail")
+
+    exporter = serve_interface(FakeScraper(answer))
+    got = requests.get(f"{exporter.url}/metrics", timeout=10)
+    assert (got.status_code, got.text) == (500, "Internal Server Error")
+    assert requests.get(f"{exporter.url}/-/healthy", timeout=10).status_code == 200
+    exporter.stop()
+    bugs = [record for record in caplog.records if record.levelno >= logging.ERROR]
+    assert len(bugs) == 1
+    line = logs._LogfmtFormatter().format(bugs[0])
+    assert "the detail" in line
+    assert "\n" not in line
+
+
+def test_only_a_scrape_asks_vod(exporter: Any, scraper: FakeScraper) -> None:
+    for path in ("/", "/-/healthy", "/-/ready", "/nowhere"):
+        requests.get(exporter.url + path, timeout=10)
+    assert scraper.times == []
+    requests.get(f"{exporter.url}/metrics", timeout=10)
+    assert len(scraper.times) == 1

@@ -1,0 +1,77 @@
+"""Addresses to listen on."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+from collections.abc import Iterator
+
+import pytest
+
+from exporter.errors import ListenError
+from exporter.web.listener import listen, name, parse, url
+
+needs_ipv6 = pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="this machine has no IPv6")
+
+
+@pytest.fixture
+def taken() -> Iterator[int]:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        yield listener.getsockname()[1]
+
+
+@pytest.mark.parametrize(
+    ("address", "meant"),
+    [
+        (":10870", ("", 10870)),
+        ("127.0.0.1:10870", ("127.0.0.1", 10870)),
+        ("[::1]:10870", ("::1", 10870)),
+        ("[fe80::1%eth0]:1", ("fe80::1%eth0", 1)),
+        ("localhost:0", ("localhost", 0)),
+    ],
+)
+def test_addresses_as_prometheus_writes_them(address: str, meant: tuple[str, int]) -> None:
+    assert parse(address) == meant
+
+
+@pytest.mark.parametrize(
+    "address", ["", "10870", "localhost", ":", ":x", ":65536", ":-1", "::1:10870", "[::1]", ":\uff11", "a b:1", "a:1\n"]
+)
+def test_what_is_no_address_is_refused_with_examples(address: str) -> None:
+    with pytest.raises(ListenError, match=r"write :10870, 127\.0\.0\.1:10870 or \[::1\]:10870") as caught:
+        listen(address)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_taken_port_is_named_with_a_remedy(taken: int) -> None:
+    with pytest.raises(ListenError, match=rf"cannot listen on 127.0.0.1:{taken}: .*; stop what listens there, or"):
+        listen(f"127.0.0.1:{taken}")
+
+
+@pytest.mark.parametrize("host", ["nowhere.invalid", "a" * 70, "203.0.113.7"])
+def test_a_host_that_is_not_this_machine_is_refused(host: str) -> None:
+    """One that does not resolve, one that no DNS can hold, one of somebody else."""
+    with pytest.raises(ListenError, match=r"; choose an address of this machine"):
+        listen(f"{host}:10870")
+
+
+@needs_ipv6
+def test_without_a_host_both_families_are_served() -> None:
+    with contextlib.closing(listen(":0")) as listener:
+        port = listener.getsockname()[1]
+        for host in ("127.0.0.1", "::1"):
+            socket.create_connection((host, port), timeout=5).close()
+        assert name(listener) == f"[::]:{port}"
+        assert url(listener) == f"http://127.0.0.1:{port}"
+
+
+@needs_ipv6
+def test_url_of_an_ipv6_listener_has_brackets() -> None:
+    with contextlib.closing(listen("[::1]:0")) as listener:
+        assert url(listener) == f"http://[::1]:{listener.getsockname()[1]}"
+
+
+@pytest.mark.parametrize(("address", "host"), [("0.0.0.0:0", "127.0.0.1"), ("127.0.0.1:0", "127.0.0.1")])
+def test_url_leads_to_the_listener(address: str, host: str) -> None:
+    with contextlib.closing(listen(address)) as listener:
+        assert url(listener) == f"http://{host}:{listener.getsockname()[1]}"

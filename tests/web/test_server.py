@@ -1,0 +1,99 @@
+"""The server ends in order: answers what is under way, and waits for nobody who does not read."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import socket
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import requests
+from starlette.types import Receive, Scope, Send
+
+GET = "GET {} HTTP/1.1\r\nHost: x\r\n\r\n"
+Serve = Callable[..., Any]
+Eventually = Callable[[Callable[[], object]], None]
+
+
+async def app(scope: Scope, receive: Receive, send: Send) -> None:
+    if scope["path"] == "/slow":
+        await asyncio.sleep(1.0)
+    body = b"x" * (8 * 1024 * 1024 if scope["path"] == "/big" else 5)
+    headers = [(b"content-length", str(len(body)).encode())]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+def test_a_request_under_way_is_answered(serve: Serve, eventually: Eventually) -> None:
+    served = serve(app)
+    client = served.send(GET.format("/slow"))
+    eventually(lambda: served.server.server_state.tasks)
+    assert served.stop() >= 0.5
+    assert b"xxxxx" in client.recv(4096)
+    assert client.recv(1) == b""
+
+
+def test_a_large_answer_under_way_is_read_to_its_end(serve: Serve, eventually: Eventually) -> None:
+    served = serve(app)
+    client = served.send(GET.format("/big"), receive_buffer=65536)
+    eventually(lambda: served.server.server_state.total_requests)
+    served.server.stop()
+    taken = 0
+    while part := client.recv(1024 * 1024):
+        taken += len(part)
+        time.sleep(0.02)
+    assert taken > 8 * 1024 * 1024
+
+
+def test_nobody_is_waited_for_who_neither_asks_nor_reads(
+    serve: Serve, eventually: Eventually, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Silent, half a request, at rest between requests, and an answer that is not read."""
+    served = serve(app)
+    served.connect()
+    served.send("GET / HTTP/1.1\r\nHo")
+    resting = served.send(GET.format("/"))
+    assert resting.recv(4096)
+    served.send(GET.format("/big"), receive_buffer=4096)
+    eventually(lambda: served.server.server_state.total_requests == 2)
+    assert served.connections == 4
+    assert served.stop() < 6
+    assert served.connections == 0
+    assert not [record for record in caplog.records if record.levelno > logging.INFO]
+
+
+def test_no_connection_is_taken_after_the_stop(serve: Serve) -> None:
+    served = serve(app)
+    assert requests.get(served.url, timeout=10).status_code == 200
+    served.stop()
+    with pytest.raises(ConnectionRefusedError):
+        served.connect()
+
+
+def test_a_stop_before_the_start_is_heeded(serve: Serve) -> None:
+    served = serve(app)
+    served.server.stop()
+    assert served.stop() < 5
+
+
+def test_signals_are_left_to_who_runs_it(serve: Serve) -> None:
+    """uvicorn would take them over, and end the process by the signal instead of with status 0."""
+    before = signal.getsignal(signal.SIGTERM)
+    served = serve(app)
+    with served.server.capture_signals():
+        assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_descriptors_and_threads_are_given_back(serve: Serve) -> None:
+    threads = threading.active_count()
+    served = serve(app)
+    requests.get(served.url, timeout=10)
+    served.stop()
+    assert threading.active_count() <= threads
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", int(served.url.rpartition(":")[2])))
