@@ -36,7 +36,7 @@ def _log_end_of_thread(ended: threading.ExceptHookArgs) -> None:
     """In place of Python's, which prints a traceback of many lines."""
     assert ended.exc_value is not None  # noqa: S101 - only while the interpreter is torn down
     name = ended.thread.name if ended.thread else "unknown"
-    _log.error("bug in a thread", exc_info=ended.exc_value, extra={"thread_name": name})
+    _log.error("bug in a thread", exc_info=ended.exc_value, extra={"in_thread": name})
 
 
 def _fields(record: logging.LogRecord) -> Iterator[tuple[str, object]]:

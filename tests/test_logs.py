@@ -1,0 +1,172 @@
+"""Log lines: one for each event, in a format that programs read back, whatever text is in them."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+import re
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from exporter import logs
+
+HOSTILE = [
+    "two\nlines",
+    "carriage\rreturn",
+    'level=error msg="forged"',
+    "\x1b[31mred\x1b[0m",
+    "back\\slash and \"quote\" and 'quote'",
+    "tab\tnul\x00bell\x07del\x7fc1\x9b31m",
+    "line\u2028paragraph\u2029next\x85line",
+    "left\u202eright",
+    "lone \ud800 surrogate",
+    "视频 🎬 ü",
+    "",
+    "a=b",
+    "x" * 100_000,
+]
+_PAIR = re.compile(r'(\w+)=("(?:[^"\\]|\\.)*"|[^\s"]*)(?: |$)')
+
+
+@pytest.fixture(autouse=True)
+def restored() -> Iterator[None]:
+    """`set_up` is for a whole process; the tests that follow want their logging back."""
+    root, hook = logging.getLogger(), threading.excepthook
+    handlers, level = root.handlers[:], root.level
+    levels = {name: logging.getLogger(name).level for name in ("urllib3", "uvicorn", "asyncio")}
+    root.handlers = []  # else `force` would close those of pytest
+    yield
+    root.handlers = handlers
+    root.setLevel(level)
+    for name, former in levels.items():
+        logging.getLogger(name).setLevel(former)
+    threading.excepthook = hook
+
+
+def set_up(format: str = "logfmt", level: str = "info") -> io.TextIOWrapper:  # noqa: A002 - as in `logs`
+    """A stream as strict as a terminal in a plain ASCII locale."""
+    stream = io.TextIOWrapper(io.BytesIO(), encoding="ascii", errors="strict", write_through=True)
+    logs.set_up(level=level, format=format, stream=stream)
+    return stream
+
+
+def lines(stream: io.TextIOWrapper) -> list[str]:
+    buffer = stream.buffer
+    assert isinstance(buffer, io.BytesIO)
+    text = buffer.getvalue().decode("ascii")
+    assert text == "" or text.endswith("\n")
+    return text.split("\n")[:-1]
+
+
+def read_logfmt(line: str) -> dict[str, str]:
+    pairs, at = {}, 0
+    while at < len(line):
+        match = _PAIR.match(line, at)
+        assert match, f"no logfmt at {at}: {line[at : at + 80]}"
+        key, value = match.groups()
+        pairs[key] = json.loads(value) if value.startswith('"') else value
+        at = match.end()
+    return pairs
+
+
+def raised(text: str) -> RuntimeError:
+    with pytest.raises(RuntimeError) as caught:
+        raise RuntimeError(text)
+    return caught.value
+
+
+def read(line: str, form: str) -> dict[str, str]:
+    if form == "logfmt":
+        return read_logfmt(line)
+    told: dict[str, str] = json.loads(line)
+    return told
+
+
+@pytest.mark.parametrize("form", logs.FORMATS)
+@pytest.mark.parametrize("text", HOSTILE, ids=ascii)
+def test_any_text_is_one_line_that_reads_back(form: str, text: str) -> None:
+    """As a value and within the message; nothing is forged, nothing reaches the terminal as control."""
+    stream = set_up(form)
+    logging.getLogger("exporter.test").warning("saw %s.", text, extra={"error": text})
+    (line,) = lines(stream)
+    assert all(" " <= char <= "~" for char in line)
+    told = read(line, form)
+    assert list(told) == ["ts", "level", "component", "msg", "error"]
+    assert (told["level"], told["component"]) == ("warn", "test")
+    assert told["msg"] == f"saw {text}."
+    assert told["error"] == text
+
+
+@pytest.mark.parametrize("form", logs.FORMATS)
+@pytest.mark.parametrize("text", HOSTILE[:9], ids=ascii)
+def test_an_exception_is_one_line_with_its_traceback(form: str, text: str) -> None:
+    stream = set_up(form)
+    logging.getLogger("exporter.test").error("bug", exc_info=raised(text))
+    (line,) = lines(stream)
+    told = read(line, form)
+    assert told["exception"].startswith("Traceback (most recent call last):\n")
+    assert "RuntimeError" in told["exception"]
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_an_exception_that_ends_a_thread_is_one_line() -> None:
+    """Python alone would print a traceback of many lines."""
+    stream = set_up()
+
+    def fail() -> None:
+        raise RuntimeError("two\nlines")
+
+    thread = threading.Thread(target=fail, name="refresh prod")
+    thread.start()
+    thread.join()
+    (line,) = lines(stream)
+    told = read_logfmt(line)
+    assert (told["level"], told["in_thread"]) == ("error", "refresh prod")
+    assert "RuntimeError: two\nlines" in told["exception"]
+
+
+@pytest.mark.parametrize(
+    ("level", "seen"),
+    [
+        ("debug", ["debug", "info", "warn", "error", "error"]),
+        ("info", ["info", "warn", "error", "error"]),
+        ("warn", ["warn", "error", "error"]),
+        ("error", ["error", "error"]),
+    ],
+)
+def test_a_level_hides_what_is_below_it(level: str, seen: list[str]) -> None:
+    stream = set_up(level=level)
+    log = logging.getLogger("exporter.test")
+    for number in (logging.DEBUG, logging.INFO, logging.WARNING, logging.ERROR, logging.CRITICAL):
+        log.log(number, "m")
+    assert [read_logfmt(line)["level"] for line in lines(stream)] == seen
+
+
+@pytest.mark.parametrize("level", logs.LEVELS)
+@pytest.mark.parametrize("name", ["urllib3.connectionpool", "uvicorn.error", "asyncio"])
+def test_libraries_tell_no_more_than_asked_and_nothing_of_connections(level: str, name: str) -> None:
+    stream = set_up(level=level)
+    logging.getLogger(name).info("Starting new connection")
+    logging.getLogger(name).warning("odd")
+    assert len(lines(stream)) == (0 if level == "error" else 1)
+
+
+def test_plain_values_have_no_quotes() -> None:
+    stream = set_up()
+    logging.getLogger("exporter.web.app").info("listening", extra={"address": "[::]:10870", "count": 3})
+    (line,) = lines(stream)
+    assert re.fullmatch(
+        r"ts=\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z level=info component=web\.app msg=listening"
+        r" address=\[::\]:10870 count=3",
+        line,
+    )
+
+
+def test_lines_go_to_stderr(capsys: pytest.CaptureFixture[str]) -> None:
+    logs.set_up(level="info", format="logfmt")
+    logging.getLogger("exporter").info("here")
+    out, err = capsys.readouterr()
+    assert (out, "msg=here" in err) == ("", True)
