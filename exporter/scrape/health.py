@@ -6,10 +6,21 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 
-from exporter.errors import CredentialsError, VodError
+from exporter.errors import VodError
 
 _log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """`up` is None as long as nothing was asked; times are Unix seconds, `last_error` is one line of text."""
+
+    up: bool | None = None
+    last_success: float | None = None
+    last_error: str = ""
+    last_error_at: float | None = None
 
 
 class Health:
@@ -19,41 +30,23 @@ class Health:
         self._account = account
         self._clock = clock
         self._lock = threading.Lock()
-        self._succeeded = 0
-        self.failed_in_a_row = 0
-        self._denied = False
-        self.up: bool | None = None
-        self.last_success: float | None = None
-        self.last_error = ""
-        self.last_error_at: float | None = None
-
-    def begin(self) -> None:
-        """A refresh begins: what went wrong in the last one counts no more."""
-        with self._lock:
-            self._succeeded = 0
-            self.failed_in_a_row = 0
-            self._denied = False
+        self.state = State()
 
     def success(self) -> None:
-        """A call was answered. The account is up, unless another call of this refresh was denied."""
+        """A call was answered."""
         with self._lock:
-            self._succeeded += 1
-            self.failed_in_a_row = 0
-            self.last_success = self._clock()
-            self._turn(up=not self._denied)
+            self.state = replace(self.state, last_success=self._clock())
 
     def failure(self, error: VodError) -> None:
-        """A call failed. The account is down where none was answered in this refresh, or where it is denied."""
+        """A call failed."""
         with self._lock:
-            self.failed_in_a_row += 1
-            self._denied = self._denied or isinstance(error, CredentialsError)
-            self.last_error, self.last_error_at = str(error), self._clock()
-            self._turn(up=self._succeeded > 0 and not self._denied)
+            self.state = replace(self.state, last_error=str(error), last_error_at=self._clock())
 
-    def _turn(self, *, up: bool) -> None:
-        if up is not self.up:
-            if not up:
-                _log.warning("account down", extra={"account": self._account, "error": self.last_error})
-            elif self.up is False:
-                _log.info("account up again", extra={"account": self._account})
-        self.up = up
+    def judge(self, *, up: bool) -> None:
+        """A refresh that made calls is over: whether the account can be read."""
+        with self._lock:
+            before, self.state = self.state, replace(self.state, up=up)
+        if not up and before.up is not False:
+            _log.warning("account down", extra={"account": self._account, "error": before.last_error})
+        elif up and before.up is False:
+            _log.info("account up again", extra={"account": self._account})

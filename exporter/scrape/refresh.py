@@ -22,8 +22,9 @@ from exporter.vod.client import Client
 
 _log = logging.getLogger(__name__)
 
-_ANSWER_MARGIN_SECONDS = 0.1  # calls end this long before the scrape's answer, so that it tells of their failure
+_ANSWER_MARGIN_SECONDS = 0.1  # calls end this long before the deadline, so that the answer tells of their failure
 _JOB_IDS_REFUSED_SECONDS = 3600.0
+_FAILURES_IN_A_ROW = 4  # end a refresh, or as many as are under way at a time: one odd task must not end it
 
 
 class Recorder(Protocol):
@@ -35,12 +36,32 @@ class Recorder(Protocol):
 
 
 @dataclass(slots=True)
-class _Asked:
-    """What one refresh has asked so far."""
+class _Refresh:
+    """One refresh, and what it has asked so far. A call that outlives it changes this one, not the next."""
 
-    count: int = 0
+    number: int
+    calls_end: Deadline
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    made: int = 0
+    succeeded: int = 0
+    failed_in_a_row: int = 0
     videos: set[str] = field(default_factory=set)
-    denied: set[type[Call]] = field(default_factory=set)
+    denied: set[str] = field(default_factory=set)
+
+    def success(self) -> None:
+        with self.lock:
+            self.made += 1
+            self.succeeded += 1
+            self.failed_in_a_row = 0
+
+    def failure(self) -> None:
+        with self.lock:
+            self.made += 1
+            self.failed_in_a_row += 1
+
+    @property
+    def up(self) -> bool:
+        return self.succeeded > 0 and not self.denied
 
 
 class Account:
@@ -67,23 +88,27 @@ class Account:
         self._videos = videos
         self._recorder = recorder
         self._concurrency = concurrency
+        self._most_failures = max(concurrency, _FAILURES_IN_A_ROW)
         self._clock = clock
         self._health = Health(name, clock=clock)
         self._duration: float | None = None
         self._job_ids_refused_at: float | None = None
+        self._hanging: list[threading.Thread] = []
+        self._lock = threading.Lock()
 
     def close(self) -> None:
         self._client.close()
 
     def snapshot(self) -> AccountSnapshot:
+        health = self._health.state
         return AccountSnapshot(
             name=self.name,
             region=self._region,
             endpoint=self._endpoint,
-            up=self._health.up,
-            last_success=self._health.last_success,
-            last_error=self._health.last_error,
-            last_error_at=self._health.last_error_at,
+            up=health.up,
+            last_success=health.last_success,
+            last_error=health.last_error,
+            last_error_at=health.last_error_at,
             refresh_duration=self._duration,
             view=self._ledger.view(),
         )
@@ -95,71 +120,84 @@ class Account:
         twice.
         """
         started = time.monotonic()
-        calls_end = Deadline(deadline.at - min(_ANSWER_MARGIN_SECONDS, deadline.remaining() / 10))
-        self._ledger.begin_refresh()
-        self._health.begin()
-        asked = _Asked()
-        while not calls_end.expired and (calls := self._plan(asked)):
-            before = asked.count
-            self._run(calls, asked, calls_end=calls_end, deadline=deadline)
-            if asked.count == before:
-                break
+        margin = min(_ANSWER_MARGIN_SECONDS, deadline.remaining() / 10)
+        refresh = _Refresh(self._ledger.begin_refresh(), calls_end=Deadline(deadline.at - margin))
+        try:
+            while not refresh.calls_end.expired and (calls := self._plan(refresh)):
+                before = refresh.made
+                self._run(calls, refresh, end=Deadline(deadline.at - margin / 2))
+                if refresh.made == before:
+                    break
+        except Exception as error:  # noqa: BLE001 - the next scrape refreshes again, and this one has an answer
+            self._bug(error, refresh)
+        if refresh.made:
+            self._health.judge(up=refresh.up)
         self._duration = time.monotonic() - started
 
-    def _plan(self, asked: _Asked) -> deque[Call]:
-        videos = [video_id for video_id in self._videos.due() if video_id not in asked.videos]
+    def _plan(self, refresh: _Refresh) -> deque[Call]:
+        videos = [video_id for video_id in self._videos.due() if video_id not in refresh.videos]
         return deque(plan(self._ledger.work(), videos=videos, by_job_ids=self._by_job_ids()))
 
     def _by_job_ids(self) -> bool:
         refused_at = self._job_ids_refused_at
         return refused_at is None or time.monotonic() - refused_at > _JOB_IDS_REFUSED_SECONDS
 
-    def _run(self, calls: deque[Call], asked: _Asked, *, calls_end: Deadline, deadline: Deadline) -> None:
-        """Make these calls, `concurrency` at a time."""
+    def _run(self, calls: deque[Call], refresh: _Refresh, *, end: Deadline) -> None:
+        """Make these calls, `concurrency` at a time, those counted that hang from an earlier refresh."""
+        self._hanging = [thread for thread in self._hanging if thread.is_alive()]
         threads = [
-            threading.Thread(
-                target=self._work, args=(calls, asked, calls_end), name=f"refresh {self.name}", daemon=True
-            )
-            for _ in range(min(self._concurrency, len(calls)))
+            threading.Thread(target=self._work, args=(calls, refresh), name=f"refresh {self.name}", daemon=True)
+            for _ in range(min(self._concurrency - len(self._hanging), len(calls)))
         ]
         for thread in threads:
             thread.start()
         for thread in threads:
-            thread.join(deadline.remaining())
-        if any(thread.is_alive() for thread in threads):  # the look-up of a name cannot be interrupted
-            self._health.failure(DeadlineError("no answer before the deadline", code="timeout"))
+            thread.join(end.remaining())
+        self._hanging += [thread for thread in threads if thread.is_alive()]
+        if len(self._hanging) == self._concurrency or any(thread.is_alive() for thread in threads):
+            # The look-up of a name cannot be interrupted.
+            self._failed(DeadlineError("no answer before the deadline", code="timeout"), refresh)
 
-    def _work(self, calls: deque[Call], asked: _Asked, deadline: Deadline) -> None:
-        while not deadline.expired and self._health.failed_in_a_row < self._concurrency:
+    def _work(self, calls: deque[Call], refresh: _Refresh) -> None:
+        while not refresh.calls_end.expired and refresh.failed_in_a_row < self._most_failures:
             try:
                 call = calls.popleft()
             except IndexError:
                 return
-            if type(call) not in asked.denied:
-                self._make(call, asked, deadline)
+            refused = isinstance(call, GetJobs) and not self._by_job_ids()
+            if not refused and _action(call) not in refresh.denied:
+                self._make(call, refresh)
 
-    def _make(self, call: Call, asked: _Asked, deadline: Deadline) -> None:
+    def _make(self, call: Call, refresh: _Refresh) -> None:
         try:
-            self._ask(call, deadline)
+            self._ask(call, refresh.calls_end)
         except BudgetSpent:
             return
         except VodError as error:
             if isinstance(error, CredentialsError):
-                asked.denied.add(type(call))
-            self._health.failure(error)
+                refresh.denied.add(_action(call))
+            self._failed(error, refresh)
         except Exception as error:  # noqa: BLE001 - a bug that one reply brings out must not cost the account
-            _log.exception("bug in a refresh", extra={"account": self.name})
-            self._health.failure(VodError(f"bug: {type(error).__name__}", code="bug"))
+            self._bug(error, refresh)
         else:
             self._health.success()
-        asked.count += 1
+            refresh.success()
         match call:
             case ListTasks(video_id):
-                asked.videos.add(video_id)
+                refresh.videos.add(video_id)
+                self._videos.asked(video_id)
             case GetTask(task_id):
-                self._ledger.asked_task(task_id)
-            case GetJobs(job_ids):
-                self._ledger.asked_jobs(job_ids)
+                self._ledger.asked_task(task_id, refresh=refresh.number)
+            case GetJobs(job_ids) if self._by_job_ids():  # else their tasks are asked in its place
+                self._ledger.asked_jobs(job_ids, refresh=refresh.number)
+
+    def _failed(self, error: VodError, refresh: _Refresh) -> None:
+        self._health.failure(error)
+        refresh.failure()
+
+    def _bug(self, error: Exception, refresh: _Refresh) -> None:
+        _log.error("bug in a refresh", exc_info=error, extra={"account": self.name})
+        self._failed(VodError(f"bug: {type(error).__name__}", code="bug"), refresh)
 
     def _ask(self, call: Call, deadline: Deadline) -> None:
         match call:
@@ -176,8 +214,13 @@ class Account:
             for page in self._client.list_tasks(video_id, deadline):
                 self._recorder.malformed(page.malformed)
                 tasks += page.tasks
+                self._videos.asked(video_id)  # even where the budget ends before the last page
         except NotFoundError as error:
-            _log.warning("video not found", extra={"account": self.name, "video_id": video_id, "error": str(error)})
+            if self._videos.not_found(video_id):
+                self._ledger.name(f"video {video_id}", (), source="videos")
+                extra = {"account": self.name, "video_id": video_id, "error": str(error)}
+                _log.warning("video not found", extra=extra)
+            return
         self._ledger.name(f"video {video_id}", self._videos.selected(tasks), source="videos")
         self._videos.listed(video_id)
 
@@ -198,9 +241,15 @@ class Account:
         except NotFoundError:
             self._ledger.observe_jobs(job_ids, ())
         except RequestRejected as error:
-            self._job_ids_refused_at = time.monotonic()
-            extra = {"account": self.name, "error": str(error)}
-            _log.warning("JobIds refused: for an hour, one call per task instead of one per ten jobs", extra=extra)
+            with self._lock:
+                first, self._job_ids_refused_at = self._job_ids_refused_at is None, time.monotonic()
+            if first:
+                extra = {"account": self.name, "error": str(error)}
+                _log.warning("JobIds refused: one call per task instead of one per ten jobs", extra=extra)
         else:
             self._recorder.malformed(reply.malformed)
             self._ledger.observe_jobs(job_ids, reply.jobs)
+
+
+def _action(call: Call) -> str:
+    return "ListTranscodeTask" if isinstance(call, ListTasks) else "GetTranscodeTask"

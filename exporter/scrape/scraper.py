@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Sequence
@@ -10,6 +11,10 @@ from dataclasses import dataclass, field
 from exporter.deadline import Deadline
 from exporter.scrape.refresh import Account
 from exporter.snapshot import Snapshot
+
+_log = logging.getLogger(__name__)
+
+_SNAPSHOT_SECONDS = 0.02  # what it takes, mostly, to look at what is known
 
 
 @dataclass(slots=True)
@@ -37,7 +42,7 @@ class Scraper:
         """Refresh what is due and answer before the deadline, with what is known by then."""
         flights = [self._flight(account, deadline) for account in self._accounts]
         for flight in flights:
-            flight.done.wait(deadline.remaining())
+            flight.done.wait(max(0.0, deadline.remaining() - _SNAPSHOT_SECONDS))
         return self.snapshot()
 
     def snapshot(self) -> Snapshot:
@@ -52,9 +57,14 @@ class Scraper:
             if flight is not None and (not flight.done.is_set() or now - flight.started < self._min_interval):
                 return flight
             flight = self._flights[account.name] = _Flight(now)
-        threading.Thread(
+        thread = threading.Thread(
             target=self._fly, args=(account, flight, deadline), name=f"refresh {account.name}", daemon=True
-        ).start()
+        )
+        try:
+            thread.start()
+        except RuntimeError:  # no thread to be had
+            _log.exception("cannot refresh", extra={"account": account.name})
+            flight.done.set()  # or every scrape to come would wait for it
         return flight
 
     @staticmethod

@@ -1,0 +1,237 @@
+"""Scrapes: answered before their deadline, sharing refreshes, each account for itself."""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing
+from typing import cast
+
+import pytest
+
+from exporter import config, wiring
+from exporter.deadline import Deadline, scrape_timeout
+from exporter.metrics.telemetry import Telemetry
+from exporter.scrape.refresh import Account
+from exporter.scrape.scraper import Scraper
+from exporter.secret import SecretText
+from exporter.simulator.faults import Fault
+from exporter.simulator.server import Simulator
+from exporter.snapshot import AccountSnapshot, Snapshot
+
+KEYS = config.AccountKeys(access_key_id=SecretText("simulator"), access_key_secret=SecretText("simulator"))
+NOWHERE = "http://127.0.0.1:9"  # the discard port, where nothing listens
+
+
+def tracking(name: str, url: str, tasks: Sequence[str], *, rate: float = 100.0) -> config.Account:
+    return config.Account(
+        name=name, endpoint=url, credentials=KEYS, requests_per_second=rate, track=config.Track(tasks=tuple(tasks))
+    )
+
+
+def newest(simulator: Simulator, count: int) -> list[str]:
+    return [task.id for task in simulator.world.tasks[-count:]]
+
+
+def calls(simulator: Simulator) -> int:
+    return simulator.quota.calls.get("GetTranscodeTask", 0)
+
+
+@pytest.fixture
+def simulator(simulators: Callable[..., Simulator]) -> Simulator:
+    made = simulators(quota=math.inf)
+    made.clock.freeze()
+    return made
+
+
+Start = Callable[..., Scraper]
+
+
+@pytest.fixture
+def start() -> Iterator[Start]:
+    """A scraper over these accounts, closed after the test."""
+    with ExitStack() as stack:
+
+        def made(*accounts: config.Account, min_interval: float = 0.0) -> Scraper:
+            settings = config.Settings(accounts=accounts)
+            telemetry = Telemetry()
+            parts = [wiring.account(one, settings, telemetry, wiring.ledger(one, settings.series)) for one in accounts]
+            return stack.enter_context(closing(Scraper(parts, min_interval=min_interval)))
+
+        yield made
+
+
+def test_ten_scrapes_at_once_cost_one_fan_out_and_get_equal_answers(simulator: Simulator, start: Start) -> None:
+    simulator.delay = 0.1
+    scraper = start(tracking("prod", simulator.url, newest(simulator, 16)), min_interval=60.0)
+    together = threading.Barrier(10)
+
+    def scrape() -> Snapshot:
+        together.wait(10)
+        return scraper.scrape(Deadline.after(20))
+
+    with ThreadPoolExecutor(10) as pool:
+        answers = [one.result() for one in [pool.submit(scrape) for _ in range(10)]]
+
+    assert calls(simulator) == 16
+    assert all(answer == answers[0] for answer in answers)
+    assert answers[0].accounts[0].up is True
+    assert sum(answers[0].accounts[0].view.task_counts.values()) == 16
+
+
+def test_a_scrape_within_the_interval_is_answered_from_what_is_known(simulator: Simulator, start: Start) -> None:
+    scraper = start(tracking("prod", simulator.url, newest(simulator, 5)), min_interval=60.0)
+    first = scraper.scrape(Deadline.after(20))
+    spent = calls(simulator)
+    second = scraper.scrape(Deadline.after(20))
+
+    assert calls(simulator) == spent
+    assert second == first
+
+
+def test_looking_asks_nothing(simulator: Simulator, start: Start) -> None:
+    scraper = start(tracking("prod", simulator.url, newest(simulator, 5)))
+    answer = scraper.snapshot()
+
+    assert answer.accounts[0].up is None
+    assert calls(simulator) == 0
+
+
+def test_with_vod_answering_in_30_s_a_header_of_3_s_is_answered_within_it_and_the_account_is_down(
+    simulator: Simulator, start: Start
+) -> None:
+    scraper = start(tracking("prod", simulator.url, newest(simulator, 10)))
+    scraper.scrape(Deadline.after(20))
+    simulator.faults.add(Fault(kind="delay", seconds=30.0))
+    simulator.clock.resume()
+    timeout = scrape_timeout("3", offset=0.5, limit=10.0)
+    started = time.monotonic()
+    account = scraper.scrape(Deadline(started + timeout)).accounts[0]
+    took = time.monotonic() - started
+
+    assert timeout == 2.5
+    assert 2.0 < took < 2.5
+    assert account.up is False
+    assert "deadline" in account.last_error
+    assert sum(account.view.task_counts.values()) == 10  # what was known still is
+
+
+@pytest.mark.parametrize("kind", ["drip", "drip-headers", "stall", "hang"])
+def test_an_answer_that_drips_or_stalls_does_not_hold_the_scrape(simulator: Simulator, start: Start, kind: str) -> None:
+    simulator.faults.add(Fault(kind=kind))
+    scraper = start(tracking("prod", simulator.url, newest(simulator, 3)))
+    started = time.monotonic()
+    account = scraper.scrape(Deadline.after(1.0)).accounts[0]
+
+    assert time.monotonic() - started < 1.5
+    assert account.up is False
+
+
+@pytest.mark.parametrize("fault", [None, Fault(kind="hang"), Fault(kind="reset"), Fault(kind="code", code="Forbidden")])
+def test_an_account_that_is_down_leaves_the_other_whole_and_up(
+    simulators: Callable[..., Simulator], simulator: Simulator, start: Start, fault: Fault | None
+) -> None:
+    url = NOWHERE
+    if fault is not None:
+        other = simulators()
+        other.faults.add(fault)
+        url = other.url
+    tasks = newest(simulator, 20)
+    scraper = start(tracking("down", url, tasks), tracking("up", simulator.url, tasks))
+
+    down, up = scraper.scrape(Deadline.after(2.0)).accounts
+    assert (down.name, down.up, up.name, up.up) == ("down", False, "up", True)
+    assert down.last_error
+    assert (sum(down.view.task_counts.values()), sum(up.view.task_counts.values())) == (0, 20)
+    assert up.last_error == ""
+
+
+def test_an_account_whose_name_does_not_resolve_is_down_in_time(simulator: Simulator, start: Start) -> None:
+    tasks = newest(simulator, 5)
+    scraper = start(tracking("down", "http://vod.invalid", tasks), tracking("up", simulator.url, tasks))
+    started = time.monotonic()
+    down, up = scraper.scrape(Deadline.after(3.0)).accounts
+
+    assert time.monotonic() - started < 4
+    assert (down.up, up.up) == (False, True)
+
+
+def test_two_accounts_may_have_the_same_ids(simulator: Simulator, start: Start) -> None:
+    tasks = newest(simulator, 10)
+    scraper = start(tracking("one", simulator.url, tasks), tracking("two", simulator.url, tasks))
+
+    one, two = scraper.scrape(Deadline.after(20)).accounts
+    assert one.view == two.view or {job.job.id for job in one.view.jobs} == {job.job.id for job in two.view.jobs}
+    assert len({job.job.id for job in one.view.jobs}) == len(one.view.jobs) > 0
+
+
+def test_accounts_are_refreshed_at_the_same_time(simulator: Simulator, start: Start) -> None:
+    simulator.delay = 0.5
+    scraper = start(*(tracking(f"a{n}", simulator.url, newest(simulator, 8)) for n in range(6)))
+    started = time.monotonic()
+    answer = scraper.scrape(Deadline.after(20))
+
+    assert time.monotonic() - started < 0.5 * 6
+    assert all(account.up for account in answer.accounts)
+
+
+class Slow:
+    """An account whose refresh takes its time, whatever the deadline."""
+
+    name = "slow"
+
+    def __init__(self, seconds: float) -> None:
+        self.refreshed = 0
+        self.over = threading.Event()
+        self._seconds = seconds
+
+    def refresh(self, deadline: Deadline) -> None:  # noqa: ARG002 - it is slow
+        self.refreshed += 1
+        self.over.wait(self._seconds)
+
+    def snapshot(self) -> AccountSnapshot:
+        return AccountSnapshot("slow", "", "")
+
+    def close(self) -> None:
+        self.over.set()
+
+
+def test_each_scrape_keeps_its_own_deadline_though_the_refresh_is_shared() -> None:
+    slow = Slow(30.0)
+    with closing(Scraper([cast(Account, slow)], min_interval=0.0)) as scraper:
+        for seconds in (0.3, 0.1):
+            started = time.monotonic()
+            scraper.scrape(Deadline(started + seconds))
+            assert time.monotonic() - started < seconds + 1
+
+    assert slow.refreshed == 1
+
+
+def test_a_deadline_that_has_passed_is_answered_at_once() -> None:
+    with closing(Scraper([cast(Account, Slow(30.0))], min_interval=0.0)) as scraper:
+        started = time.monotonic()
+        scraper.scrape(Deadline.after(-5))
+
+        assert time.monotonic() - started < 1
+
+
+def test_where_no_thread_can_be_started_scrapes_are_answered_and_refresh_again_when_one_can(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    slow = Slow(0.0)
+    with closing(Scraper([cast(Account, slow)], min_interval=0.0)) as scraper:
+        with monkeypatch.context() as patch:
+
+            def refuse(thread: threading.Thread) -> None:
+                raise RuntimeError("can't start new thread")
+
+            patch.setattr(threading.Thread, "start", refuse)
+            started = time.monotonic()
+            scraper.scrape(Deadline.after(20))
+        scraper.scrape(Deadline.after(20))
+
+        assert time.monotonic() - started < 10
+        assert slow.refreshed == 1

@@ -1,0 +1,447 @@
+"""The ledger: whatever the service says, and in whatever order, its promises hold."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule
+
+from exporter.model import Job, Task
+from exporter.tracking.ledger import Ledger, Work
+from exporter.tracking.view import Limits
+
+HOUR = 3600.0
+
+
+class Clock:
+    """A wall clock that goes where it is told."""
+
+    def __init__(self) -> None:
+        self.now = 1_700_000_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def ledger(clock: Clock) -> Ledger:
+    """Shows for 15 minutes what has finished."""
+    made = Ledger(Limits(retention=900.0), clock=clock)
+    made.begin_refresh()
+    return made
+
+
+def running(task_id: str, *job_ids: str, status: str = "Processing") -> Task:
+    return Task(task_id, "video", status, jobs=tuple(Job(one, "HD", "Transcoding", 0.5) for one in job_ids))
+
+
+def done(task_id: str, *job_ids: str) -> Task:
+    jobs = tuple(Job(one, "HD", "TranscodeSuccess", 1.0) for one in job_ids)
+    return Task(task_id, "video", "CompleteAllSucc", jobs=jobs)
+
+
+def success(job_id: str) -> Job:
+    return Job(job_id, "HD", "TranscodeSuccess", 1.0)
+
+
+def track(ledger: Ledger, *tasks: Task) -> None:
+    ledger.name("key", [task.id for task in tasks], source="tasks")
+    for task in tasks:
+        ask_task(ledger, task)
+
+
+def ask_task(ledger: Ledger, task: Task) -> None:
+    refresh = ledger.begin_refresh()
+    ledger.observe_task(task.id, task)
+    ledger.asked_task(task.id, refresh=refresh)
+
+
+def ask_jobs(ledger: Ledger, asked: Sequence[str], *seen: Job) -> None:
+    refresh = ledger.begin_refresh()
+    ledger.observe_jobs(asked, seen)
+    ledger.asked_jobs(asked, refresh=refresh)
+
+
+def next_work(ledger: Ledger) -> Work:
+    ledger.begin_refresh()
+    return ledger.work()
+
+
+def statuses(ledger: Ledger) -> dict[str, str]:
+    return {one.job.id: one.job.status for one in ledger.view().jobs}
+
+
+def test_a_named_task_is_new_work_once_then_its_unfinished_jobs_are(ledger: Ledger) -> None:
+    ledger.name("key", ["t"], source="tasks")
+    before = ledger.work()
+    ask_task(ledger, running("t", "a", "b"))
+
+    assert before == Work(new_tasks=("t",))
+    assert ledger.work() == Work()
+    assert next_work(ledger) == Work(jobs=(("a", "t"), ("b", "t")))
+
+
+def test_a_task_is_asked_whole_once_more_when_its_last_job_ended(ledger: Ledger) -> None:
+    track(ledger, running("t", "a"))
+    ask_jobs(ledger, ["a"], success("a"))
+
+    assert next_work(ledger) == Work(whole_tasks=("t",))
+    ask_task(ledger, done("t", "a"))
+    assert next_work(ledger) == Work()
+
+
+def test_a_finished_task_costs_nothing_whatever_comes_late(ledger: Ledger) -> None:
+    track(ledger, done("t", "a"))
+    ask_task(ledger, running("t", "a", "late"))
+    ask_jobs(ledger, ["a"], Job("a", "HD", "Transcoding"))
+    ask_jobs(ledger, ["a"])
+    gone = [ledger.observe_not_found("t") for _ in range(3)]
+
+    assert next_work(ledger) == Work()
+    assert gone == [False, False, False]
+    assert statuses(ledger) == {"a": "TranscodeSuccess"}
+
+
+@pytest.mark.parametrize("late", ["Transcoding", "Submitted", "", "TranscodeFail", "Odd"])
+def test_a_job_stays_as_it_first_finished(ledger: Ledger, late: str) -> None:
+    track(ledger, running("t", "a", "b"))
+    ask_jobs(ledger, ["a"], success("a"))
+    ask_jobs(ledger, ["a"], Job("a", "HD", late, 0.1))
+
+    assert statuses(ledger) == {"a": "TranscodeSuccess", "b": "Transcoding"}
+
+
+def test_a_finished_job_may_still_gain_detail(ledger: Ledger) -> None:
+    """The whole task often tells more than the call that saw the job finish."""
+    track(ledger, running("t", "a", "b"))
+    ask_jobs(ledger, ["a"], success("a"))
+    ask_jobs(ledger, ["a"], Job("a", "HD", "TranscodeSuccess", 1.0, completed=5.0))
+
+    assert next(one.job.completed for one in ledger.view().jobs if one.job.id == "a") == 5.0
+
+
+def test_a_job_belongs_to_the_task_that_named_it_first(ledger: Ledger) -> None:
+    track(ledger, running("t", "a"), running("u", "a"))
+
+    assert [(one.job.id, one.task_id) for one in ledger.view().jobs] == [("a", "t")]
+
+
+def test_a_task_without_an_id_for_its_jobs_is_asked_whole_until_it_ends(ledger: Ledger) -> None:
+    track(ledger, running("t", ""))
+    asked = next_work(ledger)
+    ask_task(ledger, done("t", ""))
+
+    assert asked == Work(whole_tasks=("t",))
+    assert next_work(ledger) == Work()
+    assert ledger.view().jobs == ()
+
+
+def test_a_task_whose_source_is_bad_has_no_jobs_and_is_finished(ledger: Ledger) -> None:
+    track(ledger, Task("t", "video", "CompleteAllFail"))
+
+    assert next_work(ledger) == Work()
+    assert [one.task.status for one in ledger.view().tasks] == ["CompleteAllFail"]
+
+
+def test_a_job_that_never_ends_is_asked_about_until_its_task_has_been_over_for_a_while(
+    ledger: Ledger, clock: Clock
+) -> None:
+    """A status that is new to us may be final; a job that lags behind its task has time to catch up."""
+    track(ledger, Task("t", "video", "CompleteAllSucc", jobs=(success("a"), Job("b", "HD", "TranscodeAborted"))))
+    soon = next_work(ledger)
+    clock.now += HOUR
+    ask_jobs(ledger, ["b"], Job("b", "HD", "TranscodeAborted"))
+
+    assert soon == Work(jobs=(("b", "t"),))
+    assert next_work(ledger) == Work()
+    assert statuses(ledger) == {"a": "TranscodeSuccess", "b": "TranscodeAborted"}
+
+
+def test_a_task_that_ended_first_is_over_with_its_last_job(ledger: Ledger) -> None:
+    track(ledger, running("t", "a", status="CompleteAllSucc"))
+    ask_jobs(ledger, ["a"], success("a"))
+
+    assert next_work(ledger) == Work()
+
+
+def test_a_job_left_out_by_id_is_looked_for_in_its_task_and_stays_if_told_there(ledger: Ledger) -> None:
+    track(ledger, running("t", "a", "b"))
+    ask_jobs(ledger, ["a", "b"], Job("b", "HD", "Transcoding"))
+    looked_for = next_work(ledger)
+    ask_task(ledger, running("t", "a", "b"))
+
+    assert looked_for == Work(whole_tasks=("t",), jobs=(("b", "t"),))
+    assert set(next_work(ledger).jobs) == {("a", "t"), ("b", "t")}
+
+
+@pytest.mark.parametrize("by_id", [True, False])
+def test_an_unfinished_job_is_forgotten_when_left_out_twice(ledger: Ledger, *, by_id: bool) -> None:
+    track(ledger, running("t", "a", "b"))
+    if by_id:
+        ask_jobs(ledger, ["a", "b"], Job("b", "HD", "Transcoding"))
+    else:
+        ask_task(ledger, running("t", "b"))
+    once = set(statuses(ledger))
+    ask_task(ledger, running("t", "b"))
+
+    assert once == {"a", "b"}
+    assert set(statuses(ledger)) == {"b"}
+
+
+def test_a_finished_job_is_never_forgotten_before_its_task(ledger: Ledger) -> None:
+    track(ledger, running("t", "a", "b"))
+    ask_jobs(ledger, ["a"], success("a"))
+    for _ in range(3):
+        ask_jobs(ledger, ["a"])
+        ask_task(ledger, running("t", "b"))
+
+    assert statuses(ledger)["a"] == "TranscodeSuccess"
+
+
+def test_a_task_is_dropped_when_it_is_not_found_twice_in_a_row(ledger: Ledger) -> None:
+    ledger.name("key", ["t", "u"], source="tasks")
+    track(ledger, running("t", "a"), running("u", "b"))
+    answers = [ledger.observe_not_found("t")]
+    ask_task(ledger, running("t", "a"))
+    answers += [ledger.observe_not_found("t"), ledger.observe_not_found("t"), ledger.observe_not_found("t")]
+    ledger.name("key", ["t", "u"], source="tasks")
+
+    assert answers == [False, False, True, False]
+    assert next_work(ledger) == Work(jobs=(("b", "u"),))
+    assert set(statuses(ledger)) == {"b"}
+
+
+def test_what_was_asked_longest_ago_comes_first(ledger: Ledger) -> None:
+    track(ledger, running("t", "a"), running("u", "b"), running("v"), running("w"))
+    ask_jobs(ledger, ["a"], Job("a", "HD", "Transcoding"))
+    ledger.asked_task("v", refresh=ledger.begin_refresh())
+
+    work = next_work(ledger)
+    assert [job_id for job_id, _ in work.jobs] == ["b", "a"]
+    assert work.whole_tasks == ("w", "v")
+
+
+def test_a_new_task_that_failed_is_new_no_more(ledger: Ledger) -> None:
+    """Or it would come before everything else, refresh after refresh."""
+    ledger.name("key", ["bad", "t"], source="tasks")
+    ledger.asked_task("bad", refresh=ledger.begin_refresh())
+
+    assert next_work(ledger) == Work(new_tasks=("t",), whole_tasks=("bad",))
+
+
+def test_a_call_that_outlives_its_refresh_is_not_taken_for_one_of_the_next(ledger: Ledger) -> None:
+    track(ledger, running("t", "a"), running("u"))
+    old = ledger.begin_refresh()
+    ledger.begin_refresh()
+    ledger.asked_task("u", refresh=old)
+    ledger.asked_jobs(["a"], refresh=old)
+
+    assert ledger.work() == Work(whole_tasks=("u",), jobs=(("a", "t"),))
+
+
+def test_a_call_that_outlives_its_refresh_does_not_undo_what_the_next_has_asked(ledger: Ledger) -> None:
+    track(ledger, running("t", "a"), running("u"))
+    old, new = ledger.begin_refresh(), ledger.begin_refresh()
+    for refresh in (new, old):
+        ledger.asked_task("u", refresh=refresh)
+        ledger.asked_jobs(["a"], refresh=refresh)
+
+    assert ledger.work() == Work()
+
+
+def test_a_finished_task_is_forgotten_after_the_retention(ledger: Ledger, clock: Clock) -> None:
+    track(ledger, done("t", "a"), running("u", "b"))
+    ledger.name("key", [], source="tasks")
+    clock.now += 899
+    within = ledger.view().tracked_tasks
+    clock.now += 2
+
+    assert within == {"tasks": 2}
+    assert ledger.view().tracked_tasks == {"tasks": 1}
+    assert next_work(ledger) == Work(jobs=(("b", "u"),))
+
+
+def test_a_finished_task_stays_as_long_as_it_is_named(ledger: Ledger, clock: Clock) -> None:
+    track(ledger, done("t", "a"))
+    ledger.name("other key", ["t"], source="videos")
+    ledger.name("key", [], source="tasks")
+    clock.now += 48 * HOUR
+    named = set(statuses(ledger))
+    ledger.name("other key", [], source="videos")
+
+    assert named == {"a"}
+    assert statuses(ledger) == {}
+
+
+def test_an_unfinished_task_is_followed_to_its_end_though_no_longer_named(ledger: Ledger, clock: Clock) -> None:
+    """A video's list may drop it; a finish that nobody sees would never be counted."""
+    track(ledger, running("t", "a"))
+    ledger.name("key", [], source="tasks")
+    clock.now += 48 * HOUR
+    ledger.view()
+
+    assert next_work(ledger) == Work(jobs=(("a", "t"),))
+
+
+@pytest.mark.parametrize("step", [-HOUR, 24 * HOUR])
+def test_the_clock_may_step(ledger: Ledger, clock: Clock, step: float) -> None:
+    """Nothing unfinished is lost, what is finished stays so, and data of unknown age does not pass for new."""
+    track(ledger, done("t", "a"), running("u", "b"))
+    clock.now += step
+    stepped = ledger.view()
+    ask_jobs(ledger, ["b"], Job("b", "HD", "Transcoding"))
+
+    assert stepped.stale_jobs == 1
+    assert statuses(ledger)["b"] == "Transcoding"
+    assert ledger.view().stale_jobs == 0
+    assert next_work(ledger) == Work(jobs=(("b", "u"),))
+
+
+def test_definitions_counted_by_name_are_bounded(ledger: Ledger) -> None:
+    jobs = tuple(Job(f"j{number}", f"D{number}", "Transcoding") for number in range(500))
+    track(ledger, Task("t", "video", "Processing", jobs=jobs))
+
+    counts = ledger.view().job_counts
+    assert len({definition for definition, _ in counts}) <= 51
+    assert sum(counts.values()) == 500
+    assert counts["other", "Transcoding"] == 460
+
+
+def test_a_hundred_thousand_jobs_are_looked_at_in_no_time(ledger: Ledger) -> None:
+    """Measured: 10 ms for the work, 0.1 s for the view, on one core of 2020; a scan for each job would be minutes."""
+    track_many(ledger, tasks=25_000, unfinished=250)
+    started = time.monotonic()
+    work, view = next_work(ledger), ledger.view()
+    took = time.monotonic() - started
+
+    assert len(work.jobs) == 1000
+    assert (len(view.jobs), view.truncated_jobs, sum(view.job_counts.values())) == (5000, 95_000, 100_000)
+    assert took < 2.0
+
+
+def track_many(ledger: Ledger, *, tasks: int, unfinished: int) -> None:
+    ids = [f"t{number}" for number in range(tasks)]
+    ledger.name("key", ids, source="tasks")
+    for number, task_id in enumerate(ids):
+        make = running if number < unfinished else done
+        ledger.observe_task(task_id, make(task_id, *(f"{task_id}-{job}" for job in range(4))))
+
+
+TASK_IDS = ("t1", "t2", "t3", "t4")
+JOB_IDS = ("", "a", "b", "c", "d")
+JOB_STATUSES = ("Transcoding", "Submitted", "TranscodeSuccess", "TranscodeFail", "TranscodeCancelled", "Odd", "")
+TASK_STATUSES = ("Processing", "Partial", "CompleteAllSucc", "CompleteAllFail", "CompletePartialSucc", "Odd", "")
+jobs_seen = st.lists(
+    st.builds(
+        Job,
+        st.sampled_from(JOB_IDS),
+        st.sampled_from(("", "HD", "LD", "D1", "D2")),
+        st.sampled_from(JOB_STATUSES),
+        st.none() | st.floats(0, 1),
+        created=st.none() | st.floats(0, 2e9),
+    ),
+    max_size=5,
+).map(tuple)
+LIMITS = Limits(max_jobs=3, retention=900.0, max_staleness=300.0)
+
+
+class AnyOrder(RuleBasedStateMachine):
+    """Observations late, repeated and contradictory, the clock stepping, refreshes overlapping."""
+
+    refreshes = Bundle("refreshes")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.clock = Clock()
+        self.ledger = Ledger(LIMITS, clock=self.clock)
+        self.finished: dict[str, str] = {}
+        self.over: dict[str, int] = {}
+
+    @rule(key=st.sampled_from("xy"), ids=st.lists(st.sampled_from(TASK_IDS), unique=True))
+    def name(self, key: str, ids: list[str]) -> None:
+        self.ledger.name(key, ids, source=key)
+
+    @rule(target=refreshes)
+    def begin(self) -> int:
+        return self.ledger.begin_refresh()
+
+    @rule(refresh=refreshes, task_id=st.sampled_from(TASK_IDS), status=st.sampled_from(TASK_STATUSES), jobs=jobs_seen)
+    def whole(self, refresh: int, task_id: str, status: str, jobs: tuple[Job, ...]) -> None:
+        self.ledger.observe_task(task_id, Task(task_id, "v", status, jobs=jobs))
+        self.ledger.asked_task(task_id, refresh=refresh)
+
+    @rule(refresh=refreshes, asked=st.lists(st.sampled_from(JOB_IDS)), jobs=jobs_seen)
+    def by_ids(self, refresh: int, asked: list[str], jobs: tuple[Job, ...]) -> None:
+        self.ledger.observe_jobs(asked, jobs)
+        self.ledger.asked_jobs(asked, refresh=refresh)
+
+    @rule(task_id=st.sampled_from(TASK_IDS))
+    def not_found(self, task_id: str) -> None:
+        self.ledger.observe_not_found(task_id)
+
+    @rule(seconds=st.sampled_from((-HOUR, 1.0, 301.0, 901.0, 24 * HOUR)))
+    def wait(self, seconds: float) -> None:
+        self.clock.now += seconds
+
+    @rule()
+    def look(self) -> None:
+        view = self.ledger.view()
+        jobs, tasks = self.ledger._jobs, self.ledger._tasks
+        assert sum(view.job_counts.values()) == len(jobs)
+        assert sum(view.tracked_tasks.values()) == len(tasks)
+        assert sum(view.task_counts.values()) == sum(one.task is not None for one in tasks.values())
+        assert len(view.jobs) <= LIMITS.max_jobs
+        assert len(view.tasks) <= LIMITS.max_jobs
+        assert len(view.jobs) + view.truncated_jobs + view.stale_jobs == len(jobs)
+        assert len({one.job.id for one in view.jobs}) == len(view.jobs)
+        assert len({one.task.id for one in view.tasks}) == len(view.tasks)
+        for one in view.jobs:
+            tracked = jobs[one.job.id]
+            if tracked.finished_at is None:
+                assert abs(self.clock.now - tracked.refreshed) <= LIMITS.max_staleness
+        named = frozenset().union(*self.ledger._named.values())
+        for task in tasks.values():
+            if task.finished_at is not None and task.id not in named:
+                assert self.clock.now - task.finished_at <= LIMITS.retention
+
+    @invariant()
+    def each_id_is_there_once_and_has_its_task(self) -> None:
+        owned = [job_id for task in self.ledger._tasks.values() for job_id in task.job_ids]
+        assert sorted(owned) == sorted(self.ledger._jobs)
+        assert "" not in self.ledger._jobs
+        for task in self.ledger._tasks.values():
+            assert all(self.ledger._jobs[job_id].task_id == task.id for job_id in task.job_ids)
+
+    @invariant()
+    def a_job_seen_finished_stays_as_it_finished(self) -> None:
+        now = {one.job.id: one.job.status for one in self.ledger._jobs.values()}
+        for job_id, status in self.finished.items():
+            assert now.get(job_id, status) == status
+        self.finished = {job_id: now[job_id] for job_id, one in self.ledger._jobs.items() if one.job.finished}
+
+    @invariant()
+    def what_is_unfinished_is_work_and_what_is_finished_is_not(self) -> None:
+        self.ledger.begin_refresh()
+        work = self.ledger.work()
+        asked = [*work.new_tasks, *work.whole_tasks]
+        assert len(set(asked)) == len(asked)
+        assert len(set(work.jobs)) == len(work.jobs)
+        for task in self.ledger._tasks.values():
+            reached = task.id in asked or any(task_id == task.id for _, task_id in work.jobs)
+            assert reached == (task.finished_at is None)
+        for job_id, one in self.ledger._jobs.items():
+            in_work = one.task_id in asked or (job_id, one.task_id) in work.jobs
+            assert in_work or one.finished_at is not None
+
+
+TestAnyOrder = AnyOrder.TestCase
+TestAnyOrder.settings = settings(max_examples=150, stateful_step_count=40, deadline=None, derandomize=True)

@@ -1,0 +1,145 @@
+"""What is shown of what is tracked: all of it counted, some of it as series."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from exporter.model import DEFINITIONS, JOB_STATUSES, TASK_STATUSES, Job, Task
+from exporter.snapshot import LedgerView
+from exporter.tracking.view import Limits, TrackedJob, TrackedTask, view
+
+NOW = 1_700_000_000.0
+
+
+def tracked(
+    job_id: str, status: str = "Transcoding", *, task_id: str = "t", definition: str = "HD", age: float = 0.0
+) -> TrackedJob:
+    job = Job(job_id, definition, status, progress=0.5, created=NOW - 1000 - age)
+    over = NOW - age if job.finished else None
+    return TrackedJob(job, task_id, refreshed=NOW - age, asked_in=1, finished_at=over)
+
+
+def show(
+    *jobs: TrackedJob, now: float = NOW, limits: Limits | None = None, empty: Iterable[TrackedTask] = ()
+) -> LedgerView:
+    tasks = {one.id: one for one in empty}
+    for one in jobs:
+        task = TrackedTask(one.task_id, "tasks", Task(one.task_id, "video", "Processing"), refreshed=NOW)
+        tasks.setdefault(one.task_id, task).job_ids.append(one.job.id)
+    by_id = {one.job.id: one for one in jobs}
+    return view(tasks, by_id, definitions=DEFINITIONS, limits=limits or Limits(), now=now)
+
+
+def ids(shown: LedgerView) -> list[str]:
+    return [one.job.id for one in shown.jobs]
+
+
+def test_counts_are_zero_filled() -> None:
+    shown = show()
+
+    assert set(shown.task_counts) == {*TASK_STATUSES, "unknown"}
+    assert set(shown.job_counts) == {(one, status) for one in DEFINITIONS for status in (*JOB_STATUSES, "unknown")}
+    assert sum(shown.task_counts.values()) == sum(shown.job_counts.values()) == 0
+
+
+def test_odd_statuses_and_definitions_are_counted_as_such() -> None:
+    shown = show(
+        tracked("a", "Odd"),
+        tracked("b", "", definition="XL"),
+        tracked("c", definition=""),
+        tracked("d", definition="4K"),
+    )
+
+    assert {key: count for key, count in shown.job_counts.items() if count} == {
+        ("HD", "unknown"): 1,
+        ("other", "unknown"): 1,
+        ("unknown", "Transcoding"): 1,
+        ("4K", "Transcoding"): 1,
+    }
+
+
+def test_series_are_bounded_unfinished_first_newest_finished_next_the_rest_a_figure() -> None:
+    jobs = [
+        tracked("old", "TranscodeSuccess", age=50),
+        tracked("new", "TranscodeFail", age=5),
+        tracked("a"),
+        tracked("older", "TranscodeSuccess", age=99),
+        tracked("b"),
+    ]
+
+    shown = show(*jobs, limits=Limits(max_jobs=3))
+    assert ids(shown) == ["a", "b", "new"]
+    assert shown.truncated_jobs == 2
+    assert sum(shown.job_counts.values()) == 5
+    assert ids(show(*jobs, limits=Limits(max_jobs=1))) == ["a"]
+
+
+def test_a_job_not_refreshed_for_long_has_no_series_and_is_counted_as_stale() -> None:
+    shown = show(tracked("a", age=301), tracked("b", age=299), tracked("c", "TranscodeSuccess", age=301))
+
+    assert ids(shown) == ["b", "c"]
+    assert (shown.stale_jobs, shown.truncated_jobs) == (1, 0)
+    assert shown.oldest_refresh == NOW - 301
+
+
+def test_a_clock_set_back_does_not_make_old_data_new() -> None:
+    assert show(tracked("a"), now=NOW - 3600).stale_jobs == 1
+    assert show(tracked("a"), now=NOW - 1).stale_jobs == 0
+
+
+def test_without_per_job_series_everything_is_still_counted() -> None:
+    shown = show(tracked("a"), tracked("b", "TranscodeSuccess"), limits=Limits(per_job=False))
+
+    assert (shown.jobs, shown.tasks, shown.truncated_jobs) == ((), (), 0)
+    assert sum(shown.job_counts.values()) == 2
+
+
+def test_a_task_is_shown_with_its_jobs_and_the_mean_of_their_progress() -> None:
+    shown = show(tracked("a"), tracked("b", task_id="u"))
+
+    assert [(one.task.id, one.progress) for one in shown.tasks] == [("t", 0.5), ("u", 0.5)]
+    assert [(one.job.id, one.task_id, one.video_id) for one in shown.jobs] == [("a", "t", "video"), ("b", "u", "video")]
+
+
+def test_a_task_without_jobs_is_shown_unless_stale_or_never_seen() -> None:
+    bad = TrackedTask("bad", "tasks", Task("bad", status="CompleteAllFail"), refreshed=NOW - 999, finished_at=NOW - 999)
+    begun = TrackedTask("begun", "tasks", Task("begun", status="Processing"), refreshed=NOW)
+    stale = TrackedTask("stale", "tasks", Task("stale", status="Processing"), refreshed=NOW - 999)
+    new = TrackedTask("new", "videos")
+
+    shown = show(empty=[bad, begun, stale, new])
+    assert [one.task.id for one in shown.tasks] == ["bad", "begun"]
+    assert shown.tracked_tasks == {"tasks": 3, "videos": 1}
+
+
+def test_tasks_of_shown_jobs_are_not_cut_for_tasks_without_jobs() -> None:
+    empty = [TrackedTask(f"e{number}", "tasks", Task("e"), refreshed=NOW) for number in range(5)]
+
+    shown = show(tracked("a"), limits=Limits(max_jobs=2), empty=empty)
+    assert [one.task.id for one in shown.tasks] == ["t", "e"]
+
+
+def test_the_oldest_unfinished_job_by_definition_stale_ones_too() -> None:
+    jobs = [tracked("a"), tracked("b", age=900), tracked("c", definition="LD"), tracked("d", "TranscodeFail", age=950)]
+
+    assert show(*jobs).oldest_unfinished == {"HD": NOW - 1900, "LD": NOW - 1000}
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from((*JOB_STATUSES, "Odd", "")), st.sampled_from(("HD", "XL", "")), st.floats(-4000, 90_000)
+        ),
+        max_size=30,
+    ),
+    st.integers(1, 10),
+)
+def test_every_job_is_shown_stale_or_cut_and_counted_once(kinds: list[tuple[str, str, float]], max_jobs: int) -> None:
+    jobs = [tracked(f"j{n}", status, definition=name, age=age) for n, (status, name, age) in enumerate(kinds)]
+
+    shown = show(*jobs, limits=Limits(max_jobs=max_jobs))
+    assert len(shown.jobs) + shown.stale_jobs + shown.truncated_jobs == len(jobs) == sum(shown.job_counts.values())
+    assert len(set(ids(shown))) == len(shown.jobs) <= max_jobs
