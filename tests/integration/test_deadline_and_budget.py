@@ -1,0 +1,87 @@
+"""A scrape that cannot ask everything in its time answers in part, within its budget; later ones complete it."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from contextlib import closing
+from typing import Any
+
+from exporter import config, wiring
+from exporter.deadline import Deadline, scrape_timeout
+from exporter.metrics.telemetry import Telemetry
+from exporter.secret import SecretText
+from exporter.simulator.server import Simulator
+from exporter.snapshot import AccountSnapshot
+
+TASKS = 60
+RATE = 10.0
+TIMEOUT = "5"  # as Prometheus tells it
+
+
+def test_sixty_tasks_at_ten_calls_a_second_of_200_ms_within_5_s(simulators: Callable[..., Simulator]) -> None:
+    simulator = simulators(seed=7, history=900.0)  # of the newest tasks some are finished, some not
+    simulator.clock.freeze()
+    simulator.delay = 0.2
+    keys = config.AccountKeys(access_key_id=SecretText("simulator"), access_key_secret=SecretText("simulator"))
+    tracked = tuple(task.id for task in simulator.world.tasks[-TASKS:])
+    account = config.Account(
+        name="prod",
+        endpoint=simulator.url,
+        credentials=keys,
+        requests_per_second=RATE,
+        track=config.Track(tasks=tracked),
+    )
+    settings = config.Settings(accounts=(account,), scrape=config.ScrapeSettings(min_interval=0.0))
+    began = time.monotonic()
+    with closing(wiring.scraper(settings, Telemetry())) as scraper:
+
+        def scrape() -> tuple[AccountSnapshot, float, int]:
+            """What it answers, the seconds it took and the calls it made."""
+            before, started = spent(simulator), time.monotonic()
+            timeout = scrape_timeout(TIMEOUT, offset=settings.scrape.offset, limit=settings.scrape.timeout)
+            answer = scraper.scrape(Deadline(started + timeout))
+            return answer.accounts[0], time.monotonic() - started, spent(simulator) - before
+
+        first, first_took, first_calls = scrape()
+        second, second_took, _ = scrape()
+        third, third_took, third_calls = scrape()
+        lasted = time.monotonic() - began
+
+    true = {task["task_id"]: task for task in truth(simulator) if task["task_id"] in tracked}
+    unfinished = [job["job_id"] for task in true.values() for job in task["jobs"] if job["status"] == "Transcoding"]
+    assert len(true) == TASKS
+    assert unfinished
+
+    assert max(first_took, second_took, third_took) < 5.0
+    assert first.up is second.up is third.up is True
+    assert 20 <= seen(first) < TASKS  # in part: 45 at best
+    assert first_calls <= RATE * first_took + 1
+
+    for whole in (second, third):
+        assert seen(whole) == TASKS
+        assert {one.task.id for one in whole.view.tasks} == set(true)
+        assert {one.job.id: one.job.status for one in whole.view.jobs} == {
+            job["job_id"]: job["status"] for task in true.values() for job in task["jobs"]
+        }
+
+    # A finished task is not asked again, and the unfinished jobs go ten to a call.
+    assert third_calls == -(-len(unfinished) // 10)
+    assert spent(simulator) <= RATE * lasted + 1
+    assert simulator.quota.throttled == {}
+    assert simulator.quota.peak["GetTranscodeTask"] <= 15  # what the service allows; a stalled machine bunches calls
+
+
+def spent(simulator: Simulator) -> int:
+    return sum(simulator.quota.calls.values())
+
+
+def seen(account: AccountSnapshot) -> int:
+    """How many tasks are known."""
+    return sum(account.view.task_counts.values())
+
+
+def truth(simulator: Simulator) -> list[dict[str, Any]]:
+    tasks: list[dict[str, Any]] = json.loads(simulator.tell_truth(counts_alone=False).body)["tasks"]
+    return tasks
