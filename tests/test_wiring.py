@@ -1,0 +1,78 @@
+"""Settings become the parts they describe."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from exporter import config, wiring
+from exporter.deadline import Deadline
+from exporter.metrics.telemetry import Telemetry
+from exporter.simulator.server import Simulator
+from exporter.vod.credentials import KeyFiles, ProviderChain, StaticKeys
+
+
+def load(folder: Path, text: str) -> config.Settings:
+    path = folder / "exporter.yml"
+    path.write_text(text)
+    return config.load(path)
+
+
+@pytest.mark.parametrize(
+    ("credentials", "kind"),
+    [
+        ("", ProviderChain),
+        ("credentials: {access_key_id: a, access_key_secret: b}", StaticKeys),
+        ("credentials: {access_key_id: a, access_key_secret: b, security_token: c}", StaticKeys),
+        ("credentials: {access_key_id: a, access_key_secret_file: secret}", KeyFiles),
+        ("credentials: {access_key_id: a, access_key_secret: b, security_token_file: secret}", KeyFiles),
+    ],
+)
+def test_keys_come_from_where_the_account_says(tmp_path: Path, credentials: str, kind: type) -> None:
+    """One file among them is enough for all to be read anew when it changes."""
+    (tmp_path / "secret").write_text("s")
+    settings = load(tmp_path, f"accounts:\n  - name: prod\n    region: cn-shanghai\n    {credentials}\n")
+    assert isinstance(wiring.credentials(settings.accounts[0]), kind)
+
+
+def test_accounts_are_scraped_at_their_endpoints_for_their_tasks(
+    tmp_path: Path, simulators: Callable[..., Simulator]
+) -> None:
+    first, second = simulators(seed=1, speed=0.001), simulators(seed=2, speed=0.001)
+    ids = [simulator.world.tasks[0].id for simulator in (first, second)]
+    settings = load(
+        tmp_path,
+        "accounts:\n"
+        + "".join(
+            f"  - name: {name}\n    endpoint: {simulator.url}\n    track: {{tasks: ['{task_id}']}}\n"
+            "    credentials: {access_key_id: simulator, access_key_secret: simulator}\n"
+            for name, simulator, task_id in zip(("one", "two"), (first, second), ids, strict=True)
+        ),
+    )
+    telemetry = Telemetry()
+    with contextlib.closing(wiring.scraper(settings, telemetry)) as scraper:
+        accounts = scraper.scrape(Deadline.after(20)).accounts
+    assert [(one.name, one.up, one.endpoint) for one in accounts] == [
+        ("one", True, first.url),
+        ("two", True, second.url),
+    ]
+    assert [[shown.task.id for shown in one.view.tasks] for one in accounts] == [[ids[0]], [ids[1]]]
+    for name in ("one", "two"):
+        labels = {"account": name, "action": "GetTranscodeTask"}
+        assert (telemetry.registry.get_sample_value("vod_exporter_api_requests_total", labels) or 0) >= 1
+
+
+def test_settings_of_series_reach_the_ledger(tmp_path: Path, simulators: Callable[..., Simulator]) -> None:
+    simulator = simulators(speed=0.001)
+    task = max(simulator.world.tasks, key=lambda task: len(task.jobs))
+    settings = load(
+        tmp_path,
+        f"accounts: [{{name: a, endpoint: '{simulator.url}', track: {{tasks: ['{task.id}']}},"
+        " credentials: {access_key_id: simulator, access_key_secret: simulator}}]\nseries: {max_jobs: 1}\n",
+    )
+    with contextlib.closing(wiring.scraper(settings, Telemetry())) as scraper:
+        view = scraper.scrape(Deadline.after(20)).accounts[0].view
+    assert (len(view.jobs), view.truncated_jobs) == (1, len(task.jobs) - 1)
