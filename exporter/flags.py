@@ -59,10 +59,10 @@ _SIMULATE = """\
 A VOD service over HTTP, without video: tasks arrive, their jobs make progress, end or fail.
 """
 _SIMULATE_END = """\
-The access key is `simulator`, its secret `simulator`. Besides the API it serves, for tests and benchmarks:
+The access key is `simulator`, its secret `simulator`. Besides the API it serves:
 
   GET  /simulator/truth      what is true of every task; ?summary=1 for the counts alone
-  POST /simulator/faults     inject a fault, such as {"kind": "delay", "seconds": 2}; DELETE clears them
+  POST /simulator/faults     inject a fault, as {"kind": "delay", "seconds": 2}; DELETE clears them
   POST /simulator/clock      {"frozen": true} stops the world, {"frozen": false} lets it go on
 """
 _CHECK = """\

@@ -1,0 +1,307 @@
+"""The command line: help that teaches, mistakes that are named, exit statuses that scripts can rely on."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+import prometheus_client
+import pytest
+import requests
+
+from exporter import __version__, cli, flags, logs
+from exporter.simulator.faults import Fault
+from exporter.simulator.server import Simulator
+
+COMMANDS = ("run", "demo", "simulate", "check-config", "task")
+PREFIX = "vod-transcode-exporter: "
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
+    """`main` in an empty folder, without what it changes for the whole process: status, stdout, stderr."""
+    monkeypatch.setattr(logs, "set_up", lambda **_: None)
+    monkeypatch.setattr(prometheus_client, "disable_created_metrics", lambda: None)
+    monkeypatch.chdir(tmp_path)
+
+    def call(*arguments: str) -> tuple[int, str, str]:
+        try:
+            status = cli.main(arguments)
+        except SystemExit as ended:
+            status = int(ended.code or 0)
+        return status, *capsys.readouterr()
+
+    return call
+
+
+@contextlib.contextmanager
+def process(*arguments: str, environ: Mapping[str, str] | None = None) -> Iterator[subprocess.Popen[str]]:
+    """The command as a process of its own, its output in pipes."""
+    command = [sys.executable, "-m", "exporter", *arguments]
+    environment = {**os.environ, **(environ or {})}
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
+    ) as running:
+        try:
+            yield running
+        finally:
+            running.kill()
+
+
+def configured(folder: Path, simulator: Simulator, *, secret: str = "simulator") -> str:
+    path = folder / "exporter.yml"
+    path.write_text(
+        f"accounts: [{{name: a, endpoint: '{simulator.url}',"
+        f" credentials: {{access_key_id: simulator, access_key_secret: {secret}}}}}]\n"
+    )
+    return f"--config.file={path}"
+
+
+def one_line(text: str) -> str:
+    assert text.startswith(PREFIX)
+    assert text.count("\n") == 1
+    assert text.endswith("\n")
+    return text.removeprefix(PREFIX).rstrip("\n")
+
+
+@pytest.mark.parametrize("columns", ["40", "80", "100", "300"])
+def test_help_fits_100_columns_whatever_the_terminal_has(
+    run: Run, monkeypatch: pytest.MonkeyPatch, columns: str
+) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    for arguments in (["--help"], *([command, "--help"] for command in COMMANDS)):
+        status, out, err = run(*arguments)
+        assert (status, err) == (0, "")
+        assert max(map(len, out.splitlines())) <= 100, arguments
+
+
+def test_help_names_every_command_and_how_to_begin(run: Run) -> None:
+    _, out, _ = run("--help")
+    for word in (*COMMANDS, "--version", "vod-transcode-exporter demo", "--config.file=FILE"):
+        assert word in out
+    assert run("-h")[1] == out
+
+
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        (
+            "run",
+            ["--config.file", "--web.listen-address", ":10870", "--web.telemetry-path", "scrape_configs", "SIGTERM"],
+        ),
+        ("demo", ["--web.listen-address", "127.0.0.1:10870", "no account", "--speed"]),
+        ("simulate", ["127.0.0.1:10871", "/simulator/truth", "secret `simulator`", "--scenario", "--seed", "--tasks"]),
+        ("check-config", ["FILE", "every fault with file, line and key", "exit status 1"]),
+        ("task", ["ID...", "TranscodeTaskId", "--json", "base units", "--account", "Example: "]),
+    ],
+)
+def test_help_of_a_command_teaches(run: Run, command: str, words: list[str]) -> None:
+    _, out, _ = run(command, "--help")
+    for word in [*words, "--log.level", "--log.format"]:
+        assert word in out
+    for line in out.splitlines():
+        assert not line.strip().startswith("--") or len(line.split()) > 1
+
+
+def test_flags_of_later_versions_are_not_there(run: Run) -> None:
+    for flag in ("--web.config.file=x", "--web.enable-lifecycle"):
+        status, _, err = run(flag)
+        assert (status, "unknown flag" in err) == (2, True)
+
+
+@pytest.mark.parametrize("arguments", [["--version"], ["run", "--version"], ["demo", "--version"]])
+def test_version(run: Run, arguments: list[str]) -> None:
+    assert run(*arguments) == (0, f"vod-transcode-exporter {__version__}\n", "")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (
+            ["chek-config"],
+            "unknown command 'chek-config'; did you mean check-config?; see vod-transcode-exporter --help",
+        ),
+        (["serve"], "unknown command 'serve'; there are run, demo, simulate, check-config, task; see"),
+        (["prod.yml"], "unknown command 'prod.yml'; to serve with that configuration write --config.file=prod.yml"),
+        (["--config-file=prod.yml"], "unknown flag '--config-file'; did you mean --config.file?"),
+        (["--config.fil", "prod.yml"], "unknown flag '--config.fil'; did you mean --config.file?"),
+        (["--log.level=debug", "demo"], "unexpected 'demo'; a command comes first: vod-transcode-exporter demo"),
+        (["--config.file"], "argument --config.file: expected one argument; see vod-transcode-exporter run --help"),
+        (["--log.level=loud"], "argument --log.level: invalid choice: 'loud' (choose from"),
+        (["run", "extra"], "unexpected 'extra'; see vod-transcode-exporter run --help"),
+        (["task"], "the following arguments are required: ID; see vod-transcode-exporter task --help"),
+        (["check-config"], "the following arguments are required: FILE"),
+        (["demo", "--speed=0"], "argument --speed: '0' is no number above 0"),
+        (["demo", "--speed=nan"], "argument --speed: 'nan' is no number above 0"),
+        (["demo", "--speed=fast"], "argument --speed: 'fast' is no number above 0"),
+        (["simulate", "--tasks=-1"], "argument --tasks: '-1' is no whole number of 0 or more"),
+        *(
+            ([f"--web.telemetry-path={path}"], f"argument --web.telemetry-path: '{path}' is no path such as /metrics")
+            for path in ("metrics", "/", "//evil.example", "/{x}", "/-/healthy", "/a b", "/a?b", "/metrics/")
+        ),
+    ],
+)
+def test_a_mistake_is_one_line_with_a_hint(run: Run, arguments: list[str], message: str) -> None:
+    status, out, err = run(*arguments)
+    assert (status, out) == (2, "")
+    assert one_line(err).startswith(message)
+
+
+def test_run_is_what_is_done_without_a_command(run: Run) -> None:
+    """And where its configuration is missing, it says what to do."""
+    for arguments in ([], ["run"], ["--log.level=debug"]):
+        status, out, err = run(*arguments)
+        assert (status, out) == (1, "")
+        line = one_line(err)
+        assert "--config.file=FILE" in line
+        assert "demo" in line
+
+
+def test_a_missing_configuration_is_named(run: Run) -> None:
+    status, _, err = run("--config.file=nowhere.yml")
+    assert status == 1
+    assert "nowhere.yml" in one_line(err)
+
+
+def test_an_address_that_cannot_be_had_is_one_line(run: Run, tmp_path: Path) -> None:
+    config = tmp_path / "c.yml"
+    config.write_text("accounts: [{name: a, region: cn-shanghai}]\n")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        for arguments in (
+            [f"--config.file={config}", f"--web.listen-address={address}"],
+            ["demo", f"--web.listen-address={address}"],
+            ["demo", f"--simulator.listen-address={address}"],
+            ["simulate", f"--listen={address}"],
+            ["simulate", "--listen=nonsense"],
+        ):
+            status, out, err = run(*arguments)
+            assert (status, out) == (1, ""), arguments
+            line = one_line(err)
+            assert "choose another" in line or "write :10870" in line
+
+
+def test_check_config_tells_every_fault(run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "bad.yml"
+    path.write_text("accounts:\n  - name: a\n    regoin: cn-shanghai\nscrape:\n  timeout: soon\n")
+    status, out, err = run("check-config", str(path))
+    lines = err.splitlines()
+    assert (status, out) == (1, "")
+    assert len(lines) >= 2
+    assert all(line.startswith(f"{PREFIX}{path}:") for line in lines)
+    assert ":3: " in err
+    assert ":5: " in err
+
+
+def test_check_config_of_a_valid_file(run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "good.yml"
+    path.write_text("accounts: [{name: a, region: cn-shanghai}]\n")
+    assert run("check-config", str(path)) == (0, f"{path}: valid; 1 account\n", "")
+
+
+def test_task_prints_a_table_and_json(run: Run, tmp_path: Path, simulators: Callable[..., Simulator]) -> None:
+    simulator = simulators(speed=0.001)
+    config, task_id = configured(tmp_path, simulator), simulator.world.tasks[0].id
+    status, out, err = run("task", config, task_id)
+    assert (status, err) == (0, "")
+    assert out.startswith(f"task {task_id}  ")
+    status, out, err = run("task", "--json", task_id, config)
+    assert (status, err) == (0, "")
+    assert [task["id"] for task in json.loads(out)] == [task_id]
+
+
+@pytest.mark.parametrize("form", [[], ["--json"]])
+def test_task_not_found_is_one_line(
+    run: Run, tmp_path: Path, simulators: Callable[..., Simulator], form: list[str]
+) -> None:
+    """What a program reads from stdout stays valid, what a person reads has no empty line."""
+    status, out, err = run("task", configured(tmp_path, simulators()), "f" * 32, *form)
+    assert (status, out.strip()) == (1, "[]" if form else "")
+    assert ("f" * 32) in one_line(err)
+
+
+def test_task_with_wrong_keys_is_one_line_that_says_what_to_check(
+    run: Run, tmp_path: Path, simulators: Callable[..., Simulator]
+) -> None:
+    status, _, err = run("task", configured(tmp_path, simulators(), secret="wrong"), "a" * 32, "b" * 32)
+    assert status == 1
+    assert "check access_key_secret" in one_line(err)
+
+
+def test_task_errors_are_inert(run: Run, tmp_path: Path, simulators: Callable[..., Simulator]) -> None:
+    """Whether the text is the service's or an id from the command line."""
+    simulator = simulators()
+    simulator.faults.add(Fault(kind="code", status=400, code="Odd", message="\x1b[2J\r\nforged\x9b1m\u202e"))
+    _, _, err = run("task", configured(tmp_path, simulator), "a\x1b[2J\nb")
+    assert all(char.isprintable() for char in one_line(err))
+
+
+def test_task_asks_which_account_where_there_are_several(run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "c.yml"
+    path.write_text("accounts: [{name: a, region: cn-shanghai}, {name: b, region: cn-beijing}]\n")
+    status, _, err = run("task", f"--config.file={path}", "x")
+    assert (status, "choose with --account: a, b" in one_line(err)) == (1, True)
+    status, _, err = run("task", f"--config.file={path}", "--account=c", "x")
+    assert (status, "no account 'c'; it has: a, b" in one_line(err)) == (1, True)
+
+
+def test_simulate_says_where_and_how_and_stays_until_a_signal() -> None:
+    for number in (signal.SIGTERM, signal.SIGINT):
+        with process("simulate", "--listen=127.0.0.1:0", "--tasks=3") as running:
+            assert running.stdout is not None
+            told = "".join(iter(running.stdout.readline, "\n")) + "".join(iter(running.stdout.readline, "\n"))
+            url = next(word for word in told.split() if word.startswith("http://")).rstrip(",")
+            assert "access key simulator, secret simulator" in told
+            assert f"endpoint: {url}\n" in told
+            assert len(requests.get(f"{url}/simulator/truth", timeout=10).json()["tasks"]) <= 3
+            running.send_signal(number)
+            _, err = running.communicate(timeout=20)
+            assert (running.returncode, err) == (0, "")
+
+
+def test_output_that_is_read_no_further_makes_no_traceback(tmp_path: Path) -> None:
+    """As by `| head -1`."""
+    path = tmp_path / "good.yml"
+    path.write_text("accounts: [{name: a, region: cn-shanghai}]\n")
+    with process("check-config", str(path)) as running:
+        assert running.stdout is not None
+        running.stdout.close()
+        assert running.wait(20) == 1
+        assert running.stderr is not None
+        assert running.stderr.read() == ""
+
+
+def test_text_that_the_terminal_cannot_show_makes_no_traceback(
+    tmp_path: Path, simulators: Callable[..., Simulator]
+) -> None:
+    simulator = simulators(speed=0.001)
+    simulator.faults.add(Fault(kind="replace", fields={"TranscodeMode": "x", "OutputFileUrl": "http://视频.example/ü"}))
+    done = next(t for t in simulator.world.tasks if t.jobs)
+    config = configured(tmp_path, simulator)
+    with process("task", config, done.id, environ={"PYTHONIOENCODING": "ascii"}) as running:
+        _, err = running.communicate(timeout=20)
+        assert (running.returncode, err) == (0, "")
+
+
+def test_an_interrupted_command_makes_no_traceback(tmp_path: Path, simulators: Callable[..., Simulator]) -> None:
+    simulator = simulators(delay=30.0)
+    with process("task", configured(tmp_path, simulator), "a" * 32) as running:
+        until = time.monotonic() + 20
+        while not simulator.quota.calls and time.monotonic() < until:
+            time.sleep(0.05)
+        running.send_signal(signal.SIGINT)
+        assert running.communicate(timeout=20) == ("", "")
+        assert running.returncode == 128 + signal.SIGINT
+
+
+def test_commands_told_in_help_are_those_there_are() -> None:
+    assert set(cli._COMMANDS) == set(flags._COMMANDS) == set(COMMANDS)
