@@ -20,6 +20,8 @@ from exporter.snapshot import AccountSnapshot, LedgerView, ShownJob, ShownTask, 
 from exporter.tracking.ledger import Ledger
 from exporter.tracking.view import Limits
 
+repeatable = settings(deadline=None, derandomize=True)
+
 Series = tuple[str, frozenset[tuple[str, str]]]
 NOW = 1_551_169_800.0
 LABELS = {"account": "prod", "job_id": "j", "definition": "HD"}
@@ -375,7 +377,7 @@ def snapshots(draw: st.DrawFn) -> Snapshot:
     )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(repeatable, max_examples=40)
 @given(snapshots())
 def test_any_snapshot_is_read_back_the_same_from_both_formats(snapshot: Snapshot) -> None:
     """Every label value and figure survives escaping and parsing, and no series is there twice."""
@@ -391,7 +393,7 @@ def total(found: dict[Series, float], account_name: str, name: str, **labels: st
     return sum(value for (metric, had), value in found.items() if metric == name and set(wanted) <= had)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(repeatable, max_examples=40)
 @given(snapshots())
 def test_counts_of_any_snapshot_add_up(snapshot: Snapshot) -> None:
     """Jobs counted are jobs shown, stale and cut; every shown one has one status, and tasks are all accounted for."""
@@ -410,7 +412,7 @@ def test_counts_of_any_snapshot_add_up(snapshot: Snapshot) -> None:
             assert 0 < had <= total(found, name, "vod_transcode_jobs", status=status)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(repeatable, max_examples=25)
 @given(st.lists(TASKS, max_size=4))
 def test_accounts_with_the_same_ids_never_collide(tasks: list[Task]) -> None:
     """Each account shows what it would show alone."""

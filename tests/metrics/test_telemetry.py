@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 
 import pytest
@@ -10,6 +11,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
 from exporter import __version__
+from exporter.metrics import catalog
 from exporter.metrics.catalog import COUNTED
 from exporter.metrics.exposition import OPENMETRICS, TEXT
 from exporter.metrics.telemetry import Telemetry
@@ -143,13 +145,50 @@ def test_no_count_is_lost_between_threads() -> None:
     assert sum(errors(telemetry).values()) == 4000
 
 
+class MeetingCode(str):
+    """Its hash waits for the other thread's, so that two codes are looked up at the same moment if they can be."""
+
+    __slots__ = ()
+    meeting = threading.Barrier(2)
+
+    def __hash__(self) -> int:
+        with contextlib.suppress(threading.BrokenBarrierError):
+            self.meeting.wait(0.2)
+        return super().__hash__()
+
+
+def test_two_codes_at_once_do_not_both_take_the_last_place() -> None:
+    telemetry = Telemetry()
+    account = telemetry.account("prod")
+    for number in range(49):
+        account.called(action="GetTranscodeTask", seconds=0.1, code=f"Code{number}")
+
+    def call(code: str) -> None:
+        account.called(action="GetTranscodeTask", seconds=0.1, code=code)
+
+    threads = [threading.Thread(target=call, args=(MeetingCode(code),)) for code in ("one", "two")]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(10)
+
+    assert len(errors(telemetry)) == 51
+    assert errors(telemetry)["other"] == 1
+
+
+def declared(metric: catalog.Metric) -> tuple[str, str, str, str]:
+    """Only histograms tell their unit here: prometheus_client puts it before the `_total` of a counter's name."""
+    return metric.family, metric.type, metric.unit if metric.type == "histogram" else "", metric.help
+
+
 def test_registry_holds_what_the_catalog_declares_and_what_python_brings() -> None:
-    """Names, types and helps, and not the `_created` series that prometheus_client adds to each counter."""
+    """Names, types, units and helps, and not the `_created` series that prometheus_client adds to each counter."""
     families: list[Metric] = list(used().registry.collect())
 
-    own = [(one.name, one.type, one.documentation) for one in families if one.name.startswith("vod_")]
-    assert sorted(own) == sorted((metric.family, metric.type, metric.help) for metric in COUNTED)
+    own = [(one.name, one.type, one.unit, one.documentation) for one in families if one.name.startswith("vod_")]
+    assert sorted(own) == sorted(declared(metric) for metric in COUNTED)
     assert {one.name.partition("_")[0] for one in families} == {"vod", "process", "python"}
+    assert {"process_cpu_seconds", "python_info", "python_gc_collections"} <= {one.name for one in families}
     assert not [sample.name for one in families for sample in one.samples if sample.name.endswith("_created")]
 
 
