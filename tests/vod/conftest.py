@@ -29,7 +29,8 @@ TOKEN = "canary+token/" + "T" * 900 + "=="
 class Wire:
     """A TCP server on loopback. `answer` gets the connection after each whole request head; True keeps it open.
 
-    `answer` may be the bytes to send. With `tls`, connections are wrapped first; `greeting` is sent before any request.
+    `answer` may be the bytes to send. With `tls`, connections are wrapped first; `greeting` is sent before any request,
+    after a `delay` in seconds.
     """
 
     def __init__(
@@ -38,11 +39,13 @@ class Wire:
         tls: ssl.SSLContext | None = None,
         *,
         greeting: bytes = b"",
+        delay: float = 0.0,
         listen: tuple[str, int] = ("127.0.0.1", 0),
     ) -> None:
         self._answer = answer
         self._tls = tls
         self._greeting = greeting
+        self._delay = delay
         self.stopping = threading.Event()
         self.connections = 0
         self.heads: list[bytes] = []
@@ -69,6 +72,7 @@ class Wire:
         connection = plain
         with suppress(OSError, ValueError):
             plain.settimeout(20)
+            self.stopping.wait(self._delay)
             plain.sendall(self._greeting)
             if self._tls is not None:
                 connection = self._tls.wrap_socket(plain, server_side=True)

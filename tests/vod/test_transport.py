@@ -177,6 +177,19 @@ def test_the_deadline_holds_however_the_answer_comes(http_: Http, wire: Start, s
     assert len(server.heads) == 1
 
 
+def test_silence_after_late_bytes_gets_no_time_of_its_own(http_: Http, wire: Start) -> None:
+    """Each read waits for what is left, not for the whole time again."""
+
+    def late(server: Any, connection: socket.socket) -> None:
+        server.stopping.wait(1.3)
+        connection.sendall(b"HTTP/1.1 200 OK\r\n")
+        server.stopping.wait(20)
+
+    started = time.monotonic()
+    assert failure(http_, wire(late).url, 1.5).code == "timeout"
+    assert time.monotonic() - started < 2.4
+
+
 @pytest.mark.parametrize("slowly", [dripped_head, dripped_body, hang])
 @pytest.mark.usefixtures("trusted")
 def test_the_deadline_holds_over_tls(http_: Http, wire: Start, tls: Start, slowly: Any) -> None:
@@ -262,6 +275,15 @@ def test_a_silent_address_does_not_keep_from_the_next(
     names(monkeypatch, "127.0.0.1", "127.0.0.2")
     assert post(http_, f"http://vod.example:{full_port}", 2 * SHORT).status == 200
     assert server.connections == 1
+
+
+@pytest.mark.usefixtures("trusted")
+def test_tls_gets_all_the_time_that_is_left_and_not_the_share_of_an_address(
+    http_: Http, wire: Start, tls: Start, answer: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = wire(answer(), tls("vod.example"), delay=1.0)
+    names(monkeypatch, *["127.0.0.1"] * 40)
+    assert post(http_, f"https://vod.example:{server.port}").status == 200
 
 
 # --- no connection, or a broken one ---
@@ -677,6 +699,13 @@ def test_a_proxy_that_refuses(http_: Http, behind: Start, answer: Make) -> None:
     error = failure(http_, "https://vod.example")
     assert (type(error), error.code) == (ConnectionFailed, "proxy")
     assert "check HTTPS_PROXY" in str(error)
+    assert len(proxy.heads) == 1
+
+
+def test_a_proxy_that_hangs_up(http_: Http, behind: Start) -> None:
+    proxy = behind(close)
+    error = failure(http_, "https://vod.example")
+    assert (type(error), error.code) == (ConnectionFailed, "proxy")
     assert len(proxy.heads) == 1
 
 
