@@ -66,8 +66,9 @@ class Demo:
         """Scrape and tell until `stopped`."""
         serving = threading.Thread(target=self._server.serve_until_stopped, name="web", daemon=True)
         serving.start()
-        out.write(self._note + _WELCOME.format(url=self._url, simulator=self._simulator.url))
         try:
+            out.write(self._note + _WELCOME.format(url=self._url, simulator=self._simulator.url))
+            out.flush()
             while not stopped():
                 began = time.monotonic()
                 self._track_recent_tasks()
