@@ -13,6 +13,11 @@ MAX_UNREAD_BYTES = 128 * 1024 * 1024  # of answers, over all connections
 CHECK_SECONDS = 10.0
 CLOSING_CHECK_SECONDS = 1.0
 
+_BAD_REQUEST = (
+    b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n"
+    b"this is no HTTP/1.1 request, or its address and headers are over 64 KiB\n"
+)
+
 
 class BoundedProtocol(H11Protocol):
     """uvicorn bounds neither the time until a request is whole nor the time until its answer is read, nor the memory.
@@ -25,6 +30,7 @@ class BoundedProtocol(H11Protocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self._answered_at = 0.0
+        self._refused = False
         self._check_seconds = CHECK_SECONDS
         self._seen: tuple[object, int] | None = self._place()
         self._check = self.loop.call_later(self._check_seconds, self._check_progress)
@@ -48,10 +54,19 @@ class BoundedProtocol(H11Protocol):
         self._check_seconds, self._seen = CLOSING_CHECK_SECONDS, None
         self._check = self.loop.call_later(self._check_seconds, self._check_progress)
 
-    def send_400_response(self, msg: str) -> None:
-        # After a sound request comes nonsense in its body; its answer has been sent or is on its way.
-        if self.conn.our_state is h11.IDLE:
-            super().send_400_response(msg)
+    def data_received(self, data: bytes) -> None:
+        if not self._refused:
+            super().data_received(data)
+
+    def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - ours says more
+        if self.conn.our_state is not h11.IDLE:
+            self.transport.close()  # nonsense in the body of a request that has its answer, or will have it
+            return
+        self.transport.write(_BAD_REQUEST)
+        if self.transport.can_write_eof():
+            # Closing now, with bytes unread, would reset the connection, and with it go the answer.
+            self._refused = True
+            self.transport.write_eof()
         else:
             self.transport.close()
 

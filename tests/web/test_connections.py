@@ -80,9 +80,9 @@ def test_a_dripping_client_is_closed(serve: Serve, eventually: Eventually, first
 
 
 def test_a_client_that_never_reads_is_closed(serve: Serve, eventually: Eventually) -> None:
-    """Thirty of them with 8 MB each; a good client is answered meanwhile."""
+    """A dozen of them with 8 MB each; a good client is answered meanwhile."""
     served = serve(app)
-    for _ in range(30):
+    for _ in range(12):
         served.send(GET_BIG, receive_buffer=4096)
     began = time.monotonic()
     read_answer(served.send(GET))
@@ -163,8 +163,20 @@ def test_nonsense_in_a_body_makes_no_traceback(serve: Serve, caplog: pytest.LogC
     assert not any(record.exc_info for record in caplog.records)
 
 
-def test_nonsense_is_answered_with_400(serve: Serve) -> None:
-    assert serve(app).talk("nonsense\r\n\r\n").startswith("HTTP/1.1 400 ")
+@pytest.mark.parametrize("request_text", ["nonsense\r\n\r\n", "GET /" + "x" * 2**20], ids=["nonsense", "endless"])
+def test_nonsense_is_answered_with_400_that_arrives(serve: Serve, request_text: str) -> None:
+    """Also where the client is still sending: a reset would take the answer away. And then it is over."""
+    served = serve(app)
+    answer = served.talk(request_text)
+    assert answer.startswith("HTTP/1.1 400 ")
+    assert "64 KiB" in answer
+
+
+def test_a_refused_client_that_stays_is_closed(serve: Serve, eventually: Eventually) -> None:
+    served = serve(app)
+    client = served.send("nonsense\r\n\r\n")
+    assert b"400" in client.recv(4096)
+    eventually(lambda: served.connections == 0)
 
 
 def test_a_wish_to_upgrade_is_ignored_in_silence(serve: Serve, caplog: pytest.LogCaptureFixture) -> None:
