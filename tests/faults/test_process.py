@@ -1,0 +1,222 @@
+"""The life of the process: its end, what keeps it from starting, and what it must never tell."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+from exporter.simulator.faults import Fault
+from exporter.simulator.server import Simulator
+
+Start = Callable[..., Any]
+Account = Callable[..., str]
+Eventually = Callable[[Callable[[], object]], None]
+Simulators = Callable[..., Simulator]
+
+
+def test_sigterm_in_a_scrape_lets_it_be_answered(
+    start: Start, account: Account, simulators: Simulators, eventually: Eventually
+) -> None:
+    simulator = simulators(speed=0.001, delay=1.5)
+    exporter = start(account(simulator.url, [simulator.world.tasks[0].id]))
+    with ThreadPoolExecutor(1) as pool:
+        scrape = pool.submit(exporter.get)
+        eventually(lambda: simulator.quota.calls)
+        assert exporter.stop() == 0
+        answer = scrape.result()
+    assert (answer.status_code, 'vod_up{account="prod"} 1.0' in answer.text) == (200, True)
+    assert [line.partition("msg=")[2].split()[0] for line in exporter.log.splitlines()] == ["listening", "stopped"]
+
+
+def test_a_second_sigterm_ends_it_at_once(
+    start: Start, account: Account, simulators: Simulators, eventually: Eventually
+) -> None:
+    simulator = simulators(delay=60.0)
+    exporter = start(account(simulator.url, ["a" * 32], more="scrape: {timeout: 60s}\n"))
+    with ThreadPoolExecutor(1) as pool:
+        scrape = pool.submit(exporter.get)
+        eventually(lambda: simulator.quota.calls)
+        exporter.process.terminate()
+        time.sleep(0.5)
+        assert exporter.process.poll() is None
+        began = time.monotonic()
+        assert exporter.stop() == 128 + signal.SIGTERM
+        assert time.monotonic() - began < 5
+        with pytest.raises(requests.RequestException):
+            scrape.result()
+
+
+def test_nobody_is_waited_for_who_neither_asks_nor_reads(
+    start: Start, account: Account, simulators: Simulators
+) -> None:
+    """Silent, half a request, at rest, unread answers, and a refresh whose scrape has been answered already."""
+    simulator = simulators(delay=60.0)
+    exporter = start(account(simulator.url, ["a" * 32], more="scrape: {timeout: 60s}\n"))
+    assert exporter.get(headers={"X-Prometheus-Scrape-Timeout-Seconds": "1"}).status_code == 200
+    for _ in range(20):
+        exporter.connect()
+        exporter.connect().sendall(b"GET /metrics HTTP/1.1\r\nHost")
+        resting = exporter.connect()
+        resting.sendall(b"GET /-/healthy HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert resting.recv(4096)
+    exporter.connect(receive_buffer=2048).sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n" * 1000)
+    began = time.monotonic()
+    assert exporter.stop() == 0
+    assert time.monotonic() - began < 10
+    assert "level=error" not in exporter.log
+    assert "Traceback" not in exporter.log
+
+
+def test_sigint_ends_it_in_order_too(start: Start, account: Account) -> None:
+    exporter = start(account("http://127.0.0.1:9", []))
+    exporter.process.send_signal(signal.SIGINT)
+    assert exporter.wait() == 0
+    assert "msg=stopped" in exporter.log
+
+
+def refused(folder: Path, config: str, *arguments: str) -> str:
+    """The one line that an exporter leaves which cannot start."""
+    (folder / "exporter.yml").write_text(config)
+    command = [sys.executable, "-m", "exporter", f"--config.file={folder / 'exporter.yml'}", *arguments]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert ended.stderr.count("\n") == 1
+    return ended.stderr
+
+
+def test_a_port_in_use_is_one_line_that_says_what_to_do(tmp_path: Path, account: Account) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        line = refused(tmp_path, account("http://127.0.0.1:9", []), f"--web.listen-address={address}")
+    assert line.startswith(f"vod-transcode-exporter: cannot listen on {address}: ")
+    assert "stop what listens there, or choose another address" in line
+
+
+def test_a_missing_variable_or_key_file_is_refused_by_name(tmp_path: Path) -> None:
+    text = "accounts: [{{name: a, region: cn-shanghai, credentials: {{access_key_id: x, {}}}}}]\n"
+    assert "NO_SUCH_VARIABLE" in refused(tmp_path, text.format("access_key_secret: '${NO_SUCH_VARIABLE}'"))
+    assert "nowhere.key" in refused(tmp_path, text.format("access_key_secret_file: nowhere.key"))
+
+
+class _Echo(BaseHTTPRequestHandler):
+    """Refuses as VOD does where it cannot verify a request: by quoting it, the security token included."""
+
+    def do_POST(self) -> None:
+        server = self.server
+        assert isinstance(server, _EchoServer)
+        server.signatures += re.findall(r"Signature=(\w+)", self.headers.get("Authorization", ""))
+        quoted = [f"{name}:{value}" for name, value in self.headers.items() if name.lower() != "authorization"]
+        message = f"server string to sign is: {self.command}\n{self.path}\n" + "\n".join(quoted)
+        body = json.dumps({"RequestId": "r", "Code": "SignatureDoesNotMatch", "Message": message}).encode()
+        self.send_response(400)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class names it so
+        """Nothing."""
+
+
+class _EchoServer(ThreadingHTTPServer):
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Echo)
+        self.signatures: list[str] = []
+
+
+@pytest.fixture
+def echo() -> Iterator[_EchoServer]:
+    with _EchoServer() as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+@pytest.mark.parametrize("form", ["logfmt", "json"])
+def test_no_secret_is_told_by_log_page_or_metric(start: Start, echo: _EchoServer, tmp_path: Path, form: str) -> None:
+    """At the level debug, which holds all that the others tell; whether VOD refuses or cannot be reached."""
+    secret, token = "S3CRETsecretS3CRET", "T0KENtokenT0KENtoken=="
+    endpoint = f"http://127.0.0.1:{echo.server_address[1]}"
+    config = "accounts:\n" + "".join(
+        f"  - name: {name}\n    endpoint: {url}\n    track: {{tasks: [a, b], videos: [c]}}\n    credentials:"
+        f" {{access_key_id: LTAIid, access_key_secret: '{secret}', security_token: '{token}'}}\n"
+        for name, url in (("refused", endpoint), ("away", "http://127.0.0.1:9"))
+    )
+    exporter = start(config + "scrape: {min_interval: 0s}\n", "--log.level=debug", f"--log.format={form}")
+    told = [exporter.get(path).text for path in ("/metrics", "/metrics", "/", "/-/healthy", "/-/ready", "/nowhere")]
+    told.append(exporter.get(headers={"Accept": "application/openmetrics-text"}).text)
+    assert exporter.stop() == 0
+    told.append(exporter.log)
+    ask = [sys.executable, "-m", "exporter", "task", f"--config.file={tmp_path / 'exporter.yml'}", "--log.level=debug"]
+    asked = subprocess.run([*ask, "--account=refused", "a"], capture_output=True, text=True, timeout=30, check=False)
+    told += [asked.stdout, asked.stderr]
+    assert asked.returncode == 1
+    assert "SignatureDoesNotMatch" in "".join(told)
+    assert echo.signatures
+    for hidden in (secret, token, token.replace("=", "%3D"), *echo.signatures):
+        assert not any(hidden in text for text in told)
+
+
+def test_text_of_others_forges_no_log_line(
+    start: Start, account: Account, simulators: Simulators, eventually: Eventually
+) -> None:
+    """From VOD's errors, from addresses, methods and headers of clients; nor does it reach the page as markup."""
+    simulator = simulators()
+    hostile = '\r\nts=1 level=error msg="forged"\x1b[31m\x9b1m\u2028</td><script>alert(1)</script>'
+    simulator.faults.add(Fault(kind="code", status=403, code="Forbidden.RAM", message=hostile))
+    exporter = start(account(simulator.url, ["a" * 32]), "--log.level=debug")
+    assert exporter.get().status_code == 200
+    page = exporter.get("/").text
+    for text in (
+        "GET /%0d%0ats=1%20level=error HTTP/1.1\r\nHost: x\r\n\r\n",
+        "GET /\x1b[31m HTTP/1.1\r\nHost: x\r\n\r\n",
+        "ts=1 level=error\r\nmsg=forged\r\n\r\n",
+        "F\x1b[31mO / HTTP/1.1\r\nHost: \x1b[31m\r\n\r\n",
+    ):
+        exporter.connect().sendall(text.encode("latin-1"))
+    eventually(lambda: "Invalid HTTP request" in exporter.log)
+    assert exporter.stop() == 0
+    assert "account down" in exporter.log
+    assert "Forbidden.RAM" in exporter.log
+    for line in exporter.log.splitlines():
+        assert re.match(r"ts=20\d\d-\S+Z level=(info|warn) component=[\w.]+ msg=", line)
+        assert all(" " <= char <= "~" for char in line)
+    assert "<script" not in page
+    assert "&lt;script&gt;" in page
+
+
+def test_output_that_cannot_be_written_does_not_end_it(tmp_path: Path, account: Account) -> None:
+    """A log that is read no further, as by a collector that has died, costs the log and not the scrape."""
+    reader, writer = os.pipe()
+    config = tmp_path / "exporter.yml"
+    config.write_text(account("http://127.0.0.1:9", ["a"]))
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "exporter", f"--config.file={config}", f"--web.listen-address=127.0.0.1:{port}"]
+    with subprocess.Popen(command, stderr=writer) as process:
+        os.close(writer)
+        try:
+            assert b"listening" in os.read(reader, 4096)
+            os.close(reader)
+            for _ in range(2):
+                assert requests.get(f"http://127.0.0.1:{port}/metrics", timeout=30).status_code == 200
+            process.terminate()
+            assert process.wait(30) == 0
+        finally:
+            process.kill()
