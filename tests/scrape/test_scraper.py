@@ -113,7 +113,7 @@ def test_with_vod_answering_in_30_s_a_header_of_3_s_is_answered_within_it_and_th
     took = time.monotonic() - started
 
     assert timeout == 2.5
-    assert 2.0 < took < 2.5
+    assert 2.0 < took < 3.0  # alone on a machine 2.4: a busy one must not fail this
     assert account.up is False
     assert "deadline" in account.last_error
     assert sum(account.view.task_counts.values()) == 10  # what was known still is

@@ -190,16 +190,19 @@ def test_an_unfinished_job_is_forgotten_when_left_out_twice(ledger: Ledger, *, b
         ask_jobs(ledger, ["a", "b"], Job("b", "HD", "Transcoding"))
     else:
         ask_task(ledger, running("t", "b"))
-    once = set(statuses(ledger))
+    once, work = set(statuses(ledger)), next_work(ledger)
     ask_task(ledger, running("t", "b"))
 
     assert once == {"a", "b"}
+    assert work == Work(whole_tasks=("t",), jobs=(("b", "t"),))
     assert set(statuses(ledger)) == {"b"}
 
 
 def test_a_finished_job_is_never_forgotten_before_its_task(ledger: Ledger) -> None:
     track(ledger, running("t", "a", "b"))
     ask_jobs(ledger, ["a"], success("a"))
+    ask_jobs(ledger, ["a"])
+    assert next_work(ledger) == Work(jobs=(("b", "t"),))
     for _ in range(3):
         ask_jobs(ledger, ["a"])
         ask_task(ledger, running("t", "b"))
