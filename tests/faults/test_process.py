@@ -206,16 +206,15 @@ def test_output_that_cannot_be_written_does_not_end_it(tmp_path: Path, account: 
     reader, writer = os.pipe()
     config = tmp_path / "exporter.yml"
     config.write_text(account("http://127.0.0.1:9", ["a"]))
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    command = [sys.executable, "-m", "exporter", f"--config.file={config}", f"--web.listen-address=127.0.0.1:{port}"]
+    command = [sys.executable, "-m", "exporter", f"--config.file={config}", "--web.listen-address=127.0.0.1:0"]
     with subprocess.Popen(command, stderr=writer) as process:
         os.close(writer)
         try:
-            assert b"listening" in os.read(reader, 4096)
+            listening = re.search(rb"msg=listening address=([\d.:]+)", os.read(reader, 4096))
             os.close(reader)
+            assert listening is not None
             for _ in range(2):
-                assert requests.get(f"http://127.0.0.1:{port}/metrics", timeout=30).status_code == 200
+                assert requests.get(f"http://{listening[1].decode()}/metrics", timeout=30).status_code == 200
             process.terminate()
             assert process.wait(30) == 0
         finally:
