@@ -8,6 +8,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from itertools import pairwise
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -113,16 +114,21 @@ def test_an_ended_deadline_is_refused_even_with_budget() -> None:
 def test_many_threads_get_turns_of_their_own() -> None:
     """Twenty threads, twenty calls each: four hundred turns, no two closer than the rate allows."""
     clock = Clock()
+    limiter = clock.limiter(8)  # an eighth is exact in binary
 
-    def read() -> float:
-        time.sleep(0.0001)  # lets other threads in, between a look at the clock and what follows from it
-        return clock.now
+    class Slow:
+        """A deadline that lets other threads in just where the turn is known and not yet taken."""
 
-    limiter = Limiter(8, clock=read, sleep=clock.sleep)  # an eighth is exact in binary
+        @property
+        def at(self) -> float:
+            time.sleep(0.0001)
+            return NEVER.at
+
+    slow: Any = Slow()
 
     def calls() -> None:
         for _ in range(20):
-            limiter.acquire("GetTranscodeTask", NEVER)
+            limiter.acquire("GetTranscodeTask", slow)
 
     with ThreadPoolExecutor(20) as pool:
         for future in [pool.submit(calls) for _ in range(20)]:
