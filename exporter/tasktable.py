@@ -52,6 +52,8 @@ def _task_lines(task: Task) -> Iterable[str]:
     for row in rows:
         yield "  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
     for job in task.jobs:
+        if job.input_url:
+            yield f"  {job.id} <- {job.input_url}"
         if job.output is not None and job.output.url:
             yield f"  {job.id} -> {job.output.url}"
 
