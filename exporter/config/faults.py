@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from exporter.yaml_source import Expanded, Fault, KeyPath, Source
+from exporter.config.yaml_source import Expanded, Fault, KeyPath, Source
 
 _SHOWN = 60  # characters of a value or key
 _PLAIN_KEY = re.compile(r"[A-Za-z0-9_.-]{1,40}")

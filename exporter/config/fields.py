@@ -14,11 +14,11 @@ from typing import Annotated, Any
 from pydantic import PlainValidator, ValidationInfo, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
-from exporter.duration import PATTERN as DURATION_PATTERN
-from exporter.duration import format_duration, parse_duration
+from exporter.config.duration import PATTERN as DURATION_PATTERN
+from exporter.config.duration import format_duration, parse_duration
+from exporter.config.yaml_source import Expanded
 from exporter.keyfile import key_text, read_key
 from exporter.secret import SecretText
-from exporter.yaml_source import Expanded
 
 ENV_PATTERN = r"\$\{[A-Za-z_][A-Za-z0-9_]*\}"
 

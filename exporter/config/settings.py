@@ -1,13 +1,8 @@
-"""The configuration file, as validated and frozen settings.
-
-`python -m exporter.config` prints the JSON Schema of the file, for editors.
-"""
+"""The configuration file, as validated and frozen settings."""
 
 from __future__ import annotations
 
-import json
 import os
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from types import NoneType
@@ -15,10 +10,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
-from exporter import config_faults as faults
-from exporter import config_fields as fields
-from exporter import yaml_source
-from exporter.duration import format_duration
+from exporter.config import faults, fields, yaml_source
+from exporter.config.duration import format_duration
 from exporter.errors import ConfigError
 from exporter.secret import SecretText
 
@@ -227,7 +220,3 @@ def _as_written(node: Any) -> Any:
         kept.pop("description", None)  # the docstring of a model speaks to developers
     only = kept.pop("anyOf") if len(kept.get("anyOf", ())) == 1 else [{}]
     return {**only[0], **kept}
-
-
-if __name__ == "__main__":
-    sys.stdout.write(json.dumps(schema(), indent=2) + "\n")

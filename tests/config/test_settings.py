@@ -17,12 +17,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel, ValidationError
 
-from exporter import config, config_faults, yaml_source
-from exporter.config import Account, AccountKeys, ScrapeSettings, SeriesSettings, Settings, Track
+from exporter import config
+from exporter.config import Account, AccountKeys, ScrapeSettings, SeriesSettings, Settings, Track, yaml_source
+from exporter.config.faults import hidden, translated
+from exporter.config.settings import SECTIONS
 from exporter.errors import ConfigError
 from exporter.secret import SecretText
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 DATA = ROOT / "tests" / "data" / "config"
 EXAMPLE = ROOT / "deploy" / "config.example.yml"
 BAD = sorted(DATA.glob("*.bad.yml"))
@@ -68,7 +70,7 @@ def test_the_example_begins_with_its_schema_and_shows_every_default() -> None:
     assert loaded.scrape == ScrapeSettings()
     assert loaded.series == SeriesSettings()
     text = EXAMPLE.read_text()
-    written = {f"{name}:" for model in config.SECTIONS.values() for name in model.model_fields}
+    written = {f"{name}:" for model in SECTIONS.values() for name in model.model_fields}
     both_forms = {"access_key_id_file:", "access_key_secret:", "security_token:"}
     assert {key for key in written if key not in text} <= both_forms
 
@@ -245,9 +247,9 @@ def test_no_fault_shows_a_key_however_the_file_is_broken(place: str, tmp_path: P
 
 @pytest.mark.parametrize("key", ["access_key_secret", "acess_key", "SecurityToken", "endpoint", "password"])
 def test_a_value_that_may_be_a_key_is_not_shown_even_by_a_field_that_would(key: str) -> None:
-    source = yaml_source.parse(f"{key}: CANARY\n", environ={}, hidden=config_faults.hidden)
+    source = yaml_source.parse(f"{key}: CANARY\n", environ={}, hidden=hidden)
     error = {"type": "value", "loc": (key,), "input": "CANARY", "ctx": {"text": "is wrong"}}
-    (fault,) = config_faults.translated([error], source, config.SECTIONS)
+    (fault,) = translated([error], source, SECTIONS)
     assert fault.text == "the value is wrong"
 
 
@@ -258,7 +260,7 @@ def test_pydantic_does_not_speak(tmp_path: Path) -> None:
         assert not re.search(r"pydantic|Input should|valid string|Extra inputs|cannot be used", str(caught.value))
 
 
-KEYS = [*sorted({name for model in config.SECTIONS.values() for name in model.model_fields}), "x", "", "é\n"]
+KEYS = [*sorted({name for model in SECTIONS.values() for name in model.model_fields}), "x", "", "é\n"]
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8) | st.dates()
     | st.sampled_from(["30s", "prod", "cn-shanghai", "http://h", "${EMPTY}", "${REGION}", "${", "."]),
@@ -316,7 +318,7 @@ def _documented() -> dict[tuple[str, str], str]:
 
 def test_the_reference_has_every_key_with_its_default_and_no_other() -> None:
     expected: dict[tuple[str, str], str] = {}
-    for section, model in config.SECTIONS.items():
+    for section, model in SECTIONS.items():
         if section:
             name = ".".join(section).replace("accounts.", "accounts[].")
             expected |= {(name, key): _default(model, key) for key in model.model_fields}
@@ -337,4 +339,4 @@ def _default(model: type[BaseModel], key: str) -> str:
 def test_every_section_is_listed() -> None:
     """What is said about a key depends on `SECTIONS`."""
     models = {Settings, Account, AccountKeys, Track, ScrapeSettings, SeriesSettings}
-    assert set(config.SECTIONS.values()) == models
+    assert set(SECTIONS.values()) == models
