@@ -5,6 +5,7 @@
     ExporterError
     ├── ConfigError                  faults of the configuration, all of them
     ├── ListenError                  an address cannot be listened on
+    ├── StateError                   what is tracked cannot be kept, or what was kept cannot be read
     └── VodError                     a call to ApsaraVideo VOD brought no answer to use
         ├── DeadlineError            the time ended first
         │   └── BudgetSpent          and nothing was sent: no call was left in the budget before then
@@ -44,6 +45,10 @@ class ConfigError(ExporterError):
 
 class ListenError(ExporterError):
     """The address to listen on is taken, forbidden or not an address."""
+
+
+class StateError(ExporterError):
+    """The store cannot be opened, read or written."""
 
 
 class VodError(ExporterError):

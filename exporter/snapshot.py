@@ -25,12 +25,34 @@ class ShownTask:
     progress: float | None
 
 
+Key = tuple[str, tuple[str, ...]]
+"""The name of a total, one of those of `exporter.tracking.totals`, and its label values."""
+
+
+@dataclass(frozen=True, slots=True)
+class HistogramView:
+    """`counts` are per bucket, not cumulative; the last is of what is above all `bounds`."""
+
+    bounds: tuple[float, ...]
+    counts: tuple[int, ...]
+    sum: float
+
+
+@dataclass(frozen=True, slots=True)
+class TotalsView:
+    """Counters and histograms by name and label values."""
+
+    counters: Mapping[Key, float] = field(default_factory=dict)
+    histograms: Mapping[Key, HistogramView] = field(default_factory=dict)
+
+
 @dataclass(frozen=True, slots=True)
 class LedgerView:
     """What the ledger of one account shows. Times are Unix seconds.
 
     `tasks` and `jobs` are those with series of their own; the counts are over everything shown, bounded or not:
-    `task_counts` by status, `job_counts` by definition and status, `oldest_unfinished` by definition.
+    `task_counts` by status, `job_counts` by definition and status, `oldest_unfinished` by definition. `durable` is
+    False while the store does not take what it is given.
     """
 
     tasks: tuple[ShownTask, ...] = ()
@@ -42,6 +64,8 @@ class LedgerView:
     oldest_refresh: float | None = None
     stale_jobs: int = 0
     truncated_jobs: int = 0
+    totals: TotalsView = field(default_factory=TotalsView)
+    durable: bool = True
 
 
 @dataclass(frozen=True, slots=True)

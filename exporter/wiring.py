@@ -8,41 +8,44 @@ from exporter import config
 from exporter.metrics.telemetry import Telemetry
 from exporter.scrape.refresh import Account
 from exporter.scrape.scraper import Scraper
+from exporter.tracking.discovery import Discovery
 from exporter.tracking.ledger import Ledger
-from exporter.tracking.sources import NamedVideos
+from exporter.tracking.sources import Static
+from exporter.tracking.store import Store
+from exporter.tracking.videos import Videos
 from exporter.tracking.view import Limits
 from exporter.vod.client import Client, Observer, ignore
 from exporter.vod.credentials import Credentials, KeyFiles, ProviderChain, StaticKeys
 from exporter.vod.limiter import Limiter
 
 
-def scraper(settings: config.Settings, telemetry: Telemetry) -> Scraper:
+def scraper(settings: config.Settings, telemetry: Telemetry, store: Store) -> Scraper:
     """The scraper over all accounts of the settings."""
-    accounts = [account(one, settings, telemetry, ledger(one, settings.series)) for one in settings.accounts]
+    accounts = [account(one, settings, telemetry, store) for one in settings.accounts]
     return Scraper(accounts, min_interval=settings.scrape.min_interval)
 
 
-def ledger(one: config.Account, series: config.SeriesSettings) -> Ledger:
+def account(one: config.Account, settings: config.Settings, telemetry: Telemetry, store: Store) -> Account:
+    recorder = telemetry.account(one.name)
+    series = settings.series
     limits = Limits(
         per_job=series.per_job,
         max_jobs=series.max_jobs,
         retention=series.retention,
         max_staleness=series.max_staleness,
+        give_up_after=one.track.give_up_after,
     )
-    made = Ledger(limits)
-    made.name("tasks", one.track.tasks, source="tasks")
-    return made
-
-
-def account(one: config.Account, settings: config.Settings, telemetry: Telemetry, ledger: Ledger) -> Account:
-    recorder = telemetry.account(one.name)
+    found = one.track.discovery
+    videos = Videos(interval=found.interval, lookback=found.lookback)
     return Account(
         name=one.name,
         region=one.region or "",
         endpoint=one.url,
         client=client(one, connections=settings.scrape.concurrency, observer=recorder.called),
-        ledger=ledger,
-        videos=NamedVideos(one.track.videos),
+        ledger=Ledger(one.name, limits, store=store, dropped=recorder.dropped),
+        videos=videos,
+        sources=[Static(tasks=one.track.tasks, videos=one.track.videos)],
+        discovery=Discovery(videos, interval=found.interval, lookback=found.lookback) if found.enabled else None,
         recorder=recorder,
         concurrency=settings.scrape.concurrency,
     )

@@ -6,7 +6,7 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -14,10 +14,12 @@ from exporter.deadline import Deadline
 from exporter.errors import BudgetSpent, CredentialsError, DeadlineError, NotFoundError, RequestRejected, VodError
 from exporter.model import Task
 from exporter.scrape.health import Health
-from exporter.scrape.plan import Call, GetJobs, GetTask, ListTasks, plan
+from exporter.scrape.plan import Call, GetJobs, GetTask, ListTasks, ListVideos, plan
 from exporter.snapshot import AccountSnapshot
 from exporter.tracking.ledger import Ledger
-from exporter.tracking.sources import NamedVideos
+from exporter.tracking.discovery import Discovery, VideoQuery
+from exporter.tracking.sources import API, EVENTS, Source
+from exporter.tracking.videos import Videos
 from exporter.vod.client import Client
 
 _log = logging.getLogger(__name__)
@@ -31,8 +33,6 @@ class Recorder(Protocol):
     """Counts what the replies of an account brought beside tasks and jobs."""
 
     def malformed(self, fields: Iterable[str]) -> None: ...
-
-    def dropped(self, reason: str) -> None: ...
 
 
 @dataclass(slots=True)
@@ -75,8 +75,10 @@ class Account:
         endpoint: str,
         client: Client,
         ledger: Ledger,
-        videos: NamedVideos,
+        videos: Videos,
         recorder: Recorder,
+        sources: Sequence[Source] = (),
+        discovery: Discovery | None = None,
         concurrency: int = 8,
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -87,6 +89,8 @@ class Account:
         self._ledger = ledger
         self._videos = videos
         self._recorder = recorder
+        self._sources = sources
+        self._discovery = discovery
         self._concurrency = concurrency
         self._most_failures = max(concurrency, _FAILURES_IN_A_ROW)
         self._clock = clock
@@ -113,6 +117,24 @@ class Account:
             view=self._ledger.view(),
         )
 
+    def register(self, task_ids: Sequence[str]) -> dict[str, bool]:
+        """See `Ledger.register`."""
+        return self._ledger.register(task_ids, source=API)
+
+    def delete(self, task_id: str) -> bool:
+        """See `Ledger.delete`."""
+        return self._ledger.delete(task_id)
+
+    def tracked(self) -> list[tuple[str, str, Task | None]]:
+        """See `Ledger.tasks`."""
+        return self._ledger.tasks()
+
+    def event(self, *, job_id: str, video_id: str, processing: float | None) -> None:
+        """An event told that a job has ended: its job, or the tasks of its video, are asked about first."""
+        known = self._ledger.observe_event(job_id, processing=processing)
+        if not known and video_id:
+            self._videos.hint(video_id, source=EVENTS)
+
     def refresh(self, deadline: Deadline) -> None:
         """Ask what there is to ask until it is done or the deadline has come. Failures are noted, not raised.
 
@@ -123,6 +145,8 @@ class Account:
         margin = min(_ANSWER_MARGIN_SECONDS, deadline.remaining() / 10)
         refresh = _Refresh(self._ledger.begin_refresh(), calls_end=Deadline(deadline.at - margin))
         try:
+            for source in self._sources:
+                source.name(self._ledger, self._videos)
             while not refresh.calls_end.expired and (calls := self._plan(refresh)):
                 before = refresh.made
                 self._run(calls, refresh, end=Deadline(deadline.at - margin / 2))
@@ -135,8 +159,14 @@ class Account:
         self._duration = time.monotonic() - started
 
     def _plan(self, refresh: _Refresh) -> deque[Call]:
-        videos = [video_id for video_id in self._videos.due() if video_id not in refresh.videos]
-        return deque(plan(self._ledger.work(), videos=videos, by_job_ids=self._by_job_ids()))
+        return deque(
+            plan(
+                self._ledger.work(),
+                by_job_ids=self._by_job_ids(),
+                videos=[video_id for video_id in self._videos.due() if video_id not in refresh.videos],
+                queries=self._discovery.due() if self._discovery is not None else (),
+            )
+        )
 
     def _by_job_ids(self) -> bool:
         refused_at = self._job_ids_refused_at
@@ -183,6 +213,8 @@ class Account:
             self._health.success()
             refresh.success()
         match call:
+            case ListVideos(query) if self._discovery is not None:
+                self._discovery.asked(query)
             case ListTasks(video_id):
                 refresh.videos.add(video_id)
                 self._videos.asked(video_id)
@@ -201,12 +233,24 @@ class Account:
 
     def _ask(self, call: Call, deadline: Deadline) -> None:
         match call:
+            case ListVideos(query):
+                self._list_videos(query, deadline)
             case ListTasks(video_id):
                 self._list_tasks(video_id, deadline)
             case GetTask(task_id):
                 self._get_task(task_id, deadline)
             case GetJobs(job_ids):
                 self._get_jobs(job_ids, deadline)
+
+    def _list_videos(self, query: VideoQuery, deadline: Deadline) -> None:
+        assert self._discovery is not None  # noqa: S101 - it made the query
+        found: set[str] = set()
+        for page in self._client.list_videos(deadline, statuses=query.statuses, created=query.created):
+            self._recorder.malformed(page.malformed)
+            for video in page.videos:
+                self._discovery.found(video.id, status=video.status, created=video.created)
+                found.add(video.id)
+        self._discovery.done(query, found)
 
     def _list_tasks(self, video_id: str, deadline: Deadline) -> None:
         tasks: list[Task] = []
@@ -221,7 +265,11 @@ class Account:
                 extra = {"account": self.name, "video_id": video_id, "error": str(error)}
                 _log.warning("video not found", extra=extra)
             return
-        self._ledger.name(f"video {video_id}", self._videos.selected(tasks), source="videos")
+        source = self._videos.source(video_id)
+        if self._videos.is_named(video_id):
+            self._ledger.name(f"video {video_id}", self._videos.selected(tasks, newest=True), source=source)
+        else:
+            self._ledger.discover(self._videos.selected(tasks, newest=False), source=source)
         self._videos.listed(video_id)
 
     def _get_task(self, task_id: str, deadline: Deadline) -> None:
@@ -229,7 +277,6 @@ class Account:
             task, malformed = self._client.get_task(task_id, deadline)
         except NotFoundError as error:
             if self._ledger.observe_not_found(task_id):
-                self._recorder.dropped("not_found")
                 _log.warning("task not found", extra={"account": self.name, "task_id": task_id, "error": str(error)})
             return
         self._recorder.malformed(malformed)
@@ -252,4 +299,10 @@ class Account:
 
 
 def _action(call: Call) -> str:
-    return "ListTranscodeTask" if isinstance(call, ListTasks) else "GetTranscodeTask"
+    match call:
+        case ListVideos():
+            return "GetVideoList"
+        case ListTasks():
+            return "ListTranscodeTask"
+        case _:
+            return "GetTranscodeTask"

@@ -4,55 +4,25 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from itertools import product
 
-from exporter.model import JOB_STATUSES, TASK_STATUSES, UNKNOWN, Job, Task, job_status, task_status
+from exporter.model import JOB_STATUSES, TASK_STATUSES, UNKNOWN, Job, job_status, task_status
 from exporter.snapshot import LedgerView, ShownJob, ShownTask
+from exporter.tracking.records import TrackedJob, TrackedTask
 
 OTHER = "other"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """What is shown: `series` of the configuration. Times in seconds."""
+    """What is shown and for how long: `series` and `track.give_up_after` of the configuration. Times in seconds."""
 
     per_job: bool = True
     max_jobs: int = 5000
     retention: float = 900.0
     max_staleness: float = 300.0
-
-
-@dataclass(slots=True)
-class TrackedJob:
-    """A job as last seen. `refreshed` and `finished_at` are Unix seconds, `asked_in` the number of a refresh.
-
-    `finished_at` is set too where the task ended and its job never said so; `missing` is an unfinished job that the
-    service left out when asked about it.
-    """
-
-    job: Job
-    task_id: str
-    refreshed: float
-    asked_in: int
-    finished_at: float | None = None
-    missing: bool = False
-
-
-@dataclass(slots=True)
-class TrackedTask:
-    """A task as last seen, without its jobs; `task` is None until then, `asked_in` 0 until it is first asked about."""
-
-    id: str
-    source: str
-    task: Task | None = None
-    job_ids: list[str] = field(default_factory=list)
-    refreshed: float = 0.0
-    asked_in: int = 0
-    stale: bool = False  # something happened to its jobs that only the whole task can tell
-    final_since: float | None = None
-    finished_at: float | None = None
-    not_found: int = 0
+    give_up_after: float = 7 * 86400.0
 
 
 def view(
