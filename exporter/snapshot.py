@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 
 from exporter.model import Job, Task
 
@@ -25,8 +26,22 @@ class ShownTask:
     progress: float | None
 
 
-Key = tuple[str, tuple[str, ...]]
-"""The name of a total, one of those of `exporter.tracking.totals`, and its label values."""
+class Total(StrEnum):
+    """What is counted once for each finish. The values are names in stores: never change one."""
+
+    TASKS_FINISHED = "tasks_finished"
+    JOBS_FINISHED = "jobs_finished"
+    JOB_FAILURES = "job_failures"
+    OUTPUT_DURATION = "output_duration"
+    JOB_DURATION = "job_duration"
+    TASK_DURATION = "task_duration"
+    JOB_PROCESSING = "job_processing"
+    OUTPUT_BITRATE = "output_bitrate"
+    OUTPUT_SIZE = "output_size"
+
+
+Key = tuple[Total, tuple[str, ...]]
+"""A total and its label values, those of its metric after `account`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +55,7 @@ class HistogramView:
 
 @dataclass(frozen=True, slots=True)
 class TotalsView:
-    """Counters and histograms by name and label values."""
+    """Counters and histograms by total and label values."""
 
     counters: Mapping[Key, float] = field(default_factory=dict)
     histograms: Mapping[Key, HistogramView] = field(default_factory=dict)

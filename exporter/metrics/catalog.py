@@ -141,6 +141,61 @@ OLDEST_UNFINISHED = Metric(
     ("account", "definition"),
 )
 
+TASKS_FINISHED = Metric(
+    "vod_transcode_tasks_finished_total",
+    "counter",
+    "Tasks seen finished, each once, by final TaskStatus and Trigger; not those that ended before this state began.",
+    ("account", "status", "trigger"),
+)
+JOBS_FINISHED = Metric(
+    "vod_transcode_jobs_finished_total",
+    "counter",
+    "Jobs seen finished, each once, by final TranscodeJobStatus; not those that ended before this state began.",
+    ("account", "definition", "status"),
+)
+JOB_FAILURES = Metric(
+    "vod_transcode_job_failures_total",
+    "counter",
+    "Jobs seen failed, each once, by ErrorCode; past 50 codes, other.",
+    ("account", "definition", "error_code"),
+)
+OUTPUT_DURATION = Metric(
+    "vod_transcode_output_duration_seconds_total",
+    "counter",
+    "Length of all output files (OutputFile.Duration), each once: what transcoding is billed by.",
+    ("account", "definition"),
+)
+JOB_DURATION = Metric(
+    "vod_transcode_job_duration_seconds",
+    "histogram",
+    "From creation (CreationTime) to completion (CompleteTime or FinishTime) of the jobs seen finished.",
+    ("account", "definition"),
+)
+TASK_DURATION = Metric(
+    "vod_transcode_task_duration_seconds",
+    "histogram",
+    "From creation (CreationTime) to completion (CompleteTime) of the tasks seen finished.",
+    ("account",),
+)
+JOB_PROCESSING = Metric(
+    "vod_transcode_job_processing_seconds",
+    "histogram",
+    "From start to finish of transcoding (StartTime, FinishTime of events, which alone know it).",
+    ("account", "definition"),
+)
+OUTPUT_BITRATE = Metric(
+    "vod_transcode_output_bitrate_bits_per_second",
+    "histogram",
+    "Average bitrates of output files (OutputFile.Bitrate, Kbit/s, multiplied by 1000), each file once.",
+    ("account", "definition"),
+)
+OUTPUT_SIZE = Metric(
+    "vod_transcode_output_size_bytes",
+    "histogram",
+    "Sizes of output files (OutputFile.Filesize), each file once.",
+    ("account", "definition"),
+)
+
 ACCOUNT_INFO = Metric(
     "vod_account_info", "info", "An account: one credential in one region.", ("account", "region", "endpoint")
 )
@@ -178,6 +233,13 @@ TRUNCATED_JOBS = Metric(
     ("account",),
 )
 
+STATE_DURABLE = Metric(
+    "vod_exporter_state_durable",
+    "gauge",
+    "1 if the store takes what is counted; 0 while it does not, and a restart would lose or repeat counts.",
+    ("account",),
+)
+
 API_REQUESTS = Metric(
     "vod_exporter_api_requests_total", "counter", "Requests sent to VOD, tries again included.", ("account", "action")
 )
@@ -205,6 +267,7 @@ DROPPED_TASKS = Metric(
     "Tasks given up before they were seen finished.",
     ("account", "reason"),
 )
+EVENTS = Metric("vod_exporter_events_total", "counter", "Events of VOD taken by the callback.", ("account", "event"))
 REJECTED_REQUESTS = Metric(
     "vod_exporter_rejected_requests_total",
     "counter",
@@ -219,11 +282,15 @@ COLLECTED = (
     *(JOB_INFO, JOB_STATUS, JOB_PROGRESS, JOB_CREATED, JOB_COMPLETED),
     *(JOB_OUTPUT_BITRATE, JOB_OUTPUT_SIZE, JOB_OUTPUT_DURATION),
     *(JOB_OUTPUT_FPS, JOB_OUTPUT_WIDTH, JOB_OUTPUT_HEIGHT, JOB_OUTPUT_INFO, JOB_STREAM_BITRATE),
-    *(REFRESH_DURATION, LAST_SUCCESS, OLDEST_REFRESH, STALE_JOBS, TRACKED_TASKS, TRUNCATED_JOBS),
+    *(TASKS_FINISHED, JOBS_FINISHED, JOB_FAILURES, OUTPUT_DURATION),
+    *(JOB_DURATION, TASK_DURATION, JOB_PROCESSING, OUTPUT_BITRATE, OUTPUT_SIZE),
+    *(REFRESH_DURATION, LAST_SUCCESS, OLDEST_REFRESH, STALE_JOBS, TRACKED_TASKS, TRUNCATED_JOBS, STATE_DURABLE),
 )
 """What a snapshot tells, in the order of the exposition."""
 
-COUNTED = (*(API_REQUESTS, API_ERRORS, API_DURATION, MALFORMED_FIELDS, DROPPED_TASKS, REJECTED_REQUESTS, BUILD_INFO),)
+COUNTED = (
+    *(API_REQUESTS, API_ERRORS, API_DURATION, MALFORMED_FIELDS, DROPPED_TASKS, EVENTS, REJECTED_REQUESTS, BUILD_INFO),
+)
 """What the exporter counts of itself."""
 
 CATALOG = COLLECTED + COUNTED

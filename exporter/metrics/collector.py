@@ -3,19 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import accumulate
 
-from prometheus_client.core import GaugeMetricFamily, InfoMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, InfoMetricFamily
 from prometheus_client.registry import Collector
+from prometheus_client.utils import floatToGoString
 
 from exporter.metrics import catalog
 from exporter.metrics.catalog import Metric
 from exporter.model import UNKNOWN, Output, job_status, task_status
-from exporter.snapshot import AccountSnapshot, ShownJob, ShownTask, Snapshot
+from exporter.snapshot import AccountSnapshot, HistogramView, ShownJob, ShownTask, Snapshot, Total
 
-Family = GaugeMetricFamily | InfoMetricFamily
-Row = tuple[Metric, Sequence[str], float | None]
+Family = GaugeMetricFamily | InfoMetricFamily | CounterMetricFamily | HistogramMetricFamily
+Row = tuple[Metric, Sequence[str], float | HistogramView | None]
 """A metric, its label values in the order of `Metric.labels`, and its value; None where there is nothing to show."""
 
+_TOTALS = {
+    Total.TASKS_FINISHED: catalog.TASKS_FINISHED,
+    Total.JOBS_FINISHED: catalog.JOBS_FINISHED,
+    Total.JOB_FAILURES: catalog.JOB_FAILURES,
+    Total.OUTPUT_DURATION: catalog.OUTPUT_DURATION,
+    Total.JOB_DURATION: catalog.JOB_DURATION,
+    Total.TASK_DURATION: catalog.TASK_DURATION,
+    Total.JOB_PROCESSING: catalog.JOB_PROCESSING,
+    Total.OUTPUT_BITRATE: catalog.OUTPUT_BITRATE,
+    Total.OUTPUT_SIZE: catalog.OUTPUT_SIZE,
+}
 _FAILED = ("TranscodeFail", "TranscodeCancelled")
 
 
@@ -54,6 +67,11 @@ def account_rows(account: AccountSnapshot) -> Iterator[Row]:
     yield catalog.OLDEST_REFRESH, (name,), view.oldest_refresh
     yield catalog.STALE_JOBS, (name,), view.stale_jobs
     yield catalog.TRUNCATED_JOBS, (name,), view.truncated_jobs
+    yield catalog.STATE_DURABLE, (name,), view.durable
+    for (total, labels), amount in view.totals.counters.items():
+        yield _TOTALS[total], (name, *labels), amount
+    for (total, labels), histogram in view.totals.histograms.items():
+        yield _TOTALS[total], (name, *labels), histogram
     for source, count in view.tracked_tasks.items():
         yield catalog.TRACKED_TASKS, (name, source), count
     for status, count in view.task_counts.items():
@@ -109,13 +127,27 @@ def _output_rows(labels: tuple[str, ...], output: Output) -> Iterator[Row]:
 
 
 def _family(metric: Metric) -> Family:
-    if metric.type == "info":
-        return InfoMetricFamily(metric.family, metric.help)
-    return GaugeMetricFamily(metric.family, metric.help, labels=metric.labels, unit=metric.unit)
+    match metric.type:
+        case "info":
+            return InfoMetricFamily(metric.family, metric.help)
+        case "counter":
+            return CounterMetricFamily(metric.family, metric.help, labels=metric.labels, unit=metric.unit)
+        case "histogram":
+            return HistogramMetricFamily(metric.family, metric.help, labels=metric.labels, unit=metric.unit)
+        case _:
+            return GaugeMetricFamily(metric.family, metric.help, labels=metric.labels, unit=metric.unit)
 
 
-def _add(family: Family, metric: Metric, labels: Sequence[str], value: float) -> None:
-    if isinstance(family, InfoMetricFamily):
+def _add(family: Family, metric: Metric, labels: Sequence[str], value: float | HistogramView) -> None:
+    if isinstance(value, HistogramView):
+        assert isinstance(family, HistogramMetricFamily)  # noqa: S101 - no other total is one
+        family.add_metric(labels, _cumulative(value), value.sum)
+    elif isinstance(family, InfoMetricFamily):
         family.add_metric([], dict(zip(metric.labels, labels, strict=True)))
-    else:
+    elif isinstance(family, GaugeMetricFamily | CounterMetricFamily):
         family.add_metric(labels, value)
+
+
+def _cumulative(histogram: HistogramView) -> list[tuple[str, float]]:
+    bounds = [*map(floatToGoString, histogram.bounds), "+Inf"]
+    return list(zip(bounds, accumulate(histogram.counts), strict=True))

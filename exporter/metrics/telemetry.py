@@ -20,7 +20,8 @@ from prometheus_client import (
 from exporter import __version__
 from exporter.metrics import catalog
 
-_ACTIONS = ("GetTranscodeTask", "ListTranscodeTask")
+_ACTIONS = ("GetTranscodeTask", "ListTranscodeTask", "GetVideoList")
+_DROPPED = ("not_found", "given_up", "deleted")
 _MAX_CODES = 50  # of errors in one account; further ones count as `other`
 _OTHER = "other"
 _SECONDS = (0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
@@ -47,6 +48,7 @@ class Telemetry:
         self._errors = self._counter(catalog.API_ERRORS)
         self._malformed = self._counter(catalog.MALFORMED_FIELDS)
         self._dropped = self._counter(catalog.DROPPED_TASKS)
+        self._events = self._counter(catalog.EVENTS)
         self._rejected = self._counter(catalog.REJECTED_REQUESTS)
         duration = catalog.API_DURATION
         self._duration = Histogram(
@@ -78,6 +80,15 @@ class Telemetry:
             dropped=self._dropped,
         )
 
+    def event(self, account: str, event: str) -> None:
+        """The callback of an account took an event; `event` is its type, or `other`."""
+        self._events.labels(account, event).inc()
+
+    def malformed(self, account: str, fields: Iterable[str]) -> None:
+        """These fields of an event were odd."""
+        for field in fields:
+            self._malformed.labels(account, field).inc()
+
     def rejected(self, *, path: str, reason: str) -> None:
         """A request to the exporter was refused. `path` is one of its routes, or `other`."""
         self._rejected.labels(path, reason).inc()
@@ -108,7 +119,8 @@ class AccountTelemetry:
             requests.labels(account, action)
             duration.labels(account, action)
             errors.labels(account, action, _OTHER)
-        dropped.labels(account, "not_found")
+        for reason in _DROPPED:
+            dropped.labels(account, reason)
 
     def called(self, *, action: str, seconds: float, code: str | None) -> None:
         """A request to VOD has ended; `code` is None after a success."""

@@ -16,8 +16,8 @@ from exporter.model import Task
 from exporter.scrape.health import Health
 from exporter.scrape.plan import Call, GetJobs, GetTask, ListTasks, ListVideos, plan
 from exporter.snapshot import AccountSnapshot
-from exporter.tracking.ledger import Ledger
 from exporter.tracking.discovery import Discovery, VideoQuery
+from exporter.tracking.ledger import Ledger
 from exporter.tracking.sources import API, EVENTS, Source
 from exporter.tracking.videos import Videos
 from exporter.vod.client import Client

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from exporter.deadline import Deadline
@@ -33,6 +33,11 @@ class Scraper:
         self._min_interval = min_interval
         self._lock = threading.Lock()
         self._flights: dict[str, _Flight] = {}
+
+    @property
+    def accounts(self) -> Mapping[str, Account]:
+        """By name."""
+        return {account.name: account for account in self._accounts}
 
     def close(self) -> None:
         for account in self._accounts:

@@ -13,7 +13,7 @@ from pathlib import Path
 from pydantic import TypeAdapter, ValidationError
 
 from exporter.errors import StateError
-from exporter.snapshot import HistogramView, TotalsView
+from exporter.snapshot import HistogramView, Total, TotalsView
 from exporter.tracking.records import JobRecord, TaskRecord
 from exporter.tracking.store import Changes, Stored
 
@@ -80,9 +80,9 @@ class SqliteStore:
             tasks=[_tasks.validate_json(record) for (record,) in tasks],
             jobs=[_jobs.validate_json(record) for (record,) in jobs],
             totals=TotalsView(
-                {(name, tuple(json.loads(labels))): value for name, labels, value in counters},
+                {(Total(name), tuple(json.loads(labels))): value for name, labels, value in counters},
                 {
-                    (name, tuple(json.loads(labels))): HistogramView(
+                    (Total(name), tuple(json.loads(labels))): HistogramView(
                         tuple(json.loads(bounds)), tuple(json.loads(counts)), total
                     )
                     for name, labels, bounds, counts, total in histograms

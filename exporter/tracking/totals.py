@@ -8,18 +8,7 @@ from dataclasses import dataclass
 from itertools import product
 
 from exporter.model import DEFINITIONS, JOB_FINAL, TASK_FINAL, UNKNOWN, Job, Output, Task, job_status, task_status
-from exporter.snapshot import HistogramView, Key, TotalsView
-
-TASKS_FINISHED = "tasks_finished"
-JOBS_FINISHED = "jobs_finished"
-JOB_FAILURES = "job_failures"
-OUTPUT_DURATION = "output_duration"
-
-JOB_DURATION = "job_duration"
-TASK_DURATION = "task_duration"
-JOB_PROCESSING = "job_processing"
-OUTPUT_BITRATE = "output_bitrate"
-OUTPUT_SIZE = "output_size"
+from exporter.snapshot import HistogramView, Key, Total, TotalsView
 
 OTHER = "other"
 TRIGGERS = ("Auto", "Manual")
@@ -38,8 +27,8 @@ class Buckets:
     bitrate: tuple[float, ...] = (64e3, 128e3, 256e3, 512e3, 1e6, 1.5e6, 2e6, 3e6, 4e6, 6e6, 8e6, 12e6, 20e6, 40e6)
     size: tuple[float, ...] = (1e6, 5e6, 1e7, 2.5e7, 5e7, 1e8, 2.5e8, 5e8, 1e9, 2.5e9, 5e9, 1e10)
 
-    def of(self, histogram: str) -> tuple[float, ...]:
-        return {OUTPUT_BITRATE: self.bitrate, OUTPUT_SIZE: self.size}.get(histogram, self.duration)
+    def of(self, histogram: Total) -> tuple[float, ...]:
+        return {Total.OUTPUT_BITRATE: self.bitrate, Total.OUTPUT_SIZE: self.size}.get(histogram, self.duration)
 
 
 class Totals:
@@ -60,8 +49,8 @@ class Totals:
         self._histograms = {
             key: view for key, view in (histograms or {}).items() if view.bounds == self._buckets.of(key[0])
         }
-        self._definitions = dict.fromkeys((*DEFINITIONS, *_labels(self._counters, JOBS_FINISHED, 0)))  # in order
-        self._error_codes = set(_labels(self._counters, JOB_FAILURES, 1))
+        self._definitions = dict.fromkeys((*DEFINITIONS, *_labels(self._counters, Total.JOBS_FINISHED, 0)))  # in order
+        self._error_codes = set(_labels(self._counters, Total.JOB_FAILURES, 1))
         self._changed: set[Key] = set()
 
     @property
@@ -80,32 +69,32 @@ class Totals:
     def finished_job(self, job: Job) -> None:
         """Count a job that was seen finished for the first time."""
         definition, status = self.definition(job), job_status(job.status)
-        self._count((JOBS_FINISHED, (definition, status)))
+        self._count((Total.JOBS_FINISHED, (definition, status)))
         if status == "TranscodeFail":
-            self._count((JOB_FAILURES, (definition, self._error_code(job.error_code))))
+            self._count((Total.JOB_FAILURES, (definition, self._error_code(job.error_code))))
         if job.created is not None and job.completed is not None and job.completed >= job.created:
-            self._observe((JOB_DURATION, (definition,)), job.completed - job.created)
+            self._observe((Total.JOB_DURATION, (definition,)), job.completed - job.created)
 
     def finished_output(self, job: Job, output: Output) -> None:
         """Count the output of a job that succeeded, seen for the first time."""
         labels = (self.definition(job),)
         if output.bitrate is not None:
-            self._observe((OUTPUT_BITRATE, labels), output.bitrate)
+            self._observe((Total.OUTPUT_BITRATE, labels), output.bitrate)
         if output.size is not None:
-            self._observe((OUTPUT_SIZE, labels), output.size)
+            self._observe((Total.OUTPUT_SIZE, labels), output.size)
         if output.duration is not None:
-            self._count((OUTPUT_DURATION, labels), output.duration)
+            self._count((Total.OUTPUT_DURATION, labels), output.duration)
 
     def processed_job(self, job: Job, seconds: float) -> None:
         """Count how long a job took from its start to its finish, as an event told."""
-        self._observe((JOB_PROCESSING, (self.definition(job),)), seconds)
+        self._observe((Total.JOB_PROCESSING, (self.definition(job),)), seconds)
 
     def finished_task(self, task: Task) -> None:
         """Count a task that was seen finished for the first time."""
         trigger = task.trigger if task.trigger in TRIGGERS else OTHER if task.trigger else UNKNOWN
-        self._count((TASKS_FINISHED, (task_status(task.status), trigger)))
+        self._count((Total.TASKS_FINISHED, (task_status(task.status), trigger)))
         if task.created is not None and task.completed is not None and task.completed >= task.created:
-            self._observe((TASK_DURATION, ()), task.completed - task.created)
+            self._observe((Total.TASK_DURATION, ()), task.completed - task.created)
 
     def view(self) -> TotalsView:
         return TotalsView(dict(self._counters), dict(self._histograms))
@@ -145,9 +134,9 @@ def _zeros() -> dict[Key, float]:
     """The counters whose labels are known beforehand: they are there, at zero, from the start."""
     tasks = product(TASK_FINAL, (*TRIGGERS, UNKNOWN))
     jobs = product(DEFINITIONS, JOB_FINAL)
-    zeros: dict[Key, float] = {(TASKS_FINISHED, labels): 0.0 for labels in tasks}
-    return zeros | {(JOBS_FINISHED, labels): 0.0 for labels in jobs}
+    zeros: dict[Key, float] = {(Total.TASKS_FINISHED, labels): 0.0 for labels in tasks}
+    return zeros | {(Total.JOBS_FINISHED, labels): 0.0 for labels in jobs}
 
 
-def _labels(counters: Iterable[Key], name: str, place: int) -> Iterable[str]:
+def _labels(counters: Iterable[Key], name: Total, place: int) -> Iterable[str]:
     return (labels[place] for known, labels in counters if known == name)

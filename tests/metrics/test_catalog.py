@@ -38,6 +38,15 @@ CONTRACT = {
     "vod_transcode_tasks": ("gauge", ("account", "status")),
     "vod_transcode_jobs": ("gauge", ("account", "definition", "status")),
     "vod_transcode_oldest_unfinished_job_created_timestamp_seconds": ("gauge", ("account", "definition")),
+    "vod_transcode_tasks_finished_total": ("counter", ("account", "status", "trigger")),
+    "vod_transcode_jobs_finished_total": ("counter", ("account", "definition", "status")),
+    "vod_transcode_job_failures_total": ("counter", ("account", "definition", "error_code")),
+    "vod_transcode_job_duration_seconds": ("histogram", ("account", "definition")),
+    "vod_transcode_task_duration_seconds": ("histogram", ("account",)),
+    "vod_transcode_job_processing_seconds": ("histogram", ("account", "definition")),
+    "vod_transcode_output_bitrate_bits_per_second": ("histogram", ("account", "definition")),
+    "vod_transcode_output_size_bytes": ("histogram", ("account", "definition")),
+    "vod_transcode_output_duration_seconds_total": ("counter", ("account", "definition")),
     # accounts and the exporter
     "vod_account_info": ("info", ("account", "region", "endpoint")),
     "vod_up": ("gauge", ACCOUNT),
@@ -52,6 +61,8 @@ CONTRACT = {
     "vod_exporter_api_request_duration_seconds": ("histogram", ("account", "action")),
     "vod_exporter_malformed_fields_total": ("counter", ("account", "field")),
     "vod_exporter_dropped_tasks_total": ("counter", ("account", "reason")),
+    "vod_exporter_events_total": ("counter", ("account", "event")),
+    "vod_exporter_state_durable": ("gauge", ACCOUNT),
     "vod_exporter_rejected_requests_total": ("counter", ("path", "reason")),
     "vod_exporter_build_info": ("info", ("version", "python")),
 }
@@ -59,7 +70,7 @@ CONTRACT = {
 # Where a help text of a domain metric has to say which field the figure is from.
 FIELDS = re.compile(
     r"\b(TranscodeTaskId|VideoId|TranscodeTemplateId|TranscodeTemplateGroupId|Priority|Trigger|TaskStatus"
-    r"|TranscodeJobStatus|TranscodeProgress|CreationTime|CompleteTime|Definition|Format|Encryption|CodecName"
+    r"|TranscodeJobStatus|ErrorCode|StartTime|FinishTime|TranscodeProgress|CreationTime|CompleteTime|Definition|Format|Encryption|CodecName"
     r"|OutputFile\.(Bitrate|Filesize|Duration|Fps|Width|Height)|VideoStreamList|AudioStreamList)\b"
 )
 

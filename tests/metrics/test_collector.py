@@ -216,7 +216,12 @@ def test_vod_up_is_one_zero_or_absent(up: bool | None, expected: float | None) -
 def test_account_that_was_never_asked_shows_what_is_known_and_no_more() -> None:
     names = {metric.name for metric, _, value in account_rows(account(up=None)) if value is not None}
 
-    assert names == {"vod_account_info", "vod_exporter_stale_jobs", "vod_exporter_truncated_jobs"}
+    assert names == {
+        "vod_account_info",
+        "vod_exporter_stale_jobs",
+        "vod_exporter_truncated_jobs",
+        "vod_exporter_state_durable",
+    }
 
 
 # -- the registry ----------------------------------------------------------------------------------------------------
@@ -345,7 +350,7 @@ LIMITS = st.builds(Limits, per_job=st.booleans(), max_jobs=st.integers(1, 6))
 def ledger_view(tasks: Iterable[Task], limits: Limits | None = None, *, late: Iterable[Task] = ()) -> LedgerView:
     """What is shown after these tasks were seen, `late` ones after the others have become stale."""
     moments = [NOW]
-    ledger = Ledger(limits, clock=lambda: moments[-1])
+    ledger = Ledger(limits=limits, clock=lambda: moments[-1])
     for task in tasks:
         ledger.name(task.id, [task.id], source="tasks")
         ledger.observe_task(task.id, task)

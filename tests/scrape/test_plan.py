@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.model import Job, Task
-from exporter.scrape.plan import Call, GetJobs, GetTask, ListTasks, plan
+from exporter.scrape.plan import Call, GetJobs, GetTask, ListTasks, ListVideos, plan
+from exporter.tracking.discovery import VideoQuery
 from exporter.tracking.ledger import Ledger, Work
 
 ids = st.lists(st.text("abcdef", min_size=1, max_size=3), unique=True, max_size=40)
@@ -46,14 +47,29 @@ def test_lists_and_gets_take_turns() -> None:
     assert calls == [ListTasks("v"), GetTask("1"), ListTasks("w"), GetTask("2"), GetTask("3")]
 
 
+def test_what_an_event_told_of_comes_before_all_other_gets() -> None:
+    work = Work(hinted_jobs=(("j", "t"),), new_tasks=("n",), jobs=(("k", "t"), ("l", "u")))
+
+    assert gets(work) == [GetJobs(("j",)), GetTask("n"), GetJobs(("k", "l"))]
+    assert plan(work, by_job_ids=False) == [GetTask("t"), GetTask("n"), GetTask("u")]
+
+
+def test_lists_of_videos_and_of_tasks_take_turns() -> None:
+    assert plan(Work(), by_job_ids=True, queries=[VideoQuery()], videos=["v", "w"]) == [
+        ListVideos(VideoQuery()),
+        ListTasks("v"),
+        ListTasks("w"),
+    ]
+
+
 @given(new=ids, whole=ids, jobs=ids, videos=ids, by_job_ids=st.booleans())
 def test_all_work_is_planned_once(
     new: list[str], whole: list[str], jobs: list[str], videos: list[str], *, by_job_ids: bool
 ) -> None:
     work = Work(
-        tuple(f"new {one}" for one in new),
-        tuple(f"whole {one}" for one in whole),
-        tuple((one, f"task of {one[0]}") for one in jobs),
+        new_tasks=tuple(f"new {one}" for one in new),
+        whole_tasks=tuple(f"whole {one}" for one in whole),
+        jobs=tuple((one, f"task of {one[0]}") for one in jobs),
     )
 
     calls = plan(work, videos=videos, by_job_ids=by_job_ids)

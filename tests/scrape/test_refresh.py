@@ -25,7 +25,7 @@ from exporter.secret import SecretText
 from exporter.simulator.faults import Fault
 from exporter.simulator.server import Simulator
 from exporter.tracking.ledger import Ledger
-from exporter.tracking.sources import NamedVideos
+from exporter.tracking.videos import Videos
 from exporter.vod.client import Client
 from exporter.vod.credentials import StaticKeys
 from exporter.vod.limiter import Limiter
@@ -109,16 +109,18 @@ class Made:
     def __init__(self, vod: FakeVod, *, videos: Sequence[str] = (), concurrency: int = 4) -> None:
         self.vod = vod
         self.now = 1_700_000_000.0
-        self.ledger = Ledger(clock=lambda: self.now)
-        self.ledger.name("tasks", vod.tasks, source="tasks")
         self.counted = Counted()
+        self.ledger = Ledger(clock=lambda: self.now, dropped=self.counted.dropped)
+        self.ledger.name("tasks", vod.tasks, source="tasks")
+        self.videos = Videos(clock=lambda: self.now)
+        self.videos.name("configuration", videos, source="videos")
         self.account = Account(
             name="prod",
             region="cn-shanghai",
             endpoint="http://vod",
             client=cast(Client, vod),
             ledger=self.ledger,
-            videos=NamedVideos(videos, clock=lambda: self.now),
+            videos=self.videos,
             recorder=self.counted,
             concurrency=concurrency,
         )
@@ -409,7 +411,7 @@ def over(simulator: Simulator, tasks: Sequence[object]) -> tuple[Account, Ledger
         endpoint=simulator.url,
         client=client,
         ledger=ledger,
-        videos=NamedVideos(()),
+        videos=Videos(),
         recorder=Counted(),
     )
     return account, ledger

@@ -1,0 +1,189 @@
+"""The videos whose tasks are listed: when, in which order, for how long, and which of their tasks are tracked."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from exporter.model import Task
+from exporter.tracking.videos import Videos
+
+NOW = 1_700_000_000.0
+INTERVAL = 30.0
+LOOKBACK = 86_400.0
+
+
+class Clock:
+    now = NOW
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def videos(clock: Clock) -> Videos:
+    return Videos(interval=INTERVAL, lookback=LOOKBACK, clock=clock)
+
+
+@pytest.fixture
+def named(videos: Videos) -> Videos:
+    videos.name("configuration", ["a", "b"], source="videos")
+    return videos
+
+
+def test_a_named_video_is_due_until_listed_and_again_after_the_interval(named: Videos, clock: Clock) -> None:
+    first = named.due()
+    named.listed("a")
+    rest = named.due()
+    clock.now += INTERVAL
+
+    assert (first, rest) == (("a", "b"), ("b",))
+    assert set(named.due()) == {"a", "b"}
+
+
+def test_a_video_no_longer_named_is_forgotten_when_it_is_old(named: Videos, clock: Clock) -> None:
+    named.listed("a")
+    named.listed("b")
+    named.name("configuration", ["b"], source="videos")
+    clock.now += LOOKBACK + 1
+
+    assert named.due() == ("b",)
+
+
+def test_a_video_that_fails_does_not_keep_the_others_from_their_turn(named: Videos, clock: Clock) -> None:
+    named.asked("a")
+    clock.now += 1
+
+    assert named.due() == ("b", "a")
+
+
+@pytest.mark.parametrize("step", [-3600.0, 86_400.0])
+def test_after_the_clock_has_stepped_videos_are_due(named: Videos, clock: Clock, step: float) -> None:
+    named.listed("a")
+    clock.now += step
+
+    assert "a" in named.due()
+
+
+def test_a_found_video_is_listed_again_after_a_quarter_of_its_age(videos: Videos, clock: Clock) -> None:
+    videos.found("v", created=NOW - 4000.0, transcoding=False, source="discovery")
+    assert videos.due() == ("v",)
+    videos.listed("v")
+    clock.now += 900.0
+    assert videos.due() == ()
+    clock.now += 500.0
+    assert videos.due() == ("v",)
+
+
+def test_a_new_video_is_listed_no_oftener_than_the_interval(videos: Videos, clock: Clock) -> None:
+    videos.found("v", created=NOW, transcoding=False, source="discovery")
+    videos.listed("v")
+    clock.now += INTERVAL - 1
+    assert videos.due() == ()
+    clock.now += 1
+    assert videos.due() == ("v",)
+
+
+def test_a_video_in_transcoding_is_listed_each_interval_however_old(videos: Videos, clock: Clock) -> None:
+    videos.found("v", created=NOW - 30 * 86_400.0, transcoding=True, source="discovery")
+    videos.listed("v")
+    clock.now += INTERVAL
+
+    assert videos.due() == ("v",)
+
+
+@pytest.mark.parametrize("begins", [True, False])
+def test_a_video_that_begins_or_ends_to_transcode_is_due_at_once(videos: Videos, begins: bool) -> None:
+    videos.found("v", created=NOW - 80_000.0, transcoding=not begins, source="discovery")
+    videos.listed("v")
+    videos.found("v", created=NOW - 80_000.0, transcoding=begins, source="discovery")
+
+    assert videos.due() == ("v",)
+
+
+def test_what_is_no_longer_in_the_list_of_transcoding_videos_has_ended(videos: Videos) -> None:
+    for video_id in ("ended", "runs"):
+        videos.found(video_id, created=NOW, transcoding=True, source="discovery")
+        videos.listed(video_id)
+    videos.ended({"runs"})
+
+    assert videos.due() == ("ended",)
+
+
+def test_a_hint_comes_before_all_others(videos: Videos) -> None:
+    videos.found("a", created=NOW, transcoding=False, source="discovery")
+    videos.found("z", created=NOW, transcoding=False, source="discovery")
+    for video_id in ("a", "z"):
+        videos.listed(video_id)
+    videos.name("configuration", ["b"], source="videos")
+    videos.asked("b")
+    videos.hint("z", source="events")
+
+    assert videos.due()[0] == "z"
+
+
+def test_a_found_video_is_forgotten_after_the_lookback(videos: Videos, clock: Clock) -> None:
+    videos.found("v", created=NOW, transcoding=False, source="discovery")
+    videos.listed("v")
+    clock.now += LOOKBACK + 1
+
+    assert videos.due() == ()
+
+
+def test_the_first_source_of_a_video_is_its_source(named: Videos) -> None:
+    named.found("a", created=NOW, transcoding=True, source="discovery")
+    named.hint("new", source="events")
+
+    assert (named.source("a"), named.source("new")) == ("videos", "events")
+    assert (named.is_named("a"), named.is_named("new")) == (True, False)
+
+
+def test_a_video_is_believed_to_be_gone_after_two_answers_in_a_row_and_said_so_once(named: Videos) -> None:
+    answers = [named.not_found("a")]
+    named.listed("a")
+    answers += [named.not_found("a") for _ in range(4)]
+
+    assert answers == [False, False, True, False, False]
+
+
+def test_tracked_are_unfinished_tasks_and_recent_ones_and_of_a_named_video_the_newest(videos: Videos) -> None:
+    old, older = NOW - LOOKBACK - 1, NOW - LOOKBACK - 2
+    tasks = [
+        Task("recent", status="CompleteAllSucc", created=NOW - LOOKBACK),
+        Task("long-running", status="Processing", created=older),
+        Task("undated", status="CompleteAllSucc"),
+        Task("over", status="CompleteAllFail", created=older),
+    ]
+    past = [Task("over", status="CompleteAllFail", created=older), Task("last", status="CompleteAllSucc", created=old)]
+
+    assert set(videos.selected(tasks, newest=False)) == {"recent", "long-running", "undated"}
+    assert videos.selected(past, newest=False) == []
+    assert videos.selected(past, newest=True) == ["last"]
+    assert videos.selected([], newest=True) == []
+
+
+def test_several_threads_may_tell_while_another_looks(videos: Videos) -> None:
+    failures: list[Exception] = []
+
+    def tell(name: str) -> None:
+        try:
+            for number in range(300):
+                videos.found(f"{name}{number}", created=NOW, transcoding=False, source="discovery")
+                videos.due()
+                videos.listed(f"{name}{number}")
+        except Exception as error:  # noqa: BLE001 - shown by the assertion below
+            failures.append(error)
+
+    threads = [threading.Thread(target=tell, args=(name,)) for name in "abcd"]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert failures == []
