@@ -1,5 +1,20 @@
 """The configuration: a YAML file, read strictly, as frozen settings."""
 
-from exporter.config.settings import Account, AccountKeys, ScrapeSettings, SeriesSettings, Settings, Track, load, schema
+from exporter.config.account import Account, AccountKeys, Callback, Discovery, Track
+from exporter.config.settings import Api, Buckets, ScrapeSettings, SeriesSettings, Settings, State, load, schema
 
-__all__ = ["Account", "AccountKeys", "ScrapeSettings", "SeriesSettings", "Settings", "Track", "load", "schema"]
+__all__ = [
+    "Account",
+    "AccountKeys",
+    "Api",
+    "Buckets",
+    "Callback",
+    "Discovery",
+    "ScrapeSettings",
+    "SeriesSettings",
+    "Settings",
+    "State",
+    "Track",
+    "load",
+    "schema",
+]

@@ -16,7 +16,7 @@ from exporter.config.yaml_source import Expanded, Fault, KeyPath, Source
 _SHOWN = 60  # characters of a value or key
 _PLAIN_KEY = re.compile(r"[A-Za-z0-9_.-]{1,40}")
 _CONFIG_KEY = re.compile(r"[a-z_]{1,40}")
-_SECRET = re.compile(r"key|secret|token|password|credential|endpoint", re.IGNORECASE)
+_SECRET = re.compile(r"key|secret|token|password|credential|endpoint|callback|url|^api$", re.IGNORECASE)
 
 Sections = Mapping[tuple[str, ...], type[BaseModel]]
 

@@ -5,13 +5,16 @@ A sentence follows the value it is about: `"x y" is not a name; use letters`.
 
 from __future__ import annotations
 
+import glob
 import ipaddress
+import os
 import re
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import PlainValidator, ValidationInfo, WithJsonSchema
+from pydantic import AfterValidator, Field, PlainValidator, ValidationInfo, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from exporter.config.duration import PATTERN as DURATION_PATTERN
@@ -26,6 +29,7 @@ _NUMBER_TEXT = re.compile(r"-?[0-9]{1,15}(?:\.[0-9]{1,15})?")
 _ENDPOINT = re.compile(
     r"(https?)://([A-Za-z0-9_](?:[A-Za-z0-9._-]*[A-Za-z0-9_])?|\[[0-9A-Fa-f:.]+\])(?::([0-9]{1,5}))?/?"
 )
+_CALLBACK = re.compile(r"https?://[^/?#\s]+\S*")
 _LIKE_A_KEY = re.compile(r"[^/._-]{20,}")
 
 
@@ -115,7 +119,51 @@ Endpoint = Annotated[
 ]
 
 
+def _callback(value: object) -> str:
+    # Kept to the letter, because it is signed; never shown, because its query may be a secret.
+    if not isinstance(value, str) or not _CALLBACK.fullmatch(value) or not value.isprintable():
+        raise refused("is not an address; write it as VOD has it, http://... or https://..., to the letter")
+    return str(value)
+
+
+CallbackUrl = Annotated[
+    str,
+    PlainValidator(_callback),
+    WithJsonSchema({"type": "string", "pattern": f"^https?://[^/?#\\s]+\\S*$|{ENV_PATTERN}"}),
+]
+
+
+def _path(value: object, info: ValidationInfo) -> Path:
+    if isinstance(value, Path):
+        return value.absolute()
+    if not isinstance(value, str) or not value or "\0" in value:
+        raise refused("is not a path; write the path of a file, from this file's folder")
+    return info.context.folder / value if isinstance(info.context, FromFile) else Path(value).absolute()
+
+
+_PATH_SCHEMA = WithJsonSchema({"type": "string", "minLength": 1})
+
+FilePath = Annotated[Path, PlainValidator(_path), _PATH_SCHEMA]
+
+
+def _pattern(value: object, info: ValidationInfo) -> str:
+    if not isinstance(value, str) or not value or "\0" in value:
+        raise _refused_value("is not a pattern of files; write one such as tasks/*.yml, from this file's folder")
+    folder = glob.escape(str(info.context.folder)) if isinstance(info.context, FromFile) else ""
+    return os.path.join(folder, value)  # noqa: PTH118 - a pattern, no path
+
+
+Patterns = Annotated[
+    tuple[Annotated[str, PlainValidator(_pattern)], ...],
+    WithJsonSchema({"type": "array", "items": {"type": "string", "minLength": 1}}),
+]
+
+
 def _key_text(value: object) -> SecretText:
+    return _secret_text(value, "copy the key as Alibaba Cloud shows it")
+
+
+def _secret_text(value: object, remedy: str) -> SecretText:
     if isinstance(value, SecretText):
         return value
     if not isinstance(value, str):
@@ -123,25 +171,24 @@ def _key_text(value: object) -> SecretText:
     try:
         return key_text(value)
     except ValueError as error:
-        raise refused(f"{error}; copy the key as Alibaba Cloud shows it") from None
+        raise refused(f"{error}; {remedy}") from None
 
 
 def _key_file(value: object, info: ValidationInfo) -> Path:
-    if isinstance(value, Path):
-        return value
-    if not isinstance(value, str) or not value:
-        raise refused("is not a path; write the path of a file, from this file's folder")
-    path = info.context.folder / value if isinstance(info.context, FromFile) else Path(value)
+    return _secret_file(value, info)[0]
+
+
+def _secret_file(value: object, info: ValidationInfo) -> tuple[Path, SecretText]:
+    path = _path(value, info)
     try:
-        read_key(path)
+        return path, read_key(path)
     except ValueError as error:
         remedy = "write the key alone to it, readable by the exporter"
         raise refused(f"the file{_shown_path(value)} {error}; {remedy}") from None
-    return path
 
 
-def _shown_path(value: str) -> str:
-    written = value.written if isinstance(value, Expanded) else value
+def _shown_path(value: object) -> str:
+    written = value.written if isinstance(value, Expanded) else str(value)
     # A key given where its file belongs must not be shown.
     return "" if _LIKE_A_KEY.search(written) or len(written) > 200 else f" {written}"
 
@@ -150,6 +197,31 @@ _KEY_SCHEMA = WithJsonSchema({"type": "string", "minLength": 1})
 
 KeyText = Annotated[SecretText, PlainValidator(_key_text), _KEY_SCHEMA]
 KeyFile = Annotated[Path, PlainValidator(_key_file), _KEY_SCHEMA]
+
+MIN_TOKEN = 16
+_TOKEN_REMEDY = f"write {MIN_TOKEN} random characters or more, as `openssl rand -hex 32` makes them"
+
+
+def _token_text(value: object) -> SecretText:
+    token = _secret_text(value, _TOKEN_REMEDY)
+    if len(token.get_secret_value()) < MIN_TOKEN:
+        raise refused(f"is shorter than {MIN_TOKEN} characters; {_TOKEN_REMEDY}")
+    return token
+
+
+def _token_file(value: object, info: ValidationInfo) -> Path:
+    path, token = _secret_file(value, info)
+    if len(token.get_secret_value()) < MIN_TOKEN:
+        raise refused(f"the file{_shown_path(value)} holds less than {MIN_TOKEN} characters; {_TOKEN_REMEDY}")
+    return path
+
+
+TokenText = Annotated[
+    SecretText,
+    PlainValidator(_token_text),
+    WithJsonSchema({"type": "string", "anyOf": [{"minLength": MIN_TOKEN}, {"pattern": ENV_PATTERN}]}),
+]
+TokenFile = Annotated[Path, PlainValidator(_token_file), _KEY_SCHEMA]
 
 
 def _switch(value: object) -> bool:
@@ -248,3 +320,44 @@ Offset = Annotated[float, *_between(0, 60)]
 MinInterval = Annotated[float, *_between(0, 3600)]
 Retention = Annotated[float, *_between(0, 30 * 86400)]
 Staleness = Annotated[float, *_between(0.1, 86400)]
+GiveUpAfter = Annotated[float, *_between(3600, 365 * 86400)]
+Lookback = Annotated[float, *_between(600, 30 * 86400)]
+Interval = Annotated[float, *_between(5, 3600)]
+
+MAX_BOUNDS = 50
+
+
+def _bounds(bounds: tuple[float, ...]) -> tuple[float, ...]:
+    if len(bounds) > MAX_BOUNDS:
+        raise refused(f"has {len(bounds)} bounds; keep at most {MAX_BOUNDS}")
+    for at, (lower, upper) in enumerate(pairwise(bounds), start=1):
+        if upper <= lower:
+            raise refused(f"[{at}] is not above [{at - 1}]; write each bound once, from the lowest to the highest")
+    return bounds
+
+
+def _bounds_schema(item: dict[str, Any]) -> WithJsonSchema:
+    return WithJsonSchema({"type": "array", "items": item, "minItems": 1, "maxItems": MAX_BOUNDS, "uniqueItems": True})
+
+
+def _amount(value: object) -> float:
+    number = _number(value)
+    if not 0 < number <= 1e15:
+        raise _refused_value("is out of range; write a number above 0")
+    return float(number)
+
+
+_BoundDuration = Annotated[float, *_between(0.001, 365 * 86400)]
+
+Durations = Annotated[
+    tuple[_BoundDuration, ...],
+    Field(min_length=1),
+    AfterValidator(_bounds),
+    _bounds_schema(_text(DURATION_PATTERN)),
+]
+Amounts = Annotated[
+    tuple[Annotated[float, PlainValidator(_amount)], ...],
+    Field(min_length=1),
+    AfterValidator(_bounds),
+    _bounds_schema({"anyOf": [{"type": "number", "exclusiveMinimum": 0}, {"type": "string", "pattern": ENV_PATTERN}]}),
+]

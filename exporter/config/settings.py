@@ -11,125 +11,21 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
 from exporter.config import faults, fields, yaml_source
+from exporter.config.account import Account, AccountKeys, Callback, Discovery, Track
 from exporter.config.duration import format_duration
+from exporter.config.section import Section, duration, either, file_key, text_or_file
 from exporter.errors import ConfigError
 from exporter.secret import SecretText
 
-
-class _Section(BaseModel):
-    # Input is hidden because pydantic's own message would show keys.
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+STATE_FILE = "vod-transcode-exporter.db"
 
 
-def _duration(default: str, description: str) -> Any:
-    # Validated, so that it is written as in a file and the rules on it hold where only other keys are given.
-    return Field(default=default, description=description, validate_default=True)
-
-
-class Track(_Section):
-    """What one account watches, by id."""
-
-    tasks: fields.Ids = Field(
-        default=(), description="ids of transcode tasks to watch, for as long as they are named here"
-    )
-    videos: fields.Ids = Field(default=(), description="ids of videos whose transcode tasks are watched")
-
-
-class AccountKeys(_Section):
-    """The keys of one account: of each pair, the text or the file that holds it.
-
-    A path is absolute after `load`, and its file was readable then.
-    """
-
-    access_key_id: fields.KeyText | None = Field(default=None, description="AccessKey id")
-    access_key_id_file: fields.KeyFile | None = Field(
-        default=None, description="file that holds the AccessKey id", validate_default=True
-    )
-    access_key_secret: fields.KeyText | None = Field(default=None, description="AccessKey secret")
-    access_key_secret_file: fields.KeyFile | None = Field(
-        default=None, description="file that holds the AccessKey secret", validate_default=True
-    )
-    security_token: fields.KeyText | None = Field(default=None, description="STS token, with temporary keys")
-    security_token_file: fields.KeyFile | None = Field(
-        default=None, description="file that holds the STS token", validate_default=True
-    )
-
-    model_config = ConfigDict(
-        json_schema_extra={
-            "allOf": [
-                {"oneOf": [{"required": [key]}, {"required": [f"{key}_file"]}]}
-                for key in ("access_key_id", "access_key_secret")
-            ],
-            "not": {"required": ["security_token", "security_token_file"]},
-        }
-    )
-
-    @property
-    def sources(self) -> tuple[SecretText | Path, SecretText | Path, SecretText | Path | None]:
-        """Id, secret and token, each as its text or its file."""
-        identity = self.access_key_id or self.access_key_id_file
-        secret = self.access_key_secret or self.access_key_secret_file
-        assert identity and secret  # noqa: S101, PT018 - held by `_one_of_two`
-        return identity, secret, self.security_token or self.security_token_file
-
-    @field_validator("access_key_id_file", "access_key_secret_file", "security_token_file")
-    @classmethod
-    def _one_of_two(cls, path: Path | None, info: ValidationInfo) -> Path | None:
-        key = str(info.field_name).removesuffix("_file")
-        if key not in info.data:
-            return path  # its own fault is told already
-        if info.data[key] is not None and path is not None:
-            raise fields.refused(f"is given beside {key}; keep one of the two")
-        if info.data[key] is None and path is None and key != "security_token":
-            raise fields.refused(f"{key} is missing; add {key} or {key}_file", at_parent=True)
-        return path
-
-
-class Account(_Section):
-    """One credential in one region."""
-
-    name: fields.Name = Field(description="the value of the `account` label; unique")
-    region: fields.Region | None = Field(default=None, description="region of the media, such as cn-shanghai")
-    endpoint: fields.Endpoint | None = Field(
-        default=None,
-        description="address to call in place of the region's public one: http(s)://host[:port]",
-        validate_default=True,
-    )
-    credentials: AccountKeys | None = Field(default=None, description="keys; absent: the official provider chain")
-    requests_per_second: fields.Rate = Field(
-        default=10.0, description="calls a second of each operation; VOD allows 15, shared with your own applications"
-    )
-    track: Track = Field(default=Track(), description="what to watch")
-
-    model_config = ConfigDict(
-        json_schema_extra={"anyOf": [{"required": ["region"]}, {"required": ["endpoint"]}]},
-    )
-
-    @field_validator("endpoint")
-    @classmethod
-    def _region_or_endpoint(cls, endpoint: str | None, info: ValidationInfo) -> str | None:
-        if endpoint is None and info.data.get("region", "") is None:
-            raise fields.refused("region is missing; add region, such as cn-shanghai, or endpoint", at_parent=True)
-        return endpoint
-
-    @property
-    def url(self) -> str:
-        """The address to call, without a slash at its end."""
-        if self.endpoint:
-            return self.endpoint
-        # As the official SDK does: VOD has no endpoint in cn-hangzhou.
-        region = "cn-shanghai" if self.region == "cn-hangzhou" else self.region
-        return f"https://vod.{region}.aliyuncs.com"
-
-
-class ScrapeSettings(_Section):
+class ScrapeSettings(Section):
     """How a scrape spends its time; seconds."""
 
-    timeout: fields.Timeout = _duration("10s", "the longest that a scrape may take, whatever Prometheus allows")
-    offset: fields.Offset = _duration("500ms", "taken off the scrape timeout that Prometheus sends, for the way back")
-    min_interval: fields.MinInterval = _duration(
-        "5s", "a scrape this soon after the last is answered without new calls"
-    )
+    timeout: fields.Timeout = duration("10s", "the longest that a scrape may take, whatever Prometheus allows")
+    offset: fields.Offset = duration("500ms", "taken off the scrape timeout that Prometheus sends, for the way back")
+    min_interval: fields.MinInterval = duration("5s", "a scrape this soon after the last is answered without new calls")
     concurrency: fields.Concurrency = Field(default=8, description="calls in flight at once, for each account")
 
     @field_validator("offset")
@@ -145,21 +41,105 @@ class ScrapeSettings(_Section):
         return offset
 
 
-class SeriesSettings(_Section):
+class Buckets(Section):
+    """Upper bounds of the histograms, without `+Inf`: seconds, bits per second, bytes.
+
+    The defaults are those of `exporter.tracking.totals.Buckets`.
+    """
+
+    duration: fields.Durations = Field(
+        default=("10s", "30s", "1m", "2m", "5m", "10m", "20m", "30m", "1h", "2h", "4h", "12h"),
+        description="bounds of how long jobs and tasks take",
+        validate_default=True,
+    )
+    bitrate: fields.Amounts = Field(
+        default=(
+            *(64_000, 128_000, 256_000, 512_000, 1_000_000, 1_500_000, 2_000_000, 3_000_000, 4_000_000, 6_000_000),
+            *(8_000_000, 12_000_000, 20_000_000, 40_000_000),
+        ),
+        description="bounds of the bitrate of outputs, in bits per second",
+        validate_default=True,
+    )
+    size: fields.Amounts = Field(
+        default=(
+            *(1_000_000, 5_000_000, 10_000_000, 25_000_000, 50_000_000, 100_000_000, 250_000_000, 500_000_000),
+            *(1_000_000_000, 2_500_000_000, 5_000_000_000, 10_000_000_000),
+        ),
+        description="bounds of the size of outputs, in bytes",
+        validate_default=True,
+    )
+
+
+class SeriesSettings(Section):
     """Which series are shown, and for how long; seconds."""
 
     per_job: fields.Switch = Field(default=True, description="series for each job, beside the aggregates")
     max_jobs: fields.MaxJobs = Field(default=5000, description="jobs with series of their own, at most")
-    retention: fields.Retention = _duration("15m", "how long a finished job keeps its series")
-    max_staleness: fields.Staleness = _duration("5m", "a job not refreshed for so long loses its series")
+    retention: fields.Retention = duration("15m", "how long a finished job keeps its series")
+    max_staleness: fields.Staleness = duration("5m", "a job not refreshed for so long loses its series")
+    buckets: Buckets = Field(default=Buckets(), description="bounds of the histograms")
 
 
-class Settings(_Section):
+class State(Section):
+    """Where it is kept what was seen and counted. Absent: `STATE_FILE` in the working directory."""
+
+    path: fields.FilePath | None = Field(default=None, description="file of the database; its folder must be there")
+    memory: fields.Switch = Field(
+        default=False, description="true: keep nothing; counters begin anew at each start", validate_default=True
+    )
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "oneOf": [
+                {"required": ["path"]},
+                {"required": ["memory"], "properties": {"memory": {"not": {"const": False}}}},
+            ]
+        }
+    )
+
+    @field_validator("memory")
+    @classmethod
+    def _one_of_two(cls, memory: bool, info: ValidationInfo) -> bool:
+        if "path" not in info.data:
+            return memory  # its own fault is told already
+        if info.data["path"] is not None and memory:
+            raise fields.refused("is true beside path; keep one of the two")
+        if info.data["path"] is None and not memory:
+            raise fields.refused("path is missing; add path, or memory: true", at_parent=True)
+        return memory
+
+
+class Api(Section):
+    """The registration API."""
+
+    token: fields.TokenText | None = Field(default=None, description="bearer token of the registration API")
+    token_file: fields.TokenFile | None = file_key("file that holds the bearer token of the registration API")
+
+    model_config = ConfigDict(json_schema_extra=either("token"))
+
+    @property
+    def source(self) -> SecretText | Path:
+        """The token, as its text or its file."""
+        source = self.token or self.token_file
+        assert source  # noqa: S101 - held by `_one_of_two`
+        return source
+
+    @field_validator("token_file")
+    @classmethod
+    def _one_of_two(cls, path: Path | None, info: ValidationInfo) -> Path | None:
+        return text_or_file(path, info)
+
+
+class Settings(Section):
     """The whole file. Of accounts and ids it is `load` that refuses repeats."""
 
     accounts: tuple[Account, ...] = Field(min_length=1, description="the accounts to watch, at least one")
     scrape: ScrapeSettings = Field(default=ScrapeSettings(), description="how a scrape spends its time")
     series: SeriesSettings = Field(default=SeriesSettings(), description="which series are shown, and for how long")
+    state: State = Field(
+        default_factory=lambda: State(path=Path(STATE_FILE)), description="where it is kept what was seen and counted"
+    )
+    api: Api | None = Field(default=None, description="registration API; absent: switched off")
 
 
 SECTIONS: Mapping[tuple[str, ...], type[BaseModel]] = {
@@ -167,8 +147,13 @@ SECTIONS: Mapping[tuple[str, ...], type[BaseModel]] = {
     ("accounts",): Account,
     ("accounts", "credentials"): AccountKeys,
     ("accounts", "track"): Track,
+    ("accounts", "track", "discovery"): Discovery,
+    ("accounts", "callback"): Callback,
     ("scrape",): ScrapeSettings,
     ("series",): SeriesSettings,
+    ("series", "buckets"): Buckets,
+    ("state",): State,
+    ("api",): Api,
 }
 """Where each model stands in the file, list positions left out."""
 
