@@ -58,7 +58,8 @@ def _complain(*lines: str) -> None:
 def _run(args: argparse.Namespace) -> int:
     settings = _settings(args)
     telemetry = Telemetry()
-    scraper = wiring.scraper(settings, telemetry)
+    store = wiring.store(settings.state)
+    scraper = wiring.scraper(settings, telemetry, store)
     interface = Interface(
         scraper,
         telemetry,
@@ -72,6 +73,7 @@ def _run(args: argparse.Namespace) -> int:
         _log.info("listening", extra={"address": name(listener), "version": __version__})
         server.serve_until_stopped()
         scraper.close()
+        store.close()
         _log.info("stopped")
     return 0
 

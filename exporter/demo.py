@@ -15,17 +15,17 @@ from exporter import config, wiring
 from exporter.errors import ListenError
 from exporter.metrics.telemetry import Telemetry
 from exporter.model import TASK_FINAL
-from exporter.scrape.scraper import Scraper
 from exporter.secret import SecretText
 from exporter.simulator.server import Simulator
 from exporter.snapshot import AccountSnapshot
+from exporter.tracking.store import MemoryStore
 from exporter.web.app import Interface
 from exporter.web.listener import listen, url
 from exporter.web.server import Server
 
 ADDRESS = "127.0.0.1:10870"
 SCRAPE_INTERVAL_SECONDS = 5.0
-RECENT_SECONDS = 600.0
+DISCOVERY_INTERVAL_SECONDS = 5.0
 HISTORY_SECONDS = 420.0  # of the world, before it starts: some tasks have ended, some run
 
 _WELCOME = """\
@@ -42,14 +42,11 @@ class Demo:
     def __init__(self, simulator: Simulator, address: str | None) -> None:
         self._simulator = simulator
         keys = config.AccountKeys(access_key_id=SecretText("simulator"), access_key_secret=SecretText("simulator"))
-        account = config.Account(name="demo", endpoint=simulator.url, credentials=keys)
-        settings = config.Settings(accounts=(account,), scrape=config.ScrapeSettings(min_interval=1.0))
-        scrape = settings.scrape
+        track = config.Track(discovery=config.Discovery(interval=DISCOVERY_INTERVAL_SECONDS))
+        account = config.Account(name="demo", endpoint=simulator.url, credentials=keys, track=track)
+        scrape = config.ScrapeSettings(min_interval=1.0)
         telemetry = Telemetry()
-        self._ledger = wiring.ledger(account, settings.series)
-        self._scraper = Scraper(
-            [wiring.account(account, settings, telemetry, self._ledger)], min_interval=scrape.min_interval
-        )
+        self._scraper = wiring.scraper(config.Settings(accounts=(account,), scrape=scrape), telemetry, MemoryStore())
         interface = Interface(self._scraper, telemetry, timeout=scrape.timeout, offset=scrape.offset)
         self._note = ""
         try:
@@ -71,7 +68,6 @@ class Demo:
             out.flush()
             while not stopped():
                 began = time.monotonic()
-                self._track_recent_tasks()
                 told = self._scrape()
                 _tell(f"{time.strftime('%H:%M:%S')}  {told}, scrape {time.monotonic() - began:.1f} s", out)
                 while not stopped() and time.monotonic() < began + SCRAPE_INTERVAL_SECONDS:
@@ -82,14 +78,6 @@ class Demo:
             self._server.stop()
             serving.join()
             self._scraper.close()
-
-    def _track_recent_tasks(self) -> None:
-        """What an application does that submits jobs: it tells the exporter the ids of its tasks."""
-        world = self._simulator.world
-        with world.lock:
-            since = world.told(world.advance()) - RECENT_SECONDS
-            recent = [task.id for task in world.tasks if world.told(task.created) >= since]
-        self._ledger.name("demo", recent, source="tasks")
 
     def _scrape(self) -> str:
         try:

@@ -11,7 +11,9 @@ from exporter.scrape.scraper import Scraper
 from exporter.tracking.discovery import Discovery
 from exporter.tracking.ledger import Ledger
 from exporter.tracking.sources import Static
-from exporter.tracking.store import Store
+from exporter.tracking.sqlite import SqliteStore
+from exporter.tracking.store import MemoryStore, Store
+from exporter.tracking.totals import Buckets
 from exporter.tracking.videos import Videos
 from exporter.tracking.view import Limits
 from exporter.vod.client import Client, Observer, ignore
@@ -25,6 +27,11 @@ def scraper(settings: config.Settings, telemetry: Telemetry, store: Store) -> Sc
     return Scraper(accounts, min_interval=settings.scrape.min_interval)
 
 
+def store(state: config.State) -> Store:
+    """Raises `StateError` where the file cannot be used."""
+    return MemoryStore() if state.path is None else SqliteStore(state.path)
+
+
 def account(one: config.Account, settings: config.Settings, telemetry: Telemetry, store: Store) -> Account:
     recorder = telemetry.account(one.name)
     series = settings.series
@@ -35,6 +42,7 @@ def account(one: config.Account, settings: config.Settings, telemetry: Telemetry
         max_staleness=series.max_staleness,
         give_up_after=one.track.give_up_after,
     )
+    buckets = Buckets(duration=series.buckets.duration, bitrate=series.buckets.bitrate, size=series.buckets.size)
     found = one.track.discovery
     videos = Videos(interval=found.interval, lookback=found.lookback)
     return Account(
@@ -42,7 +50,7 @@ def account(one: config.Account, settings: config.Settings, telemetry: Telemetry
         region=one.region or "",
         endpoint=one.url,
         client=client(one, connections=settings.scrape.concurrency, observer=recorder.called),
-        ledger=Ledger(one.name, limits, store=store, dropped=recorder.dropped),
+        ledger=Ledger(one.name, limits, store=store, buckets=buckets, dropped=recorder.dropped),
         videos=videos,
         sources=[Static(tasks=one.track.tasks, videos=one.track.videos)],
         discovery=Discovery(videos, interval=found.interval, lookback=found.lookback) if found.enabled else None,

@@ -1,0 +1,266 @@
+"""Do the totals tell the truth? The exporter against a simulated day, with errors, and killed again and again.
+
+    python benchmarks/fidelity.py                      # ten minutes
+    python benchmarks/fidelity.py --tasks 60 --speed 60 --kill-every 4
+
+Prints the simulator's truth beside what the exporter shows, and exits with 1 where they differ, or where a total was
+ever lower in one scrape than in the one before.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import random
+import re
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import Mapping
+from pathlib import Path
+
+import requests
+
+from exporter.simulator.faults import Fault
+from exporter.simulator.server import Simulator
+
+CONFIG = """\
+accounts:
+  - name: day
+    endpoint: {url}
+    credentials: {{access_key_id: simulator, access_key_secret: simulator}}
+    requests_per_second: {rate}
+    track: {{discovery: {{interval: 5s}}}}
+scrape: {{timeout: 2s, offset: 200ms, min_interval: 0}}
+series: {{per_job: false, retention: 30s}}
+state: {{path: {state}}}
+"""
+SCRAPE_INTERVAL_SECONDS = 1.0
+SAMPLE = re.compile(r'^(vod_transcode_\w+)\{account="day",?(.*?)\} (\S+)$', re.MULTILINE)
+LABEL = re.compile(r'(\w+)="([^"]*)"')
+TOTAL = re.compile(r"_total$|_seconds_(sum|count)$|^vod_transcode_output_(bitrate|size)_\w+_(sum|count)$")
+
+Series = tuple[str, tuple[str, ...]]
+"""A metric and its label values, in the order of the exposition, without the account."""
+
+
+def main() -> int:
+    args = arguments()
+    with contextlib.ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        simulator = stack.enter_context(
+            Simulator(seed=args.seed, speed=args.speed, tasks=args.tasks, history=0.0, quota=args.quota)
+        )
+        simulator.clock.freeze()  # nothing ends before the exporter's state begins
+        exporter = Exporter(folder, simulator.url, rate=args.rate)
+        stack.callback(exporter.kill)
+        watch = Watch(exporter)
+        exporter.start()
+        watch.until_answered()
+        simulator.clock.resume()
+        for fault in FAULTS:
+            simulator.faults.add(fault)
+        began = time.monotonic()
+        chance = random.Random(args.seed)
+        live(simulator, exporter, watch, count=args.tasks, kill_every=args.kill_every, chance=chance)
+        lived = time.monotonic() - began
+        simulator.faults.clear()
+        truth = totals(simulator)
+        settled = watch.until_equal(truth, patience=args.patience)
+        report(truth, watch.totals)
+        print(
+            f"{len(simulator.world.tasks)} tasks, {sum(len(task.jobs) for task in simulator.world.tasks)} jobs in"
+            f" {lived:.0f} s, then {settled:.0f} s; {watch.scrapes} scrapes, {watch.unanswered} of them unanswered,"
+            f" {exporter.starts - 1} kills; calls {dict(simulator.quota.calls)}, throttled"
+            f" {dict(simulator.quota.throttled)}"
+        )
+    wrong = sorted(series for series in truth.keys() | watch.totals.keys() if off(truth, watch.totals, series))
+    print(f"differences: {len(wrong)}; totals that went down: {len(watch.went_down)}")
+    for series, before, after in watch.went_down[:20]:
+        print(f"  {series}: {before} then {after}")
+    return 1 if wrong or watch.went_down else 0
+
+
+FAULTS = (
+    Fault(kind="code", share=0.03, status=400, code="Throttling.User"),
+    Fault(kind="code", share=0.02, status=500, code="InternalError"),
+    Fault(kind="status", share=0.01, status=502),
+    Fault(kind="delay", share=0.05, seconds=0.3),
+    Fault(kind="reset", share=0.01),
+    Fault(kind="truncated", share=0.01),
+    Fault(kind="html", share=0.01),
+)
+
+
+class Exporter:
+    """The exporter as a process of its own, on one configuration and one state file."""
+
+    def __init__(self, folder: Path, url: str, *, rate: float) -> None:
+        self.starts = 0
+        self._config = folder / "config.yml"
+        self._config.write_text(CONFIG.format(url=url, rate=rate, state=folder / "state.db"))
+        self._log = folder / "exporter.log"
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            self._address = f"127.0.0.1:{free.getsockname()[1]}"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def metrics(self) -> str:
+        return f"http://{self._address}/metrics"
+
+    def start(self) -> None:
+        self.starts += 1
+        command = [sys.executable, "-m", "exporter", f"--config.file={self._config}", "--log.level=error"]
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen([*command, f"--web.listen-address={self._address}"], stderr=log)
+
+    def kill(self) -> None:
+        if self._process is not None:
+            self._process.send_signal(signal.SIGKILL)
+            self._process.wait()
+
+    def check(self) -> None:
+        """Raises where it has ended by itself."""
+        if self._process is not None and self._process.poll() is not None:
+            raise SystemExit(f"the exporter has ended: {self._log.read_text()[-2000:]}")
+
+
+class Watch:
+    """Scrapes, and remembers the totals of the last answer and whatever went down."""
+
+    def __init__(self, exporter: Exporter) -> None:
+        self._exporter = exporter
+        self.totals: dict[Series, float] = {}
+        self.went_down: list[tuple[Series, float, float | None]] = []
+        self.scrapes = self.unanswered = 0
+
+    def scrape(self) -> bool:
+        """False where the exporter did not answer: it was just killed, or is not up again."""
+        self.scrapes += 1
+        try:
+            answer = requests.get(
+                self._exporter.metrics, timeout=10, headers={"X-Prometheus-Scrape-Timeout-Seconds": "2"}
+            )
+        except requests.RequestException:
+            self.unanswered += 1
+            self._exporter.check()
+            return False
+        answer.raise_for_status()
+        seen = {
+            (name, tuple(value for _, value in LABEL.findall(labels))): float(value)
+            for name, labels, value in SAMPLE.findall(answer.text)
+            if TOTAL.search(name)
+        }
+        for series, before in self.totals.items():
+            after = seen.get(series)
+            if after is None or after < before:
+                self.went_down.append((series, before, after))
+        self.totals = seen
+        return True
+
+    def until_answered(self) -> None:
+        while not self.scrape():
+            time.sleep(0.1)
+
+    def until_equal(self, truth: Mapping[Series, float], *, patience: float) -> float:
+        """Seconds until the totals are the truth; gives up after `patience` seconds."""
+        began = time.monotonic()
+        while time.monotonic() < began + patience:
+            if self.scrape() and not any(
+                off(truth, self.totals, series) for series in truth.keys() | self.totals.keys()
+            ):
+                break
+            time.sleep(SCRAPE_INTERVAL_SECONDS)
+        return time.monotonic() - began
+
+
+def live(
+    simulator: Simulator, exporter: Exporter, watch: Watch, *, count: int, kill_every: float, chance: random.Random
+) -> None:
+    """Scrape until the last of `count` tasks has ended, and kill the exporter at random moments meanwhile."""
+    end_of_life = time.monotonic() + chance.expovariate(1 / kill_every)
+    next_scrape = time.monotonic()
+    while not over(simulator, count):
+        now = time.monotonic()
+        if now >= end_of_life:
+            exporter.kill()
+            exporter.start()
+            end_of_life = now + chance.expovariate(1 / kill_every)
+        if now >= next_scrape:
+            watch.scrape()
+            next_scrape = now + SCRAPE_INTERVAL_SECONDS
+            progress(simulator, exporter, watch)
+        time.sleep(max(0.0, min(end_of_life, next_scrape) - time.monotonic()))
+
+
+def over(simulator: Simulator, count: int) -> bool:
+    """All `count` tasks have arrived and ended."""
+    with simulator.world.lock:
+        now = simulator.world.advance()
+        return len(simulator.world.tasks) >= count and all(task.ends <= now for task in simulator.world.tasks)
+
+
+def totals(simulator: Simulator) -> dict[Series, float]:
+    """The totals that follow from the simulator's truth."""
+    found: dict[Series, float] = defaultdict(float)
+
+    def observe(name: str, labels: tuple[str, ...], value: float) -> None:
+        found[f"{name}_sum", labels] += value
+        found[f"{name}_count", labels] += 1
+
+    for task in requests.get(f"{simulator.url}/simulator/truth", timeout=60).json()["tasks"]:
+        found["vod_transcode_tasks_finished_total", (task["status"], task["trigger"] or "unknown")] += 1
+        observe("vod_transcode_task_duration_seconds", (), task["completed"] - task["created"])
+        for job in task["jobs"]:
+            definition = job["definition"]
+            found["vod_transcode_jobs_finished_total", (definition, job["status"])] += 1
+            observe("vod_transcode_job_duration_seconds", (definition,), job["completed"] - job["created"])
+            if job["status"] == "TranscodeFail":
+                found["vod_transcode_job_failures_total", (definition, job["error_code"])] += 1
+            if output := job["output"]:
+                observe("vod_transcode_output_bitrate_bits_per_second", (definition,), output["bitrate"])
+                observe("vod_transcode_output_size_bytes", (definition,), output["size"])
+                found["vod_transcode_output_duration_seconds_total", (definition,)] += output["duration"]
+    return dict(found)
+
+
+def off(truth: Mapping[Series, float], shown: Mapping[Series, float], series: Series) -> bool:
+    """Counts and sums of whole numbers: equal means equal."""
+    return truth.get(series, 0.0) != shown.get(series, 0.0)
+
+
+def progress(simulator: Simulator, exporter: Exporter, watch: Watch) -> None:
+    counted = sum(value for (name, _), value in watch.totals.items() if name == "vod_transcode_jobs_finished_total")
+    line = f"{len(simulator.world.tasks)} tasks arrived, {counted:.0f} jobs counted, {exporter.starts - 1} kills"
+    print(line, end="\r" if sys.stderr.isatty() else "\n", file=sys.stderr, flush=True)
+
+
+def report(truth: Mapping[Series, float], shown: Mapping[Series, float]) -> None:
+    """The truth beside what is shown, summed over labels, and each series that differs."""
+    print(f"{'':<62}{'truth':>18}{'exposed':>18}{'difference':>12}")
+    for name in sorted({name for name, _ in truth.keys() | shown.keys()}):
+        sums = [sum(value for (one, _), value in side.items() if one == name) for side in (truth, shown)]
+        print(f"{name:<62}{sums[0]:>18,.0f}{sums[1]:>18,.0f}{sums[1] - sums[0]:>12,.0f}")
+    for series in sorted(truth.keys() | shown.keys()):
+        if off(truth, shown, series):
+            print(f"  {series}: truth {truth.get(series, 0.0):,.0f}, exposed {shown.get(series, 0.0):,.0f}")
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--tasks", type=int, default=6000, help="how many tasks arrive; a task has four jobs (6000)")
+    parser.add_argument("--speed", type=float, default=125.0, help="how many times faster than real time (125)")
+    parser.add_argument("--rate", type=float, default=100.0, help="calls a second of each operation (100)")
+    parser.add_argument("--quota", type=float, default=120.0, help="calls a second that the simulator allows (120)")
+    parser.add_argument("--kill-every", type=float, default=8.0, help="seconds between kills, on average (8)")
+    parser.add_argument("--patience", type=float, default=300.0, help="seconds to wait for the last totals (300)")
+    parser.add_argument("--seed", type=int, default=1)
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
