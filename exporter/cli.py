@@ -57,6 +57,7 @@ def _complain(*lines: str) -> None:
 
 def _run(args: argparse.Namespace) -> int:
     settings = _settings(args)
+    listener = listen(args.web_listen_address)
     telemetry = Telemetry()
     store = wiring.store(settings.state)
     scraper = wiring.scraper(settings, telemetry, store)
@@ -67,7 +68,6 @@ def _run(args: argparse.Namespace) -> int:
         offset=settings.scrape.offset,
         telemetry_path=args.web_telemetry_path,
     )
-    listener = listen(args.web_listen_address)
     server = Server(interface.app(), listener, timeout=settings.scrape.timeout)
     with _signals(server.stop):
         _log.info("listening", extra={"address": name(listener), "version": __version__})
@@ -105,9 +105,8 @@ Simulating VOD at {url}, access key simulator, secret simulator. For the exporte
     - name: simulated
       endpoint: {url}
       credentials: {{access_key_id: simulator, access_key_secret: simulator}}
-      track: {{tasks: [ID]}}
 
-{url}/simulator/truth tells the ids, {url}/ all that it serves. Ctrl-C ends it.
+{url}/simulator/truth tells what is true, {url}/ all that it serves. Ctrl-C ends it.
 """
 
 

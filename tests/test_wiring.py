@@ -12,6 +12,7 @@ from exporter import config, wiring
 from exporter.deadline import Deadline
 from exporter.metrics.telemetry import Telemetry
 from exporter.simulator.server import Simulator
+from exporter.tracking.store import MemoryStore
 from exporter.vod.credentials import KeyFiles, ProviderChain, StaticKeys
 
 
@@ -47,13 +48,14 @@ def test_accounts_are_scraped_at_their_endpoints_for_their_tasks(
         tmp_path,
         "accounts:\n"
         + "".join(
-            f"  - name: {name}\n    endpoint: {simulator.url}\n    track: {{tasks: ['{task_id}']}}\n"
+            f"  - name: {name}\n    endpoint: {simulator.url}\n"
+            f"    track: {{tasks: ['{task_id}'], discovery: {{enabled: false}}}}\n"
             "    credentials: {access_key_id: simulator, access_key_secret: simulator}\n"
             for name, simulator, task_id in zip(("one", "two"), (first, second), ids, strict=True)
         ),
     )
     telemetry = Telemetry()
-    with contextlib.closing(wiring.scraper(settings, telemetry)) as scraper:
+    with contextlib.closing(wiring.scraper(settings, telemetry, MemoryStore())) as scraper:
         accounts = scraper.scrape(Deadline.after(20)).accounts
     assert [(one.name, one.up, one.endpoint) for one in accounts] == [
         ("one", True, first.url),
@@ -70,9 +72,10 @@ def test_settings_of_series_reach_the_ledger(tmp_path: Path, simulators: Callabl
     task = max(simulator.world.tasks, key=lambda task: len(task.jobs))
     settings = load(
         tmp_path,
-        f"accounts: [{{name: a, endpoint: '{simulator.url}', track: {{tasks: ['{task.id}']}},"
+        f"accounts: [{{name: a, endpoint: '{simulator.url}',"
+        f" track: {{tasks: ['{task.id}'], discovery: {{enabled: false}}}},"
         " credentials: {access_key_id: simulator, access_key_secret: simulator}}]\nseries: {max_jobs: 1}\n",
     )
-    with contextlib.closing(wiring.scraper(settings, Telemetry())) as scraper:
+    with contextlib.closing(wiring.scraper(settings, Telemetry(), MemoryStore())) as scraper:
         view = scraper.scrape(Deadline.after(20)).accounts[0].view
     assert (len(view.jobs), view.truncated_jobs) == (1, len(task.jobs) - 1)

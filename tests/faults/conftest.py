@@ -29,7 +29,7 @@ class ExporterProcess:
         flags = [f"--config.file={folder / 'exporter.yml'}", "--web.listen-address=127.0.0.1:0", *arguments]
         with self._log.open("w") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "exporter", *flags], stdout=subprocess.DEVNULL, stderr=log
+                [sys.executable, "-m", "exporter", *flags], stdout=subprocess.DEVNULL, stderr=log, cwd=folder
             )
         self._clients: list[socket.socket] = []
         self.port = self._listening()

@@ -14,6 +14,7 @@ from exporter.metrics.telemetry import Telemetry
 from exporter.secret import SecretText
 from exporter.simulator.server import Simulator
 from exporter.snapshot import AccountSnapshot
+from exporter.tracking.store import MemoryStore
 
 TASKS = 60
 RATE = 10.0
@@ -31,11 +32,11 @@ def test_sixty_tasks_at_ten_calls_a_second_of_200_ms_within_5_s(simulators: Call
         endpoint=simulator.url,
         credentials=keys,
         requests_per_second=RATE,
-        track=config.Track(tasks=tracked),
+        track=config.Track(tasks=tracked, discovery=config.Discovery(enabled=False)),
     )
     settings = config.Settings(accounts=(account,), scrape=config.ScrapeSettings(min_interval=0.0))
     began = time.monotonic()
-    with closing(wiring.scraper(settings, Telemetry())) as scraper:
+    with closing(wiring.scraper(settings, Telemetry(), MemoryStore())) as scraper:
 
         def scrape() -> tuple[AccountSnapshot, float, int]:
             """What it answers, the seconds it took and the calls it made."""

@@ -21,6 +21,7 @@ from exporter.secret import SecretText
 from exporter.simulator.faults import Fault
 from exporter.simulator.server import Simulator
 from exporter.snapshot import AccountSnapshot, Snapshot
+from exporter.tracking.store import MemoryStore
 
 KEYS = config.AccountKeys(access_key_id=SecretText("simulator"), access_key_secret=SecretText("simulator"))
 NOWHERE = "http://127.0.0.1:9"  # the discard port, where nothing listens
@@ -28,7 +29,11 @@ NOWHERE = "http://127.0.0.1:9"  # the discard port, where nothing listens
 
 def tracking(name: str, url: str, tasks: Sequence[str], *, rate: float = 100.0) -> config.Account:
     return config.Account(
-        name=name, endpoint=url, credentials=KEYS, requests_per_second=rate, track=config.Track(tasks=tuple(tasks))
+        name=name,
+        endpoint=url,
+        credentials=KEYS,
+        requests_per_second=rate,
+        track=config.Track(tasks=tuple(tasks), discovery=config.Discovery(enabled=False)),
     )
 
 
@@ -58,7 +63,7 @@ def start() -> Iterator[Start]:
         def made(*accounts: config.Account, min_interval: float = 0.0) -> Scraper:
             settings = config.Settings(accounts=accounts)
             telemetry = Telemetry()
-            parts = [wiring.account(one, settings, telemetry, wiring.ledger(one, settings.series)) for one in accounts]
+            parts = [wiring.account(one, settings, telemetry, MemoryStore()) for one in accounts]
             return stack.enter_context(closing(Scraper(parts, min_interval=min_interval)))
 
         yield made
