@@ -68,7 +68,7 @@ def _matching(pattern: str, text: str) -> PlainValidator:
 
 _NAME = r"(?!\.{1,2}$)[A-Za-z0-9_.-]{1,64}"
 _REGION = r"(?=.{4,40}$)[a-z]{2}(?:-[a-z0-9]+)+"
-_ID = r"[A-Za-z0-9_-]{1,128}"
+ID_PATTERN = r"[A-Za-z0-9_-]{1,128}"
 
 Name = Annotated[
     str,
@@ -80,12 +80,12 @@ Region = Annotated[
 ]
 Id = Annotated[
     str,
-    _matching(_ID, "is not an id; use 1 to 128 letters, digits, `_` and `-`, as VOD shows it"),
-    WithJsonSchema(_text(_ID)),
+    _matching(ID_PATTERN, "is not an id; use 1 to 128 letters, digits, `_` and `-`, as VOD shows it"),
+    WithJsonSchema(_text(ID_PATTERN)),
 ]
 Ids = Annotated[
     tuple[Id, ...],
-    WithJsonSchema({"type": "array", "items": _text(_ID), "uniqueItems": True}),
+    WithJsonSchema({"type": "array", "items": _text(ID_PATTERN), "uniqueItems": True}),
 ]
 
 

@@ -125,16 +125,22 @@ def read(path: Path, *, environ: Mapping[str, str], hidden: Callable[[KeyPath], 
     return parse(text, environ=environ, hidden=hidden)
 
 
-def parse(text: str, *, environ: Mapping[str, str], hidden: Callable[[KeyPath], bool]) -> Source:
-    """`text` as data, with `${NAME}` in values replaced from `environ` and `$$` by a dollar sign.
+def parse(
+    text: str,
+    *,
+    environ: Mapping[str, str] | None,
+    hidden: Callable[[KeyPath], bool],
+    needs: str = "it needs at least `accounts`",
+) -> Source:
+    """`text` as data, with `${NAME}` in values replaced from `environ` and `$$` by a dollar sign; None: as they stand.
 
-    Values of the paths for which `hidden` is true do not appear in faults.
+    Values of the paths for which `hidden` is true do not appear in faults. `needs` is the remedy for an empty file.
     """
     odd = Reader.NON_PRINTABLE.search(text)
     if odd:
         line = text.count("\n", 0, odd.start()) + 1
         return _failed(f"holds the control character U+{ord(odd[0]):04X} here; remove it", line)
-    return _Builder(text, environ, hidden).build()
+    return _Builder(text, environ, hidden, needs).build()
 
 
 def _failed(text: str, line: int = 1) -> Source:
@@ -146,10 +152,13 @@ class _Stop(Exception):
 
 
 class _Builder:
-    def __init__(self, text: str, environ: Mapping[str, str], hidden: Callable[[KeyPath], bool]) -> None:
+    def __init__(
+        self, text: str, environ: Mapping[str, str] | None, hidden: Callable[[KeyPath], bool], needs: str
+    ) -> None:
         self._loader = yaml.SafeLoader(text)
         self._environ = environ
         self._hidden = hidden
+        self._needs = needs
         self._lines: dict[KeyPath, int] = {}
         self._faults: list[Fault] = []
         self._broken: set[KeyPath] = set()
@@ -167,7 +176,7 @@ class _Builder:
         self._next()  # the start of the stream
         start = self._next()
         if isinstance(start, StreamEndEvent):
-            self._fault(1, (), "is empty; it needs at least `accounts`")
+            self._fault(1, (), f"is empty; {self._needs}")
             raise _Stop
         first = self._next()
         self._lines[()] = _line(first)
@@ -282,9 +291,11 @@ class _Builder:
             if surprise:
                 subject = "the value" if self._hidden(path) or not text else text[:_SHOWN]
                 return self._fault(_line(event), path, f"{subject} {surprise}")
-        return self._expand(text, _line(event), path) if "$" in text else text
+        if self._environ is None or "$" not in text:
+            return text
+        return self._expand(text, _line(event), path, self._environ)
 
-    def _expand(self, text: str, line: int, path: KeyPath) -> object:
+    def _expand(self, text: str, line: int, path: KeyPath, environ: Mapping[str, str]) -> object:
         problems: list[str] = []
 
         def replace(match: re.Match[str]) -> str:
@@ -292,12 +303,12 @@ class _Builder:
                 return "$"
             if not match[2] or not _NAME.fullmatch(match[1]):
                 problems.append("`${` begins no ${NAME}; write ${NAME}, or $${ for plain text")
-            elif match[1] not in self._environ:
+            elif match[1] not in environ:
                 problems.append(f"the environment variable {match[1]} is not set; set it, or write $${{ for plain text")
-            elif not self._environ[match[1]]:
+            elif not environ[match[1]]:
                 problems.append(f"the environment variable {match[1]} is empty; give it a value")
             else:
-                return self._environ[match[1]]
+                return environ[match[1]]
             return ""
 
         expanded = Expanded(_REFERENCE.sub(replace, text))

@@ -1,0 +1,247 @@
+"""Files that list tasks and videos, found by patterns and read again when they change.
+
+A file is a list of task ids, or a mapping with lists of ids under `tasks` and `videos`: JSON where its name ends in
+`.json`, else YAML, as strict as the configuration. Reading YAML takes a hundred times longer, so its size is bounded
+lower. What a file holds is never shown: a pattern may match one that holds keys.
+"""
+
+from __future__ import annotations
+
+import glob
+import json
+import logging
+import os
+import re
+import stat
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from exporter.config import yaml_source
+from exporter.config.fields import ID_PATTERN
+from exporter.tracking.ledger import Ledger
+from exporter.tracking.sources import FILES
+from exporter.tracking.videos import Videos
+
+_log = logging.getLogger(__name__)
+
+MAX_BYTES = 16 << 20
+MAX_YAML_BYTES = yaml_source.MAX_BYTES
+_TICK_SECONDS = 1.0  # the coarsest clock of a file system in use
+
+_ID = re.compile(ID_PATTERN)
+_SHAPE = "is not a list of ids, nor a mapping with `tasks` and `videos`; write one of these"
+_KEYS = ("tasks", "videos")
+_JSON_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{},:]|[^\s\[\]{},:"]+')
+
+
+@dataclass(frozen=True, slots=True)
+class _Ids:
+    tasks: tuple[str, ...] = ()
+    videos: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class _File:
+    """`ids` are those of its last good content, `state` is what it looked like when it was read last."""
+
+    ids: _Ids = field(default_factory=_Ids)
+    named: bool = False
+    state: object = None
+    fault: object = None
+
+
+class _BrokenError(Exception):
+    """What is wrong with a file, and on which line; shows nothing of what it holds."""
+
+    def __init__(self, text: str, line: int = 1) -> None:
+        super().__init__(text)
+        self.line = line
+
+
+class Files:
+    """The ids in all files that match `patterns`, for one account.
+
+    A file that is broken keeps the ids of its last good content, one that disappears names nothing any longer; either
+    is told in one line of the log, and so is a file that is well again. `clock` gives Unix seconds. Not safe to use
+    from several threads at a time.
+    """
+
+    def __init__(self, patterns: Iterable[str], *, account: str = "", clock: Callable[[], float] = time.time) -> None:
+        self._patterns = tuple(patterns)
+        self._account = account
+        self._clock = clock
+        self._files: dict[str, _File] = {}
+
+    def name(self, ledger: Ledger, videos: Videos) -> None:
+        """Name what is new in the files since the last time. The ledger and the videos must be those of that time."""
+        found = {path for pattern in self._patterns for path in glob.iglob(pattern, recursive=True)}  # noqa: PTH207
+        gone = [path for path in sorted(found | self._files.keys()) if not self._look(path)]
+        for path, file in self._files.items():
+            if path not in gone and not file.named:
+                _name(path, file.ids, ledger, videos)
+                file.named = True
+        for path in gone:  # last, so that what has moved to another file is named all the time
+            if path in self._files:
+                _name(path, _Ids(), ledger, videos)
+                del self._files[path]
+                _log.info("file of ids is gone, its ids are named no longer", extra=self._about(path))
+
+    def _look(self, path: str) -> bool:
+        """Read the file if it has changed. False where there is no file."""
+        # Known files are looked for by name, because patterns pass over folders that cannot be read.
+        try:
+            status = os.stat(path)  # noqa: PTH116 - one call for each file and refresh; Path adds nothing
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+        except OSError as error:
+            self._unreadable(path, error)
+            return True
+        if not stat.S_ISREG(status.st_mode):
+            return False
+        file = self._files.setdefault(path, _File())
+        state = (status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_ino, status.st_dev)
+        if state != file.state:
+            self._read(path, file, state)
+            # One written just now may be written once more within a tick of the file system's clock.
+            if file.state is not None and 0 <= self._clock() - status.st_mtime < _TICK_SECONDS:
+                file.state = None
+        return True
+
+    def _read(self, path: str, file: _File, state: object) -> None:
+        try:
+            ids = _read(path)
+        except OSError as error:
+            self._unreadable(path, error)
+            return
+        except _BrokenError as error:
+            self._tell(path, file, (state, error.line, str(error)), line=error.line, error=str(error))
+        else:
+            if file.fault is not None:
+                _log.info("file of ids is well again", extra=self._about(path))
+                file.fault = None
+            if ids != file.ids:
+                file.ids, file.named = ids, False
+        file.state = state
+
+    def _unreadable(self, path: str, error: OSError) -> None:
+        file = self._files.setdefault(path, _File())
+        file.state = None  # tried again each time
+        text = f"cannot be read ({error.strerror}); make it readable by the exporter"
+        self._tell(path, file, text, line=1, error=text)
+
+    def _tell(self, path: str, file: _File, fault: object, **extra: object) -> None:
+        if fault != file.fault:
+            file.fault = fault
+            _log.warning("file of ids is broken, its last good ids stay named", extra=self._about(path) | extra)
+
+    def _about(self, path: str) -> dict[str, object]:
+        return {"account": self._account, "file": path}
+
+
+def _name(path: str, ids: _Ids, ledger: Ledger, videos: Videos) -> None:
+    ledger.name(f"file {path}", ids.tasks, source=FILES)
+    videos.name(f"file {path}", ids.videos, source=FILES)
+
+
+def _read(path: str) -> _Ids:
+    """The ids in the file; raises `OSError` and `_BrokenError`."""
+    is_json = path.endswith(".json")
+    limit = MAX_BYTES if is_json else MAX_YAML_BYTES
+    with Path(path).open("rb") as file:
+        raw = file.read(limit + 1)
+    if len(raw) > limit:
+        remedy = "split it" if is_json else "write it as JSON, to a file whose name ends in .json"
+        raise _BrokenError(f"is larger than {limit >> 20} MiB; {remedy}")
+    try:
+        text = raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = raw.count(b"\n", 0, error.start) + 1
+        raise _BrokenError("is not UTF-8 here; save the file as UTF-8", line) from None
+    return _from_json(text) if is_json else _from_yaml(text)
+
+
+def _from_yaml(text: str) -> _Ids:
+    source = yaml_source.parse(text, environ=None, hidden=lambda _: True, needs="write [] to name nothing")
+    if source.faults:
+        first = min(source.faults, key=lambda fault: fault.line)
+        raise _BrokenError(first.text, first.line)
+    return _ids(source.data, source.lines.__getitem__)
+
+
+def _from_json(text: str) -> _Ids:
+    if not text.strip():
+        raise _BrokenError("is empty; write [] to name nothing")
+    try:
+        # The value of a number does not matter, and may have too many digits.
+        data = json.loads(text, object_pairs_hook=_Mapping, parse_int=len, parse_float=len)
+    except json.JSONDecodeError as error:
+        raise _BrokenError("is not JSON here; check quotes, commas and brackets", error.lineno) from None
+    except RecursionError:
+        raise _BrokenError(_SHAPE) from None
+    if isinstance(data, _Mapping) and data.repeated is not None:
+        raise _BrokenError("a key is given twice; keep one", _json_line(text, (data.repeated,), nth=2))
+    return _ids(data, lambda path: _json_line(text, path))
+
+
+class _Mapping(dict[str, object]):
+    """A mapping of JSON that knows of a key given twice."""
+
+    def __init__(self, pairs: list[tuple[str, object]]) -> None:
+        super().__init__(pairs)
+        counts = Counter(key for key, _ in pairs)
+        self.repeated = next((key for key, count in counts.items() if count > 1), None)
+
+
+def _ids(data: object, line: Callable[[yaml_source.KeyPath], int]) -> _Ids:
+    """`line` tells on which line of the file a key or an item is."""
+    if isinstance(data, list):
+        return _Ids(tasks=_checked(data, (), line))
+    if not isinstance(data, dict):
+        raise _BrokenError(_SHAPE)
+    for key, value in data.items():
+        if key not in _KEYS:
+            raise _BrokenError("a key is neither `tasks` nor `videos`; remove it", line((key,)))
+        if not isinstance(value, list):
+            raise _BrokenError(f"{key}: is not a list; write one of ids", line((key,)))
+    return _Ids(**{key: _checked(value, (key,), line) for key, value in data.items()})
+
+
+def _checked(
+    items: list[object], path: yaml_source.KeyPath, line: Callable[[yaml_source.KeyPath], int]
+) -> tuple[str, ...]:
+    ids: list[str] = []
+    for index, item in enumerate(items):
+        if not isinstance(item, str) or not _ID.fullmatch(item):
+            number = isinstance(item, (int, float)) and not isinstance(item, bool)
+            text = (
+                "is a number; quote it"
+                if number
+                else ("is not an id; use 1 to 128 letters, digits, `_` and `-`, as VOD shows it")
+            )
+            raise _BrokenError(f"{''.join(map(str, path))}[{index}]: {text}", line((*path, index)))
+        ids.append(item)
+    return tuple(ids)
+
+
+def _json_line(text: str, wanted: yaml_source.KeyPath, *, nth: int = 1) -> int:
+    """The line of a key, or of an item in a list, in valid JSON: where it is for the `nth` time."""
+    path: list[str | int | None] = []  # None: a key is next
+    for token in _JSON_TOKEN.finditer(text):
+        if token[0] in "]}":
+            path.pop()
+        elif token[0] == ",":
+            path[-1] = path[-1] + 1 if isinstance(path[-1], int) else None
+        elif token[0] != ":":
+            is_key = bool(path) and path[-1] is None
+            if is_key:
+                path[-1] = json.loads(token[0])
+            if tuple(path) == wanted and (is_key or isinstance(wanted[-1], int)):
+                nth -= 1
+            if not nth:
+                return text.count("\n", 0, token.start()) + 1
+            if token[0] in "[{":
+                path.append(0 if token[0] == "[" else None)
+    raise AssertionError("no such path")
