@@ -79,13 +79,16 @@ class Videos:
                     video.transcoding, video.hinted = False, True
 
     def due(self) -> tuple[str, ...]:
-        """The videos to ask about: those of which something was heard, then those asked longest ago."""
+        """The videos to ask about: those of which something was heard, then the others, those asked longest ago first.
+
+        Of those never asked, as all are after a start, the newest come first: what runs now is mostly theirs.
+        """
         with self._lock:
             now = self._clock()
             named = frozenset().union(*self._named.values())
             self._forget(now, named)
             waiting = [
-                (not video.hinted, video.asked, video_id)
+                (not video.hinted, video.asked, -video.since, video_id)
                 for video_id, video in self._videos.items()
                 if video.hinted or not 0 <= now - video.listed < self._pause(video, now, video_id in named)
             ]

@@ -128,6 +128,13 @@ def test_a_hint_comes_before_all_others(videos: Videos) -> None:
     assert videos.due()[0] == "z"
 
 
+def test_of_those_never_asked_the_newest_comes_first(videos: Videos) -> None:
+    for age in (300, 100, 200):
+        videos.found(f"{age}", created=NOW - age, transcoding=False, source="discovery")
+
+    assert videos.due() == ("100", "200", "300")
+
+
 def test_a_found_video_is_forgotten_after_the_lookback(videos: Videos, clock: Clock) -> None:
     videos.found("v", created=NOW, transcoding=False, source="discovery")
     videos.listed("v")
