@@ -33,9 +33,10 @@ class Health:
         self.state = State()
 
     def success(self) -> None:
-        """A call was answered."""
+        """A call was answered. Before the first refresh is over, that is all there is to judge by."""
         with self._lock:
-            self.state = replace(self.state, last_success=self._clock())
+            up = True if self.state.up is None else self.state.up
+            self.state = replace(self.state, last_success=self._clock(), up=up)
 
     def failure(self, error: VodError) -> None:
         """A call failed."""

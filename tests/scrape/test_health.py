@@ -23,7 +23,19 @@ def test_the_last_success_and_the_last_error_are_told_with_their_times() -> None
     health.failure(DOWN)
     health.success()
 
-    assert health.state == State(None, last_success=3.0, last_error="no connection", last_error_at=2.0)
+    assert health.state == State(True, last_success=3.0, last_error="no connection", last_error_at=2.0)
+
+
+def test_in_a_long_first_refresh_an_answer_says_up_and_afterwards_only_the_end_of_a_refresh_does() -> None:
+    health = Health("prod")
+    health.failure(DOWN)
+    before = health.state.up
+    health.success()
+    during = health.state.up
+    health.judge(up=False)
+    health.success()
+
+    assert (before, during, health.state.up) == (None, True, False)
 
 
 def test_down_and_up_again_are_each_logged_once(caplog: pytest.LogCaptureFixture) -> None:
