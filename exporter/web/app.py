@@ -1,15 +1,16 @@
-"""The HTTP interface: metrics, status page, health."""
+"""The HTTP interface: metrics, status page, health, registration API, event callback."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
-from starlette.routing import Route
+from starlette.routing import Match, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from exporter.deadline import Deadline, scrape_timeout
@@ -17,15 +18,25 @@ from exporter.metrics.collector import TranscodeCollector
 from exporter.metrics.exposition import Together, accepts_gzip, choose_format, compress
 from exporter.metrics.telemetry import Telemetry
 from exporter.scrape.scraper import Scraper
+from exporter.secret import SecretText
+from exporter.web import api, openapi
+from exporter.web.callback import Callback, Callbacks
 from exporter.web.pages import CONTENT_SECURITY_POLICY, status_page
 
 SCRAPES_AT_ONCE = 20
 MAX_HEADERS = 100
 RETRY_AFTER_SECONDS = 1
 
+_FOR_PROGRAMS = ("/api/", "/callback/")  # which read JSON
+
 
 class Interface:
-    """Answers requests from `scraper`. `timeout` and `offset` are in seconds, as `scrape` in the configuration."""
+    """Answers requests from `scraper`. `timeout` and `offset` are in seconds, as `scrape` in the configuration.
+
+    `api_token` reads the token of the API, for each request; without it, or where it returns None, the API answers 403.
+    `callbacks` are the event callbacks by the names of their accounts. Where a key cannot be read its callable raises
+    `ValueError`, and nobody is let in. `clock` gives Unix seconds.
+    """
 
     def __init__(
         self,
@@ -35,6 +46,9 @@ class Interface:
         timeout: float,
         offset: float,
         telemetry_path: str = "/metrics",
+        api_token: Callable[[], SecretText | None] | None = None,
+        callbacks: Mapping[str, Callback] | None = None,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self._scraper = scraper
         self._telemetry = telemetry
@@ -42,16 +56,21 @@ class Interface:
         self._offset = offset
         self._telemetry_path = telemetry_path
         self._scrapes = 0
-        self._pages = {
+        pages = {
             "/": self._status,
             telemetry_path: self._metrics,
             "/-/healthy": self._healthy,
             "/-/ready": self._ready,
+            "/api/v1/openapi.json": self._openapi,
         }
+        self._routes = [
+            *(Route(path, page) for path, page in pages.items()),
+            *api.Api(lambda: scraper.accounts, token=api_token).routes(),
+            *Callbacks(lambda: scraper.accounts, callbacks or {}, telemetry, clock=clock).routes(),
+        ]
 
     def app(self) -> ASGIApp:
-        routes = [Route(path, page) for path, page in self._pages.items()]
-        app = Starlette(routes=routes, exception_handlers={HTTPException: self._explained})
+        app = Starlette(routes=self._routes, exception_handlers={HTTPException: self._explained})
         app.router.redirect_slashes = False  # would send a client to whatever its Host header names
 
         async def bounded(scope: Scope, receive: Receive, send: Send) -> None:
@@ -94,10 +113,13 @@ class Interface:
     async def _ready(self, _: Request) -> Response:
         return PlainTextResponse("vod-transcode-exporter is ready.\n")
 
+    async def _openapi(self, _: Request) -> Response:
+        return api.answer(openapi.DOCUMENT)
+
     async def _explained(self, request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)  # noqa: S101 - registered for nothing else
         detail, headers = error.detail, dict(error.headers or {})
-        if error.status_code == 404:
+        if error.status_code == 404 and detail == "Not Found":
             detail = f"nothing is served here; / is the status page, {self._telemetry_path} has the metrics"
         elif error.status_code == 405:
             headers["Allow"] = ", ".join(sorted(headers["Allow"].split(", ")))
@@ -105,6 +127,8 @@ class Interface:
         return self._refusal(request.scope, error.status_code, detail, headers)
 
     def _refusal(self, scope: Scope, status: int, detail: str, headers: Mapping[str, str] | None = None) -> Response:
-        path = scope["path"] if scope["path"] in self._pages else "other"
-        self._telemetry.rejected(path=path, reason=str(status))
+        route = next((one.path for one in self._routes if one.matches(scope)[0] is not Match.NONE), "other")
+        self._telemetry.rejected(path=route, reason=str(status))
+        if scope["path"].startswith(_FOR_PROGRAMS):
+            return api.refusal(status, detail, headers)
         return PlainTextResponse(f"{detail}\n", status, headers)

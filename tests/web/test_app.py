@@ -19,8 +19,8 @@ from exporter.scrape.scraper import Scraper
 from exporter.snapshot import AccountSnapshot, Snapshot
 from exporter.web.app import MAX_HEADERS, SCRAPES_AT_ONCE
 
-ROUTES = ("/", "/metrics", "/-/healthy", "/-/ready")
-LATER = ("/probe", "/sd", "/api/v1/tasks", "/callback/prod", "/-/reload", "/debug", "/metrics/", "//metrics")
+ROUTES = ("/", "/metrics", "/-/healthy", "/-/ready", "/api/v1/openapi.json")
+LATER = ("/probe", "/sd", "/-/reload", "/debug", "/metrics/", "//metrics", "/callback", "/callback/", "/callback/a/b")
 
 
 class FakeScraper(Scraper):
@@ -92,6 +92,14 @@ def test_elsewhere_is_404_that_says_where_to_look(exporter: Any) -> None:
             answer = requests.request(method, exporter.url + path, timeout=10, allow_redirects=False)
             assert answer.status_code == 404, (method, path)
             assert "/metrics has the metrics" in answer.text
+
+
+def test_without_keys_the_api_and_the_callbacks_are_closed(exporter: Any) -> None:
+    """As they are where the configuration says nothing of them; programs that ask get JSON."""
+    got = requests.get(f"{exporter.url}/api/v1/tasks", headers={"Authorization": "Bearer "}, timeout=10)
+    assert (got.status_code, list(got.json())) == (403, ["error"])
+    got = requests.post(f"{exporter.url}/callback/prod", json={}, timeout=10)
+    assert (got.status_code, got.json()) == (404, {"error": "no account has this name"})
 
 
 def test_refusals_are_counted_by_route_and_reason(exporter: Any) -> None:
@@ -193,7 +201,7 @@ def test_a_bug_is_logged_once_and_told_without_details(
 
 
 def test_only_a_scrape_asks_vod(exporter: Any, scraper: FakeScraper) -> None:
-    for path in ("/", "/-/healthy", "/-/ready", "/nowhere"):
+    for path in ("/", "/-/healthy", "/-/ready", "/nowhere", "/api/v1/tasks", "/api/v1/openapi.json", "/callback/prod"):
         requests.get(exporter.url + path, timeout=10)
     assert scraper.times == []
     requests.get(f"{exporter.url}/metrics", timeout=10)
