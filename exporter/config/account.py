@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pydantic import ConfigDict, Field, ValidationInfo, field_validator
 
-from exporter.config import fields
+from exporter.config import amounts, fields
 from exporter.config.duration import format_duration
 from exporter.config.section import Section, duration, either, file_key, text_or_file
 from exporter.secret import SecretText
@@ -16,8 +16,8 @@ class Discovery(Section):
     """How videos that transcode are found; seconds."""
 
     enabled: fields.Switch = Field(default=True, description="find videos that transcode, and watch their tasks")
-    lookback: fields.Lookback = duration("24h", "how old a task may be to be found, and a video to be asked about")
-    interval: fields.Interval = duration("30s", "the same question again after this long, at the soonest")
+    lookback: amounts.Lookback = duration("24h", "how old a task may be to be found, and a video to be asked about")
+    interval: amounts.Interval = duration("30s", "the same question again after this long, at the soonest")
 
     @field_validator("interval")
     @classmethod
@@ -41,7 +41,7 @@ class Track(Section):
     videos: fields.Ids = Field(default=(), description="ids of videos whose transcode tasks are watched")
     files: fields.Patterns = Field(default=(), description="patterns of files that list ids, re-read when they change")
     discovery: Discovery = Field(default=Discovery(), description="finds videos that transcode")
-    give_up_after: fields.GiveUpAfter = duration(
+    give_up_after: amounts.GiveUpAfter = duration(
         "7d", "a task that nothing names is given up when it has not ended for so long"
     )
 
@@ -117,7 +117,7 @@ class Account(Section):
         validate_default=True,
     )
     credentials: AccountKeys | None = Field(default=None, description="keys; absent: the official provider chain")
-    requests_per_second: fields.Rate = Field(
+    requests_per_second: amounts.Rate = Field(
         default=10.0, description="calls a second of each operation; VOD allows 15, shared with your own applications"
     )
     track: Track = Field(default=Track(), description="what to watch")

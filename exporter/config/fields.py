@@ -10,22 +10,18 @@ import ipaddress
 import os
 import re
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, Field, PlainValidator, ValidationInfo, WithJsonSchema
+from pydantic import PlainValidator, ValidationInfo, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
-from exporter.config.duration import PATTERN as DURATION_PATTERN
-from exporter.config.duration import format_duration, parse_duration
 from exporter.config.yaml_source import Expanded
 from exporter.keyfile import key_text, read_key
 from exporter.secret import SecretText
 
 ENV_PATTERN = r"\$\{[A-Za-z_][A-Za-z0-9_]*\}"
 
-_NUMBER_TEXT = re.compile(r"-?[0-9]{1,15}(?:\.[0-9]{1,15})?")
 _ENDPOINT = re.compile(
     r"(https?)://([A-Za-z0-9_](?:[A-Za-z0-9._-]*[A-Za-z0-9_])?|\[[0-9A-Fa-f:.]+\])(?::([0-9]{1,5}))?/?"
 )
@@ -45,11 +41,11 @@ def refused(text: str, *, at_parent: bool = False) -> PydanticCustomError:
     return PydanticCustomError("at_parent" if at_parent else "sentence", "{text}", {"text": text})
 
 
-def _refused_value(text: str) -> PydanticCustomError:
+def refused_value(text: str) -> PydanticCustomError:
     return PydanticCustomError("value", "{text}", {"text": text})
 
 
-def _text(pattern: str) -> dict[str, Any]:
+def text_schema(pattern: str) -> dict[str, Any]:
     return {"type": "string", "pattern": f"^(?:{pattern})$|{ENV_PATTERN}"}
 
 
@@ -58,9 +54,9 @@ def _matching(pattern: str, text: str) -> PlainValidator:
 
     def check(value: object) -> str:
         if isinstance(value, (bool, int, float)):
-            raise _refused_value(f"is a {'boolean' if isinstance(value, bool) else 'number'} to YAML; quote it")
+            raise refused_value(f"is a {'boolean' if isinstance(value, bool) else 'number'} to YAML; quote it")
         if not isinstance(value, str) or not compiled.fullmatch(value):
-            raise _refused_value(text)
+            raise refused_value(text)
         return str(value)
 
     return PlainValidator(check)
@@ -73,19 +69,19 @@ ID_PATTERN = r"[A-Za-z0-9_-]{1,128}"
 Name = Annotated[
     str,
     _matching(_NAME, "is not an account name; use 1 to 64 letters, digits, `_`, `.` and `-`"),
-    WithJsonSchema(_text(_NAME)),
+    WithJsonSchema(text_schema(_NAME)),
 ]
 Region = Annotated[
-    str, _matching(_REGION, "is not a region id; write one such as cn-shanghai"), WithJsonSchema(_text(_REGION))
+    str, _matching(_REGION, "is not a region id; write one such as cn-shanghai"), WithJsonSchema(text_schema(_REGION))
 ]
 Id = Annotated[
     str,
     _matching(ID_PATTERN, "is not an id; use 1 to 128 letters, digits, `_` and `-`, as VOD shows it"),
-    WithJsonSchema(_text(ID_PATTERN)),
+    WithJsonSchema(text_schema(ID_PATTERN)),
 ]
 Ids = Annotated[
     tuple[Id, ...],
-    WithJsonSchema({"type": "array", "items": _text(ID_PATTERN), "uniqueItems": True}),
+    WithJsonSchema({"type": "array", "items": text_schema(ID_PATTERN), "uniqueItems": True}),
 ]
 
 
@@ -148,7 +144,7 @@ FilePath = Annotated[Path, PlainValidator(_path), _PATH_SCHEMA]
 
 def _pattern(value: object, info: ValidationInfo) -> str:
     if not isinstance(value, str) or not value or "\0" in value:
-        raise _refused_value("is not a pattern of files; write one such as tasks/*.yml, from this file's folder")
+        raise refused_value("is not a pattern of files; write one such as tasks/*.yml, from this file's folder")
     folder = glob.escape(str(info.context.folder)) if isinstance(info.context, FromFile) else ""
     return os.path.join(folder, value)  # noqa: PTH118 - a pattern, no path
 
@@ -228,7 +224,7 @@ def _switch(value: object) -> bool:
     if isinstance(value, Expanded) and value in ("true", "false"):
         return value == "true"
     if not isinstance(value, bool):
-        raise _refused_value("is not a boolean; write true or false, without quotes")
+        raise refused_value("is not a boolean; write true or false, without quotes")
     return value
 
 
@@ -236,128 +232,4 @@ Switch = Annotated[
     bool,
     PlainValidator(_switch),
     WithJsonSchema({"anyOf": [{"type": "boolean"}, {"type": "string", "pattern": ENV_PATTERN}]}),
-]
-
-
-def _number(value: object) -> int | float:
-    if isinstance(value, Expanded) and _NUMBER_TEXT.fullmatch(value):
-        return float(value) if "." in value else int(value)
-    if isinstance(value, str):
-        raise _refused_value("is text; write a number, without quotes")
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise _refused_value("is not a number; write a number")
-    return value
-
-
-def _rate(value: object) -> float:
-    number = _number(value)
-    if not 0 < number <= 100:
-        raise _refused_value(
-            "is out of range; write a number above 0 and at most 100 (VOD allows 15 calls a second of an operation, "
-            "shared by all that the account runs, unless your quota was raised)"
-        )
-    return float(number)
-
-
-Rate = Annotated[
-    float,
-    PlainValidator(_rate),
-    WithJsonSchema(
-        {
-            "anyOf": [
-                {"type": "number", "exclusiveMinimum": 0, "maximum": 100},
-                {"type": "string", "pattern": ENV_PATTERN},
-            ]
-        }
-    ),
-]
-
-
-def _whole(low: int, high: int) -> tuple[PlainValidator, WithJsonSchema]:
-    def check(value: object) -> int:
-        number = _number(value)
-        if not isinstance(number, int) or not low <= number <= high:
-            raise _refused_value(f"is out of range; write a whole number from {low} to {high}")
-        return number
-
-    number_schema = {"type": "integer", "minimum": low, "maximum": high}
-    return PlainValidator(check), WithJsonSchema({"anyOf": [number_schema, {"type": "string", "pattern": ENV_PATTERN}]})
-
-
-Concurrency = Annotated[int, *_whole(1, 64)]
-MaxJobs = Annotated[int, *_whole(1, 1_000_000)]
-
-
-def _seconds(value: object, info: ValidationInfo) -> float:
-    if isinstance(value, str):
-        try:
-            return parse_duration(value)
-        except ValueError:
-            raise _refused_value("is not a duration; write one such as 30s, 1m30s or 500ms") from None
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise _refused_value("is not a duration; write one such as 30s, 1m30s or 500ms")
-    if value and isinstance(info.context, FromFile):
-        hint = f"{value}s" if isinstance(value, int) else format_duration(abs(value))
-        raise _refused_value(f"has no unit; write {hint.lstrip('-')}")
-    return float(value)
-
-
-def _between(low: float, high: float) -> tuple[PlainValidator, WithJsonSchema]:
-    span = f"{format_duration(low)} to {format_duration(high)}"
-
-    def check(value: object, info: ValidationInfo) -> float:
-        seconds = _seconds(value, info)
-        if not low <= seconds <= high:
-            raise _refused_value(f"is out of range; write a duration from {span}")
-        return seconds
-
-    text = _text(DURATION_PATTERN)
-    return PlainValidator(check), WithJsonSchema({"anyOf": [text, {"const": 0}] if low == 0 else [text]})
-
-
-Timeout = Annotated[float, *_between(0.1, 300)]
-Offset = Annotated[float, *_between(0, 60)]
-MinInterval = Annotated[float, *_between(0, 3600)]
-Retention = Annotated[float, *_between(0, 30 * 86400)]
-Staleness = Annotated[float, *_between(0.1, 86400)]
-GiveUpAfter = Annotated[float, *_between(3600, 365 * 86400)]
-Lookback = Annotated[float, *_between(600, 30 * 86400)]
-Interval = Annotated[float, *_between(5, 3600)]
-
-MAX_BOUNDS = 50
-
-
-def _bounds(bounds: tuple[float, ...]) -> tuple[float, ...]:
-    if len(bounds) > MAX_BOUNDS:
-        raise refused(f"has {len(bounds)} bounds; keep at most {MAX_BOUNDS}")
-    for at, (lower, upper) in enumerate(pairwise(bounds), start=1):
-        if upper <= lower:
-            raise refused(f"[{at}] is not above [{at - 1}]; write each bound once, from the lowest to the highest")
-    return bounds
-
-
-def _bounds_schema(item: dict[str, Any]) -> WithJsonSchema:
-    return WithJsonSchema({"type": "array", "items": item, "minItems": 1, "maxItems": MAX_BOUNDS, "uniqueItems": True})
-
-
-def _amount(value: object) -> float:
-    number = _number(value)
-    if not 0 < number <= 1e15:
-        raise _refused_value("is out of range; write a number above 0")
-    return float(number)
-
-
-_BoundDuration = Annotated[float, *_between(0.001, 365 * 86400)]
-
-Durations = Annotated[
-    tuple[_BoundDuration, ...],
-    Field(min_length=1),
-    AfterValidator(_bounds),
-    _bounds_schema(_text(DURATION_PATTERN)),
-]
-Amounts = Annotated[
-    tuple[Annotated[float, PlainValidator(_amount)], ...],
-    Field(min_length=1),
-    AfterValidator(_bounds),
-    _bounds_schema({"anyOf": [{"type": "number", "exclusiveMinimum": 0}, {"type": "string", "pattern": ENV_PATTERN}]}),
 ]

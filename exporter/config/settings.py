@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
-from exporter.config import faults, fields, yaml_source
+from exporter.config import amounts, faults, fields, yaml_source
 from exporter.config.account import Account, AccountKeys, Callback, Discovery, Track
 from exporter.config.duration import format_duration
 from exporter.config.section import Section, duration, either, file_key, text_or_file
@@ -23,10 +23,12 @@ STATE_FILE = "vod-transcode-exporter.db"
 class ScrapeSettings(Section):
     """How a scrape spends its time; seconds."""
 
-    timeout: fields.Timeout = duration("10s", "the longest that a scrape may take, whatever Prometheus allows")
-    offset: fields.Offset = duration("500ms", "taken off the scrape timeout that Prometheus sends, for the way back")
-    min_interval: fields.MinInterval = duration("5s", "a scrape this soon after the last is answered without new calls")
-    concurrency: fields.Concurrency = Field(default=8, description="calls in flight at once, for each account")
+    timeout: amounts.Timeout = duration("10s", "the longest that a scrape may take, whatever Prometheus allows")
+    offset: amounts.Offset = duration("500ms", "taken off the scrape timeout that Prometheus sends, for the way back")
+    min_interval: amounts.MinInterval = duration(
+        "5s", "a scrape this soon after the last is answered without new calls"
+    )
+    concurrency: amounts.Concurrency = Field(default=8, description="calls in flight at once, for each account")
 
     @field_validator("offset")
     @classmethod
@@ -47,12 +49,12 @@ class Buckets(Section):
     The defaults are those of `exporter.tracking.totals.Buckets`.
     """
 
-    duration: fields.Durations = Field(
+    duration: amounts.Durations = Field(
         default=("10s", "30s", "1m", "2m", "5m", "10m", "20m", "30m", "1h", "2h", "4h", "12h"),
         description="bounds of how long jobs and tasks take",
         validate_default=True,
     )
-    bitrate: fields.Amounts = Field(
+    bitrate: amounts.Amounts = Field(
         default=(
             *(64_000, 128_000, 256_000, 512_000, 1_000_000, 1_500_000, 2_000_000, 3_000_000, 4_000_000, 6_000_000),
             *(8_000_000, 12_000_000, 20_000_000, 40_000_000),
@@ -60,7 +62,7 @@ class Buckets(Section):
         description="bounds of the bitrate of outputs, in bits per second",
         validate_default=True,
     )
-    size: fields.Amounts = Field(
+    size: amounts.Amounts = Field(
         default=(
             *(1_000_000, 5_000_000, 10_000_000, 25_000_000, 50_000_000, 100_000_000, 250_000_000, 500_000_000),
             *(1_000_000_000, 2_500_000_000, 5_000_000_000, 10_000_000_000),
@@ -74,9 +76,9 @@ class SeriesSettings(Section):
     """Which series are shown, and for how long; seconds."""
 
     per_job: fields.Switch = Field(default=True, description="series for each job, beside the aggregates")
-    max_jobs: fields.MaxJobs = Field(default=5000, description="jobs with series of their own, at most")
-    retention: fields.Retention = duration("15m", "how long a finished job keeps its series")
-    max_staleness: fields.Staleness = duration("5m", "a job not refreshed for so long loses its series")
+    max_jobs: amounts.MaxJobs = Field(default=5000, description="jobs with series of their own, at most")
+    retention: amounts.Retention = duration("15m", "how long a finished job keeps its series")
+    max_staleness: amounts.Staleness = duration("5m", "a job not refreshed for so long loses its series")
     buckets: Buckets = Field(default=Buckets(), description="bounds of the histograms")
 
 

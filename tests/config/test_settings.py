@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import json
 import re
 import shutil
@@ -36,6 +37,7 @@ from exporter.config.faults import hidden, translated
 from exporter.config.settings import SECTIONS
 from exporter.errors import ConfigError
 from exporter.secret import SecretText
+from exporter.tracking import totals
 
 ROOT = Path(__file__).parents[2]
 DATA = ROOT / "tests" / "data" / "config"
@@ -103,6 +105,11 @@ def test_the_committed_schema_is_current() -> None:
         *("unknown_key", "name_charset", "region_odd", "region_missing", "endpoint_path", "rate_zero", "id_digits"),
         *("duration_number", "duration_unit", "concurrency_range", "credentials_id_alone", "credentials_both_forms"),
         *("accounts_empty", "no_accounts", "id_twice", "section_without_keys", "per_job_text"),
+        *("files_text", "files_empty_item", "files_number", "discovery_switch", "discovery_unknown"),
+        *("callback_text", "callback_url_missing", "callback_url_odd", "callback_url_space", "callback_key_missing"),
+        *("callback_both_forms", "state_both", "state_neither", "state_path_empty", "state_memory_text"),
+        *("api_empty", "api_both_forms", "api_token_short", "api_token_number"),
+        *("buckets_empty", "buckets_many", "buckets_zero", "buckets_duration_unit", "buckets_size_text"),
     ],
 )
 def test_the_schema_refuses_what_an_editor_can_know(name: str) -> None:
@@ -117,13 +124,122 @@ def test_a_full_file_loads_into_seconds_and_absolute_paths() -> None:
     assert prod.credentials.access_key_secret_file == DATA / "key.txt"
     assert [type(source) for source in prod.credentials.sources[:2]] == [SecretText, type(DATA)]
     assert prod.credentials.sources[2] is None
-    assert prod.track == Track(tasks=("3d705f385b23438385a2bdd6c4e3a1b2", "0123"), videos=("a_b-C",))
+    assert prod.track == Track(
+        tasks=("3d705f385b23438385a2bdd6c4e3a1b2", "0123"),
+        videos=("a_b-C",),
+        files=(f"{DATA}/tasks/*.yml", "/srv/lists/**/[ab].json", f"{DATA}/../cn-beijing.yml"),
+        discovery=Discovery(enabled=False, lookback=7200.0, interval=60.0),
+        give_up_after=129600.0,
+    )
+    assert prod.callback
+    assert prod.callback.url == "https://exporter.example.com:8443/callback/prod?a=b%20c"
+    assert isinstance(prod.callback.source, SecretText)
+    assert prod.callback.source.get_secret_value() == "CANARYKEY"
+    assert intranet.callback
+    assert intranet.callback.source == DATA / "key.txt"
+    assert chain.callback is None
+    assert chain.track == Track()
     assert (prod.requests_per_second, intranet.requests_per_second) == (2.5, 10.0)
     assert (prod.url, intranet.url) == ("https://vod.cn-beijing.aliyuncs.com", "http://127.0.0.1:8080")
     assert chain.credentials is None
     assert chain.url == "https://vod.cn-shanghai.aliyuncs.com"  # cn-hangzhou
     assert loaded.scrape == ScrapeSettings(timeout=20.0, offset=0.0, min_interval=0.0, concurrency=4)
-    assert loaded.series == SeriesSettings(per_job=True, max_jobs=100, retention=5400.0, max_staleness=90.0)
+    buckets = Buckets(duration=(0.5, 60.0), bitrate=(2.5, 1000.0), size=(0.5,))
+    assert loaded.series == SeriesSettings(
+        per_job=True, max_jobs=100, retention=5400.0, max_staleness=90.0, buckets=buckets
+    )
+    assert loaded.state == State(path=DATA / ".." / "state" / "$x.db")
+    assert loaded.api
+    assert isinstance(loaded.api.source, SecretText)
+    assert loaded.api.source.get_secret_value() == "CANARY.CANARY=CANARY"
+
+
+def test_a_state_in_memory_has_no_path_and_a_token_may_be_in_a_file() -> None:
+    loaded = config.load(DATA / "state_memory.good.yml", environ={})
+    assert (loaded.state.path, loaded.state.memory) == (None, True)
+    assert loaded.api
+    assert loaded.api.source == DATA / "token.txt"
+
+
+def test_without_its_section_the_state_is_in_the_working_directory_and_the_api_is_off(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "etc").mkdir()
+    monkeypatch.chdir(tmp_path)
+    loaded = load(MINIMAL, tmp_path / "etc")
+    assert (loaded.state.path, loaded.state.memory) == (tmp_path / "vod-transcode-exporter.db", False)
+    assert loaded.api is None
+    assert loaded.accounts[0].callback is None
+
+
+def test_discovery_is_on_unless_switched_off(tmp_path: Path) -> None:
+    track = load(MINIMAL, tmp_path).accounts[0].track
+    assert track.discovery == Discovery(enabled=True, lookback=86400.0, interval=30.0)
+    assert (track.files, track.give_up_after) == ((), 604800.0)
+
+
+def test_the_buckets_are_by_default_those_of_the_totals() -> None:
+    """The configuration imports nothing of tracking: this keeps the two alike."""
+    for name in Buckets.model_fields:
+        assert getattr(Buckets(), name) == getattr(totals.Buckets(), name)
+
+
+def test_a_pattern_means_the_folder_of_the_file_even_where_that_is_named_like_a_pattern(tmp_path: Path) -> None:
+    folder = tmp_path / "[x]*"
+    folder.mkdir()
+    (folder / "a.yml").touch()
+    (pattern,) = load(MINIMAL + "    track: {files: ['*.y?l']}\n", folder).accounts[0].track.files
+    assert sorted(glob.glob(pattern)) == [f"{folder}/a.yml", f"{folder}/config.yml"]  # noqa: PTH207
+
+
+@pytest.mark.parametrize("count", [1, 50])
+def test_a_histogram_has_1_to_50_bounds(count: int, tmp_path: Path) -> None:
+    bounds = list(range(1, count + 1))
+    loaded = load(MINIMAL + f"series: {{buckets: {{size: {bounds}}}}}\n", tmp_path)
+    assert loaded.series.buckets.size == tuple(map(float, bounds))
+    assert loaded.series.buckets.bitrate == Buckets().bitrate
+
+
+@pytest.mark.parametrize(
+    ("lookback", "interval", "give_up", "seconds"),
+    [("10m", "5s", "1h", (600.0, 5.0, 3600.0)), ("30d", "1h", "365d", (2592000.0, 3600.0, 31536000.0))],
+)
+def test_the_ranges_include_their_ends(
+    lookback: str, interval: str, give_up: str, seconds: tuple[float, ...], tmp_path: Path
+) -> None:
+    text = f"    track: {{discovery: {{lookback: {lookback}, interval: {interval}}}, give_up_after: {give_up}}}\n"
+    track = load(MINIMAL + text, tmp_path).accounts[0].track
+    assert (track.discovery.lookback, track.discovery.interval, track.give_up_after) == seconds
+
+
+@pytest.mark.parametrize("value", [float("inf"), float("nan"), 0.0])
+def test_no_bound_is_infinite(value: float) -> None:
+    with pytest.raises(ValidationError):
+        Buckets(size=(1.0, value))
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        *("http://h", "https://h/", "https://h:1/callback/prod?x=%20&y=1#z", "HTTPS://H/", "https://u:p@h/", "//h/"),
+        *("https:///x", "https://h/a b", "https://h/\u00a0", "ftp://h/", "https://?x", "https://h/\u200b", ""),
+    ],
+)
+def test_a_callback_address_is_kept_to_the_letter_or_refused(url: str, tmp_path: Path) -> None:
+    good = url in ("http://h", "https://h/", "https://h:1/callback/prod?x=%20&y=1#z", "https://u:p@h/")
+    text = MINIMAL + f"    callback: {{url: {json.dumps(url)}, key: x}}\n"
+    if good:
+        callback = load(text, tmp_path).accounts[0].callback
+        assert callback
+        assert callback.url == url
+    else:
+        (fault,) = faults(text, tmp_path)
+        assert fault.startswith("4: accounts[0].callback.url: is not an address; ")
+
+
+def test_the_address_of_a_callback_is_not_shown_by_its_section() -> None:
+    callback = Callback(url="https://h/?token=CANARY", key=SecretText("CANARY"))
+    assert "CANARY" not in f"{callback} {callback!r}"
 
 
 def test_paths_start_at_the_folder_of_the_file_not_at_the_working_directory(
@@ -242,6 +358,16 @@ PLACES = [
     "    endpoint: https://{}@host\n",
     "    endpoint: https://host/?key={}\n",
     "    credentails:\n      access_key_secret: {}\n",
+    "    callback: {}\n",
+    "    callback:\n      url: {}\n",
+    "    callback:\n      url: https://h/\n      key: {}\n",
+    "    callback:\n      url: https://h/\n      key_file: {}\n",
+    "    callback:\n      url: https://h/\n      {}\n",
+    "api: {}\n",
+    "api:\n      token: {}\n",
+    "api:\n      token_file: {}\n",
+    "api:\n      {}\n",
+    "state:\n      redis: redis://{}@h\n",
 ]
 
 
