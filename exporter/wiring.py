@@ -9,6 +9,7 @@ from exporter.metrics.telemetry import Telemetry
 from exporter.scrape.refresh import Account
 from exporter.scrape.scraper import Scraper
 from exporter.tracking.discovery import Discovery
+from exporter.tracking.files import Files
 from exporter.tracking.ledger import Ledger
 from exporter.tracking.sources import Static
 from exporter.tracking.sqlite import SqliteStore
@@ -52,7 +53,7 @@ def account(one: config.Account, settings: config.Settings, telemetry: Telemetry
         client=client(one, connections=settings.scrape.concurrency, observer=recorder.called),
         ledger=Ledger(one.name, limits, store=store, buckets=buckets, dropped=recorder.dropped),
         videos=videos,
-        sources=[Static(tasks=one.track.tasks, videos=one.track.videos)],
+        sources=[Static(tasks=one.track.tasks, videos=one.track.videos), Files(one.track.files)],
         discovery=Discovery(videos, interval=found.interval, lookback=found.lookback) if found.enabled else None,
         recorder=recorder,
         concurrency=settings.scrape.concurrency,

@@ -26,8 +26,8 @@ _APPLICATION_ID = 0x564F4454  # "VODT": in the file's header, so that no other p
 _MIGRATIONS = (
     """
     CREATE TABLE accounts (name TEXT PRIMARY KEY, born REAL NOT NULL) WITHOUT ROWID;
-    CREATE TABLE tasks (account TEXT, id TEXT, record BLOB NOT NULL, PRIMARY KEY (account, id)) WITHOUT ROWID;
-    CREATE TABLE jobs (account TEXT, id TEXT, record BLOB NOT NULL, PRIMARY KEY (account, id)) WITHOUT ROWID;
+    CREATE TABLE tasks (account TEXT, id TEXT, record BLOB NOT NULL, PRIMARY KEY (account, id));
+    CREATE TABLE jobs (account TEXT, id TEXT, record BLOB NOT NULL, PRIMARY KEY (account, id));
     CREATE TABLE counters (account TEXT, name TEXT, labels TEXT, value REAL NOT NULL,
                            PRIMARY KEY (account, name, labels)) WITHOUT ROWID;
     CREATE TABLE histograms (account TEXT, name TEXT, labels TEXT, bounds TEXT NOT NULL, counts TEXT NOT NULL,
@@ -94,11 +94,11 @@ class SqliteStore:
         with self._transaction("cannot be written") as db:
             db.executemany(
                 "INSERT OR REPLACE INTO tasks VALUES (?, ?, ?)",
-                [(account, one.id, _tasks.dump_json(one)) for one in changes.tasks],
+                [(account, one.id, _tasks.dump_json(one, exclude_defaults=True)) for one in changes.tasks],
             )
             db.executemany(
                 "INSERT OR REPLACE INTO jobs VALUES (?, ?, ?)",
-                [(account, one.job.id, _jobs.dump_json(one)) for one in changes.jobs],
+                [(account, one.job.id, _jobs.dump_json(one, exclude_defaults=True)) for one in changes.jobs],
             )
             db.executemany("DELETE FROM tasks WHERE account = ? AND id = ?", _rows(account, changes.dropped_tasks))
             db.executemany("DELETE FROM jobs WHERE account = ? AND id = ?", _rows(account, changes.dropped_jobs))
