@@ -1,0 +1,170 @@
+"""The OpenAPI document is held to the API, and the API to the document."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, cast
+
+import pytest
+import requests
+import schemathesis
+from hypothesis import HealthCheck, settings
+from schemathesis.config import GenerationConfig, ProjectConfig, ProjectsConfig
+
+from exporter import __version__
+from exporter.errors import StateError
+from exporter.metrics.telemetry import Telemetry
+from exporter.scrape.refresh import Account
+from exporter.scrape.scraper import Scraper
+from exporter.secret import SecretText
+from exporter.tracking.ledger import Ledger
+from exporter.tracking.store import Changes, MemoryStore
+from exporter.tracking.videos import Videos
+from exporter.vod.client import Client
+from exporter.web import openapi
+from exporter.web.api import MAX_BODY_BYTES, Api
+from exporter.web.app import Interface
+
+PATH = "/api/v1/openapi.json"
+TASKS, TASK = "/api/v1/tasks", "/api/v1/tasks/{task_id}"
+BEARER = {"Authorization": "Bearer s3cret-token"}
+BOUNDED = settings(
+    derandomize=True, max_examples=40, deadline=None, database=None, suppress_health_check=list(HealthCheck)
+)
+
+
+def loaded(*modes: schemathesis.GenerationMode) -> Any:
+    generation = GenerationConfig(deterministic=True, modes=list(modes))
+    config = schemathesis.Config(projects=ProjectsConfig(default=ProjectConfig(generation=generation)))
+    return schemathesis.openapi.from_dict(copy.deepcopy(openapi.DOCUMENT), config=config)  # it adds to what it is given
+
+
+document: schemathesis.BaseSchema = loaded(*schemathesis.GenerationMode)
+
+
+class Store(MemoryStore):
+    """Takes nothing while `broken`."""
+
+    broken = False
+
+    def save(self, account: str, changes: Changes) -> None:
+        if self.broken:
+            raise StateError("the disk is full")
+        super().save(account, changes)
+
+
+class Running:
+    """An exporter with the account `prod` and a few tasks."""
+
+    def __init__(self, serve: Callable[..., Any]) -> None:
+        self.token: SecretText | None = SecretText("s3cret-token")
+        self.store = Store()
+        telemetry, ledger = Telemetry(), Ledger("prod", store=self.store)
+        ledger.discover([f"task-{number}" for number in range(5)], source="discovery")
+        account = Account(
+            name="prod",
+            region="cn-shanghai",
+            endpoint="https://vod.example",
+            client=cast("Client", None),  # nothing here may ask VOD
+            ledger=ledger,
+            videos=Videos(interval=30, lookback=86400),
+            recorder=telemetry.account("prod"),
+        )
+        scraper = Scraper([account], min_interval=0)
+        interface = Interface(scraper, telemetry, timeout=10.0, offset=0.5, api_token=lambda: self.token)
+        self.url: str = serve(interface.app()).url
+
+
+@pytest.fixture
+def exporter(serve: Callable[..., Any]) -> Running:
+    return Running(serve)
+
+
+@document.parametrize()
+@BOUNDED
+def test_every_answer_is_as_the_document_says(case: Any, exporter: Running) -> None:
+    """To requests that hold to it and to such that break it, with the token and without."""
+    case.call_and_validate(base_url=exporter.url, headers=BEARER)
+
+
+def test_what_is_registered_is_there_until_it_is_deleted(exporter: Running) -> None:
+    """Requests one after the other, each made of the answer to the one before."""
+
+    deleted = []
+
+    class Requests(loaded(schemathesis.GenerationMode.POSITIVE).as_state_machine()):  # type: ignore[misc]
+        def get_call_kwargs(self, _: Any) -> dict[str, Any]:
+            return {"base_url": exporter.url, "headers": BEARER}
+
+        def after_call(self, response: Any, case: Any) -> None:
+            if response.status_code == 204:
+                deleted.append(case)
+            super().after_call(response, case)
+
+    Requests.run(settings=settings(BOUNDED, max_examples=15, stateful_step_count=6))
+    assert deleted
+
+
+BODY = {"task_id": "a"}
+ANSWERS: Mapping[tuple[str, str, str], dict[str, Any]] = {
+    ("POST", TASKS, "200"): {"json": {"account": "prod", "task_ids": ["a", "b"]}},
+    ("POST", TASKS, "400"): {"json": {}},
+    ("POST", TASKS, "401"): {"json": BODY, "headers": {}},
+    ("POST", TASKS, "403"): {"json": BODY, "token": None},
+    ("POST", TASKS, "404"): {"json": {**BODY, "account": "test"}},
+    ("POST", TASKS, "413"): {"json": {"task_id": "a" * MAX_BODY_BYTES}},
+    ("POST", TASKS, "415"): {"data": b"{}"},
+    ("POST", TASKS, "503"): {"json": {"task_id": "new"}, "broken": True},
+    ("GET", TASKS, "200"): {"params": {"limit": 3}},
+    ("GET", TASKS, "400"): {"params": {"limit": 0}},
+    ("GET", TASKS, "401"): {"headers": {"Authorization": "Bearer wrong"}},
+    ("GET", TASKS, "403"): {"token": None},
+    ("GET", TASKS, "404"): {"params": {"account": "test"}},
+    ("GET", TASKS, "503"): {"token": SecretText("")},
+    ("DELETE", TASK, "204"): {"task_id": "task-0"},
+    ("DELETE", TASK, "400"): {"params": {"x": 1}},
+    ("DELETE", TASK, "401"): {"headers": {}},
+    ("DELETE", TASK, "403"): {"token": None},
+    ("DELETE", TASK, "404"): {"params": {"account": "test"}},
+    ("DELETE", TASK, "503"): {"broken": True},
+    ("GET", PATH, "200"): {"headers": {}, "token": None},
+}
+
+
+def documented() -> Iterator[tuple[str, str, str]]:
+    for path, methods in openapi.DOCUMENT["paths"].items():
+        for method, operation in methods.items():
+            for status in operation["responses"]:
+                yield method.upper(), path, status
+
+
+def test_every_answer_of_the_document_is_given_and_as_it_says(exporter: Running) -> None:
+    assert set(documented()) == set(ANSWERS)
+    token = exporter.token
+    for (method, path, status), how in ANSWERS.items():
+        options = {"headers": BEARER, **how}
+        exporter.token, exporter.store.broken = options.pop("token", token), options.pop("broken", False)
+        url = exporter.url + path.format(task_id=options.pop("task_id", "task-1"))
+        answer = requests.request(method, url, timeout=10, **options)
+        assert (method, path, str(answer.status_code)) == (method, path, status)
+        document[path][method].validate_response(answer)
+
+
+def test_it_is_served_to_everybody(exporter: Running) -> None:
+    exporter.token = None
+    answer = requests.get(exporter.url + PATH, timeout=10)
+    assert answer.headers["Content-Type"] == "application/json"
+    assert answer.json() == openapi.DOCUMENT
+    assert answer.json()["info"]["version"] == __version__
+
+
+def test_it_is_an_openapi_document() -> None:
+    document.validate()
+    assert openapi.DOCUMENT["openapi"] == "3.1.0"
+
+
+def test_it_describes_every_route_of_the_api_and_no_other() -> None:
+    routes = {route.path: set(route.methods or ()) - {"HEAD"} for route in Api(dict, token=None).routes()}
+    paths = {path: {method.upper() for method in methods} for path, methods in openapi.DOCUMENT["paths"].items()}
+    assert paths == routes | {PATH: {"GET"}}
