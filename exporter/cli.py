@@ -21,7 +21,6 @@ from exporter.deadline import Deadline
 from exporter.errors import ConfigError, ExporterError
 from exporter.metrics.telemetry import Telemetry
 from exporter.simulator.server import Simulator
-from exporter.web.app import Interface
 from exporter.web.listener import listen, name, parse
 from exporter.web.server import Server
 
@@ -61,13 +60,7 @@ def _run(args: argparse.Namespace) -> int:
     telemetry = Telemetry()
     store = wiring.store(settings.state)
     scraper = wiring.scraper(settings, telemetry, store)
-    interface = Interface(
-        scraper,
-        telemetry,
-        timeout=settings.scrape.timeout,
-        offset=settings.scrape.offset,
-        telemetry_path=args.web_telemetry_path,
-    )
+    interface = wiring.interface(settings, scraper, telemetry, telemetry_path=args.web_telemetry_path)
     server = Server(interface.app(), listener, timeout=settings.scrape.timeout)
     with _signals(server.stop):
         _log.info("listening", extra={"address": name(listener), "version": __version__})

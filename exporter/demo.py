@@ -19,7 +19,6 @@ from exporter.secret import SecretText
 from exporter.simulator.server import Simulator
 from exporter.snapshot import AccountSnapshot
 from exporter.tracking.store import MemoryStore
-from exporter.web.app import Interface
 from exporter.web.listener import listen, url
 from exporter.web.server import Server
 
@@ -44,10 +43,10 @@ class Demo:
         keys = config.AccountKeys(access_key_id=SecretText("simulator"), access_key_secret=SecretText("simulator"))
         track = config.Track(discovery=config.Discovery(interval=DISCOVERY_INTERVAL_SECONDS))
         account = config.Account(name="demo", endpoint=simulator.url, credentials=keys, track=track)
-        scrape = config.ScrapeSettings(min_interval=1.0)
+        settings = config.Settings(accounts=(account,), scrape=config.ScrapeSettings(min_interval=1.0))
         telemetry = Telemetry()
-        self._scraper = wiring.scraper(config.Settings(accounts=(account,), scrape=scrape), telemetry, MemoryStore())
-        interface = Interface(self._scraper, telemetry, timeout=scrape.timeout, offset=scrape.offset)
+        self._scraper = wiring.scraper(settings, telemetry, MemoryStore())
+        interface = wiring.interface(settings, self._scraper, telemetry)
         self._note = ""
         try:
             listener = listen(address or ADDRESS)
@@ -57,7 +56,7 @@ class Demo:
             listener = listen("127.0.0.1:0")
             self._note = f"{ADDRESS} is taken, so the exporter listens on a free port.\n"
         self._url = url(listener)
-        self._server = Server(interface.app(), listener, timeout=scrape.timeout)
+        self._server = Server(interface.app(), listener, timeout=settings.scrape.timeout)
 
     def run(self, out: TextIO, stopped: Callable[[], bool]) -> None:
         """Scrape and tell until `stopped`."""

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from exporter import config
+from exporter.keyfile import read_key
 from exporter.metrics.telemetry import Telemetry
 from exporter.scrape.refresh import Account
 from exporter.scrape.scraper import Scraper
+from exporter.secret import SecretText
 from exporter.tracking.discovery import Discovery
 from exporter.tracking.files import Files
 from exporter.tracking.ledger import Ledger
@@ -20,12 +24,38 @@ from exporter.tracking.view import Limits
 from exporter.vod.client import Client, Observer, ignore
 from exporter.vod.credentials import Credentials, KeyFiles, ProviderChain, StaticKeys
 from exporter.vod.limiter import Limiter
+from exporter.web.app import Interface
+from exporter.web.callback import Callback
 
 
 def scraper(settings: config.Settings, telemetry: Telemetry, store: Store) -> Scraper:
     """The scraper over all accounts of the settings."""
     accounts = [account(one, settings, telemetry, store) for one in settings.accounts]
     return Scraper(accounts, min_interval=settings.scrape.min_interval)
+
+
+def interface(
+    settings: config.Settings, scraper: Scraper, telemetry: Telemetry, *, telemetry_path: str = "/metrics"
+) -> Interface:
+    """The HTTP interface on the scraper."""
+    return Interface(
+        scraper,
+        telemetry,
+        timeout=settings.scrape.timeout,
+        offset=settings.scrape.offset,
+        telemetry_path=telemetry_path,
+        api_token=_reader(settings.api.source) if settings.api is not None else None,
+        callbacks={
+            one.name: Callback(one.callback.url, _reader(one.callback.source))
+            for one in settings.accounts
+            if one.callback is not None
+        },
+    )
+
+
+def _reader(source: SecretText | Path) -> Callable[[], SecretText]:
+    """Reads a key for each use: a file may have changed since."""
+    return partial(read_key, source) if isinstance(source, Path) else lambda: source
 
 
 def store(state: config.State) -> Store:
@@ -53,7 +83,7 @@ def account(one: config.Account, settings: config.Settings, telemetry: Telemetry
         client=client(one, connections=settings.scrape.concurrency, observer=recorder.called),
         ledger=Ledger(one.name, limits, store=store, buckets=buckets, dropped=recorder.dropped),
         videos=videos,
-        sources=[Static(tasks=one.track.tasks, videos=one.track.videos), Files(one.track.files)],
+        sources=[Static(tasks=one.track.tasks, videos=one.track.videos), Files(one.track.files, account=one.name)],
         discovery=Discovery(videos, interval=found.interval, lookback=found.lookback) if found.enabled else None,
         recorder=recorder,
         concurrency=settings.scrape.concurrency,

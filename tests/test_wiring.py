@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from starlette.testclient import TestClient
 
 from exporter import config, wiring
 from exporter.deadline import Deadline
@@ -79,3 +82,39 @@ def test_settings_of_series_reach_the_ledger(tmp_path: Path, simulators: Callabl
     with contextlib.closing(wiring.scraper(settings, Telemetry(), MemoryStore())) as scraper:
         view = scraper.scrape(Deadline.after(20)).accounts[0].view
     assert (len(view.jobs), view.truncated_jobs) == (1, len(task.jobs) - 1)
+
+
+def test_api_and_callbacks_are_there_with_the_keys_that_their_files_hold_now(tmp_path: Path) -> None:
+    """Rotated keys need no restart."""
+    (tmp_path / "token").write_text("first-token-of-the-api")
+    settings = load(
+        tmp_path,
+        "accounts:\n"
+        "  - name: prod\n    region: cn-shanghai\n    credentials: {access_key_id: a, access_key_secret: b}\n"
+        "    callback: {url: 'https://example.com/callback/prod', key: test123}\n"
+        "api: {token_file: token}\nstate: {memory: true}\n",
+    )
+    telemetry = Telemetry()
+    with contextlib.closing(wiring.scraper(settings, telemetry, wiring.store(settings.state))) as scraper:
+        client = TestClient(wiring.interface(settings, scraper, telemetry).app())
+        first = client.get("/api/v1/tasks", headers={"Authorization": "Bearer first-token-of-the-api"})
+        (tmp_path / "token").write_text("second-token-of-the-api")
+        again = client.get("/api/v1/tasks", headers={"Authorization": "Bearer first-token-of-the-api"})
+        now = str(int(time.time()))
+        signature = hashlib.md5(f"https://example.com/callback/prod|{now}|test123".encode()).hexdigest()
+        event = client.post(
+            "/callback/prod",
+            headers={"X-VOD-TIMESTAMP": now, "X-VOD-SIGNATURE": signature},
+            json={"EventType": "StreamTranscodeComplete", "VideoId": "v", "JobId": "j", "Status": "success"},
+        )
+
+    assert (first.status_code, again.status_code, event.status_code) == (200, 401, 200)
+
+
+def test_state_is_in_memory_or_in_the_file_named(tmp_path: Path) -> None:
+    head = "accounts: [{name: a, region: cn-shanghai}]\n"
+    in_file = wiring.store(load(tmp_path, head + "state: {path: here.db}\n").state)
+    in_file.close()
+
+    assert isinstance(wiring.store(load(tmp_path, head + "state: {memory: true}\n").state), MemoryStore)
+    assert (tmp_path / "here.db").exists()
