@@ -23,7 +23,7 @@ from exporter.snapshot import TotalsView
 from exporter.tracking.ledger import Ledger
 from exporter.tracking.records import JobRecord, TaskRecord
 from exporter.tracking.sqlite import SqliteStore
-from exporter.tracking.store import Changes
+from exporter.tracking.store import Changes, Memory
 from exporter.tracking.view import Limits
 
 SIZES = (1_000, 10_000, 100_000)
@@ -120,7 +120,7 @@ def fill(path: Path, size: int) -> None:
         )
         for n in range(0, size, JOBS_PER_TASK)
     ]
-    remembered = {f"{n:032x}": now + 86_400.0 for n in range(size, 2 * size, JOBS_PER_TASK)}
+    remembered = {f"{n:032x}": Memory(now + 86_400.0, finished=True) for n in range(size, 2 * size, JOBS_PER_TASK)}
     changes = Changes(now=now, tasks=tasks, jobs=jobs, totals=TotalsView(), remembered=remembered)
     store.save(ACCOUNT, changes)
     store.close()

@@ -8,43 +8,30 @@ counted once; the store takes it in one transaction with the totals that it adds
 from __future__ import annotations
 
 import logging
-import math
 import threading
 import time
-from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from exporter.errors import StateError
 from exporter.model import Job, Task
 from exporter.snapshot import LedgerView
+from exporter.tracking.finishes import Finishes
 from exporter.tracking.records import TrackedJob, TrackedTask
-from exporter.tracking.store import MemoryStore, Store
+from exporter.tracking.store import Memory, MemoryStore, Store
 from exporter.tracking.totals import Buckets, Totals
 from exporter.tracking.unsaved import Unsaved
 from exporter.tracking.view import Limits, view
+from exporter.tracking.work import Work, work
+
+__all__ = ["Ledger", "Work"]
 
 _log = logging.getLogger(__name__)
 
-REMEMBER_SECONDS = 25 * 3600.0  # the lookback of sources, and a margin
+MEMORY_MARGIN_SECONDS = 49 * 3600.0  # a clock that was a day ahead forgets a day early; lists lag
 REMEMBER_GIVEN_UP_SECONDS = 366 * 86400.0  # lists hold what is unfinished for a year
 _CONFIRMATIONS = 2  # answers in a row that a task does not exist, before it is believed
 _SETTLE_SECONDS = 600.0  # for the jobs of a task that ended to say that they ended too
-_PENDING_SECONDS = 3600.0
-_MAX_PENDING = 10_000
-
-
-@dataclass(frozen=True, slots=True)
-class Work:
-    """What there is left to ask, each part in the order in which to ask it: what was asked longest ago comes first.
-
-    `new_tasks` were never asked about; `whole_tasks` have no unfinished job that could be asked about in their place;
-    `jobs` are the ids of unfinished jobs with the ids of their tasks, `hinted_jobs` those of which an event told.
-    """
-
-    hinted_jobs: tuple[tuple[str, str], ...] = ()
-    new_tasks: tuple[str, ...] = ()
-    whole_tasks: tuple[str, ...] = ()
-    jobs: tuple[tuple[str, str], ...] = ()
 
 
 def _ignore(reason: str) -> None: ...
@@ -74,57 +61,64 @@ class Ledger:
         self._tell_dropped = dropped
         self._lock = threading.RLock()
         self._named: dict[str, frozenset[str]] = {}
-        self._gone: set[str] = set()
-        self._pending: dict[str, tuple[float, float]] = {}
+        self._gone: set[str] = set()  # dropped though named: not tracked again before it is named anew
         self._unsaved = Unsaved()
         self._durable = True
         self._refresh = 0
+        self._memory = self._limits.lookback + MEMORY_MARGIN_SECONDS
 
         stored = self._store.load(account, now=clock())
-        self._born = math.floor(stored.born)  # the service tells whole seconds
         self._totals = Totals(buckets, counters=stored.totals.counters, histograms=stored.totals.histograms)
-        self._tasks = {record.id: TrackedTask.of(record) for record in stored.tasks}
-        self._jobs = {record.job.id: TrackedJob.of(record) for record in stored.jobs if record.task_id in self._tasks}
-        for job_id, job in self._jobs.items():
-            self._tasks[job.task_id].job_ids.append(job_id)
+        self._finishes = Finishes(self._totals, self._unsaved, born=stored.born, memory=self._memory)
+        self._tasks: dict[str, TrackedTask] = {}
+        for task in sorted(stored.tasks, key=lambda record: record.since):
+            self._tasks[task.id] = TrackedTask.of(task)
+        self._jobs: dict[str, TrackedJob] = {}
+        for job in stored.jobs:
+            if job.task_id in self._tasks:
+                self._jobs[job.job.id] = TrackedJob.of(job)
+                self._tasks[job.task_id].job_ids.append(job.job.id)
+                self._totals.definition(job.job)
 
     # What is tracked
 
     def name(self, key: str, task_ids: Iterable[str], *, source: str) -> None:
         """Track these tasks, and show them for as long as they are named under `key`."""
         with self._lock:
-            ids = tuple(task_ids)
+            ids = tuple(dict.fromkeys(task_ids))
+            self._gone -= frozenset(ids) - self._named.get(key, frozenset())
             self._named[key] = frozenset(ids)
-            new = self._new(ids)
-            counted = self._remembered(new)
-            for task_id in new:
-                self._track(task_id, source, silent=task_id in counted)
+            new = [task_id for task_id in ids if task_id not in self._tasks and task_id not in self._gone]
+            for task_id, finished in self._remembered(new).items():
+                self._track(task_id, source, silent=finished is not None)
 
     def discover(self, task_ids: Iterable[str], *, source: str) -> None:
-        """Track these tasks until they are finished, but for those that were before."""
+        """Track these tasks until they are finished, but for those that were before, or were given up."""
         with self._lock:
-            new = self._new(task_ids)
-            counted = self._remembered(new)
-            for task_id in new:
-                if task_id not in counted:
+            new = [task_id for task_id in dict.fromkeys(task_ids) if task_id not in self._tasks]
+            for task_id, finished in self._remembered(new).items():
+                if finished is None:
                     self._track(task_id, source)
 
     def register(self, task_ids: Sequence[str], *, source: str) -> dict[str, bool]:
         """Track these tasks, and have the store take them before this returns. For each whether it is tracked now.
 
-        Those that were finished or given up before are not. Raises `StateError`, and tracks nothing, where the store
-        does not take them.
+        Those that were finished before are not; those that were given up or deleted are shown again, and not counted.
+        Raises `StateError`, and tracks nothing, where the store does not take them.
         """
         with self._lock:
-            before = self._tasks.keys() & set(task_ids)
-            self.discover(task_ids, source=source)
+            new = [task_id for task_id in dict.fromkeys(task_ids) if task_id not in self._tasks]
+            for task_id, finished in self._recall(new).items():
+                if not finished:
+                    self._track(task_id, source, silent=finished is False)
             try:
                 self._save()
             except StateError:
-                for task_id in set(task_ids) & self._tasks.keys() - before:
+                for task_id in self._tasks.keys() & set(new):
                     del self._tasks[task_id]
-                    self._unsaved.forget_task(task_id)
+                    self._unsaved.tasks.drop(task_id)
                 raise
+            self._gone.difference_update(new)
             return {task_id: task_id in self._tasks for task_id in task_ids}
 
     def delete(self, task_id: str) -> bool:
@@ -134,7 +128,7 @@ class Ledger:
                 return False
             self._gone.add(task_id)
             self._give_up(self._tasks[task_id], "deleted")
-            self._save()
+            self._commit()
             return True
 
     def tasks(self) -> list[tuple[str, str, Task | None]]:
@@ -153,18 +147,7 @@ class Ledger:
     def work(self) -> Work:
         """What the present refresh has not asked yet."""
         with self._lock:
-            due = [task for task in self._tasks.values() if task.asked_in < self._refresh and self._needs_whole(task)]
-            due.sort(key=lambda task: task.asked_in)
-            new = tuple(task.id for task in due if task.asked_in == 0 and task.task is None)
-            whole = tuple(task.id for task in due if task.asked_in > 0 or task.task is not None)
-            jobs = [
-                one
-                for one in self._jobs.values()
-                if one.finished_at is None and one.asked_in < self._refresh and not one.missing
-            ]
-            jobs.sort(key=lambda one: one.asked_in)
-            hinted = tuple((one.job.id, one.task_id) for one in jobs if one.hinted)
-            return Work(hinted, new, whole, tuple((one.job.id, one.task_id) for one in jobs if not one.hinted))
+            return work(self._tasks, self._jobs, refresh=self._refresh)
 
     def asked_task(self, task_id: str, *, refresh: int) -> None:
         """A call about the whole task was made in this refresh, whatever came of it.
@@ -172,15 +155,17 @@ class Ledger:
         It may come late, while the next refresh is under way; that one has not asked.
         """
         with self._lock:
-            if task_id in self._tasks:
-                tracked = self._tasks[task_id]
+            if tracked := self._tasks.get(task_id):
                 tracked.asked_in = max(tracked.asked_in, refresh)
-                self._note_asked(tracked.job_ids, refresh)
+                self.asked_jobs(tracked.job_ids, refresh=refresh)
 
     def asked_jobs(self, job_ids: Iterable[str], *, refresh: int) -> None:
         """A call about these jobs was made in this refresh, whatever came of it."""
         with self._lock:
-            self._note_asked(job_ids, refresh)
+            for job_id in job_ids:
+                if tracked := self._jobs.get(job_id):
+                    tracked.asked_in = max(tracked.asked_in, refresh)
+                    tracked.hinted = False
 
     # What is seen
 
@@ -197,15 +182,17 @@ class Ledger:
             tracked.not_found = 0
             tracked.refreshed = now
             before = tracked.task
+            if before is None:
+                self._finishes.task_seen_first(tracked, seen, now)
             self._note_missing(tracked, {job.id for job in seen.jobs})
             for job in seen.jobs:
                 if job.id:
                     self._observe_job(job, tracked, now)
             if before is None or not before.finished or seen.finished:
                 if before is None or seen.status != before.status:
-                    self._unsaved.task(task_id)
+                    self._unsaved.tasks.change(task_id)
                 tracked.task = replace(seen, id=task_id, jobs=())
-            self._finish_if_over(tracked, now, first=before is None)
+            self._finish_if_over(tracked, now)
 
     def observe_jobs(self, asked: Sequence[str], seen: Iterable[Job]) -> None:
         """The service described the jobs `seen` when asked about the ids `asked`.
@@ -214,18 +201,18 @@ class Ledger:
         """
         with self._lock:
             now = self._clock()
-            wanted = set(asked)
+            wanted = set(asked) & self._jobs.keys()
             for job in seen:
-                if job.id in wanted and job.id in self._jobs:
+                if job.id in wanted:
                     wanted.discard(job.id)
                     task = self._tasks[self._jobs[job.id].task_id]
                     self._observe_job(job, task, now)
                     if job.finished and task.task is not None and task.task.status == "Processing":
                         # What the task would say now; it is asked again only after its last job.
                         task.task = replace(task.task, status="Partial")
-                        self._unsaved.task(task.id)
-                    self._finish_if_over(task, now, first=False)
-            for job_id in wanted & self._jobs.keys():
+                        self._unsaved.tasks.change(task.id)
+                    self._finish_if_over(task, now)
+            for job_id in wanted:
                 tracked = self._jobs[job_id]
                 if tracked.finished_at is None:
                     tracked.missing = True
@@ -240,12 +227,12 @@ class Ledger:
         with self._lock:
             tracked = self._jobs.get(job_id)
             if tracked is None:
-                if processing is not None and len(self._pending) < _MAX_PENDING:
-                    self._pending[job_id] = (processing, self._clock())
+                if processing is not None:
+                    self._finishes.processing_of_unknown(job_id, processing, self._clock())
                 return False
             tracked.hinted = tracked.finished_at is None
             if processing is not None:
-                self._count_processing(tracked, processing)
+                self._finishes.processing(tracked, self._tasks[tracked.task_id], processing)
             return True
 
     def observe_not_found(self, task_id: str) -> bool:
@@ -272,14 +259,18 @@ class Ledger:
         with self._lock:
             now = self._clock()
             self._expire(now)
-            try:
-                self._save()
-            except StateError as error:
-                if self._durable:
-                    _log.error("state not kept", extra={"account": self._account, "error": str(error)})
-                self._durable = False
+            self._commit()
             seen = view(self._tasks, self._jobs, definitions=self._totals.definitions, limits=self._limits, now=now)
             return replace(seen, totals=self._totals.view(), durable=self._durable)
+
+    def _commit(self) -> None:
+        """Save, or go on without: what the store does not take now it is given again with the next changes."""
+        try:
+            self._save()
+        except StateError as error:
+            if self._durable:
+                _log.error("state not kept", extra={"account": self._account, "error": str(error)})
+            self._durable = False
 
     def _save(self) -> None:
         changes = self._unsaved.changes(self._tasks, self._jobs, self._totals.changes(), now=self._clock())
@@ -287,98 +278,72 @@ class Ledger:
             self._store.save(self._account, changes)
             self._unsaved.clear()
             self._totals.saved()
-            if not self._durable:
-                _log.warning("state is kept again", extra={"account": self._account})
-            self._durable = True
+        if not self._durable:
+            _log.warning("state is kept again", extra={"account": self._account})
+        self._durable = True
 
-    def _new(self, task_ids: Iterable[str]) -> list[str]:
-        return [one for one in dict.fromkeys(task_ids) if one not in self._tasks and one not in self._gone]
-
-    def _remembered(self, task_ids: Collection[str]) -> Collection[str]:
-        """Those that were counted or given up before. A store that cannot be read remembers nothing."""
-        if not task_ids:
-            return ()
-        unsaved = {task_id for task_id in task_ids if self._unsaved.remembers(task_id)}
+    def _remembered(self, task_ids: Collection[str]) -> Mapping[str, bool | None]:
+        """As `_recall`; nothing where the store cannot be read: what it might have counted waits until it can."""
         try:
-            return unsaved | self._store.remembered(self._account, task_ids)
+            return self._recall(task_ids)
         except StateError as error:
             _log.error("state cannot be read", extra={"account": self._account, "error": str(error)})
-            return task_ids  # rather counted never than twice
+            return {}
+
+    def _recall(self, task_ids: Collection[str]) -> Mapping[str, bool | None]:
+        """For each whether it was finished before (True) or given up (False); None where it is not remembered."""
+        if not task_ids:
+            return {}
+        stored = self._store.remembered(self._account, task_ids)
+        unsaved = {task_id: self._unsaved.remembered(task_id) for task_id in task_ids}
+        return {one: stored.get(one) if (memory := unsaved[one]) is None else memory.finished for one in task_ids}
 
     def _track(self, task_id: str, source: str, *, silent: bool = False) -> None:
         self._tasks[task_id] = TrackedTask(id=task_id, source=source, since=self._clock(), silent=silent)
-        self._unsaved.task(task_id)
+        self._unsaved.tasks.add(task_id)
 
-    def _note_asked(self, job_ids: Iterable[str], refresh: int) -> None:
-        for job_id in job_ids:
-            if job_id in self._jobs:
-                tracked = self._jobs[job_id]
-                tracked.asked_in = max(tracked.asked_in, refresh)
-                tracked.hinted = False
-
-    def _needs_whole(self, tracked: TrackedTask) -> bool:
-        if tracked.finished_at is not None:
-            return False
-        jobs = (self._jobs[job_id] for job_id in tracked.job_ids)
-        return tracked.stale or not any(job.finished_at is None and not job.missing for job in jobs)
-
-    def _note_missing(self, tracked: TrackedTask, told: Collection[str]) -> None:
-        tracked.stale = False
-        for job_id in [one for one in tracked.job_ids if one not in told and self._jobs[one].finished_at is None]:
+    def _note_missing(self, task: TrackedTask, told: Collection[str]) -> None:
+        task.stale = False
+        for job_id in [one for one in task.job_ids if one not in told and self._jobs[one].finished_at is None]:
             if self._jobs[job_id].missing:
-                tracked.job_ids.remove(job_id)
-                del self._jobs[job_id]
-                self._unsaved.dropped_job(job_id)
+                task.job_ids.remove(job_id)
+                self._leave(self._jobs[job_id], task)
             else:
-                self._jobs[job_id].missing = tracked.stale = True
+                self._jobs[job_id].missing = task.stale = True
 
     def _observe_job(self, seen: Job, task: TrackedTask, now: float) -> None:
-        tracked = self._jobs.get(seen.id)
-        first = tracked is None
-        if tracked is None:
-            tracked = TrackedJob(job=seen, task_id=task.id, refreshed=now, asked_in=self._refresh)
-            self._jobs[seen.id] = tracked
+        self._totals.definition(seen)
+        job = self._jobs.get(seen.id)
+        first = job is None
+        if job is None:
+            job = self._jobs[seen.id] = TrackedJob(job=seen, task_id=task.id, refreshed=now, asked_in=self._refresh)
             task.job_ids.append(seen.id)
-            self._unsaved.job(seen.id)
-        elif tracked.finished_at is None or seen.status == tracked.job.status:
-            if seen.status != tracked.job.status:
-                self._unsaved.job(seen.id)
-            tracked.job = seen
-        tracked.refreshed = now
-        tracked.missing = False
-        if seen.finished and tracked.finished_at is None:
-            tracked.finished_at = now
-            if task.silent or (first and self._is_history(seen.completed, seen.created)):
-                tracked.output_counted = tracked.processing_counted = True
-            else:
-                self._totals.finished_job(seen)
-        self._count_output(tracked)
-        if seen.id in self._pending:
-            processing, _ = self._pending.pop(seen.id)
-            self._count_processing(tracked, processing)
+            self._unsaved.jobs.add(seen.id)
+        elif job.task_id != task.id and task.id not in job.claimed_by:
+            job.claimed_by += (task.id,)
+            self._unsaved.jobs.change(seen.id)
+        self._take_over(seen, job)
+        job.refreshed = now
+        job.missing = False
+        if seen.finished and job.finished_at is None:
+            job.finished_at = now
+            self._finishes.job(job, self._tasks[job.task_id], first=first)
+        self._finishes.details(job, self._tasks[job.task_id])
 
-    def _count_output(self, tracked: TrackedJob) -> None:
-        """Mostly with the finish; later where the output is told later."""
-        job = tracked.job
-        if tracked.finished_at is None or tracked.output_counted or job.status != "TranscodeSuccess":
-            return
-        if job.output is not None:
-            self._totals.finished_output(job, job.output)
-            tracked.output_counted = True
-            self._unsaved.job(job.id)
+    def _take_over(self, seen: Job, job: TrackedJob) -> None:
+        """A finished job stays as it finished, and may still gain detail; of an unfinished one its last sight is kept.
 
-    def _count_processing(self, tracked: TrackedJob, seconds: float) -> None:
-        if not tracked.processing_counted and not self._tasks[tracked.task_id].silent:
-            tracked.processing_counted = True
-            self._totals.processed_job(tracked.job, seconds)
-            self._unsaved.job(tracked.job.id)
+        Only what a restart must not lose is saved: progress comes again.
+        """
+        if job.finished_at is None:
+            if seen.status != job.job.status:
+                self._unsaved.jobs.change(seen.id)
+            job.job = seen
+        elif seen.status == job.job.status and seen != job.job:
+            job.job = replace(seen, output=seen.output or job.job.output)
+            self._unsaved.jobs.change(seen.id)
 
-    def _is_history(self, completed: float | None, created: float | None) -> bool:
-        """Over before this account's state began: without the state, each start would count it anew."""
-        when = completed if completed is not None else created
-        return when is not None and when < self._born
-
-    def _finish_if_over(self, tracked: TrackedTask, now: float, *, first: bool) -> None:
+    def _finish_if_over(self, tracked: TrackedTask, now: float) -> None:
         task = tracked.task
         if tracked.finished_at is not None or task is None or not task.finished:
             return
@@ -390,35 +355,55 @@ class Ledger:
         if not settled and any(one.finished_at is None for one in jobs):
             return
         tracked.finished_at = now
-        self._unsaved.task(tracked.id)
+        self._unsaved.tasks.change(tracked.id)
         for one in jobs:
             if one.finished_at is None:
                 one.finished_at = now
-                self._unsaved.job(one.job.id)
-        if not (tracked.silent or (first and self._is_history(task.completed, task.created))):
-            self._totals.finished_task(task)
+                self._unsaved.jobs.change(one.job.id)
+        self._finishes.task(tracked, task)
 
     def _expire(self, now: float) -> None:
+        self._finishes.expire(now)
         named = frozenset().union(*self._named.values())
-        for task in list(self._tasks.values()):
-            if task.id in named:
-                continue
-            if task.finished_at is not None:
-                if now - task.finished_at > self._limits.retention:
-                    self._drop(task, remember=REMEMBER_SECONDS)
-            elif now - task.since > self._limits.give_up_after:
-                self._give_up(task, "given_up")
-        for job_id in [one for one, (_, at) in self._pending.items() if not 0 <= now - at < _PENDING_SECONDS]:
-            del self._pending[job_id]
+        self._gone &= named
+        for task in [one for one in self._tasks.values() if one.id not in named]:
+            if task.finished_at is None:
+                if now - task.since > self._limits.give_up_after and self._was_asked(task):
+                    self._give_up(task, "given_up")
+            elif task.finished_at > now:  # the clock was set back
+                task.finished_at = now
+            elif now - task.finished_at > self._limits.retention:
+                self._drop(task, Memory(until=now + self._memory, finished=True))
+
+    def _was_asked(self, task: TrackedTask) -> bool:
+        """In this process: what ended while none ran is seen to have ended before it is given up."""
+        return task.asked_in > 0 or any(self._jobs[job_id].asked_in > 0 for job_id in task.job_ids)
 
     def _give_up(self, task: TrackedTask, reason: str) -> None:
-        if task.finished_at is None:
+        finished = task.finished_at is not None
+        if not finished:
             self._tell_dropped(reason)
-        self._drop(task, remember=REMEMBER_GIVEN_UP_SECONDS)
+        if task.task is None and reason == "not_found":
+            self._drop(task)  # the service may only be late to know it
+        else:
+            self._drop(task, Memory(until=self._clock() + REMEMBER_GIVEN_UP_SECONDS, finished=finished))
 
-    def _drop(self, task: TrackedTask, *, remember: float) -> None:
+    def _drop(self, task: TrackedTask, memory: Memory | None = None) -> None:
         del self._tasks[task.id]
-        self._unsaved.dropped_task(task.id, remembered_until=self._clock() + remember)
+        self._unsaved.tasks.drop(task.id)
+        if memory is not None:
+            self._unsaved.remember(task.id, memory)
         for job_id in task.job_ids:
-            del self._jobs[job_id]
-            self._unsaved.dropped_job(job_id)
+            self._leave(self._jobs[job_id], task)
+
+    def _leave(self, job: TrackedJob, task: TrackedTask) -> None:
+        """The job passes on to another task that named it too, so that it is known as counted, or is forgotten."""
+        heirs = (self._tasks[one] for one in job.claimed_by if one != task.id and one in self._tasks)
+        heir = next((one for one in heirs if one.finished_at is None or job.finished_at is not None), None)
+        if heir is not None:
+            job.task_id = heir.id
+            heir.job_ids.append(job.job.id)
+            self._unsaved.jobs.change(job.job.id)
+        else:
+            del self._jobs[job.job.id]
+            self._unsaved.jobs.drop(job.job.id)

@@ -29,7 +29,7 @@ class JobRecord:
     """A job of a tracked task. Times are Unix seconds; `finished_at` is when it was seen finished.
 
     `output_counted` and `processing_counted` tell that its output and its processing time are in the totals, or that
-    they are not to be.
+    they are not to be; `claimed_by` are the ids of other tasks that named it too.
     """
 
     job: Job
@@ -38,6 +38,7 @@ class JobRecord:
     finished_at: float | None = None
     output_counted: bool = False
     processing_counted: bool = False
+    claimed_by: tuple[str, ...] = ()
 
 
 @dataclass(slots=True, kw_only=True)
@@ -99,6 +100,7 @@ class TrackedJob:
     finished_at: float | None = None
     output_counted: bool = False
     processing_counted: bool = False
+    claimed_by: tuple[str, ...] = ()
     asked_in: int = 0
     missing: bool = False
     hinted: bool = False
@@ -112,6 +114,7 @@ class TrackedJob:
             finished_at=record.finished_at,
             output_counted=record.output_counted,
             processing_counted=record.processing_counted,
+            claimed_by=record.claimed_by,
         )
 
     def record(self) -> JobRecord:
@@ -122,4 +125,5 @@ class TrackedJob:
             finished_at=self.finished_at,
             output_counted=self.output_counted,
             processing_counted=self.processing_counted,
+            claimed_by=self.claimed_by,
         )

@@ -6,9 +6,10 @@ import json
 import logging
 import sqlite3
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -19,6 +20,7 @@ from exporter.tracking.store import Changes, Stored
 
 _log = logging.getLogger(__name__)
 
+_Record = TypeVar("_Record")
 _tasks = TypeAdapter(TaskRecord)
 _jobs = TypeAdapter(JobRecord)
 
@@ -27,17 +29,25 @@ _MIGRATIONS = (
     """
     CREATE TABLE accounts (name TEXT PRIMARY KEY, born REAL NOT NULL) WITHOUT ROWID;
     CREATE TABLE tasks (account TEXT, id TEXT, record BLOB NOT NULL, PRIMARY KEY (account, id));
-    CREATE TABLE jobs (account TEXT, id TEXT, record BLOB NOT NULL, PRIMARY KEY (account, id));
+    CREATE TABLE jobs (account TEXT, id TEXT, task_id TEXT NOT NULL, record BLOB NOT NULL,
+                       PRIMARY KEY (account, id));
     CREATE TABLE counters (account TEXT, name TEXT, labels TEXT, value REAL NOT NULL,
                            PRIMARY KEY (account, name, labels)) WITHOUT ROWID;
     CREATE TABLE histograms (account TEXT, name TEXT, labels TEXT, bounds TEXT NOT NULL, counts TEXT NOT NULL,
                              sum REAL NOT NULL, PRIMARY KEY (account, name, labels)) WITHOUT ROWID;
-    CREATE TABLE remembered (account TEXT, task_id TEXT, until REAL NOT NULL,
+    CREATE TABLE remembered (account TEXT, task_id TEXT, until REAL NOT NULL, finished INTEGER NOT NULL,
                              PRIMARY KEY (account, task_id)) WITHOUT ROWID;
     CREATE INDEX remembered_until ON remembered (account, until);
     """,
 )
 """The schema, version by version; `PRAGMA user_version` says how many of these a file has had."""
+
+_LOG_BYTES = 16 * 1024 * 1024  # what a large transaction has grown is given back
+_REMEMBER_UNREADABLE_SECONDS = 366 * 86400.0
+
+_CHECK_FOLDER = "check that the folder exists, is writable and has space"
+_MOVE_AWAY = "move it away, and totals begin again at zero"
+_REMEDIES = {sqlite3.SQLITE_CORRUPT: _MOVE_AWAY, sqlite3.SQLITE_NOTADB: _MOVE_AWAY}
 
 
 class SqliteStore:
@@ -51,11 +61,11 @@ class SqliteStore:
         self._path = path
         self._lock = threading.Lock()
         with self._translated("cannot be opened"):
+            path.touch(mode=0o600)  # addresses of input files may hold what is not for everybody on this machine
             self._db = sqlite3.connect(path, timeout=0, isolation_level=None, check_same_thread=False)
         try:
             with self._translated("cannot be used"):
                 self._hold()
-                self._check()
                 self._migrate()
         except StateError:
             self._db.close()
@@ -66,85 +76,93 @@ class SqliteStore:
             self._db.close()
 
     def load(self, account: str, *, now: float) -> Stored:
+        """See `Store`. A record that cannot be read costs its task, which is remembered, so that none counts twice."""
         with self._transaction("cannot be read") as db:
             db.execute("INSERT OR IGNORE INTO accounts VALUES (?, ?)", (account, now))
             ((born,),) = db.execute("SELECT born FROM accounts WHERE name = ?", (account,))
-            tasks = db.execute("SELECT record FROM tasks WHERE account = ?", (account,)).fetchall()
-            jobs = db.execute("SELECT record FROM jobs WHERE account = ?", (account,)).fetchall()
-            counters = db.execute("SELECT name, labels, value FROM counters WHERE account = ?", (account,)).fetchall()
-            histograms = db.execute(
-                "SELECT name, labels, bounds, counts, sum FROM histograms WHERE account = ?", (account,)
-            ).fetchall()
+            tasks, lost = _read(_tasks, db.execute("SELECT id, record FROM tasks WHERE account = ?", (account,)))
+            jobs, lost_too = _read(_jobs, db.execute("SELECT task_id, record FROM jobs WHERE account = ?", (account,)))
+            lost |= lost_too
+            self._remember_lost(account, lost, until=now + _REMEMBER_UNREADABLE_SECONDS)
+            totals = self._totals(account)
         return Stored(
             born=born,
-            tasks=[_tasks.validate_json(record) for (record,) in tasks],
-            jobs=[_jobs.validate_json(record) for (record,) in jobs],
-            totals=TotalsView(
-                {(Total(name), tuple(json.loads(labels))): value for name, labels, value in counters},
-                {
-                    (Total(name), tuple(json.loads(labels))): HistogramView(
-                        tuple(json.loads(bounds)), tuple(json.loads(counts)), total
-                    )
-                    for name, labels, bounds, counts, total in histograms
-                },
-            ),
+            tasks=[one for one in tasks if one.id not in lost],
+            jobs=[one for one in jobs if one.task_id not in lost],
+            totals=totals,
         )
 
     def save(self, account: str, changes: Changes) -> None:
         with self._transaction("cannot be written") as db:
             db.executemany(
                 "INSERT OR REPLACE INTO tasks VALUES (?, ?, ?)",
-                [(account, one.id, _tasks.dump_json(one, exclude_defaults=True)) for one in changes.tasks],
+                ((account, one.id, _tasks.dump_json(one, exclude_defaults=True)) for one in changes.tasks),
             )
             db.executemany(
-                "INSERT OR REPLACE INTO jobs VALUES (?, ?, ?)",
-                [(account, one.job.id, _jobs.dump_json(one, exclude_defaults=True)) for one in changes.jobs],
+                "INSERT OR REPLACE INTO jobs VALUES (?, ?, ?, ?)",
+                (
+                    (account, one.job.id, one.task_id, _jobs.dump_json(one, exclude_defaults=True))
+                    for one in changes.jobs
+                ),
             )
             db.executemany("DELETE FROM tasks WHERE account = ? AND id = ?", _rows(account, changes.dropped_tasks))
             db.executemany("DELETE FROM jobs WHERE account = ? AND id = ?", _rows(account, changes.dropped_jobs))
             db.executemany(
                 "INSERT OR REPLACE INTO counters VALUES (?, ?, ?, ?)",
-                [
+                (
                     (account, name, json.dumps(labels), value)
                     for (name, labels), value in changes.totals.counters.items()
-                ],
+                ),
             )
             db.executemany(
                 "INSERT OR REPLACE INTO histograms VALUES (?, ?, ?, ?, ?, ?)",
-                [
+                (
                     (account, name, json.dumps(labels), json.dumps(one.bounds), json.dumps(one.counts), one.sum)
                     for (name, labels), one in changes.totals.histograms.items()
-                ],
+                ),
             )
             db.executemany(
-                "INSERT OR REPLACE INTO remembered VALUES (?, ?, ?)",
-                [(account, task_id, until) for task_id, until in changes.remembered.items()],
+                "INSERT OR REPLACE INTO remembered VALUES (?, ?, ?, ?)",
+                ((account, task_id, one.until, one.finished) for task_id, one in changes.remembered.items()),
             )
             db.execute("DELETE FROM remembered WHERE account = ? AND until < ?", (account, changes.now))
 
-    def remembered(self, account: str, task_ids: Iterable[str]) -> frozenset[str]:
-        wanted = json.dumps(list(task_ids))
+    def remembered(self, account: str, task_ids: Iterable[str]) -> Mapping[str, bool]:
         with self._lock, self._translated("cannot be read"):
             rows = self._db.execute(
-                "SELECT task_id FROM remembered WHERE account = ? AND task_id IN (SELECT value FROM json_each(?))",
-                (account, wanted),
+                "SELECT task_id, finished FROM remembered"
+                " WHERE account = ? AND task_id IN (SELECT value FROM json_each(?))",
+                (account, json.dumps(list(task_ids))),
             ).fetchall()
-        return frozenset(task_id for (task_id,) in rows)
+        return {task_id: bool(finished) for task_id, finished in rows}
+
+    def _totals(self, account: str) -> TotalsView:
+        counters = self._db.execute("SELECT name, labels, value FROM counters WHERE account = ?", (account,))
+        histograms = self._db.execute(
+            "SELECT name, labels, bounds, counts, sum FROM histograms WHERE account = ?", (account,)
+        )
+        return TotalsView(
+            {(Total(name), tuple(json.loads(labels))): value for name, labels, value in counters},
+            {
+                (Total(name), tuple(json.loads(labels))): HistogramView(
+                    tuple(json.loads(bounds)), tuple(json.loads(counts)), total
+                )
+                for name, labels, bounds, counts, total in histograms
+            },
+        )
+
+    def _remember_lost(self, account: str, task_ids: Iterable[str], *, until: float) -> None:
+        for task_id in task_ids:
+            _log.error("task forgotten, its record cannot be read", extra={"account": account, "task_id": task_id})
+            self._db.execute("DELETE FROM tasks WHERE account = ? AND id = ?", (account, task_id))
+            self._db.execute("DELETE FROM jobs WHERE account = ? AND task_id = ?", (account, task_id))
+            self._db.execute("INSERT OR REPLACE INTO remembered VALUES (?, ?, ?, TRUE)", (account, task_id, until))
 
     def _hold(self) -> None:
-        """Take the file for this process, until its end however it ends, and make commits outlast it."""
+        """Take the file for this process, until its end however it ends, if it is ours and whole."""
         self._db.execute("PRAGMA locking_mode = EXCLUSIVE")
-        self._db.execute("PRAGMA journal_mode = WAL")
-        self._db.execute("PRAGMA synchronous = FULL")
         self._db.execute("BEGIN EXCLUSIVE")
         self._db.execute("COMMIT")
-
-    def _check(self) -> None:
-        ((result,),) = self._db.execute("PRAGMA quick_check(1)").fetchall()
-        if result != "ok":
-            raise sqlite3.DatabaseError(result)
-
-    def _migrate(self) -> None:
         ((application,),) = self._db.execute("PRAGMA application_id")
         ((version,),) = self._db.execute("PRAGMA user_version")
         ((tables,),) = self._db.execute("SELECT count(*) FROM sqlite_schema")
@@ -154,6 +172,16 @@ class SqliteStore:
             raise StateError(
                 f"{self._path} is from a newer version of the exporter; install that, or name another file"
             )
+        ((result,),) = self._db.execute("PRAGMA quick_check(1)")
+        if result != "ok":
+            raise StateError(f"{self._path} is damaged: {' '.join(result.split())}; {_MOVE_AWAY}")
+
+    def _migrate(self) -> None:
+        """Bring the file to the present schema, and have commits outlast the machine."""
+        self._db.execute("PRAGMA journal_mode = WAL")
+        self._db.execute("PRAGMA synchronous = FULL")
+        self._db.execute(f"PRAGMA journal_size_limit = {_LOG_BYTES}")
+        ((version,),) = self._db.execute("PRAGMA user_version")
         for number, migration in enumerate(_MIGRATIONS[version:], version + 1):
             self._db.executescript(
                 f"BEGIN; {migration} PRAGMA user_version = {number}; PRAGMA application_id = {_APPLICATION_ID}; COMMIT;"
@@ -173,21 +201,32 @@ class SqliteStore:
 
     @contextmanager
     def _translated(self, trouble: str) -> Iterator[None]:
-        """What `sqlite3` and the records' validation raise, as `StateError`."""
+        """What the file system, `sqlite3` and what a record is made with raise, as `StateError`."""
         try:
             yield
-        except (sqlite3.Error, ValidationError) as error:
-            text = str(error).splitlines()[0]
-            if "locked" in text:
+        except sqlite3.Error as error:
+            code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # the primary one
+            if code == sqlite3.SQLITE_BUSY:
                 raise StateError(
                     f"{self._path} is in use by another process; give each exporter its own file"
                 ) from None
-            if isinstance(error, ValidationError) or "malformed" in text or "not a database" in text:
-                remedy = "move it away, and totals begin again at zero"
-            else:
-                remedy = "check that the folder exists, is writable and has space"
-            raise StateError(f"{self._path} {trouble}: {text}; {remedy}") from None
+            raise StateError(f"{self._path} {trouble}: {error}; {_REMEDIES.get(code, _CHECK_FOLDER)}") from None
+        except OSError as error:
+            raise StateError(f"{self._path} {trouble}: {error.strerror}; {_CHECK_FOLDER}") from None
+        except (ValueError, TypeError) as error:
+            raise StateError(f"{self._path} {trouble}: {str(error).splitlines()[0]}; {_MOVE_AWAY}") from None
 
 
-def _rows(account: str, ids: Iterable[str]) -> list[tuple[str, str]]:
-    return [(account, one) for one in ids]
+def _read(adapter: TypeAdapter[_Record], rows: Iterable[tuple[str, bytes]]) -> tuple[list[_Record], set[str]]:
+    """The records of these rows, and the ids of the tasks of those that cannot be read."""
+    records, lost = [], set()
+    for task_id, record in rows:
+        try:
+            records.append(adapter.validate_json(record))
+        except ValidationError:
+            lost.add(task_id)
+    return records, lost
+
+
+def _rows(account: str, ids: Iterable[str]) -> Iterator[tuple[str, str]]:
+    return ((account, one) for one in ids)

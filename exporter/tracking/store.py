@@ -21,12 +21,19 @@ class Stored:
     totals: TotalsView = field(default_factory=TotalsView)
 
 
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """That a task was there: `finished`, and so counted, or given up. Kept until `until`, in Unix seconds."""
+
+    until: float
+    finished: bool
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Changes:
     """What has changed in one ledger; it is taken whole or not at all.
 
-    `totals` are whole values, not differences. `remembered` are ids of tasks that were counted or given up, each until
-    when, in Unix seconds; those past `now` are forgotten.
+    `totals` are whole values, not differences. `remembered` is by the ids of tasks; memories past `now` are forgotten.
     """
 
     now: float
@@ -35,7 +42,7 @@ class Changes:
     dropped_tasks: Collection[str] = ()
     dropped_jobs: Collection[str] = ()
     totals: TotalsView = field(default_factory=TotalsView)
-    remembered: Mapping[str, float] = field(default_factory=dict)
+    remembered: Mapping[str, Memory] = field(default_factory=dict)
 
 
 class Store(Protocol):
@@ -47,8 +54,8 @@ class Store(Protocol):
     def save(self, account: str, changes: Changes) -> None:
         """One transaction."""
 
-    def remembered(self, account: str, task_ids: Iterable[str]) -> frozenset[str]:
-        """Those of the ids that are remembered."""
+    def remembered(self, account: str, task_ids: Iterable[str]) -> Mapping[str, bool]:
+        """Those of the ids that are remembered, and whether they were finished."""
 
     def close(self) -> None: ...
 
@@ -78,12 +85,13 @@ class MemoryStore:
             kept.counters.update(changes.totals.counters)
             kept.histograms.update(changes.totals.histograms)
             kept.remembered.update(changes.remembered)
-            for task_id in [one for one, until in kept.remembered.items() if until < changes.now]:
+            for task_id in [one for one, memory in kept.remembered.items() if memory.until < changes.now]:
                 del kept.remembered[task_id]
 
-    def remembered(self, account: str, task_ids: Iterable[str]) -> frozenset[str]:
+    def remembered(self, account: str, task_ids: Iterable[str]) -> Mapping[str, bool]:
         with self._lock:
-            return frozenset(task_ids) & self._accounts[account].remembered.keys()
+            kept = self._accounts[account].remembered
+            return {one: kept[one].finished for one in task_ids if one in kept}
 
     def close(self) -> None:
         """Nothing to close."""
@@ -96,4 +104,4 @@ class _Kept:
     jobs: dict[str, JobRecord] = field(default_factory=dict)
     counters: dict[Key, float] = field(default_factory=dict)
     histograms: dict[Key, HistogramView] = field(default_factory=dict)
-    remembered: dict[str, float] = field(default_factory=dict)
+    remembered: dict[str, Memory] = field(default_factory=dict)

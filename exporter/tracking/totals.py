@@ -49,8 +49,8 @@ class Totals:
         self._histograms = {
             key: view for key, view in (histograms or {}).items() if view.bounds == self._buckets.of(key[0])
         }
-        self._definitions = dict.fromkeys((*DEFINITIONS, *_labels(self._counters, Total.JOBS_FINISHED, 0)))  # in order
-        self._error_codes = set(_labels(self._counters, Total.JOB_FAILURES, 1))
+        self._definitions = dict.fromkeys((*DEFINITIONS, *_names(self._counters, Total.JOBS_FINISHED, 0)))  # in order
+        self._error_codes = set(_names(self._counters, Total.JOB_FAILURES, 1))
         self._changed: set[Key] = set()
 
     @property
@@ -132,11 +132,12 @@ class Totals:
 
 def _zeros() -> dict[Key, float]:
     """The counters whose labels are known beforehand: they are there, at zero, from the start."""
-    tasks = product(TASK_FINAL, (*TRIGGERS, UNKNOWN))
-    jobs = product(DEFINITIONS, JOB_FINAL)
-    zeros: dict[Key, float] = {(Total.TASKS_FINISHED, labels): 0.0 for labels in tasks}
-    return zeros | {(Total.JOBS_FINISHED, labels): 0.0 for labels in jobs}
+    tasks = product([Total.TASKS_FINISHED], product(TASK_FINAL, (*TRIGGERS, UNKNOWN)))
+    jobs = product([Total.JOBS_FINISHED], product(DEFINITIONS, JOB_FINAL))
+    durations = product([Total.OUTPUT_DURATION], product(DEFINITIONS))
+    return dict.fromkeys((*tasks, *jobs, *durations), 0.0)
 
 
-def _labels(counters: Iterable[Key], name: Total, place: int) -> Iterable[str]:
-    return (labels[place] for known, labels in counters if known == name)
+def _names(counters: Iterable[Key], total: Total, place: int) -> Iterable[str]:
+    """The label values of a total in one place, but for those that stand for any."""
+    return (labels[place] for known, labels in counters if known == total and labels[place] not in (OTHER, UNKNOWN))

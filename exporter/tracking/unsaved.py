@@ -6,62 +6,79 @@ from collections.abc import Mapping
 
 from exporter.snapshot import TotalsView
 from exporter.tracking.records import TrackedJob, TrackedTask
-from exporter.tracking.store import Changes
+from exporter.tracking.store import Changes, Memory
 
 
 class Unsaved:
-    """Ids of what has changed in one ledger since the store took its changes."""
+    """Ids of what has changed in one ledger since the store took its changes, and what is to be remembered."""
 
     def __init__(self) -> None:
-        self._tasks: set[str] = set()
-        self._jobs: set[str] = set()
-        self._dropped_tasks: set[str] = set()
-        self._dropped_jobs: set[str] = set()
-        self._remembered: dict[str, float] = {}
+        self.tasks = Marks()
+        self.jobs = Marks()
+        self._remembered: dict[str, Memory] = {}
 
-    def task(self, task_id: str) -> None:
-        self._tasks.add(task_id)
-        self._dropped_tasks.discard(task_id)
+    def remember(self, task_id: str, memory: Memory) -> None:
+        self._remembered[task_id] = memory
 
-    def forget_task(self, task_id: str) -> None:
-        """The task came and went, and the store needs not know."""
-        self._tasks.discard(task_id)
-
-    def job(self, job_id: str) -> None:
-        self._jobs.add(job_id)
-        self._dropped_jobs.discard(job_id)
-
-    def dropped_task(self, task_id: str, *, remembered_until: float) -> None:
-        self._tasks.discard(task_id)
-        self._dropped_tasks.add(task_id)
-        self._remembered[task_id] = remembered_until
-
-    def dropped_job(self, job_id: str) -> None:
-        self._jobs.discard(job_id)
-        self._dropped_jobs.add(job_id)
+    def remembered(self, task_id: str) -> Memory | None:
+        """What is to be remembered of the task, and the store does not know yet."""
+        return self._remembered.get(task_id)
 
     def changes(
         self, tasks: Mapping[str, TrackedTask], jobs: Mapping[str, TrackedJob], totals: TotalsView, *, now: float
     ) -> Changes | None:
         """Everything at once, as it is now; None where nothing has changed."""
-        anything = self._tasks or self._jobs or self._dropped_tasks or self._dropped_jobs
-        if not (anything or totals.counters or totals.histograms):
+        self._remembered = {task_id: memory for task_id, memory in self._remembered.items() if memory.until >= now}
+        if not (self.tasks or self.jobs or self._remembered or totals.counters or totals.histograms):
             return None
         return Changes(
             now=now,
-            tasks=[tasks[task_id].record() for task_id in self._tasks],
-            jobs=[jobs[job_id].record() for job_id in self._jobs],
-            dropped_tasks=tuple(self._dropped_tasks),
-            dropped_jobs=tuple(self._dropped_jobs),
+            tasks=[tasks[task_id].record() for task_id in self.tasks.changed],
+            jobs=[jobs[job_id].record() for job_id in self.jobs.changed],
+            dropped_tasks=tuple(self.tasks.dropped),
+            dropped_jobs=tuple(self.jobs.dropped),
             totals=totals,
             remembered=dict(self._remembered),
         )
 
     def clear(self) -> None:
         """The store has taken the changes."""
-        for part in (self._tasks, self._jobs, self._dropped_tasks, self._dropped_jobs, self._remembered):
-            part.clear()
+        self.tasks.clear()
+        self.jobs.clear()
+        self._remembered.clear()
 
-    def remembers(self, task_id: str) -> bool:
-        """The task is to be remembered, and the store does not know yet."""
-        return task_id in self._remembered
+
+class Marks:
+    """Ids of one kind. What comes and goes before the store hears of it leaves no mark."""
+
+    __slots__ = ("_new", "changed", "dropped")
+
+    def __init__(self) -> None:
+        self.changed: set[str] = set()
+        self.dropped: set[str] = set()
+        self._new: set[str] = set()
+
+    def __bool__(self) -> bool:
+        return bool(self.changed or self.dropped)
+
+    def add(self, one: str) -> None:
+        """It was not there before."""
+        if one in self.dropped:
+            self.dropped.discard(one)
+        else:
+            self._new.add(one)
+        self.changed.add(one)
+
+    def change(self, one: str) -> None:
+        self.changed.add(one)
+
+    def drop(self, one: str) -> None:
+        self.changed.discard(one)
+        if one in self._new:
+            self._new.discard(one)
+        else:
+            self.dropped.add(one)
+
+    def clear(self) -> None:
+        for part in (self.changed, self.dropped, self._new):
+            part.clear()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -16,13 +17,18 @@ OTHER = "other"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """What is shown and for how long: `series` and `track.give_up_after` of the configuration. Times in seconds."""
+    """What is shown and for how long: `series` and `track` of the configuration. Times in seconds.
+
+    `lookback` is discovery's: what was counted is remembered for longer than that, and what was over before is not
+    counted.
+    """
 
     per_job: bool = True
     max_jobs: int = 5000
     retention: float = 900.0
     max_staleness: float = 300.0
     give_up_after: float = 7 * 86400.0
+    lookback: float = math.inf
 
 
 def view(

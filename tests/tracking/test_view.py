@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from exporter.model import DEFINITIONS, JOB_STATUSES, TASK_STATUSES, Job, Task
 from exporter.snapshot import LedgerView
-from exporter.tracking.view import Limits, TrackedJob, TrackedTask, view
+from exporter.tracking.records import TrackedJob, TrackedTask
+from exporter.tracking.view import Limits, view
 
 NOW = 1_700_000_000.0
 
@@ -19,7 +20,14 @@ def tracked(
 ) -> TrackedJob:
     job = Job(job_id, definition, status, progress=0.5, created=NOW - 1000 - age)
     over = NOW - age if job.finished else None
-    return TrackedJob(job, task_id, refreshed=NOW - age, asked_in=1, finished_at=over)
+    return TrackedJob(job=job, task_id=task_id, refreshed=NOW - age, asked_in=1, finished_at=over)
+
+
+def tracked_task(task: Task, *, age: float = 0.0, finished: bool = False) -> TrackedTask:
+    at = NOW - age
+    return TrackedTask(
+        id=task.id, source="tasks", since=at, task=task, refreshed=at, finished_at=at if finished else None
+    )
 
 
 def show(
@@ -27,7 +35,7 @@ def show(
 ) -> LedgerView:
     tasks = {one.id: one for one in empty}
     for one in jobs:
-        task = TrackedTask(one.task_id, "tasks", Task(one.task_id, "video", "Processing"), refreshed=NOW)
+        task = tracked_task(Task(one.task_id, "video", "Processing"))
         tasks.setdefault(one.task_id, task).job_ids.append(one.job.id)
     by_id = {one.job.id: one for one in jobs}
     return view(tasks, by_id, definitions=DEFINITIONS, limits=limits or Limits(), now=now)
@@ -105,10 +113,10 @@ def test_a_task_is_shown_with_its_jobs_and_the_mean_of_their_progress() -> None:
 
 
 def test_a_task_without_jobs_is_shown_unless_stale_or_never_seen() -> None:
-    bad = TrackedTask("bad", "tasks", Task("bad", status="CompleteAllFail"), refreshed=NOW - 999, finished_at=NOW - 999)
-    begun = TrackedTask("begun", "tasks", Task("begun", status="Processing"), refreshed=NOW)
-    stale = TrackedTask("stale", "tasks", Task("stale", status="Processing"), refreshed=NOW - 999)
-    new = TrackedTask("new", "videos")
+    bad = tracked_task(Task("bad", status="CompleteAllFail"), age=999, finished=True)
+    begun = tracked_task(Task("begun", status="Processing"))
+    stale = tracked_task(Task("stale", status="Processing"), age=999)
+    new = TrackedTask(id="new", source="videos", since=NOW)
 
     shown = show(empty=[bad, begun, stale, new])
     assert [one.task.id for one in shown.tasks] == ["bad", "begun"]
@@ -116,10 +124,10 @@ def test_a_task_without_jobs_is_shown_unless_stale_or_never_seen() -> None:
 
 
 def test_tasks_of_shown_jobs_are_not_cut_for_tasks_without_jobs() -> None:
-    empty = [TrackedTask(f"e{number}", "tasks", Task("e"), refreshed=NOW) for number in range(5)]
+    empty = [tracked_task(Task(f"e{number}")) for number in range(5)]
 
     shown = show(tracked("a"), limits=Limits(max_jobs=2), empty=empty)
-    assert [one.task.id for one in shown.tasks] == ["t", "e"]
+    assert [one.task.id for one in shown.tasks] == ["t", "e0"]
 
 
 def test_the_oldest_unfinished_job_by_definition_stale_ones_too() -> None:
