@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from starlette.testclient import TestClient
+import requests
 
 from exporter import config, wiring
 from exporter.deadline import Deadline
@@ -17,6 +18,8 @@ from exporter.metrics.telemetry import Telemetry
 from exporter.simulator.server import Simulator
 from exporter.tracking.store import MemoryStore
 from exporter.vod.credentials import KeyFiles, ProviderChain, StaticKeys
+from exporter.web.listener import listen
+from exporter.web.server import Server
 
 
 def load(folder: Path, text: str) -> config.Settings:
@@ -96,17 +99,25 @@ def test_api_and_callbacks_are_there_with_the_keys_that_their_files_hold_now(tmp
     )
     telemetry = Telemetry()
     with contextlib.closing(wiring.scraper(settings, telemetry, wiring.store(settings.state))) as scraper:
-        client = TestClient(wiring.interface(settings, scraper, telemetry).app())
-        first = client.get("/api/v1/tasks", headers={"Authorization": "Bearer first-token-of-the-api"})
+        listener = listen("127.0.0.1:0")
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        server = Server(wiring.interface(settings, scraper, telemetry).app(), listener, timeout=1.0)
+        serving = threading.Thread(target=server.serve_until_stopped)
+        serving.start()
+        token = {"Authorization": "Bearer first-token-of-the-api"}
+        first = requests.get(f"{url}/api/v1/tasks", headers=token, timeout=10)
         (tmp_path / "token").write_text("second-token-of-the-api")
-        again = client.get("/api/v1/tasks", headers={"Authorization": "Bearer first-token-of-the-api"})
+        again = requests.get(f"{url}/api/v1/tasks", headers=token, timeout=10)
         now = str(int(time.time()))
         signature = hashlib.md5(f"https://example.com/callback/prod|{now}|test123".encode()).hexdigest()
-        event = client.post(
-            "/callback/prod",
+        event = requests.post(
+            f"{url}/callback/prod",
             headers={"X-VOD-TIMESTAMP": now, "X-VOD-SIGNATURE": signature},
             json={"EventType": "StreamTranscodeComplete", "VideoId": "v", "JobId": "j", "Status": "success"},
+            timeout=10,
         )
+        server.stop()
+        serving.join()
 
     assert (first.status_code, again.status_code, event.status_code) == (200, 401, 200)
 
