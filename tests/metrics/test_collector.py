@@ -87,16 +87,16 @@ def account(view: LedgerView | None = None, *, name: str = "prod", up: bool | No
     return AccountSnapshot(name, "cn-shanghai", "https://vod.example", up=up, view=view or LedgerView())
 
 
-def of_job(job: Job) -> dict[str, list[tuple[tuple[str, ...], float]]]:
+def of_job(job: Job) -> dict[str, list[tuple[tuple[str, ...], object]]]:
     """The rows of one job that have a value: label values and value, by metric."""
-    rows: dict[str, list[tuple[tuple[str, ...], float]]] = {}
+    rows: dict[str, list[tuple[tuple[str, ...], object]]] = {}
     for metric, labels, value in job_rows("prod", ShownJob(job, "t", "v")):
         if value is not None:
             rows.setdefault(metric.name, []).append((tuple(labels), value))
     return rows
 
 
-def of_task(task: Task, progress: float | None = 0.5) -> dict[str, tuple[tuple[str, ...], float]]:
+def of_task(task: Task, progress: float | None = 0.5) -> dict[str, tuple[tuple[str, ...], object]]:
     rows = task_rows("prod", ShownTask(task, progress))
     return {metric.name: (tuple(labels), value) for metric, labels, value in rows if value is not None}
 
