@@ -149,14 +149,14 @@ class Api:
     def _authorize(self, request: Request) -> None:
         token = self._keys.read("token of the API", self._token) if self._token is not None else None
         if token is None:
-            raise HTTPException(403, "the API is off: the configuration has no api.token_file")
+            raise HTTPException(403, "the API is off: the configuration has neither api.token nor api.token_file")
         given = request.headers.getlist("authorization")
         scheme, _, credentials = given[0].partition(" ") if len(given) == 1 else ("", "", "")
         if scheme.lower() != "bearer":
             raise HTTPException(401, "send the token: Authorization: Bearer TOKEN", {"WWW-Authenticate": "Bearer"})
         if not hmac.compare_digest(credentials.strip().encode(), token.get_secret_value().encode()):
             challenge = {"WWW-Authenticate": 'Bearer error="invalid_token"'}
-            raise HTTPException(401, "this token is not the one in api.token_file", challenge)
+            raise HTTPException(401, "this token is not the one of the configuration", challenge)
 
     def _register(self, body: bytes) -> Response:
         name, task_ids = _registration(body)
@@ -164,7 +164,9 @@ class Api:
         try:
             tracked = account.register(task_ids)
         except StateError as error:
-            raise _not_kept("registration", account, error) from None
+            _log.error("registration not kept", extra={"account": account.name, "error": str(error)})
+            detail = f"the registration could not be kept, for the state cannot be used; ask again in {STATE_SECONDS} s"
+            raise HTTPException(503, detail, {"Retry-After": str(STATE_SECONDS)}) from None
         tasks = [{"task_id": task_id, "tracked": tracked[task_id]} for task_id in task_ids]
         return answer({"account": account.name, "tasks": tasks})
 
@@ -181,11 +183,7 @@ class Api:
         given = _parameters(request, ("account",))
         account = self._account(given.get("account"))
         task_id = request.path_params["task_id"]
-        try:
-            known = is_id(task_id) and account.delete(task_id)
-        except StateError as error:
-            raise _not_kept("deletion", account, error) from None
-        if not known:
+        if not (is_id(task_id) and account.delete(task_id)):
             raise HTTPException(404, "no such task is tracked")
         return Response(status_code=204)
 
@@ -197,12 +195,6 @@ class Api:
         if found is None:
             raise HTTPException(404, f"no account has the name {clean(name or '', 64)!r}")
         return found
-
-
-def _not_kept(what: str, account: Account, error: StateError) -> HTTPException:
-    _log.error(f"{what} not kept", extra={"account": account.name, "error": str(error)})
-    detail = f"the {what} could not be kept, for the state cannot be written; ask again in {STATE_SECONDS} s"
-    return HTTPException(503, detail, {"Retry-After": str(STATE_SECONDS)})
 
 
 def _described(account: str, task_id: str, source: str, task: Task | None) -> dict[str, str | None]:

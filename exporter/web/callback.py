@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -19,12 +19,13 @@ from exporter.web.api import Desk, KeyReader, read_body
 
 @dataclass(frozen=True, slots=True)
 class Callback:
-    """The callback of one account: `url` is the address exactly as it is configured at VOD, `key` reads its key.
+    """The callback of one account: `url` is the address to the letter as VOD has it, `key` reads its key.
 
-    `key` is called for each event, and raises `ValueError` where there is none to be had.
+    `url` is not shown, for its query may hold a secret. `key` is called for each event, and raises `ValueError` where
+    there is none to be had.
     """
 
-    url: str
+    url: str = field(repr=False)
     key: Callable[[], SecretText]
 
 

@@ -79,8 +79,7 @@ DOCUMENT: Json = {
                 "summary": "Track tasks.",
                 "description": (
                     "Once this is answered with 200 the registration is kept, and outlives a restart. Doing it again "
-                    "changes nothing. A task that was finished or given up before is not tracked again, which is no "
-                    "error."
+                    "changes nothing. A task that was finished before is not tracked again, which is no error."
                 ),
                 "tags": ["tasks"],
                 "requestBody": {"required": True, "content": _json(_ref("schemas", "Registration"))},
@@ -92,8 +91,8 @@ DOCUMENT: Json = {
                 "operationId": "listTasks",
                 "summary": "List tracked tasks, of whatever source.",
                 "description": (
-                    "Account by account, each in the order in which its tasks came to be tracked. A task that is "
-                    "dropped between two pages moves those after it one place forward."
+                    "Account by account; new ones come last in theirs. A task that is dropped between two pages moves "
+                    "those after it one place forward."
                 ),
                 "tags": ["tasks"],
                 "parameters": [
@@ -136,7 +135,7 @@ DOCUMENT: Json = {
     },
     "components": {
         "securitySchemes": {
-            "token": {"type": "http", "scheme": "bearer", "description": "The text in api.token_file."}
+            "token": {"type": "http", "scheme": "bearer", "description": "api.token, or the text in api.token_file."}
         },
         "schemas": {
             "Registration": {
@@ -165,7 +164,7 @@ DOCUMENT: Json = {
                                 "task_id": _TASK_ID,
                                 "tracked": {
                                     "type": "boolean",
-                                    "description": "false: it was finished or given up before.",
+                                    "description": "false: it was finished before.",
                                 },
                             }
                         ),
@@ -197,7 +196,7 @@ DOCUMENT: Json = {
         "responses": {
             "Odd": _refused("The request cannot be understood."),
             "Unauthorized": _refused("The token is missing or wrong.", "WWW-Authenticate"),
-            "Off": _refused("The configuration has no api.token_file."),
+            "Off": _refused("The configuration has neither api.token nor api.token_file."),
             "NotFound": _refused("No such account, or no such task is tracked."),
             "TooLarge": _refused("The body is larger than 1 MiB."),
             "WrongType": _refused("The body is not application/json."),

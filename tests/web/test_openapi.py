@@ -1,9 +1,13 @@
-"""The OpenAPI document is held to the API, and the API to the document."""
+"""The OpenAPI document and docs/api.md are held to the API, and the API to them."""
 
 from __future__ import annotations
 
 import copy
+import os
+import re
+import subprocess
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
@@ -14,6 +18,7 @@ from schemathesis.config import GenerationConfig, ProjectConfig, ProjectsConfig
 
 from exporter import __version__
 from exporter.errors import StateError
+from exporter.metrics.catalog import EVENTS, JOB_PROCESSING, REJECTED_REQUESTS
 from exporter.metrics.telemetry import Telemetry
 from exporter.scrape.refresh import Account
 from exporter.scrape.scraper import Scraper
@@ -21,11 +26,13 @@ from exporter.secret import SecretText
 from exporter.tracking.ledger import Ledger
 from exporter.tracking.store import Changes, MemoryStore
 from exporter.tracking.videos import Videos
+from exporter.vod import events
 from exporter.vod.client import Client
-from exporter.web import openapi
-from exporter.web.api import MAX_BODY_BYTES, Api
+from exporter.web import api, openapi
 from exporter.web.app import Interface
+from exporter.web.callback import Callback
 
+PAGE = (Path(__file__).parents[2] / "docs" / "api.md").read_text(encoding="utf-8")
 PATH = "/api/v1/openapi.json"
 TASKS, TASK = "/api/v1/tasks", "/api/v1/tasks/{task_id}"
 BEARER = {"Authorization": "Bearer s3cret-token"}
@@ -57,11 +64,11 @@ class Store(MemoryStore):
 class Running:
     """An exporter with the account `prod` and a few tasks."""
 
-    def __init__(self, serve: Callable[..., Any]) -> None:
+    def __init__(self, serve: Callable[..., Any], *, tasks: int = 5) -> None:
         self.token: SecretText | None = SecretText("s3cret-token")
         self.store = Store()
         telemetry, ledger = Telemetry(), Ledger("prod", store=self.store)
-        ledger.discover([f"task-{number}" for number in range(5)], source="discovery")
+        ledger.discover([f"found-{number}" for number in range(tasks)], source="discovery")
         account = Account(
             name="prod",
             region="cn-shanghai",
@@ -72,7 +79,14 @@ class Running:
             recorder=telemetry.account("prod"),
         )
         scraper = Scraper([account], min_interval=0)
-        interface = Interface(scraper, telemetry, timeout=10.0, offset=0.5, api_token=lambda: self.token)
+        interface = Interface(
+            scraper,
+            telemetry,
+            timeout=10.0,
+            offset=0.5,
+            api_token=lambda: self.token,
+            callbacks={"prod": Callback("https://vod.example.com/callback/prod", lambda: SecretText("callback-key"))},
+        )
         self.url: str = serve(interface.app()).url
 
 
@@ -113,7 +127,7 @@ ANSWERS: Mapping[tuple[str, str, str], dict[str, Any]] = {
     ("POST", TASKS, "401"): {"json": BODY, "headers": {}},
     ("POST", TASKS, "403"): {"json": BODY, "token": None},
     ("POST", TASKS, "404"): {"json": {**BODY, "account": "test"}},
-    ("POST", TASKS, "413"): {"json": {"task_id": "a" * MAX_BODY_BYTES}},
+    ("POST", TASKS, "413"): {"json": {"task_id": "a" * api.MAX_BODY_BYTES}},
     ("POST", TASKS, "415"): {"data": b"{}"},
     ("POST", TASKS, "503"): {"json": {"task_id": "new"}, "broken": True},
     ("GET", TASKS, "200"): {"params": {"limit": 3}},
@@ -122,12 +136,12 @@ ANSWERS: Mapping[tuple[str, str, str], dict[str, Any]] = {
     ("GET", TASKS, "403"): {"token": None},
     ("GET", TASKS, "404"): {"params": {"account": "test"}},
     ("GET", TASKS, "503"): {"token": SecretText("")},
-    ("DELETE", TASK, "204"): {"task_id": "task-0"},
+    ("DELETE", TASK, "204"): {"task_id": "found-0"},
     ("DELETE", TASK, "400"): {"params": {"x": 1}},
     ("DELETE", TASK, "401"): {"headers": {}},
     ("DELETE", TASK, "403"): {"token": None},
     ("DELETE", TASK, "404"): {"params": {"account": "test"}},
-    ("DELETE", TASK, "503"): {"broken": True},
+    ("DELETE", TASK, "503"): {"token": SecretText("")},
     ("GET", PATH, "200"): {"headers": {}, "token": None},
 }
 
@@ -145,7 +159,7 @@ def test_every_answer_of_the_document_is_given_and_as_it_says(exporter: Running)
     for (method, path, status), how in ANSWERS.items():
         options = {"headers": BEARER, **how}
         exporter.token, exporter.store.broken = options.pop("token", token), options.pop("broken", False)
-        url = exporter.url + path.format(task_id=options.pop("task_id", "task-1"))
+        url = exporter.url + path.format(task_id=options.pop("task_id", "found-1"))
         answer = requests.request(method, url, timeout=10, **options)
         assert (method, path, str(answer.status_code)) == (method, path, status)
         document[path][method].validate_response(answer)
@@ -165,6 +179,54 @@ def test_it_is_an_openapi_document() -> None:
 
 
 def test_it_describes_every_route_of_the_api_and_no_other() -> None:
-    routes = {route.path: set(route.methods or ()) - {"HEAD"} for route in Api(dict, token=None).routes()}
+    routes = {route.path: set(route.methods or ()) - {"HEAD"} for route in api.Api(dict, token=None).routes()}
     paths = {path: {method.upper() for method in methods} for path, methods in openapi.DOCUMENT["paths"].items()}
     assert paths == routes | {PATH: {"GET"}}
+
+
+# -- docs/api.md -----------------------------------------------------------------------------------------------------
+
+
+def table(heading: str) -> list[list[str]]:
+    """The rows of the first table under a heading, without its header."""
+    rows = re.findall(r"^\|(.+)\|$", PAGE.partition(f"# {heading}\n")[2].partition("\n#")[0], re.MULTILINE)
+    return [[cell.strip() for cell in row.split(" | ")] for row in rows[2:]]
+
+
+def test_the_examples_of_the_page_do_what_it_says(
+    serve: Callable[..., Any], tool: Callable[[str], str], tmp_path: Path
+) -> None:
+    """All of them, one after the other."""
+    running = Running(serve, tasks=0)
+    blocks = re.findall(r"```console\n(.+?)```", PAGE, re.DOTALL)
+    environ = {**os.environ, "TOKEN": "s3cret-token", "CALLBACK_KEY": "callback-key", "no_proxy": "*"}
+    for block in blocks:
+        commands = re.findall(r"^\$ (.+(?:\n    .+)*)\n", block, re.MULTILINE)
+        wanted = re.sub(r"^\$ .+(?:\n    .+)*\n", "", block, flags=re.MULTILINE)
+        script = "\n".join(commands).replace("http://localhost:10870", running.url)
+        done = subprocess.run(
+            [tool("bash"), "-euc", script], env=environ, cwd=tmp_path, capture_output=True, text=True, timeout=30
+        )
+        assert (done.stdout, done.stderr) == (wanted, ""), block
+    assert len(blocks) == 5
+    assert PAGE.count("curl ") == 7
+
+
+def test_the_page_lists_every_request_and_every_refusal() -> None:
+    requests_listed = {row[0].strip("`").replace("TASK_ID", "{task_id}") for row in table("Registration")}
+    assert requests_listed == {f"{method} {path}" for method, path, _ in ANSWERS}
+    refusals = {row[0] for row in table("Refusals")}
+    assert refusals == {status for _, _, status in ANSWERS if status >= "400"} | {"405"}
+
+
+def test_the_page_tells_the_bounds_of_the_code() -> None:
+    for figure in (
+        f"up to {api.MAX_IDS:,}",
+        f"1 to {api.MAX_LIMIT}, {api.DEFAULT_LIMIT} where",
+        f"larger than {api.MAX_BODY_BYTES >> 20} MiB",
+        f"or {api.REQUESTS_AT_ONCE} requests",
+        f"at most {events.MAX_AGE_SECONDS / 60:.0f} minutes",
+    ):
+        assert figure in PAGE
+    for name in (EVENTS.name, REJECTED_REQUESTS.name, JOB_PROCESSING.name, *events.TYPES):
+        assert f"`{name}`" in PAGE
