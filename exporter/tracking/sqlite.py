@@ -80,8 +80,8 @@ class SqliteStore:
         with self._transaction("cannot be read") as db:
             db.execute("INSERT OR IGNORE INTO accounts VALUES (?, ?)", (account, now))
             ((born,),) = db.execute("SELECT born FROM accounts WHERE name = ?", (account,))
-            tasks, lost = _read(_tasks, db.execute("SELECT id, record FROM tasks WHERE account = ?", (account,)))
-            jobs, lost_too = _read(_jobs, db.execute("SELECT task_id, record FROM jobs WHERE account = ?", (account,)))
+            tasks, lost = _read(_tasks, self._ordered("SELECT id, record FROM tasks", account))
+            jobs, lost_too = _read(_jobs, self._ordered("SELECT task_id, record FROM jobs", account))
             lost |= lost_too
             self._remember_lost(account, lost, until=now + _REMEMBER_UNREADABLE_SECONDS)
             totals = self._totals(account)
@@ -95,11 +95,12 @@ class SqliteStore:
     def save(self, account: str, changes: Changes) -> None:
         with self._transaction("cannot be written") as db:
             db.executemany(
-                "INSERT OR REPLACE INTO tasks VALUES (?, ?, ?)",
+                "INSERT INTO tasks VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET record = excluded.record",
                 ((account, one.id, _tasks.dump_json(one, exclude_defaults=True)) for one in changes.tasks),
             )
             db.executemany(
-                "INSERT OR REPLACE INTO jobs VALUES (?, ?, ?, ?)",
+                "INSERT INTO jobs VALUES (?, ?, ?, ?)"
+                " ON CONFLICT DO UPDATE SET task_id = excluded.task_id, record = excluded.record",
                 (
                     (account, one.job.id, one.task_id, _jobs.dump_json(one, exclude_defaults=True))
                     for one in changes.jobs
@@ -135,6 +136,10 @@ class SqliteStore:
                 (account, json.dumps(list(task_ids))),
             ).fetchall()
         return {task_id: bool(finished) for task_id, finished in rows}
+
+    def _ordered(self, select: str, account: str) -> Iterator[tuple[str, bytes]]:
+        """In the order in which they came to be."""
+        return self._db.execute(f"{select} WHERE account = ? ORDER BY rowid", (account,))
 
     def _totals(self, account: str) -> TotalsView:
         counters = self._db.execute("SELECT name, labels, value FROM counters WHERE account = ?", (account,))

@@ -49,13 +49,13 @@ class Unsaved:
 
 
 class Marks:
-    """Ids of one kind. What comes and goes before the store hears of it leaves no mark."""
+    """Ids of one kind, in order. What comes and goes before the store hears of it leaves no mark."""
 
     __slots__ = ("_new", "changed", "dropped")
 
     def __init__(self) -> None:
-        self.changed: set[str] = set()
-        self.dropped: set[str] = set()
+        self.changed: dict[str, None] = {}
+        self.dropped: dict[str, None] = {}
         self._new: set[str] = set()
 
     def __bool__(self) -> bool:
@@ -64,21 +64,22 @@ class Marks:
     def add(self, one: str) -> None:
         """It was not there before."""
         if one in self.dropped:
-            self.dropped.discard(one)
+            del self.dropped[one]
         else:
             self._new.add(one)
-        self.changed.add(one)
+        self.changed[one] = None
 
     def change(self, one: str) -> None:
-        self.changed.add(one)
+        self.changed[one] = None
 
     def drop(self, one: str) -> None:
-        self.changed.discard(one)
+        self.changed.pop(one, None)
         if one in self._new:
             self._new.discard(one)
         else:
-            self.dropped.add(one)
+            self.dropped[one] = None
 
     def clear(self) -> None:
-        for part in (self.changed, self.dropped, self._new):
-            part.clear()
+        self.changed.clear()
+        self.dropped.clear()
+        self._new.clear()

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule
 
+from exporter.errors import StateError
 from exporter.model import Job, Task
+from exporter.snapshot import LedgerView, Total
 from exporter.tracking.ledger import Ledger, Work
+from exporter.tracking.store import Changes, MemoryStore
 from exporter.tracking.view import Limits
 
 HOUR = 3600.0
@@ -30,6 +33,12 @@ class Clock:
 @pytest.fixture
 def clock() -> Clock:
     return Clock()
+
+
+@pytest.fixture
+def dropped() -> list[str]:
+    """The reasons told."""
+    return []
 
 
 @pytest.fixture
@@ -57,6 +66,23 @@ def track(ledger: Ledger, *tasks: Task) -> None:
     ledger.name("key", [task.id for task in tasks], source="tasks")
     for task in tasks:
         ask_task(ledger, task)
+
+
+def discover(ledger: Ledger, *tasks: Task) -> None:
+    ledger.discover([task.id for task in tasks], source="discovery")
+    for task in tasks:
+        ask_task(ledger, task)
+
+
+def over(ledger: Ledger, clock: Clock) -> None:
+    """The retention passes."""
+    ledger.view()
+    clock.now += 901
+    ledger.view()
+
+
+def finished_jobs(view: LedgerView) -> float:
+    return sum(count for (total, _), count in view.totals.counters.items() if total == Total.JOBS_FINISHED)
 
 
 def ask_task(ledger: Ledger, task: Task) -> None:
@@ -322,9 +348,10 @@ def test_definitions_counted_by_name_are_bounded(ledger: Ledger) -> None:
 def test_a_hundred_thousand_jobs_are_looked_at_in_no_time(ledger: Ledger) -> None:
     """Measured: 10 ms for the work, 0.1 s for the view, on one core of 2020; a scan for each job would be minutes."""
     track_many(ledger, tasks=25_000, unfinished=250)
-    started = time.monotonic()
+    ledger.view()
+    started = time.thread_time()  # other processes may keep the machine busy
     work, view = next_work(ledger), ledger.view()
-    took = time.monotonic() - started
+    took = time.thread_time() - started
 
     assert len(work.jobs) == 1000
     assert (len(view.jobs), view.truncated_jobs, sum(view.job_counts.values())) == (5000, 95_000, 100_000)
@@ -337,6 +364,304 @@ def track_many(ledger: Ledger, *, tasks: int, unfinished: int) -> None:
     for number, task_id in enumerate(ids):
         make = running if number < unfinished else done
         ledger.observe_task(task_id, make(task_id, *(f"{task_id}-{job}" for job in range(4))))
+
+
+# What is tracked, and what is remembered
+
+
+def test_tasks_are_listed_in_the_order_in_which_they_came_also_after_a_restart(clock: Clock) -> None:
+    store = MemoryStore()
+    ledger = Ledger(store=store, clock=clock)
+    for task_id in ("c", "a", "b"):
+        ledger.discover([task_id], source="discovery")
+        clock.now += 1
+    ledger.view()
+
+    expected = [("c", "discovery", None), ("a", "discovery", None), ("b", "discovery", None)]
+    assert ledger.tasks() == expected
+    assert Ledger(store=store, clock=clock).tasks() == expected
+
+
+def test_after_a_restart_what_is_unfinished_is_asked_again_and_what_is_finished_is_not(clock: Clock) -> None:
+    store = MemoryStore()
+    first = Ledger(store=store, clock=clock)
+    track(first, running("t", "a", "b"), done("u", "c"), running("v"))
+    first.name("key", ["t", "u", "v", "w"], source="tasks")
+    ask_jobs(first, ["a"], success("a"))
+    shown = first.view()
+    second = Ledger(store=store, clock=clock)
+
+    assert shown.totals.counters[Total.JOBS_FINISHED, ("HD", "TranscodeSuccess")] == 2
+    assert next_work(second) == Work(new_tasks=("w",), whole_tasks=("v",), jobs=(("b", "t"),))
+    assert second.view() == shown
+
+
+def test_what_was_found_again_after_it_was_over_and_no_longer_shown_is_not_tracked(
+    ledger: Ledger, clock: Clock
+) -> None:
+    discover(ledger, done("t", "a"))
+    over(ledger, clock)
+    ledger.discover(["t", "t", "u"], source="discovery")
+
+    assert [task_id for task_id, *_ in ledger.tasks()] == ["u"]
+
+
+def test_what_is_unfinished_for_too_long_is_given_up_told_and_not_found_again(clock: Clock, dropped: list[str]) -> None:
+    ledger = Ledger(limits=Limits(give_up_after=HOUR), clock=clock, dropped=dropped.append)
+    discover(ledger, running("t", "a"))
+    track(ledger, running("named", "b"))
+    clock.now += HOUR
+    ledger.view()
+    before = list(dropped)
+    clock.now += 1
+    ledger.view()
+    ledger.discover(["t"], source="discovery")
+
+    assert (before, dropped) == ([], ["given_up"])
+    assert [task_id for task_id, *_ in ledger.tasks()] == ["named"]
+    ledger.name("key", ["t"], source="tasks")
+    assert [task_id for task_id, *_ in ledger.tasks()] == ["named", "t"]
+
+
+def test_an_answer_that_comes_after_its_task_was_given_up_changes_nothing(ledger: Ledger, clock: Clock) -> None:
+    discover(ledger, running("t", "a"))
+    clock.now += 8 * 24 * HOUR
+    before = ledger.view()
+    ask_task(ledger, done("t", "a"))
+    ask_jobs(ledger, ["a"], success("a"))
+
+    assert before.tracked_tasks == {}
+    assert ledger.view() == before
+    assert ledger.observe_not_found("t") is False
+    assert ledger.observe_event("a", processing=None) is False
+
+
+def test_what_ended_while_no_exporter_ran_is_asked_about_before_it_is_given_up(
+    clock: Clock, dropped: list[str]
+) -> None:
+    """The account may have been out of the configuration for a month."""
+    store = MemoryStore()
+    first = Ledger(store=store, clock=clock)
+    discover(first, running("t", "a"), running("u", "b"))
+    first.view()
+    clock.now += 30 * 24 * HOUR
+    second = Ledger(store=store, clock=clock, dropped=dropped.append)
+    second.view()
+    waiting = next_work(second)
+    ask_task(second, done("t", "a"))
+    ask_jobs(second, ["b"], Job("b", "HD", "Transcoding"))
+    second.view()
+
+    assert waiting.jobs == (("a", "t"), ("b", "u"))
+    assert dropped == ["given_up"]
+    assert [task_id for task_id, *_ in second.tasks()] == ["t"]
+
+
+def test_a_deleted_task_stays_away_as_long_as_it_is_named_and_when_found(ledger: Ledger) -> None:
+    track(ledger, running("t", "a"))
+    answers = [ledger.delete("t"), ledger.delete("t"), ledger.delete("never heard of")]
+    ledger.name("key", ["t"], source="tasks")
+    ledger.discover(["t"], source="discovery")
+
+    assert answers == [True, False, False]
+    assert ledger.tasks() == []
+
+
+def test_a_deleted_task_comes_back_when_it_is_named_anew_or_registered(ledger: Ledger) -> None:
+    track(ledger, running("t", "a"), running("u", "b"))
+    for task_id in "tu":
+        ledger.delete(task_id)
+    registered = ledger.register(["t"], source="api")
+    ledger.name("other", ["u"], source="files")
+
+    assert registered == {"t": True}
+    assert [(task_id, source) for task_id, source, _ in ledger.tasks()] == [("t", "api"), ("u", "files")]
+
+
+def test_what_was_deleted_is_told_once_finished_or_not(clock: Clock, dropped: list[str]) -> None:
+    ledger = Ledger(clock=clock, dropped=dropped.append)
+    track(ledger, running("t", "a"), done("u", "b"))
+    for task_id in ("t", "u", "t"):
+        ledger.delete(task_id)
+
+    assert dropped == ["deleted"]
+
+
+def test_a_task_that_is_registered_before_the_service_knows_it_can_still_be_found(
+    ledger: Ledger, clock: Clock, dropped: list[str]
+) -> None:
+    ledger.register(["t"], source="api")
+    ledger.observe_not_found("t")
+    assert ledger.observe_not_found("t") is True
+    ledger.view()
+    ledger.discover(["t"], source="discovery")
+    assert ledger.work().new_tasks == ("t",)
+
+
+def test_a_registration_is_kept_before_it_returns(clock: Clock) -> None:
+    store = MemoryStore()
+    answer = Ledger(store=store, clock=clock).register(["t", "u", "t"], source="api")
+
+    assert answer == {"t": True, "u": True}
+    assert Ledger(store=store, clock=clock).tasks() == [("t", "api", None), ("u", "api", None)]
+
+
+def test_a_registration_of_what_is_tracked_is_repeated_without_effect_and_one_of_what_is_over_refused(
+    ledger: Ledger, clock: Clock
+) -> None:
+    track(ledger, running("t", "a"))
+    discover(ledger, done("u", "b"))
+    within = ledger.register(["t", "u"], source="api")
+    over(ledger, clock)
+
+    assert within == {"t": True, "u": True}
+    assert ledger.register(["t", "u"], source="api") == {"t": True, "u": False}
+    assert [(task_id, source) for task_id, source, _ in ledger.tasks()] == [("t", "tasks")]
+
+
+# A store that fails
+
+
+class Flaky(MemoryStore):
+    """Fails to read or to write while it is told to."""
+
+    reads = writes = True
+
+    def save(self, account: str, changes: Changes) -> None:
+        if not self.writes:
+            raise StateError("the disk is full")
+        super().save(account, changes)
+
+    def remembered(self, account: str, task_ids: Iterable[str]) -> Mapping[str, bool]:
+        if not self.reads:
+            raise StateError("the disk is broken")
+        return super().remembered(account, task_ids)
+
+
+@pytest.fixture
+def flaky() -> Flaky:
+    return Flaky()
+
+
+def test_a_registration_that_is_not_kept_tracks_nothing_and_loses_nothing(flaky: Flaky, clock: Clock) -> None:
+    ledger = Ledger(store=flaky, clock=clock)
+    track(ledger, running("old", "a"))
+    flaky.writes = False
+    with pytest.raises(StateError, match="full"):
+        ledger.register(["old", "t"], source="api")
+    assert [task_id for task_id, *_ in ledger.tasks()] == ["old"]
+    flaky.writes = True
+    ledger.view()
+
+    assert [task_id for task_id, *_ in Ledger(store=flaky, clock=clock).tasks()] == ["old"]
+    assert ledger.register(["t"], source="api") == {"t": True}
+    assert [task_id for task_id, *_ in Ledger(store=flaky, clock=clock).tasks()] == ["old", "t"]
+
+
+def test_a_deleted_task_whose_new_registration_is_not_kept_is_gone_from_the_store_too(
+    flaky: Flaky, clock: Clock
+) -> None:
+    ledger = Ledger(store=flaky, clock=clock)
+    track(ledger, running("t", "a"))
+    ledger.view()
+    flaky.writes = False
+    ledger.delete("t")
+    with pytest.raises(StateError):
+        ledger.register(["t"], source="api")
+    flaky.writes = True
+    ledger.view()
+
+    assert Ledger(store=flaky, clock=clock).tasks() == []
+
+
+def test_while_the_store_cannot_be_read_nothing_is_tracked_that_it_might_have_counted(
+    flaky: Flaky, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    ledger = Ledger(store=flaky, clock=clock)
+    flaky.reads = False
+    ledger.name("key", ["t"], source="tasks")
+    ledger.discover(["u"], source="discovery")
+    with pytest.raises(StateError, match="broken"):
+        ledger.register(["v"], source="api")
+    meanwhile = ledger.tasks()
+    flaky.reads = True
+    ledger.name("key", ["t"], source="tasks")
+
+    assert meanwhile == []
+    assert [task_id for task_id, *_ in ledger.tasks()] == ["t"]
+    assert "state cannot be read" in caplog.text
+
+
+def test_a_store_that_does_not_take_changes_costs_durability_alone_told_once_each_way(
+    flaky: Flaky, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    ledger = Ledger(limits=Limits(retention=900.0), store=flaky, clock=clock)
+    discover(ledger, running("t", "a"))
+    ledger.view()
+    flaky.writes = False
+    ask_task(ledger, done("t", "a"))
+    views = [ledger.view(), ledger.view()]
+    over(ledger, clock)
+    views.append(ledger.view())
+    ledger.discover(["t"], source="discovery")
+    lost = Ledger(store=flaky, clock=clock)
+    flaky.writes = True
+    views.append(ledger.view())
+    kept = Ledger(store=flaky, clock=clock)
+
+    assert [view.durable for view in views] == [False, False, False, True]
+    assert [finished_jobs(view) for view in views] == [1, 1, 1, 1]
+    assert [task_id for task_id, *_ in lost.tasks()] == ["t"]
+    assert kept.tasks() == []
+    assert kept.view().totals == views[-1].totals
+    kept.discover(["t"], source="discovery")
+    assert kept.tasks() == ledger.tasks() == []
+    assert caplog.messages == ["state not kept", "state is kept again"]
+
+
+def test_what_comes_and_goes_while_the_disk_is_full_leaves_only_a_memory_and_that_for_its_time(
+    flaky: Flaky, clock: Clock
+) -> None:
+    ledger = Ledger(limits=Limits(retention=900.0, lookback=0.0), store=flaky, clock=clock)
+    flaky.writes = False
+    for number in range(100):
+        discover(ledger, done(f"t{number}", f"j{number}"))
+        clock.now += HOUR
+        ledger.view()
+    pending = ledger._unsaved.changes({}, {}, ledger._totals.changes(), now=clock.now)
+
+    assert pending is not None
+    assert (pending.tasks, pending.jobs, pending.dropped_tasks, pending.dropped_jobs) == ([], [], (), ())
+    assert len(pending.remembered) == 50  # of the last 49 hours
+
+
+def test_a_deletion_takes_effect_though_the_store_fails_and_is_kept_later(flaky: Flaky, clock: Clock) -> None:
+    ledger = Ledger(store=flaky, clock=clock)
+    track(ledger, running("t", "a"))
+    ledger.view()
+    flaky.writes = False
+    assert ledger.delete("t") is True
+    flaky.writes = True
+    ledger.view()
+
+    assert ledger.tasks() == Ledger(store=flaky, clock=clock).tasks() == []
+
+
+def test_accounts_in_one_store_do_not_mix(clock: Clock) -> None:
+    store = MemoryStore()
+    one, two = (Ledger(name, Limits(retention=900.0), store=store, clock=clock) for name in ("one", "two"))
+    discover(one, done("t", "a"))
+    over(one, clock)
+    discover(two, running("t", "a"))
+
+    assert (one.tasks(), len(two.tasks())) == ([], 1)
+    assert (finished_jobs(one.view()), finished_jobs(two.view())) == (1, 0)
+    again = [Ledger(name, store=store, clock=clock).view() for name in ("one", "two")]
+    assert [finished_jobs(view) for view in again] == [1, 0]
+    assert [view.tracked_tasks for view in again] == [{}, {"discovery": 1}]
+
+
+# Everything at once
 
 
 TASK_IDS = ("t1", "t2", "t3", "t4")
@@ -447,4 +772,4 @@ class AnyOrder(RuleBasedStateMachine):
 
 
 TestAnyOrder = AnyOrder.TestCase
-TestAnyOrder.settings = settings(max_examples=150, stateful_step_count=40, deadline=None, derandomize=True)
+TestAnyOrder.settings = settings(max_examples=80, stateful_step_count=40, deadline=None, derandomize=True)

@@ -1,0 +1,397 @@
+"""What is counted: each finish once, whatever the service says of it, in whatever order, across restarts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pytest
+
+from exporter.model import Job, Output, Task
+from exporter.snapshot import LedgerView, Total
+from exporter.tracking.ledger import Ledger, Work
+from exporter.tracking.store import MemoryStore
+from exporter.tracking.view import Limits
+
+BORN = 1_700_000_000.0
+HOUR = 3600.0
+DAY = 24 * HOUR
+OUTPUT = Output(bitrate=1e6, size=2e7, duration=60.0)
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = BORN
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Account:
+    """A ledger that can be started anew from what its store has."""
+
+    def __init__(self, clock: Clock) -> None:
+        self.clock = clock
+        self.store = MemoryStore()
+        self.restart()
+
+    def restart(self) -> None:
+        self.ledger = Ledger(limits=Limits(retention=900.0, lookback=DAY), store=self.store, clock=self.clock)
+        self.ledger.begin_refresh()
+
+    def sees(self, *tasks: Task) -> LedgerView:
+        """Discovery finds these tasks, and what is tracked of them is asked about."""
+        self.ledger.discover([task.id for task in tasks], source="discovery")
+        return self.asks(*tasks)
+
+    def asks(self, *tasks: Task) -> LedgerView:
+        for task in tasks:
+            self.ledger.observe_task(task.id, task)
+        return self.ledger.view()
+
+    def waits(self, seconds: float) -> LedgerView:
+        self.clock.now += seconds
+        return self.ledger.view()
+
+    def counted(self) -> dict[str, float]:
+        return counted(self.ledger.view())
+
+
+def counted(view: LedgerView) -> dict[str, float]:
+    """The sums of the totals over their labels, of those that are not zero."""
+    sums = sum_up(view.totals.counters)
+    for (total, _), histogram in view.totals.histograms.items():
+        sums[total] = sums.get(total, 0) + sum(histogram.counts)
+    return {total: amount for total, amount in sums.items() if amount}
+
+
+def sum_up(counters: Mapping[tuple[Total, tuple[str, ...]], float]) -> dict[str, float]:
+    sums: dict[str, float] = {}
+    for (total, _), amount in counters.items():
+        sums[total] = sums.get(total, 0.0) + amount
+    return sums
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def account(clock: Clock) -> Account:
+    return Account(clock)
+
+
+def running(task_id: str = "t", *job_ids: str, status: str = "Processing") -> Task:
+    return Task(task_id, "video", status, jobs=tuple(Job(one, "HD", "Transcoding") for one in job_ids))
+
+
+def job(job_id: str, *, at: float | None = None, output: Output | None = OUTPUT) -> Job:
+    created = None if at is None else at - 30
+    return Job(job_id, "HD", "TranscodeSuccess", created=created, completed=at, output=output)
+
+
+def done(task_id: str = "t", *job_ids: str, at: float | None = None) -> Task:
+    created = None if at is None else at - 30
+    jobs = tuple(job(one, at=at) for one in job_ids)
+    return Task(task_id, "video", "CompleteAllSucc", "Auto", created=created, completed=at, jobs=jobs)
+
+
+ONE_TASK = {"tasks_finished": 1}
+ONE_OUTPUT = {"output_bitrate": 1, "output_size": 1, "output_duration": 60.0}
+ONE_JOB = {"jobs_finished": 1, **ONE_OUTPUT}
+DURATIONS = {"job_duration": 1, "task_duration": 1}
+
+
+def test_a_finish_is_counted_when_it_is_seen_with_what_it_adds(account: Account) -> None:
+    before = counted(account.sees(running("t", "a")))
+    at = account.clock.now + 60
+
+    assert before == {}
+    assert counted(account.asks(done("t", "a", at=at))) == ONE_TASK | ONE_JOB | DURATIONS
+
+
+def test_repeated_late_and_contradictory_answers_count_nothing_more(account: Account) -> None:
+    account.sees(running("t", "a", "b"))
+    for status in ("TranscodeSuccess", "Transcoding", "TranscodeFail", "TranscodeSuccess", ""):
+        account.ledger.observe_jobs(["a"], [Job("a", "HD", status, output=OUTPUT)])
+        account.asks(running("t", "a", "b"))
+    once = account.counted()
+    for _ in range(3):
+        account.asks(done("t", "a", "b"), running("t", "a", "b"))
+        account.ledger.observe_jobs(["a", "b"], [job("a"), job("b")])
+
+    assert once == ONE_JOB
+    assert account.counted() == {"tasks_finished": 1, "jobs_finished": 2} | {
+        name: 2 * amount for name, amount in ONE_OUTPUT.items()
+    }
+
+
+def test_a_failure_counts_by_its_code_and_without_an_output(account: Account) -> None:
+    failed = Job("a", "HD", "TranscodeFail", error_code="InvalidParameter.ResourceContentBad", output=OUTPUT)
+    view = account.sees(Task("t", status="CompleteAllFail", jobs=(failed,)))
+
+    assert view.totals.counters[Total.JOB_FAILURES, ("HD", "InvalidParameter.ResourceContentBad")] == 1
+    assert counted(view) == {"tasks_finished": 1, "jobs_finished": 1, "job_failures": 1}
+
+
+def test_what_is_found_again_after_it_left_counts_nothing_twice_also_after_restarts(account: Account) -> None:
+    task = done("t", "a", at=BORN + 10)
+    account.sees(task)
+    for _ in range(30):
+        account.waits(HOUR)
+        account.sees(task)
+        account.restart()
+
+    assert account.counted() == ONE_TASK | ONE_JOB | DURATIONS
+    assert account.ledger.tasks() == []
+
+
+def test_a_task_that_is_named_after_it_was_counted_is_shown_again_and_not_counted(account: Account) -> None:
+    task = done("t", "a", at=BORN + 10)
+    before = account.sees(task).totals
+    account.waits(HOUR)
+    account.ledger.name("key", ["t"], source="tasks")
+    shown = account.asks(running("t", "a"), task)
+    account.restart()
+    account.ledger.observe_event("a", processing=5.0)
+
+    assert [one.job.id for one in shown.jobs] == ["a"]
+    assert account.ledger.view().totals == shown.totals == before
+
+
+@pytest.mark.parametrize("task", [done("t", "a", at=BORN - 1), Task("t", status="CompleteAllFail", created=BORN - 9)])
+def test_what_was_over_before_the_state_began_is_shown_and_not_counted(account: Account, task: Task) -> None:
+    """Else every start without a state would count it anew."""
+    view = account.sees(task)
+
+    assert counted(view) == {}
+    assert view.tracked_tasks == {"discovery": 1}
+
+
+def test_an_old_task_with_a_job_that_never_ends_is_not_counted_when_it_is_settled(account: Account) -> None:
+    old = done("t", "a", at=BORN - 1)
+    odd = Task(old.id, status=old.status, completed=old.completed, jobs=(*old.jobs, Job("b", "HD", "TranscodeAborted")))
+    account.sees(odd)
+    account.clock.now += 700
+    view = account.asks(odd)
+
+    assert account.ledger.work() == Work()
+    assert counted(view) == {}
+
+
+def test_of_a_task_that_began_before_the_state_the_jobs_that_end_now_are_counted(account: Account) -> None:
+    old = job("a", at=BORN - 60)
+    account.sees(Task("t", status="Partial", created=BORN - 99, jobs=(old, Job("b", "HD", "Transcoding"))))
+    view = account.asks(Task("t", status="CompleteAllSucc", created=BORN - 99, jobs=(old, job("b"))))
+
+    assert counted(view) == ONE_TASK | ONE_JOB
+
+
+def test_what_was_over_longer_ago_than_is_remembered_is_not_counted(account: Account) -> None:
+    """A task may leave the configuration for a month and come back."""
+    account.ledger.name("key", ["t"], source="tasks")
+    before = counted(account.asks(done("t", "a", at=BORN + 10)))
+    account.ledger.name("key", [], source="tasks")
+    account.waits(30 * DAY)
+    account.sees(running("another"))
+    account.waits(30 * DAY)
+    account.sees(running("yet another"))
+    assert account.store.remembered("", ["t"]) == {}
+    account.ledger.name("key", ["t"], source="tasks")
+    view = account.asks(done("t", "a", at=BORN + 10))
+
+    assert counted(view) == before
+    assert [one.task.id for one in view.tasks if one.task.finished] == ["t"]
+
+
+@pytest.mark.parametrize("step", [-HOUR, DAY])
+@pytest.mark.parametrize("back", [False, True])
+def test_when_the_clock_steps_nothing_is_counted_twice(account: Account, step: float, *, back: bool) -> None:
+    task = done("t", "a", at=BORN + 10)
+    account.clock.now += HOUR
+    account.sees(task, running("u", "b"))
+    for seconds in (step, -step if back else 0.0, HOUR, HOUR):
+        account.waits(seconds)
+        account.restart()
+        account.sees(task, running("u", "b"))
+    account.asks(done("u", "b"))
+
+    assert account.counted()["tasks_finished"] == account.counted()["jobs_finished"] == 2
+
+
+def test_what_is_finished_does_not_stay_for_longer_where_the_clock_was_set_back(account: Account) -> None:
+    account.clock.now += DAY
+    account.sees(done("t", "a"))
+    account.waits(-DAY)
+
+    assert account.waits(899).tracked_tasks == {"discovery": 1}
+    assert account.waits(2).tracked_tasks == {}
+
+
+# A job of two tasks
+
+
+def test_a_job_of_two_tasks_is_counted_once_though_the_first_task_leaves(account: Account) -> None:
+    account.sees(running("t", "a"), running("u", "a", "b"))
+    account.asks(done("t", "a"))
+    account.restart()
+    account.waits(901)
+    after = [(one.job.id, one.task_id) for one in account.ledger.view().jobs]
+    account.asks(running("u", "a", "b"), done("u", "a", "b"))
+
+    assert [task_id for task_id, *_ in account.ledger.tasks()] == ["u"]
+    assert after == [("a", "u")]
+    assert account.counted()["jobs_finished"] == 2
+    assert account.counted()["tasks_finished"] == 2
+
+
+def test_a_job_of_two_tasks_is_counted_once_whichever_tells_of_its_end(account: Account) -> None:
+    account.sees(running("t", "a"), running("u", "a"))
+    view = account.asks(done("u", "a"))
+    assert counted(view) == ONE_TASK | ONE_JOB
+    assert account.ledger.work().whole_tasks == ("t",)
+    account.asks(done("t", "a"))
+    account.waits(901)
+    account.sees(done("t", "a"), done("u", "a"))
+
+    assert account.counted() == {**ONE_JOB, "tasks_finished": 2}
+    assert account.ledger.view().jobs == ()
+
+
+def test_a_job_that_changes_its_task_while_it_runs_is_counted_once(account: Account) -> None:
+    account.sees(running("t", "a", "b"), running("u", "a"))
+    account.asks(running("t", "b"), running("u", "a"), running("t", "b"), running("t", "b"))
+    account.asks(done("u", "a"), done("t", "b"))
+
+    assert account.counted()["jobs_finished"] == 2
+
+
+def test_when_a_task_is_deleted_its_job_is_asked_about_as_one_of_the_other(account: Account) -> None:
+    account.sees(running("t", "a"), running("u", "a"))
+    account.ledger.observe_event("a", processing=5.0)
+    account.ledger.delete("t")
+    account.ledger.begin_refresh()
+    assert account.ledger.work().hinted_jobs == (("a", "u"),)
+    account.asks(done("u", "a"))
+    account.ledger.observe_event("a", processing=5.0)
+
+    assert account.counted() == ONE_TASK | ONE_JOB | {"job_processing": 1}
+
+
+# Given up, and back
+
+
+def test_a_task_that_was_given_up_and_comes_back_counts_nothing(account: Account) -> None:
+    """Its jobs may have been counted; it stands among the dropped ones."""
+    account.sees(running("t", "a", "b"))
+    account.ledger.observe_jobs(["a"], [job("a")])
+    account.ledger.delete("t")
+    answer = account.ledger.register(["t"], source="api")
+    account.restart()
+    view = account.asks(done("t", "a", "b"))
+
+    assert answer == {"t": True}
+    assert len(view.jobs) == 2
+    assert counted(view) == ONE_JOB
+
+
+def test_a_task_that_was_not_found_at_first_is_counted_when_it_is_found(account: Account) -> None:
+    account.ledger.register(["t"], source="api")
+    for _ in range(2):
+        account.ledger.observe_not_found("t")
+    account.ledger.view()
+
+    assert counted(account.sees(done("t", "a"))) == ONE_TASK | ONE_JOB
+
+
+# What is told later
+
+
+def test_an_output_that_is_told_after_the_finish_is_counted_once(account: Account) -> None:
+    account.sees(running("t", "a", "b"))
+    account.ledger.observe_jobs(["a"], [job("a", output=None)])
+    without = account.counted()
+    account.restart()
+    for _ in range(2):
+        account.ledger.observe_jobs(["a"], [job("a")])
+        account.ledger.view()
+        account.restart()
+
+    assert without == {"jobs_finished": 1}
+    assert account.counted() == ONE_JOB
+
+
+def test_an_output_that_an_answer_leaves_out_stays_shown_and_details_are_kept(account: Account) -> None:
+    account.sees(running("t", "a", "b"))
+    account.ledger.observe_jobs(["a"], [job("a")])
+    account.ledger.observe_jobs(["a"], [job("a", at=BORN + 9, output=None)])
+    account.ledger.view()
+    account.restart()
+
+    (shown,) = [one.job for one in account.ledger.view().jobs if one.job.finished]
+    assert shown == job("a", at=BORN + 9)
+
+
+def test_the_time_that_an_event_tells_is_counted_once_before_or_after_the_job_is_known(account: Account) -> None:
+    account.ledger.observe_event("a", processing=5.0)
+    account.sees(running("t", "a", "b"))
+    for _ in range(2):
+        for job_id in "ab":
+            account.ledger.observe_event(job_id, processing=7.0)
+        account.restart()
+    account.sees(running("t", "a", "b"))
+    account.ledger.observe_event("b", processing=7.0)
+    lost = account.counted()
+    account.ledger.view()
+    account.restart()
+    account.ledger.observe_event("b", processing=7.0)
+    account.asks(done("t", "a", "b"))
+
+    assert lost == {"job_processing": 2}
+    assert account.counted()["job_processing"] == 2
+
+
+def test_times_of_unknown_jobs_are_kept_for_an_hour_and_are_bounded(account: Account) -> None:
+    account.ledger.observe_event("a", processing=5.0)
+    account.waits(HOUR)
+    account.sees(running("t", "a"))
+    for number in range(10_100):
+        account.ledger.observe_event(f"unknown {number}", processing=1.0)
+    jobs = [f"unknown {number}" for number in range(10_100)]
+    view = account.sees(running("u", *jobs))
+
+    assert counted(view) == {"job_processing": 10_000}
+
+
+def test_a_job_that_was_over_before_the_state_has_no_time_counted_either(account: Account) -> None:
+    account.sees(done("t", "a", at=BORN - 1))
+    account.ledger.observe_event("a", processing=5.0)
+
+    assert account.counted() == {}
+
+
+# Crashes
+
+
+def test_what_was_not_shown_yet_is_counted_once_after_a_crash(account: Account) -> None:
+    account.sees(running("t", "a"))
+    account.ledger.observe_task("t", done("t", "a"))
+    account.restart()  # nobody looked: the finish is lost, and with it what it added
+    lost = account.counted()
+    account.ledger.begin_refresh()
+    work = account.ledger.work()
+
+    assert lost == {}
+    assert work.jobs == (("a", "t"),)
+    assert counted(account.asks(done("t", "a"))) == ONE_TASK | ONE_JOB
+
+
+def test_what_was_shown_before_a_crash_is_there_after_it(account: Account) -> None:
+    account.sees(running("t", "a", "b"))
+    account.ledger.observe_jobs(["a"], [job("a")])
+    shown = account.ledger.view()
+    account.restart()
+    account.asks(running("t", "a", "b"))
+    account.ledger.observe_jobs(["a"], [job("a")])
+
+    assert account.ledger.view().totals == shown.totals
