@@ -72,6 +72,7 @@ def account(one: config.Account, settings: config.Settings, telemetry: Telemetry
         retention=series.retention,
         max_staleness=series.max_staleness,
         give_up_after=one.track.give_up_after,
+        lookback=one.track.discovery.lookback,
     )
     buckets = Buckets(duration=series.buckets.duration, bitrate=series.buckets.bitrate, size=series.buckets.size)
     found = one.track.discovery
