@@ -21,7 +21,7 @@ from exporter.errors import StateError
 from exporter.model import Task, task_status
 from exporter.scrape.refresh import Account
 from exporter.secret import SecretText
-from exporter.vod.fields import clean, is_id
+from exporter.vod.fields import clean
 
 _log = logging.getLogger(__name__)
 _T = TypeVar("_T")
@@ -182,8 +182,7 @@ class Api:
     def _delete(self, request: Request) -> Response:
         given = _parameters(request, ("account",))
         account = self._account(given.get("account"))
-        task_id = request.path_params["task_id"]
-        if not (is_id(task_id) and account.delete(task_id)):
+        if not account.delete(request.path_params["task_id"]):
             raise HTTPException(404, "no such task is tracked")
         return Response(status_code=204)
 
