@@ -1,0 +1,341 @@
+"""For any order of observations, discoveries, crashes, full disks and steps of the clock: each finish counts once.
+
+Every job has a definition of its own and every task a status and trigger of its own, so that the totals tell for each
+how often it was counted.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from copy import deepcopy
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
+
+from exporter.errors import StateError
+from exporter.model import Job, Output, Task
+from exporter.snapshot import Total, TotalsView
+from exporter.tracking.ledger import MEMORY_MARGIN_SECONDS, Ledger
+from exporter.tracking.sqlite import SqliteStore
+from exporter.tracking.store import Changes, MemoryStore, Store, Stored
+from exporter.tracking.view import Limits
+
+BORN = 1_700_000_000.0
+MINUTE, HOUR, DAY = 60.0, 3600.0, 86_400.0
+LIMITS = Limits(retention=15 * MINUTE, give_up_after=7 * DAY, lookback=DAY)
+
+TASKS = ("t0", "t1", "t2", "t3")
+FINAL = {
+    "t0": ("CompleteAllSucc", "Auto"),
+    "t1": ("CompleteAllFail", "Auto"),
+    "t2": ("CompletePartialSucc", "Auto"),
+    "t3": ("CompleteAllSucc", "Manual"),
+}
+SHARED = "shared"  # of the first two tasks
+JOBS = {task: (f"{task}a", f"{task}b", *((SHARED,) if task in ("t0", "t1") else ())) for task in TASKS}
+JOB_IDS = tuple(dict.fromkeys(job for jobs in JOBS.values() for job in jobs))
+JOB_STATUSES = ("Transcoding", "Odd", "TranscodeSuccess", "TranscodeFail")
+OUTPUT = Output(duration=1.0)
+
+task_ids = st.sampled_from(TASKS)
+some_tasks = st.lists(task_ids, unique=True)
+told_jobs = st.dictionaries(
+    st.sampled_from(JOB_IDS), st.tuples(st.sampled_from(JOB_STATUSES), st.none() | st.just(OUTPUT)), max_size=4
+)
+
+
+class Unreliable:
+    """A store that fails where it is told to, and tells what it has taken."""
+
+    def __init__(self, inner: Store, taken: Callable[[], None]) -> None:
+        self.inner = inner
+        self.reads = self.writes = True
+        self._taken = taken
+
+    def load(self, account: str, *, now: float) -> Stored:
+        return self.inner.load(account, now=now)
+
+    def save(self, account: str, changes: Changes) -> None:
+        if not self.writes:
+            raise StateError("the disk is full")
+        self.inner.save(account, changes)
+        self._taken()
+
+    def remembered(self, account: str, task_ids: Iterable[str]) -> Mapping[str, bool]:
+        if not self.reads:
+            raise StateError("the disk is broken")
+        return self.inner.remembered(account, task_ids)
+
+    def close(self) -> None:
+        self.inner.close()
+
+
+@dataclass
+class Model:
+    """The jobs and tasks that have been counted."""
+
+    jobs: set[str] = field(default_factory=set)
+    tasks: set[str] = field(default_factory=set)
+
+
+class CountedOnce(RuleBasedStateMachine):
+    """`self.time` is the true time, `self.off` by how much the exporter's clock differs from it.
+
+    `self.excused` need not be counted: they were given up, or were over for longer than is remembered at first sight.
+    """
+
+    def make(self) -> Store:
+        return MemoryStore()
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.time = BORN
+        self.off = 0.0
+        self.ended: dict[str, float] = {}
+        self.excused: set[str] = set()
+        self.model = Model()
+        self.kept = Model()  # what the store has of the model
+        self.shown: dict[str, float] = {}
+        self.store = Unreliable(self.make(), self._taken)
+        self.ledger = self._open()
+
+    def _clock(self) -> float:
+        return self.time + self.off
+
+    def _taken(self) -> None:
+        self.kept = deepcopy(self.model)
+
+    def _open(self) -> Ledger:
+        return Ledger("prod", LIMITS, store=self.store, clock=self._clock)
+
+    # What the world does
+
+    @initialize()
+    def begin(self) -> None:
+        self.ledger.begin_refresh()
+
+    @rule(seconds=st.sampled_from((1.0, MINUTE, 11 * MINUTE, 16 * MINUTE, HOUR, 20 * HOUR, 3 * DAY)))
+    def time_passes(self, seconds: float) -> None:
+        self.time += seconds
+
+    @rule(off=st.sampled_from((0.0, 0.0, -HOUR, DAY)))
+    def clock_steps(self, off: float) -> None:
+        self.off = off
+
+    @rule(reads=st.booleans(), writes=st.booleans())
+    def disk_fails_or_is_well_again(self, *, reads: bool, writes: bool) -> None:
+        self.store.reads, self.store.writes = reads, writes
+
+    @rule()
+    def crash(self) -> None:
+        self.ledger = self._open()
+        self.model = deepcopy(self.kept)
+        self.ledger.begin_refresh()
+
+    # What sources tell
+
+    @rule(found=some_tasks)
+    def discover(self, found: list[str]) -> None:
+        """Of what ended, lists tell what was created within the lookback."""
+        since = self._clock() - LIMITS.lookback
+        listed = [task_id for task_id in found if self.ended.get(task_id, self.time) >= since]
+        self.ledger.discover(listed, source="discovery")
+
+    @rule(key=st.sampled_from("xy"), named=some_tasks)
+    def name(self, key: str, named: list[str]) -> None:
+        self.ledger.name(key, named, source="tasks")
+
+    @rule(registered=some_tasks)
+    def register(self, registered: list[str]) -> None:
+        before = self.ledger.tasks()
+        try:
+            told = self.ledger.register(registered, source="api")
+        except StateError:
+            assert self.ledger.tasks() == before
+        else:
+            tracked = {task_id for task_id, *_ in self.ledger.tasks()}
+            assert told == {task_id: task_id in tracked for task_id in registered}
+            if any(told.values()):
+                assert set(told) & tracked <= {one.id for one in self.store.load("prod", now=0.0).tasks}
+
+    @rule(task_id=task_ids)
+    def delete(self, task_id: str) -> None:
+        with self._giving_up():
+            self.ledger.delete(task_id)
+
+    # What the service answers
+
+    @rule(task_id=task_ids, over=st.booleans(), jobs=told_jobs)
+    def answer_task(self, task_id: str, over: bool, jobs: dict[str, tuple[str, Output | None]]) -> None:
+        own = {job_id: told for job_id, told in jobs.items() if job_id in JOBS[task_id] and self._may_name(job_id)}
+        self._answer(task_id, over=over, jobs=own)
+
+    @rule(jobs=told_jobs, asked=st.lists(st.sampled_from(JOB_IDS), unique=True, max_size=4))
+    def answer_jobs(self, jobs: dict[str, tuple[str, Output | None]], asked: list[str]) -> None:
+        with self._counting():
+            self.ledger.observe_jobs(asked, [self._job(job_id, *told) for job_id, told in jobs.items()])
+
+    @rule(job_id=st.sampled_from(JOB_IDS))
+    def event(self, job_id: str) -> None:
+        self.ledger.observe_event(job_id, processing=5.0)
+
+    @rule(task_id=task_ids)
+    def not_found(self, task_id: str) -> None:
+        with self._giving_up():
+            self.ledger.observe_not_found(task_id)
+
+    @rule()
+    def ask(self) -> None:
+        refresh = self.ledger.begin_refresh()
+        work = self.ledger.work()
+        for task_id in (*work.new_tasks, *work.whole_tasks):
+            self.ledger.asked_task(task_id, refresh=refresh)
+        self.ledger.asked_jobs([job_id for job_id, _ in work.jobs], refresh=refresh)
+
+    # What is shown
+
+    @rule()
+    def look(self) -> None:
+        with self._giving_up():
+            view = self.ledger.view()
+        counts = counted(view.totals)
+        if view.durable:
+            assert self.store.writes or self.model == self.kept
+            assert all(counts[key] >= amount for key, amount in self.shown.items())
+            self.shown = counts
+        assert {key for key, amount in counts.items() if amount and key in JOB_IDS} == self.model.jobs
+        assert {key for key, amount in counts.items() if amount and key in TASKS} == self.model.tasks
+
+    @invariant()
+    def nothing_is_counted_twice(self) -> None:
+        assert max(counted(self.ledger._totals.view()).values()) <= 1
+
+    def teardown(self) -> None:
+        """In the end the disk is well, and the service tells of everything that it is over."""
+        try:
+            self.off = 0.0
+            self.store.reads = self.store.writes = True
+            self.crash()
+            self.ledger.name("end", TASKS, source="tasks")
+            waiting = {task_id for task_id in TASKS if self._unfinished(task_id)}
+            shared = self._may_name(SHARED)
+            for task_id in TASKS:
+                jobs: dict[str, tuple[str, Output | None]]
+                jobs = {one: ("TranscodeSuccess", OUTPUT) for one in JOBS[task_id] if one != SHARED or shared}
+                self._answer(task_id, over=True, jobs=jobs)
+            self.look()
+            counts = counted(self.ledger.view().totals)
+            for task_id in set(TASKS) - self.excused:
+                assert counts[task_id] == 1
+                if task_id in waiting:
+                    assert all(counts[one] == 1 for one in JOBS[task_id] if one != SHARED)
+            self.nothing_is_counted_twice()
+        finally:
+            self.store.close()
+
+    # How the model knows
+
+    def _may_name(self, job_id: str) -> bool:
+        """A job may belong to two tasks. It does not turn up in one that was found after the other had left."""
+        return job_id != SHARED or SHARED in self.ledger._jobs or {"t0", "t1"} <= self.ledger._tasks.keys()
+
+    def _unfinished(self, task_id: str) -> bool:
+        tracked = self.ledger._tasks.get(task_id)
+        return tracked is not None and tracked.finished_at is None and not tracked.silent
+
+    def _job(self, job_id: str, status: str, output: Output | None) -> Job:
+        final = status in ("TranscodeSuccess", "TranscodeFail")
+        completed = self.ended.setdefault(job_id, self.time) if final else None
+        return Job(job_id, job_id, status, created=BORN, completed=completed, output=output)
+
+    def _answer(self, task_id: str, *, over: bool, jobs: dict[str, tuple[str, Output | None]]) -> None:
+        status, trigger = FINAL[task_id] if over else ("Processing", FINAL[task_id][1])
+        completed = self.ended.setdefault(task_id, self.time) if over else None
+        told = tuple(self._job(job_id, *one) for job_id, one in jobs.items())
+        tracked = self.ledger._tasks.get(task_id)
+        forgotten = self._clock() - LIMITS.lookback - MEMORY_MARGIN_SECONDS
+        if completed is not None and tracked is not None and tracked.task is None and completed < forgotten:
+            self.excused.add(task_id)
+        with self._counting():
+            self.ledger.observe_task(
+                task_id, Task(task_id, "v", status, trigger, created=BORN, completed=completed, jobs=told)
+            )
+
+    @contextlib.contextmanager
+    def _counting(self) -> Iterator[None]:
+        """The model counts what becomes finished meanwhile."""
+        before = self._finished()
+        yield
+        jobs, tasks = (now - then for now, then in zip(self._finished(), before, strict=True))
+        assert not jobs & self.model.jobs
+        assert not tasks & self.model.tasks
+        self.model.jobs |= jobs
+        self.model.tasks |= tasks
+
+    def _finished(self) -> tuple[set[str], set[str]]:
+        ledger = self.ledger
+        silent = {one.id for one in ledger._tasks.values() if one.silent}
+        jobs = {one.job.id for one in ledger._jobs.values() if one.job.finished and one.task_id not in silent}
+        return jobs, {one.id for one in ledger._tasks.values() if one.finished_at is not None and not one.silent}
+
+    @contextlib.contextmanager
+    def _giving_up(self) -> Iterator[None]:
+        before = {task_id for task_id in TASKS if self._unfinished(task_id)}
+        yield
+        self.excused |= before - self.ledger._tasks.keys()
+
+
+def counted(totals: TotalsView) -> dict[str, float]:
+    """How often each task, each job and each job's output (`KEY output`) was counted."""
+    counts = dict.fromkeys((*TASKS, *JOB_IDS), 0.0)
+    tasks = {labels: task_id for task_id, labels in FINAL.items()}
+    for (total, labels), amount in totals.counters.items():
+        if total == Total.TASKS_FINISHED and labels in tasks:
+            counts[tasks[labels[0], labels[1]]] += amount
+        elif total == Total.JOBS_FINISHED and labels[0] in JOB_IDS:
+            counts[labels[0]] += amount
+        elif total == Total.OUTPUT_DURATION and labels[0] in JOB_IDS:
+            counts[f"{labels[0]} output"] = amount
+    return counts
+
+
+class CountedOnceInAFile(CountedOnce):
+    """The same on SQLite; a crash opens the file again."""
+
+    def make(self) -> Store:
+        self.folder = Path(tempfile.mkdtemp())
+        return SqliteStore(self.folder / "state.db")
+
+    def _open(self) -> Ledger:
+        self.store.inner.close()
+        self.store.inner = SqliteStore(self.folder / "state.db")
+        return super()._open()
+
+    def teardown(self) -> None:
+        try:
+            super().teardown()
+        finally:
+            shutil.rmtree(self.folder)
+
+
+@pytest.mark.parametrize(
+    ("machine", "examples"), [(CountedOnce, 150), (CountedOnceInAFile, 30)], ids=["memory", "file"]
+)
+def test_each_finish_counts_once(machine: type[CountedOnce], examples: int) -> None:
+    run_state_machine_as_test(
+        machine,
+        settings=settings(
+            max_examples=examples,
+            stateful_step_count=50,
+            deadline=None,
+            derandomize=True,
+            suppress_health_check=list(HealthCheck),
+        ),
+    )

@@ -1,0 +1,454 @@
+"""The embedded store: what it does with files that are not as it left them, and what it tells of them."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sqlite3
+import stat
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from exporter.errors import StateError
+from exporter.model import Job, Output, Stream, Task
+from exporter.snapshot import Total, TotalsView
+from exporter.tracking import sqlite
+from exporter.tracking.ledger import Ledger
+from exporter.tracking.records import JobRecord, TaskRecord
+from exporter.tracking.sqlite import SqliteStore
+from exporter.tracking.store import Changes, Stored
+
+NOW = 1_700_000_000.0
+TASK = TaskRecord(id="t", source="tasks", since=NOW, task=Task("t", "v", "Processing"))
+JOB = JobRecord(job=Job("a", "HD", "Transcoding"), task_id="t", refreshed=NOW)
+KEY = Total.TASKS_FINISHED, ("CompleteAllSucc", "Auto")
+TOTALS = TotalsView({KEY: 7.0})
+CHECK_FOLDER = "check that the folder exists, is writable and has space"
+MOVE_AWAY = "move it away, and totals begin again at zero"
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "state.db"
+
+
+@pytest.fixture
+def opened(path: Path) -> Iterator[Callable[[], SqliteStore]]:
+    """Opens the store at `path`, one after the other."""
+    stores: list[SqliteStore] = []
+
+    def make() -> SqliteStore:
+        for store in stores:
+            store.close()
+        stores.append(SqliteStore(path))
+        return stores[-1]
+
+    yield make
+    for store in stores:
+        store.close()
+
+
+def kept(path: Path) -> None:
+    """A store that was used and closed."""
+    store = SqliteStore(path)
+    store.load("prod", now=NOW)
+    store.save("prod", Changes(now=NOW, tasks=[TASK], jobs=[JOB], totals=TOTALS))
+    store.close()
+
+
+def edit(path: Path, *statements: str) -> None:
+    """As another program does it, while no exporter runs."""
+    database = sqlite3.connect(path)
+    for statement in statements:
+        database.execute(statement)
+    database.commit()
+    database.close()
+
+
+def refusal(path: Path) -> str:
+    """What the store says of a file that it does not take: one line, the file named."""
+    with pytest.raises(StateError) as caught:
+        SqliteStore(path)
+    text = str(caught.value)
+    assert "\n" not in text
+    assert text.startswith(f"{path} ")
+    return text.removeprefix(f"{path} ")
+
+
+def test_a_new_file_is_for_its_owner_alone_and_an_empty_one_is_as_good(
+    path: Path, opened: Callable[[], SqliteStore]
+) -> None:
+    opened().load("prod", now=NOW)
+    mode = stat.S_IMODE(path.stat().st_mode)
+    opened().close()
+    path.write_bytes(b"")
+    opened().load("prod", now=NOW)
+
+    assert mode == 0o600
+
+
+def test_a_commit_is_on_the_disk_before_it_returns(path: Path, opened: Callable[[], SqliteStore]) -> None:
+    """https://www.sqlite.org/pragma.html#pragma_synchronous: with WAL, FULL syncs after each transaction."""
+    database = opened()._db
+
+    assert database.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+    assert database.execute("PRAGMA synchronous").fetchone() == (2,)
+
+
+# Files that it does not take
+
+
+def test_a_missing_folder(tmp_path: Path) -> None:
+    assert refusal(tmp_path / "no" / "state.db") == f"cannot be opened: No such file or directory; {CHECK_FOLDER}"
+
+
+def test_a_folder(tmp_path: Path) -> None:
+    assert refusal(tmp_path) == f"cannot be opened: unable to open database file; {CHECK_FOLDER}"
+
+
+@pytest.mark.parametrize("text", ["this is a letter", "x" * 10_000])
+def test_no_database(path: Path, text: str) -> None:
+    path.write_text(text)
+
+    assert refusal(path) == f"cannot be used: file is not a database; {MOVE_AWAY}"
+    assert path.read_text() == text
+
+
+def test_a_database_of_another_program_is_refused_and_left_as_it_is(path: Path) -> None:
+    edit(path, "CREATE TABLE letters (text)")
+    before = path.read_bytes()
+
+    assert refusal(path) == "is a database of another program; name another file in state.path"
+    assert path.read_bytes() == before
+    assert [one.name for one in path.parent.iterdir()] == [path.name]
+
+
+def test_a_newer_version(path: Path) -> None:
+    kept(path)
+    edit(path, "PRAGMA user_version = 99")
+
+    assert refusal(path) == "is from a newer version of the exporter; install that, or name another file"
+
+
+@pytest.mark.parametrize("page", [1, 2, 3, 5])
+def test_a_damaged_file(path: Path, page: int) -> None:
+    """Whatever page is hit, the line says what to do."""
+    kept(path)
+    raw = bytearray(path.read_bytes())
+    raw[page * 4096 : page * 4096 + 2048] = b"\xa5" * 2048
+    path.write_bytes(raw)
+
+    assert refusal(path).endswith(MOVE_AWAY)
+
+
+def test_a_truncated_file(path: Path) -> None:
+    kept(path)
+    os.truncate(path, path.stat().st_size // 2)
+
+    assert refusal(path).endswith(MOVE_AWAY)
+
+
+def test_a_file_moved_away_without_its_log_leaves_nothing_behind_in_the_new_one(
+    path: Path, opened: Callable[[], SqliteStore]
+) -> None:
+    """What an operator does who was told to move a damaged file away."""
+    store = opened()
+    store.load("prod", now=NOW)
+    store.save("prod", Changes(now=NOW, tasks=[TASK]))
+    log = path.with_name("state.db-wal").read_bytes()
+    store.close()
+    path.unlink()
+    path.with_name("state.db-wal").write_bytes(log)
+
+    assert list(opened().load("prod", now=NOW).tasks) == []
+
+
+@pytest.mark.parametrize("read_only", ["file", "folder"])
+def test_what_cannot_be_written(read_only: str) -> None:
+    """Asked as a user without rights, for root has them all."""
+    folder = Path(tempfile.mkdtemp())
+    try:
+        path = folder / "state.db"
+        if read_only == "file":
+            kept(path)
+        path.chmod(0o444) if read_only == "file" else folder.chmod(0o555)
+        if read_only == "file":
+            folder.chmod(0o555)
+        text = in_child(OPEN, path, user=65534 if os.geteuid() == 0 else None)
+    finally:
+        folder.chmod(0o755)
+        shutil.rmtree(folder)
+
+    assert text == f"{path} cannot be opened: Permission denied; {CHECK_FOLDER}"
+
+
+OPEN = """
+try:
+    SqliteStore(path)
+except StateError as error:
+    print(error)
+"""
+
+
+def in_child(script: str, path: Path, *, user: int | None = None) -> str:
+    """What the script prints in a process of its own, forked so that it needs to read no file as that user."""
+    fork = f"""
+import os, sys
+from pathlib import Path
+from exporter.errors import StateError
+from exporter.tracking.sqlite import SqliteStore
+path = Path({str(path)!r})
+if {user!r} is not None:
+    os.setgroups([]); os.setgid({user!r}); os.setuid({user!r})
+{script}
+"""
+    run = subprocess.run([sys.executable, "-c", fork], capture_output=True, text=True, timeout=60, check=False)
+    assert run.returncode == 0, run.stderr
+    return run.stdout.strip()
+
+
+def test_a_second_process_is_refused_and_the_first_goes_on(path: Path, opened: Callable[[], SqliteStore]) -> None:
+    store = opened()
+    store.load("prod", now=NOW)
+    before = in_child(OPEN, path)
+    store.save("prod", Changes(now=NOW, tasks=[TASK]))
+    after = in_child(OPEN, path)
+    store.close()
+
+    assert before == after == f"{path} is in use by another process; give each exporter its own file"
+    assert in_child(OPEN, path) == ""
+    assert list(opened().load("prod", now=NOW).tasks) == [TASK]
+
+
+def test_a_second_store_in_one_process_is_refused_too(path: Path, opened: Callable[[], SqliteStore]) -> None:
+    opened()
+
+    assert refusal(path) == "is in use by another process; give each exporter its own file"
+
+
+def test_a_closed_store_says_so(path: Path, opened: Callable[[], SqliteStore]) -> None:
+    """A scrape may outlast the store at the end of the process."""
+    store = opened()
+    store.load("prod", now=NOW)
+    store.close()
+
+    with pytest.raises(StateError, match="closed"):
+        store.save("prod", Changes(now=NOW))
+    with pytest.raises(StateError, match="closed"):
+        store.remembered("prod", ["t"])
+
+
+# Failures while it runs
+
+
+def test_a_full_disk_is_an_error_that_changes_nothing_and_passes(path: Path, opened: Callable[[], SqliteStore]) -> None:
+    store = opened()
+    store.load("prod", now=NOW)
+    store.save("prod", Changes(now=NOW, tasks=[TASK], totals=TOTALS))
+    ((pages,),) = store._db.execute("PRAGMA page_count")
+    store._db.execute(f"PRAGMA max_page_count = {pages}")
+    much = Changes(
+        now=NOW,
+        tasks=[replace(TASK, id=f"task {number}") for number in range(10_000)],
+        dropped_tasks=["t"],
+        totals=TotalsView({KEY: 8.0}),
+    )
+    with pytest.raises(StateError, match=f"cannot be written: database or disk is full; {CHECK_FOLDER}"):
+        store.save("prod", much)
+    meanwhile = store.load("prod", now=NOW)
+    store._db.execute("PRAGMA max_page_count = 1000000")
+    store.save("prod", much)
+
+    assert (list(meanwhile.tasks), meanwhile.totals) == ([TASK], TOTALS)
+    assert len(opened().load("prod", now=NOW).tasks) == 10_000
+
+
+def test_a_record_that_cannot_be_written_is_an_error_and_changes_nothing(opened: Callable[[], SqliteStore]) -> None:
+    """Lone surrogates are cleaned where text comes in; were one to get through, the scrape must not fail."""
+    store = opened()
+    store.load("prod", now=NOW)
+    odd = replace(JOB, job=Job("a", error_message="\ud800"))
+    with pytest.raises(StateError, match="cannot be written"):
+        store.save("prod", Changes(now=NOW, tasks=[TASK], jobs=[odd]))
+    with pytest.raises(StateError, match="cannot be written"):
+        store.save("prod", Changes(now=NOW, dropped_tasks=["\ud800"]))
+    store.save("prod", Changes(now=NOW, jobs=[JOB]))
+
+    assert (list(store.load("prod", now=NOW).tasks), list(store.load("prod", now=NOW).jobs)) == ([], [JOB])
+
+
+# Records of other versions, and broken ones
+
+
+def loaded(path: Path) -> Stored:
+    store = SqliteStore(path)
+    try:
+        return store.load("prod", now=NOW)
+    finally:
+        store.close()
+
+
+def test_records_of_the_first_version_are_read(path: Path) -> None:
+    """As they were written then: never change these, add those of a new version."""
+    kept(path)
+    edit(
+        path,
+        """UPDATE tasks SET record = '{"id":"t","source":"discovery","since":1.5,"task":{"id":"t","video_id":"v",
+        "status":"CompleteAllSucc","trigger":"Auto","template_group_id":"g","created":2.5,"completed":3.5},
+        "refreshed":4.5,"finished_at":5.5,"silent":true}'""",
+        """UPDATE jobs SET record = '{"job":{"id":"a","definition":"HD","status":"TranscodeSuccess","progress":1.0,
+        "created":1.0,"completed":2.0,"priority":"6","template_id":"p","input_url":"i","error_code":"200",
+        "error_message":"m","output":{"url":"u","format":"mp4","encryption":"e","bitrate":1.0,"size":2.0,"duration":3.0,
+        "frames_per_second":4.0,"width":5.0,"height":6.0,"streams":[{"kind":"video","index":"0","codec":"h264",
+        "bitrate":7.0}],"watermark_ids":["w"]}},"task_id":"t","refreshed":4.5,"finished_at":5.5,"output_counted":true,
+        "processing_counted":true,"claimed_by":["u"]}'""",
+    )
+    task = Task("t", "v", "CompleteAllSucc", "Auto", "g", 2.5, 3.5)
+    output = Output("u", "mp4", "e", 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, (Stream("video", "0", "h264", 7.0),), ("w",))
+    job = Job("a", "HD", "TranscodeSuccess", 1.0, 1.0, 2.0, "6", "p", "i", "200", "m", output)
+
+    stored = loaded(path)
+    assert list(stored.tasks) == [
+        TaskRecord(id="t", source="discovery", since=1.5, task=task, refreshed=4.5, finished_at=5.5, silent=True)
+    ]
+    assert list(stored.jobs) == [
+        JobRecord(
+            job=job,
+            task_id="t",
+            refreshed=4.5,
+            finished_at=5.5,
+            output_counted=True,
+            processing_counted=True,
+            claimed_by=("u",),
+        )
+    ]
+
+
+def test_fields_that_a_record_lacks_have_their_defaults_and_those_unknown_are_ignored(path: Path) -> None:
+    kept(path)
+    edit(
+        path,
+        """UPDATE tasks SET record = '{"id":"t","source":"tasks","since":1.5,"new":1,"task":{"id":"t","new":{}}}'""",
+        """UPDATE jobs SET record = '{"job":{"id":"a","new":[]},"task_id":"t","refreshed":2}'""",
+    )
+
+    stored = loaded(path)
+    assert list(stored.tasks) == [TaskRecord(id="t", source="tasks", since=1.5, task=Task("t"))]
+    assert list(stored.jobs) == [JobRecord(job=Job("a"), task_id="t", refreshed=2.0)]
+
+
+@pytest.mark.parametrize("table", ["tasks", "jobs"])
+@pytest.mark.parametrize("record", ["{", "{}", "[]", '{"id": 5}', "x'ff'"])
+def test_a_broken_record_costs_its_task_with_a_line_in_the_log_and_nothing_else(
+    path: Path, table: str, record: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    kept(path)
+    store = SqliteStore(path)
+    store.load("prod", now=NOW)
+    other = [replace(TASK, id="u"), replace(JOB, task_id="u", job=Job("b"))]
+    store.save("prod", Changes(now=NOW, tasks=[other[0]], jobs=[other[1]]))  # type: ignore[list-item]
+    store.close()
+    value = record if record.startswith("x'") else f"'{record}'"
+    edit(path, f"UPDATE {table} SET record = {value} WHERE id IN ('t', 'a')")
+
+    first, second = loaded(path), loaded(path)
+    assert [*first.tasks, *first.jobs] == [*second.tasks, *second.jobs] == other
+    assert first.totals == TOTALS
+    assert [record.__dict__["task_id"] for record in caplog.records] == ["t"]
+    store = SqliteStore(path)
+    assert store.remembered("prod", ["t", "u"]) == {"t": True}
+    store.close()
+
+
+def test_a_task_whose_record_was_broken_counts_nothing_twice(path: Path) -> None:
+    store = SqliteStore(path)
+    ledger = Ledger("prod", store=store, clock=lambda: NOW)
+    done = Task("t", status="CompleteAllSucc", jobs=(Job("a", "HD", "TranscodeSuccess"),))
+    ledger.discover(["t"], source="discovery")
+    ledger.observe_task("t", done)
+    before = ledger.view().totals
+    store.close()
+    edit(path, "UPDATE tasks SET record = '{'")
+    store = SqliteStore(path)
+    ledger = Ledger("prod", store=store, clock=lambda: NOW)
+    ledger.discover(["t"], source="discovery")
+    ledger.name("key", ["t"], source="tasks")
+    ledger.observe_task("t", done)
+    after = ledger.view()
+    store.close()
+
+    assert after.totals == before
+    assert [one.task_id for one in after.jobs] == ["t"]
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE counters SET labels = '['",
+        "UPDATE counters SET labels = '5'",
+        "UPDATE counters SET name = 'never heard of'",
+        "INSERT INTO histograms VALUES ('prod', 'task_duration', '[]', '[', '[]', 0)",
+    ],
+)
+def test_totals_that_cannot_be_read_are_not_made_up(path: Path, statement: str) -> None:
+    kept(path)
+    edit(path, statement)
+
+    with pytest.raises(StateError) as caught:
+        loaded(path)
+    assert str(caught.value).startswith(f"{path} cannot be read: ")
+    assert str(caught.value).endswith(MOVE_AWAY)
+    assert "\n" not in str(caught.value)
+
+
+# Versions of the schema
+
+
+def test_a_file_of_each_earlier_version_is_brought_to_the_present_one_step_by_step(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = sqlite._MIGRATIONS
+    steps = (
+        "CREATE TABLE second (value); INSERT INTO second SELECT count(*) FROM tasks;",
+        "CREATE TABLE third (value); INSERT INTO third SELECT value + 1 FROM second;",
+    )
+    versions = []
+    for count in range(len(steps) + 1):
+        monkeypatch.setattr(sqlite, "_MIGRATIONS", first + steps[:count])
+        if count == 0:
+            kept(path)
+        stored = loaded(path)
+        versions.append((list(stored.tasks), list(stored.jobs), stored.totals))
+        assert schema_version(path) == len(first) + count
+    database = sqlite3.connect(path)
+    third = database.execute("SELECT value FROM third").fetchall()
+    database.close()
+
+    assert versions == [([TASK], [JOB], TOTALS)] * 3
+    assert third == [(2,)]
+
+
+def schema_version(path: Path) -> int:
+    database = sqlite3.connect(path)
+    ((version,),) = database.execute("PRAGMA user_version")
+    database.close()
+    assert isinstance(version, int)
+    return version
+
+
+def test_a_migration_that_fails_leaves_the_file_as_it_was(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept(path)
+    version = schema_version(path)
+    with monkeypatch.context() as patched:
+        broken = "DELETE FROM tasks; CREATE TABLE half (value); INSERT INTO nowhere VALUES (1);"
+        patched.setattr(sqlite, "_MIGRATIONS", (*sqlite._MIGRATIONS, broken))
+        assert refusal(path).startswith("cannot be used: no such table: nowhere; ")
+
+    assert schema_version(path) == version
+    assert list(loaded(path).tasks) == [TASK]
