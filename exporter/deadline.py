@@ -17,6 +17,10 @@ class Deadline:
     def after(cls, seconds: float) -> Deadline:
         return cls(time.monotonic() + seconds)
 
+    def less(self, seconds: float) -> Deadline:
+        """The moment so many seconds before."""
+        return Deadline(self.at - seconds)
+
     def remaining(self) -> float:
         """Seconds left, never negative."""
         return max(0.0, self.at - time.monotonic())

@@ -20,7 +20,7 @@
             └── RequestRejected      the service does not accept the request, or its code is new to us
 
 Foreign exceptions are translated in one place each: `requests` and `urllib3` in `vod/transport.py`,
-`yaml` and `pydantic` in `config.py`, the provider chain's in `vod/credentials.py`.
+`yaml` and `pydantic` in `config/`, `sqlite3` in `tracking/sqlite.py`, the provider chain's in `vod/credentials.py`.
 """
 
 from __future__ import annotations

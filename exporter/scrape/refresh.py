@@ -7,6 +7,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -18,7 +19,7 @@ from exporter.scrape.plan import Call, GetJobs, GetTask, ListTasks, ListVideos, 
 from exporter.snapshot import AccountSnapshot
 from exporter.tracking.discovery import Discovery, VideoQuery
 from exporter.tracking.ledger import Ledger
-from exporter.tracking.sources import API, EVENTS, Source
+from exporter.tracking.sources import API, EVENTS, VIDEOS, Source
 from exporter.tracking.videos import Videos
 from exporter.vod.client import Client
 
@@ -26,6 +27,7 @@ _log = logging.getLogger(__name__)
 
 _ANSWER_MARGIN_SECONDS = 0.1  # calls end this long before the deadline, so that the answer tells of their failure
 _JOB_IDS_REFUSED_SECONDS = 3600.0
+_OPTION_UNKNOWN = ("MissingParameter", "InvalidParameter")  # how a service refuses a parameter that it does not know
 _FAILURES_IN_A_ROW = 4  # end a refresh, or as many as are under way at a time: one odd task must not end it
 
 
@@ -43,25 +45,30 @@ class _Refresh:
     calls_end: Deadline
     lock: threading.Lock = field(default_factory=threading.Lock)
     made: int = 0
-    succeeded: int = 0
     failed_in_a_row: int = 0
+    answered: set[str] = field(default_factory=set)
+    failed: set[str] = field(default_factory=set)
     videos: set[str] = field(default_factory=set)
     denied: set[str] = field(default_factory=set)
 
-    def success(self) -> None:
+    def success(self, action: str) -> None:
         with self.lock:
             self.made += 1
-            self.succeeded += 1
+            self.answered.add(action)
             self.failed_in_a_row = 0
 
-    def failure(self) -> None:
+    def failure(self, action: str | None) -> None:
+        """A call failed, or, without an action, something that cannot be told to be of one operation."""
         with self.lock:
             self.made += 1
             self.failed_in_a_row += 1
+            if action is not None:
+                self.failed.add(action)
 
     @property
     def up(self) -> bool:
-        return self.succeeded > 0 and not self.denied
+        """Each operation that was asked was answered at least once, and none was denied."""
+        return bool(self.answered) and not (self.denied or self.failed - self.answered)
 
 
 class Account:
@@ -147,13 +154,15 @@ class Account:
         try:
             for source in self._sources:
                 source.name(self._ledger, self._videos)
+            for video_id in self._videos.left():
+                self._ledger.name(f"video {video_id}", (), source=VIDEOS)
             while not refresh.calls_end.expired and (calls := self._plan(refresh)):
                 before = refresh.made
-                self._run(calls, refresh, end=Deadline(deadline.at - margin / 2))
-                if refresh.made == before:
+                started_any = self._run(calls, refresh, end=Deadline(deadline.at - margin / 2))
+                if refresh.made == before or not started_any:
                     break
         except Exception as error:  # noqa: BLE001 - the next scrape refreshes again, and this one has an answer
-            self._bug(error, refresh)
+            self._bug(error, None, refresh)
         if refresh.made:
             self._health.judge(up=refresh.up)
         self._duration = time.monotonic() - started
@@ -172,12 +181,22 @@ class Account:
         refused_at = self._job_ids_refused_at
         return refused_at is None or time.monotonic() - refused_at > _JOB_IDS_REFUSED_SECONDS
 
-    def _run(self, calls: deque[Call], refresh: _Refresh, *, end: Deadline) -> None:
-        """Make these calls, `concurrency` at a time, those counted that hang from an earlier refresh."""
+    def _run(self, calls: Sequence[Call], refresh: _Refresh, *, end: Deadline) -> bool:
+        """Make these calls, `concurrency` at a time, those counted that hang from an earlier refresh.
+
+        False where all hang. Half of the threads begin with lists, half with gets: those of one operation that wait
+        for their turns in the budget do not keep the other from its own.
+        """
         self._hanging = [thread for thread in self._hanging if thread.is_alive()]
+        count = min(self._concurrency - len(self._hanging), len(calls))
+        lists = deque(call for call in calls if isinstance(call, ListVideos | ListTasks))
+        gets = deque(call for call in calls if isinstance(call, GetTask | GetJobs))
+        queues = [(gets, lists), (lists, gets)] if count > 1 else [(deque(calls),)]
         threads = [
-            threading.Thread(target=self._work, args=(calls, refresh), name=f"refresh {self.name}", daemon=True)
-            for _ in range(min(self._concurrency - len(self._hanging), len(calls)))
+            threading.Thread(
+                target=self._work, args=(queues[place % len(queues)], refresh), name=f"refresh {self.name}", daemon=True
+            )
+            for place in range(count)
         ]
         for thread in threads:
             thread.start()
@@ -186,13 +205,13 @@ class Account:
         self._hanging += [thread for thread in threads if thread.is_alive()]
         if len(self._hanging) == self._concurrency or any(thread.is_alive() for thread in threads):
             # The look-up of a name cannot be interrupted.
-            self._failed(DeadlineError("no answer before the deadline", code="timeout"), refresh)
+            self._failed(DeadlineError("no answer before the deadline", code="timeout"), None, refresh)
+        return count > 0
 
-    def _work(self, calls: deque[Call], refresh: _Refresh) -> None:
+    def _work(self, queues: Sequence[deque[Call]], refresh: _Refresh) -> None:
         while not refresh.calls_end.expired and refresh.failed_in_a_row < self._most_failures:
-            try:
-                call = calls.popleft()
-            except IndexError:
+            call = _next(queues)
+            if call is None:
                 return
             refused = isinstance(call, GetJobs) and not self._by_job_ids()
             if not refused and _action(call) not in refresh.denied:
@@ -206,12 +225,12 @@ class Account:
         except VodError as error:
             if isinstance(error, CredentialsError):
                 refresh.denied.add(_action(call))
-            self._failed(error, refresh)
+            self._failed(error, _action(call), refresh)
         except Exception as error:  # noqa: BLE001 - a bug that one reply brings out must not cost the account
-            self._bug(error, refresh)
+            self._bug(error, _action(call), refresh)
         else:
             self._health.success()
-            refresh.success()
+            refresh.success(_action(call))
         match call:
             case ListVideos(query) if self._discovery is not None:
                 self._discovery.asked(query)
@@ -223,13 +242,13 @@ class Account:
             case GetJobs(job_ids) if self._by_job_ids():  # else their tasks are asked in its place
                 self._ledger.asked_jobs(job_ids, refresh=refresh.number)
 
-    def _failed(self, error: VodError, refresh: _Refresh) -> None:
+    def _failed(self, error: VodError, action: str | None, refresh: _Refresh) -> None:
         self._health.failure(error)
-        refresh.failure()
+        refresh.failure(action)
 
-    def _bug(self, error: Exception, refresh: _Refresh) -> None:
+    def _bug(self, error: Exception, action: str | None, refresh: _Refresh) -> None:
         _log.error("bug in a refresh", exc_info=error, extra={"account": self.name})
-        self._failed(VodError(f"bug: {type(error).__name__}", code="bug"), refresh)
+        self._failed(VodError(f"bug: {type(error).__name__}", code="bug"), action, refresh)
 
     def _ask(self, call: Call, deadline: Deadline) -> None:
         match call:
@@ -245,8 +264,12 @@ class Account:
     def _list_videos(self, query: VideoQuery, deadline: Deadline) -> None:
         assert self._discovery is not None  # noqa: S101 - it made the query
         found: set[str] = set()
-        for page in self._client.list_videos(deadline, statuses=query.statuses, created=query.created):
+        pages = self._client.list_videos(
+            deadline, statuses=query.statuses, created=query.created, first_page=self._discovery.next_page(query)
+        )
+        for page in pages:
             self._recorder.malformed(page.malformed)
+            self._discovery.read(query)
             for video in page.videos:
                 self._discovery.found(video.id, status=video.status, created=video.created)
                 found.add(video.id)
@@ -288,14 +311,25 @@ class Account:
         except NotFoundError:
             self._ledger.observe_jobs(job_ids, ())
         except RequestRejected as error:
+            if not error.code.startswith(_OPTION_UNKNOWN):
+                raise
             with self._lock:
                 first, self._job_ids_refused_at = self._job_ids_refused_at is None, time.monotonic()
             if first:
                 extra = {"account": self.name, "error": str(error)}
                 _log.warning("JobIds refused: one call per task instead of one per ten jobs", extra=extra)
         else:
+            self._job_ids_refused_at = None
             self._recorder.malformed(reply.malformed)
             self._ledger.observe_jobs(job_ids, reply.jobs)
+
+
+def _next(queues: Sequence[deque[Call]]) -> Call | None:
+    """The next call of the first queue that has one."""
+    for queue in queues:
+        with suppress(IndexError):
+            return queue.popleft()
+    return None
 
 
 def _action(call: Call) -> str:

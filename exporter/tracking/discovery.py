@@ -48,8 +48,9 @@ class Discovery:
         self._lock = threading.Lock()
         self._transcoding = VideoQuery()
         self._asked = {self._transcoding: -math.inf}  # each question to ask, and when it was asked last
+        self._pages: dict[VideoQuery, int] = {}  # of those begun, the page to go on with
         self._framed = -math.inf  # when windows were made last
-        self._seen_until = -math.inf
+        self._framed_until = -math.inf
 
     def due(self) -> tuple[VideoQuery, ...]:
         """What to ask now. The first look covers the lookback, an hour to a query; later ones what is new since."""
@@ -59,6 +60,17 @@ class Discovery:
                 self._framed = now
                 self._frame_windows(now)
             return tuple(query for query, at in self._asked.items() if self._is_over(at, now))
+
+    def next_page(self, query: VideoQuery) -> int:
+        """The page to go on with: what the budget or an error cut off is not asked from its beginning again."""
+        with self._lock:
+            return self._pages.get(query, 1)
+
+    def read(self, query: VideoQuery) -> None:
+        """One more page was read."""
+        with self._lock:
+            if query != self._transcoding:  # it is to tell what has ended, so that it counts only in one piece
+                self._pages[query] = self._pages.get(query, 1) + 1
 
     def asked(self, query: VideoQuery) -> None:
         """A call was made for the query, whatever came of it: not again within the interval."""
@@ -77,13 +89,21 @@ class Discovery:
         else:
             with self._lock:
                 self._asked.pop(query, None)
+                self._pages.pop(query, None)
 
     def _frame_windows(self, now: float) -> None:
-        """From where all was seen, less an overlap, until now; what an earlier window did not get through is in it."""
-        unseen = [query.created[0] for query in self._asked if query.created is not None]
-        start = max(now - self._lookback, min([self._seen_until - _OVERLAP_SECONDS, *unseen]))
-        self._asked = {self._transcoding: self._asked[self._transcoding]}
-        self._seen_until = now
+        """Add what is new since the last time. Windows not read yet stay, but for those past the lookback."""
+        over = [query for query in self._asked if query.created is not None and query.created[1] < now - self._lookback]
+        start = max(now - self._lookback, self._framed_until - _OVERLAP_SECONDS)
+        # The newest window, where it was not read, grows: an account that is down for long gets no more of them.
+        newest = max((query.created for query in self._asked if query.created is not None), default=None)
+        if newest is not None and now + _AHEAD_SECONDS - newest[0] <= _WINDOW_SECONDS:
+            start = newest[0]
+            over.append(VideoQuery(newest))
+        for query in over:
+            self._asked.pop(query, None)
+            self._pages.pop(query, None)
+        self._framed_until = now
         while start < now + _AHEAD_SECONDS:
             end = min(start + _WINDOW_SECONDS, now + _AHEAD_SECONDS)
             self._asked[VideoQuery((start, end))] = -math.inf

@@ -81,8 +81,7 @@ class Files:
         gone = [path for path in sorted(found | self._files.keys()) if not self._look(path)]
         for path, file in self._files.items():
             if path not in gone and not file.named:
-                _name(path, file.ids, ledger, videos)
-                file.named = True
+                file.named = _name(path, file.ids, ledger, videos)
         for path in gone:  # last, so that what has moved to another file is named all the time
             if path in self._files:
                 _name(path, _Ids(), ledger, videos)
@@ -122,8 +121,7 @@ class Files:
             if file.fault is not None:
                 _log.info("file of ids is well again", extra=self._about(path))
                 file.fault = None
-            if ids != file.ids:
-                file.ids, file.named = ids, False
+            file.ids, file.named = ids, False
         file.state = state
 
     def _unreadable(self, path: str, error: OSError) -> None:
@@ -141,9 +139,10 @@ class Files:
         return {"account": self._account, "file": path}
 
 
-def _name(path: str, ids: _Ids, ledger: Ledger, videos: Videos) -> None:
-    ledger.name(f"file {path}", ids.tasks, source=FILES)
+def _name(path: str, ids: _Ids, ledger: Ledger, videos: Videos) -> bool:
+    """Whether all of it is known now: see `Ledger.name`."""
     videos.name(f"file {path}", ids.videos, source=FILES)
+    return ledger.name(f"file {path}", ids.tasks, source=FILES)
 
 
 def _read(path: str) -> _Ids:

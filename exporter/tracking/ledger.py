@@ -31,7 +31,8 @@ _log = logging.getLogger(__name__)
 MEMORY_MARGIN_SECONDS = 49 * 3600.0  # a clock that was a day ahead forgets a day early; lists lag
 REMEMBER_GIVEN_UP_SECONDS = 366 * 86400.0  # lists hold what is unfinished for a year
 _CONFIRMATIONS = 2  # answers in a row that a task does not exist, before it is believed
-_SETTLE_SECONDS = 600.0  # for the jobs of a task that ended to say that they ended too
+_SETTLE_SECONDS = 600.0  # and answers, for the jobs of a task that ended to say that they ended too
+_SETTLE_ANSWERS = 5
 
 
 def _ignore(reason: str) -> None: ...
@@ -65,6 +66,7 @@ class Ledger:
         self._unsaved = Unsaved()
         self._durable = True
         self._refresh = 0
+        self._started = clock()
         self._memory = self._limits.lookback + MEMORY_MARGIN_SECONDS
 
         stored = self._store.load(account, now=clock())
@@ -82,15 +84,20 @@ class Ledger:
 
     # What is tracked
 
-    def name(self, key: str, task_ids: Iterable[str], *, source: str) -> None:
-        """Track these tasks, and show them for as long as they are named under `key`."""
+    def name(self, key: str, task_ids: Iterable[str], *, source: str) -> bool:
+        """Track these tasks, and show them for as long as they are named under `key`.
+
+        False where the store cannot tell which of them were counted before: name them again.
+        """
         with self._lock:
             ids = tuple(dict.fromkeys(task_ids))
             self._gone -= frozenset(ids) - self._named.get(key, frozenset())
             self._named[key] = frozenset(ids)
             new = [task_id for task_id in ids if task_id not in self._tasks and task_id not in self._gone]
-            for task_id, finished in self._remembered(new).items():
+            known = self._remembered(new)
+            for task_id, finished in known.items():
                 self._track(task_id, source, silent=finished is not None)
+            return len(known) == len(new)
 
     def discover(self, task_ids: Iterable[str], *, source: str) -> None:
         """Track these tasks until they are finished, but for those that were before, or were given up."""
@@ -180,6 +187,7 @@ class Ledger:
                 return
             now = self._clock()
             tracked.not_found = 0
+            tracked.answered = True
             tracked.refreshed = now
             before = tracked.task
             if before is None:
@@ -206,6 +214,7 @@ class Ledger:
                 if job.id in wanted:
                     wanted.discard(job.id)
                     task = self._tasks[self._jobs[job.id].task_id]
+                    task.answered = True
                     self._observe_job(job, task, now)
                     if job.finished and task.task is not None and task.task.status == "Processing":
                         # What the task would say now; it is asked again only after its last job.
@@ -221,8 +230,9 @@ class Ledger:
     def observe_event(self, job_id: str, *, processing: float | None) -> bool:
         """An event told that the job has ended, and maybe how many seconds it took. False where the job is not known.
 
-        The job is asked about before all others: what an event says of it is but a hint. Its time is believed, once;
-        that of a job not known yet is kept for an hour.
+        The job is asked about before all others: what an event says of it is but a hint. Its time is believed, once,
+        and is in the store before this returns; that of a job not known yet is kept in memory for an hour. Raises
+        `StateError` where the store does not take it, and the event should be sent again.
         """
         with self._lock:
             tracked = self._jobs.get(job_id)
@@ -233,6 +243,7 @@ class Ledger:
             tracked.hinted = tracked.finished_at is None
             if processing is not None:
                 self._finishes.processing(tracked, self._tasks[tracked.task_id], processing)
+                self._save()
             return True
 
     def observe_not_found(self, task_id: str) -> bool:
@@ -351,7 +362,8 @@ class Ledger:
             tracked.final_since = now
         jobs = [self._jobs[job_id] for job_id in tracked.job_ids]
         # A status that is new to us may be final too: its job would be asked about for ever.
-        settled = abs(now - tracked.final_since) > _SETTLE_SECONDS
+        tracked.final_seen += 1  # as the clock may step, time alone does not tell
+        settled = abs(now - tracked.final_since) > _SETTLE_SECONDS and tracked.final_seen > _SETTLE_ANSWERS
         if not settled and any(one.finished_at is None for one in jobs):
             return
         tracked.finished_at = now
@@ -368,16 +380,16 @@ class Ledger:
         self._gone &= named
         for task in [one for one in self._tasks.values() if one.id not in named]:
             if task.finished_at is None:
-                if now - task.since > self._limits.give_up_after and self._was_asked(task):
+                if now - task.since > self._limits.give_up_after and self._had_its_chance(task, now):
                     self._give_up(task, "given_up")
             elif task.finished_at > now:  # the clock was set back
                 task.finished_at = now
             elif now - task.finished_at > self._limits.retention:
                 self._drop(task, Memory(until=now + self._memory, finished=True))
 
-    def _was_asked(self, task: TrackedTask) -> bool:
-        """In this process: what ended while none ran is seen to have ended before it is given up."""
-        return task.asked_in > 0 or any(self._jobs[job_id].asked_in > 0 for job_id in task.job_ids)
+    def _had_its_chance(self, task: TrackedTask, now: float) -> bool:
+        """What ended while no process ran, or the service was away, is seen to have ended before it is given up."""
+        return task.answered or now - self._started > self._limits.give_up_after
 
     def _give_up(self, task: TrackedTask, reason: str) -> None:
         finished = task.finished_at is not None

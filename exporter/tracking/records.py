@@ -46,7 +46,8 @@ class TrackedTask:
     """What a `TaskRecord` says, and what is known in this process alone.
 
     `asked_in` is the number of the refresh that last asked about it, 0 before the first; `stale` that something
-    happened to its jobs that only the whole task can tell; `final_since` when its status was first a final one.
+    happened to its jobs that only the whole task can tell; `final_since` when its status was first a final one, and
+    `final_seen` in how many answers; `answered` that the service told of it or of a job of it in this process.
     """
 
     id: str
@@ -60,6 +61,8 @@ class TrackedTask:
     asked_in: int = 0
     stale: bool = False
     final_since: float | None = None
+    final_seen: int = 0
+    answered: bool = False
     not_found: int = 0
 
     @classmethod

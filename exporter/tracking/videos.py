@@ -51,13 +51,21 @@ class Videos:
         self._lock = threading.Lock()
         self._named: dict[str, frozenset[str]] = {}
         self._videos: dict[str, _Video] = {}
+        self._left: set[str] = set()
 
     def name(self, key: str, video_ids: Iterable[str], *, source: str) -> None:
         """Ask about these videos for as long as they are named under `key`."""
         with self._lock:
-            self._named[key] = frozenset(video_ids)
+            before, self._named[key] = self._named.get(key, frozenset()), frozenset(video_ids)
             for video_id in self._named[key]:
                 self._videos.setdefault(video_id, _Video(source, self._clock()))
+            self._left = (self._left | before) - frozenset().union(*self._named.values())
+
+    def left(self) -> frozenset[str]:
+        """The videos that have lost their last name since this was asked last."""
+        with self._lock:
+            left, self._left = frozenset(self._left), set()
+            return left
 
     def hint(self, video_id: str, *, source: str) -> None:
         """Something happened to the video: it is asked about next."""
@@ -98,7 +106,7 @@ class Videos:
         """A call about the video was made, whatever came of it: the others have their turn before it has another."""
         with self._lock:
             if video := self._videos.get(video_id):
-                video.asked = self._clock()
+                video.asked, video.hinted = self._clock(), False
 
     def listed(self, video_id: str) -> None:
         """All pages of the video's tasks have been read just now."""

@@ -116,7 +116,12 @@ class Client:
         )
 
     def list_videos(
-        self, deadline: Deadline, *, statuses: Sequence[str] = (), created: tuple[float, float] | None = None
+        self,
+        deadline: Deadline,
+        *,
+        statuses: Sequence[str] = (),
+        created: tuple[float, float] | None = None,
+        first_page: int = 1,
     ) -> Iterator[payloads.VideoListReply]:
         """`GetVideoList`, a page at a time: videos with one of `statuses`, created between two Unix times."""
         parameters = {"PageSize": str(VIDEOS_PER_PAGE)}
@@ -129,6 +134,7 @@ class Client:
             ids=lambda page: {video.id for video in page.videos},
             size=VIDEOS_PER_PAGE,
             field="VideoList",
+            first_page=first_page,
         )
 
     def _pages(
@@ -141,17 +147,19 @@ class Client:
         ids: Callable[[Page], set[str]],
         size: int,
         field: str,
+        first_page: int = 1,
     ) -> Iterator[Page]:
-        """Pages up to a short one, or one with nothing new; a list that goes on at `PAGE_CAP` is malformed: `field`."""
+        """Pages up to a short one. A list that repeats, or goes on at `PAGE_CAP`, ends and is malformed: `field`."""
         seen: set[str] = set()
-        for number in range(1, PAGE_CAP + 1):
+        for number in range(first_page, PAGE_CAP + 1):
             page: Page = self._call(action, {**parameters, "PageNo": str(number)}, deadline, parse)
-            last = page.rows < size or ids(page) <= seen
-            if number == PAGE_CAP and not last:
-                _log.warning("%s: still not the last page after %d, the rest is not read", action, PAGE_CAP)
+            last = page.rows < size
+            repeats = not last and ids(page) <= seen
+            if not last and (repeats or number == PAGE_CAP):
+                _log.warning("%s: still not the last page after %d, the rest is not read", action, number)
                 page = replace(page, malformed=(*page.malformed, field))
             yield page
-            if last:
+            if last or repeats:
                 return
             seen |= ids(page)
 

@@ -24,6 +24,7 @@ from exporter.web.callback import Callback, Callbacks
 from exporter.web.pages import CONTENT_SECURITY_POLICY, status_page
 
 SCRAPES_AT_ONCE = 20
+PAGES_AT_ONCE = 4  # people look at it, and it must not keep scrapes waiting
 MAX_HEADERS = 100
 RETRY_AFTER_SECONDS = 1
 
@@ -56,6 +57,8 @@ class Interface:
         self._offset = offset
         self._telemetry_path = telemetry_path
         self._scrapes = 0
+        self._pages = 0
+        self._rendering = 0.0  # seconds that the last exposition took to be made
         pages = {
             "/": self._status,
             telemetry_path: self._metrics,
@@ -94,18 +97,31 @@ class Interface:
             self._scrapes -= 1
 
     def _exposition(self, request: Request, deadline: Deadline) -> Response:
-        snapshot = self._scraper.scrape(deadline)
+        snapshot = self._scraper.scrape(deadline.less(min(self._rendering, deadline.remaining() / 2)))
+        began = time.monotonic()
         form = choose_format(request.headers.get("accept"))
         body = form.encode(Together(TranscodeCollector(lambda: snapshot), self._telemetry.registry))
         headers = {"Content-Type": form.content_type, "Vary": "Accept, Accept-Encoding"}
         if accepts_gzip(request.headers.get("accept-encoding")):
             body = compress(body)
             headers["Content-Encoding"] = "gzip"
+        self._rendering = time.monotonic() - began
         return Response(body, headers=headers)
 
     async def _status(self, _: Request) -> Response:
-        page = await run_in_threadpool(status_page, self._scraper.snapshot(), telemetry_path=self._telemetry_path)
+        if self._pages >= PAGES_AT_ONCE:
+            raise HTTPException(
+                503, "the status page is asked for too often", {"Retry-After": str(RETRY_AFTER_SECONDS)}
+            )
+        self._pages += 1
+        try:
+            page = await run_in_threadpool(self._status_page)
+        finally:
+            self._pages -= 1
         return HTMLResponse(page, headers={"Content-Security-Policy": CONTENT_SECURITY_POLICY})
+
+    def _status_page(self) -> str:
+        return status_page(self._scraper.snapshot(), telemetry_path=self._telemetry_path)
 
     async def _healthy(self, _: Request) -> Response:
         return PlainTextResponse("vod-transcode-exporter is healthy.\n")

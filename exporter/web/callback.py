@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
@@ -10,11 +11,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from exporter.errors import StateError
 from exporter.metrics.telemetry import Telemetry
 from exporter.scrape.refresh import Account
 from exporter.secret import SecretText
 from exporter.vod import events
 from exporter.web.api import Desk, KeyReader, read_body
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +87,12 @@ class Callbacks:
             raise HTTPException(400, "the body is neither JSON nor Base64 of it") from None
         self._telemetry.event(account.name, event.type)
         self._telemetry.malformed(account.name, event.malformed)
-        for job in event.jobs:
-            account.event(job_id=job.id, video_id=event.video_id, processing=job.processing)
+        try:
+            for job in event.jobs:
+                account.event(job_id=job.id, video_id=event.video_id, processing=job.processing)
+        except StateError as error:
+            _log.error("event not kept", extra={"account": account.name, "error": str(error)})
+            raise HTTPException(503, "the event cannot be kept now; send it again", {"Retry-After": "1"}) from None
         if event.video_id and not event.jobs:  # all of it failed, or its jobs cannot be read
             account.event(job_id="", video_id=event.video_id, processing=None)
         return Response()

@@ -494,3 +494,64 @@ def test_jobs_that_come_without_their_ids_cost_nothing_but_those(simulator: Simu
     assert sum(snapshot.view.task_counts.values()) == 20
     true = {job.id for task in simulator.world.tasks[-20:] for job in task.jobs}
     assert {one.job.id for one in snapshot.view.jobs} <= true
+
+
+def test_an_odd_refusal_of_job_ids_is_a_failure_and_no_reason_to_ask_task_by_task() -> None:
+    vod = FakeVod(running("t", "a"))
+    made = Made(vod)
+    made.refresh()
+    vod.jobs = RequestRejected("busy", code="OperationConflict")
+    failed = made.refresh()
+    vod.jobs = None
+
+    assert failed == ["jobs a"]
+    assert made.refresh() == ["jobs a"]
+
+
+def test_an_operation_that_fails_whenever_asked_makes_the_account_down_though_others_are_answered() -> None:
+    """Lists that are answered would hide that no task can be read."""
+    vod = FakeVod(running("t", "a"))
+    vod.tasks["t"] = MalformedResponse("HTML", code="html")
+    vod.videos = {"v": [Task("u", "v", "CompleteAllFail", created=1_700_000_000.0)]}
+    vod.tasks["u"] = MalformedResponse("HTML", code="html")
+    made = Made(vod, videos=["v"])
+    made.refresh()
+
+    assert made.up is False
+
+
+def test_the_tasks_of_a_video_that_is_no_longer_named_are_named_no_longer() -> None:
+    vod = FakeVod(done("t"))
+    vod.videos = {"v": [Task("t", "v", "CompleteAllFail", created=1_700_000_000.0)]}
+    made = Made(vod, videos=["v"])
+    made.ledger.name("tasks", (), source="tasks")
+    made.refresh()
+    made.videos.name("configuration", (), source="videos")
+    made.refresh()
+    made.now += 86_400.0
+
+    assert made.ledger.view().tasks == ()
+
+
+def test_lists_that_wait_for_their_budget_do_not_keep_the_other_operation_from_its_own() -> None:
+    """Eight long lists and four threads: tasks are asked about all the same."""
+    vod = FakeVod(*(running(f"t{number}", f"j{number}") for number in range(6)))
+    vod.videos = {f"v{number}": [Task(f"t{number}", f"v{number}", "Processing")] for number in range(8)}
+    release = threading.Event()
+
+    def wait(what: str) -> None:
+        if what.startswith("video"):
+            release.wait(10)
+
+    vod.before = wait
+    made = Made(vod, videos=list(vod.videos))
+    thread = threading.Thread(target=made.account.refresh, args=(Deadline.after(5),))
+    thread.start()
+    until = time.monotonic() + 4
+    while time.monotonic() < until and sum(what.startswith("task") for what in list(vod.asked)) < 6:
+        time.sleep(0.02)
+    asked = [what for what in list(vod.asked) if what.startswith("task")]
+    release.set()
+    thread.join()
+
+    assert len(asked) == 6

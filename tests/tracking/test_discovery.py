@@ -90,9 +90,31 @@ def test_what_an_interrupted_look_has_not_seen_the_next_one_covers(discovery: Di
     clock.now += INTERVAL
     parts = windows(discovery.due())
 
-    assert parts[0][0] <= lost[0]
-    assert parts[-1][1] >= clock.now
-    assert all(end == start for (_, end), (start, _) in pairwise(parts))
+    assert len(parts) == 2
+    assert parts[0] == lost
+    assert parts[-1][0] < NOW < clock.now <= parts[-1][1]
+
+
+def test_a_query_cut_off_goes_on_with_the_page_that_it_had_come_to(discovery: Discovery, clock: Clock) -> None:
+    """A budget of a few pages a scrape must not read the same first pages for ever."""
+    cut = discovery.due()[3]
+    for _ in range(7):
+        discovery.read(cut)
+    clock.now += INTERVAL
+    again = discovery.due()
+
+    assert cut in again
+    assert discovery.next_page(cut) == 8
+    discovery.done(cut, ())
+    assert discovery.next_page(cut) == 1
+    assert cut not in discovery.due()
+
+
+def test_the_list_of_what_is_transcoding_is_read_from_its_beginning(discovery: Discovery) -> None:
+    """Cut in two, it could not tell what has ended."""
+    discovery.read(VideoQuery())
+
+    assert discovery.next_page(VideoQuery()) == 1
 
 
 def test_an_account_that_is_down_for_hours_leaves_no_more_questions_than_the_lookback_has_hours(

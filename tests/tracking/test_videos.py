@@ -56,6 +56,25 @@ def test_a_video_no_longer_named_is_forgotten_when_it_is_old(named: Videos, cloc
     assert named.due() == ("b",)
 
 
+def test_a_video_that_loses_its_last_name_is_told_once(named: Videos) -> None:
+    named.name("file", ["a"], source="files")
+    named.name("configuration", [], source="videos")
+    first = named.left()
+
+    assert (first, named.left()) == (frozenset({"b"}), frozenset())
+    named.name("file", [], source="files")
+    assert named.left() == {"a"}
+
+
+def test_a_video_whose_list_always_fails_is_forgotten_in_the_end(videos: Videos, clock: Clock) -> None:
+    videos.found("bad", created=NOW, transcoding=False, source="discovery")
+    videos.asked("bad")
+    due = videos.due()
+    clock.now += LOOKBACK + 1
+
+    assert (due, videos.due()) == (("bad",), ())
+
+
 def test_a_video_that_fails_does_not_keep_the_others_from_their_turn(named: Videos, clock: Clock) -> None:
     named.asked("a")
     clock.now += 1
