@@ -59,6 +59,15 @@ class TranscodeCollector(Collector):
 
 def account_rows(account: AccountSnapshot) -> Iterator[Row]:
     """All samples of one account."""
+    yield from aggregate_rows(account)
+    for task in account.view.tasks:
+        yield from task_rows(account.name, task)
+    for job in account.view.jobs:
+        yield from job_rows(account.name, job)
+
+
+def aggregate_rows(account: AccountSnapshot) -> Iterator[Row]:
+    """The samples of one account that are not of a task or job."""
     name, view = account.name, account.view
     yield catalog.ACCOUNT_INFO, (name, account.region, account.endpoint), 1
     yield catalog.UP, (name,), account.up
@@ -80,10 +89,6 @@ def account_rows(account: AccountSnapshot) -> Iterator[Row]:
         yield catalog.JOBS, (name, definition, status), count
     for definition, created in view.oldest_unfinished.items():
         yield catalog.OLDEST_UNFINISHED, (name, definition), created
-    for task in view.tasks:
-        yield from task_rows(name, task)
-    for job in view.jobs:
-        yield from job_rows(name, job)
 
 
 def task_rows(account: str, shown: ShownTask) -> Iterator[Row]:

@@ -1,15 +1,23 @@
-"""Metric families as the bytes of an answer: format by `Accept`, gzip by `Accept-Encoding`."""
+"""A snapshot as the bytes of an answer: format by `Accept`, gzip by `Accept-Encoding`."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 from isal import igzip
 from prometheus_client import Metric
 from prometheus_client.exposition import generate_latest
 from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
 from prometheus_client.registry import Collector
+
+from exporter.metrics import catalog
+from exporter.metrics.blocks import Blocks, Part, Stamp, gzipped
+from exporter.metrics.collector import TranscodeCollector, aggregate_rows, job_rows, task_rows
+from exporter.metrics.lines import lines
+from exporter.snapshot import LedgerView, ShownJob, ShownTask, Snapshot
 
 _GZIP_LEVEL = 1  # isal at level 1 is as small as zlib's default within a few percent, many times faster
 
@@ -20,10 +28,11 @@ class Format:
 
     content_type: str
     encode: Callable[[Collector], bytes]
+    end: bytes
 
 
-TEXT = Format("text/plain; version=0.0.4; charset=utf-8", generate_latest)
-OPENMETRICS = Format("application/openmetrics-text; version=1.0.0; charset=utf-8", generate_openmetrics)
+TEXT = Format("text/plain; version=0.0.4; charset=utf-8", generate_latest, end=b"")
+OPENMETRICS = Format("application/openmetrics-text; version=1.0.0; charset=utf-8", generate_openmetrics, end=b"# EOF\n")
 
 
 class Together(Collector):
@@ -35,6 +44,94 @@ class Together(Collector):
     def collect(self) -> Iterable[Metric]:
         for collector in self._collectors:
             yield from collector.collect()
+
+
+class Exposition:
+    """Renders snapshots, and keeps the lines of tasks and jobs that have not changed from one to the next.
+
+    Its answers are, byte for byte, what the `encode` of the format makes of `TranscodeCollector` and the registry.
+    Safe to use from several threads. What it keeps is of the accounts, tasks and jobs of the last snapshot: where parts
+    of a configuration are rendered apart, each part wants an exposition of its own.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._accounts: dict[str, _Account] = {}
+
+    def render(self, snapshot: Snapshot, registry: Collector, form: Format, *, gzip: bool) -> bytes:
+        """The whole answer; with `gzip`, compressed."""
+        families = self._families(snapshot)
+        parts = list(_parts(families, form, registry))
+        return gzipped(parts) if gzip else b"".join([part.text for part in parts])
+
+    def _families(self, snapshot: Snapshot) -> list[dict[str, list[Part]]]:
+        """The parts of each metric: first the aggregates of all accounts, then tasks and jobs, account by account.
+
+        No metric has lines of both kinds.
+        """
+        aggregates = lines(row for account in snapshot.accounts for row in aggregate_rows(account))
+        with self._lock:
+            before = self._accounts
+            self._accounts = {one.name: before.get(one.name) or _Account(one.name) for one in snapshot.accounts}
+            kept = [parts for one in snapshot.accounts for parts in self._accounts[one.name].arrange(one.view)]
+        return [{name: [Part(text)] for name, text in aggregates.items()}, *kept]
+
+
+class _Account:
+    """What is kept of one account."""
+
+    def __init__(self, name: str) -> None:
+        self._tasks: Blocks[ShownTask] = Blocks(
+            keys=lambda records: [one.task.id for one in records],
+            stamps=_task_stamps,
+            rows=lambda shown: task_rows(name, shown),
+        )
+        self._jobs: Blocks[ShownJob] = Blocks(
+            keys=lambda records: [one.job.id for one in records],
+            stamps=_job_stamps,
+            rows=lambda shown: job_rows(name, shown),
+        )
+
+    def arrange(self, view: LedgerView) -> tuple[dict[str, list[Part]], dict[str, list[Part]]]:
+        return self._tasks.arrange(view.tasks), self._jobs.arrange(view.jobs)
+
+
+# By identity: equal records may render differently, as 0.0 and -0.0 do, and the ledger keeps those that do not change.
+def _job_stamps(records: Sequence[ShownJob]) -> list[Stamp]:
+    return [(id(one.job), one.task_id, one.video_id) for one in records]
+
+
+def _task_stamps(records: Sequence[ShownTask]) -> list[Stamp]:
+    return [(id(one.task), one.progress or repr(one.progress)) for one in records]
+
+
+def _parts(families: Iterable[dict[str, list[Part]]], form: Format, registry: Collector) -> Iterator[Part]:
+    """All parts in the order of the exposition."""
+    for metric in catalog.COLLECTED:
+        yield _heads(form)[metric.name]
+        for family in families:
+            yield from family.get(metric.name, ())
+    yield Part(form.encode(registry))
+
+
+@cache
+def _heads(form: Format) -> dict[str, Part]:
+    """What stands above the samples of each metric."""
+    families = TranscodeCollector(Snapshot).describe()
+    return {
+        metric.name: Part(form.encode(_Families(family)).removesuffix(form.end))
+        for metric, family in zip(catalog.COLLECTED, families, strict=True)
+    }
+
+
+class _Families(Collector):
+    """These families and no more."""
+
+    def __init__(self, *families: Metric) -> None:
+        self._families = families
+
+    def collect(self) -> Iterable[Metric]:
+        return self._families
 
 
 def choose_format(accept: str | None) -> Format:

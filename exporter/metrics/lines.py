@@ -1,0 +1,69 @@
+"""Sample lines as bytes, without a detour over metric families: what `prometheus_client` would write, faster.
+
+Both formats write the same sample lines; they differ in what stands above a family and at the end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import cache
+from itertools import accumulate
+from operator import itemgetter
+
+from prometheus_client.utils import floatToGoString
+
+from exporter.metrics.catalog import Metric
+from exporter.metrics.collector import Row
+from exporter.snapshot import HistogramView
+
+_number: Callable[[float], str] = floatToGoString
+_ESCAPES = str.maketrans({"\\": r"\\", '"': r"\"", "\n": r"\n"})
+
+
+def lines(rows: Iterable[Row]) -> dict[str, bytes]:
+    """The lines of these rows by the name of their metric.
+
+    >>> from exporter.metrics.catalog import UP
+    >>> lines([(UP, ("prod",), True)])
+    {'vod_up': b'vod_up{account="prod"} 1.0\\n'}
+    """
+    texts: dict[str, str] = {}
+    for metric, labels, value in rows:
+        if isinstance(value, HistogramView):
+            text = "".join(_histogram(metric, _escaped(labels), value))
+        elif value is not None:
+            template, ordered = _template(metric.name, metric.labels)
+            text = template % (*ordered(_escaped(labels)), "1.0" if value == 1 else _number(value))
+        else:
+            continue
+        name = metric.name
+        texts[name] = texts[name] + text if name in texts else text
+    return {name: text.encode() for name, text in texts.items()}
+
+
+def _histogram(metric: Metric, labels: Sequence[str], histogram: HistogramView) -> Iterator[str]:
+    template, ordered = _template(f"{metric.name}_bucket", (*metric.labels, "le"))
+    bounds = [*map(_number, histogram.bounds), "+Inf"]
+    total = 0
+    for bound, total in zip(bounds, accumulate(histogram.counts), strict=True):
+        yield template % (*ordered((*labels, bound)), _number(total))
+    if float(bounds[0]) >= 0:  # the library leaves these out where values may be negative
+        for suffix, value in (("_count", float(total)), ("_sum", histogram.sum)):
+            template, ordered = _template(metric.name + suffix, metric.labels)
+            yield template % (*ordered(labels), _number(value))
+
+
+@cache  # by the metrics of the catalog, so it does not grow
+def _template(name: str, labels: tuple[str, ...]) -> tuple[str, Callable[[Sequence[str]], tuple[str, ...]]]:
+    """A line to fill in, and what puts label values in the order in which it names them: sorted."""
+    order = sorted(range(len(labels)), key=labels.__getitem__)
+    inside = ",".join(f'{labels[index]}="%s"' for index in order)
+    ordered = itemgetter(*order) if len(order) > 1 else tuple
+    return f"{name}{{{inside}}} %s\n", ordered
+
+
+def _escaped(labels: Sequence[str]) -> Sequence[str]:
+    together = "".join(labels)
+    if "\\" in together or '"' in together or "\n" in together:
+        return [label.translate(_ESCAPES) for label in labels]
+    return labels

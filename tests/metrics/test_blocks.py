@@ -1,0 +1,328 @@
+"""The exposition with kept lines is the collector's, byte for byte, whatever changes; and it keeps nothing else."""
+
+from __future__ import annotations
+
+import gc
+import gzip
+import threading
+import zlib
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from typing import TypeVar
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from prometheus_client import CollectorRegistry, Counter, Histogram
+
+from exporter.metrics import blocks
+from exporter.metrics.collector import Row, TranscodeCollector
+from exporter.metrics.exposition import OPENMETRICS, TEXT, Exposition, Format, Together
+from exporter.metrics.lines import lines
+from exporter.model import JOB_STATUSES, TASK_STATUSES, Job, Output, Stream, Task
+from exporter.snapshot import (
+    AccountSnapshot,
+    HistogramView,
+    LedgerView,
+    ShownJob,
+    ShownTask,
+    Snapshot,
+    Total,
+    TotalsView,
+)
+
+repeatable = settings(deadline=None, derandomize=True)
+FORMATS = (TEXT, OPENMETRICS)
+both = pytest.mark.parametrize("form", FORMATS, ids=["text", "openmetrics"])
+
+TEXTS = st.sampled_from(["", '"', "\\", "\n", '\\"', 'a"} 1\nvod_up 1', "%s", "%", "é", "𝄞", "\u2028"]) | st.text(
+    max_size=6
+)
+IDS = st.text(alphabet='abcdefgh"\\\né', max_size=2)
+NUMBERS = st.none() | st.floats() | st.sampled_from([0.0, -0.0, 1.0, 1e6, 1e7, 123456789.5, 1e21])
+OUTPUTS = st.builds(
+    Output,
+    format=TEXTS,
+    encryption=TEXTS,
+    bitrate=NUMBERS,
+    size=NUMBERS,
+    width=NUMBERS,
+    streams=st.lists(
+        st.builds(
+            Stream,
+            kind=st.sampled_from(["video", "audio", "subtitle"]),
+            index=st.sampled_from("012"),
+            codec=TEXTS,
+            bitrate=NUMBERS,
+        ),
+        max_size=3,
+    ).map(tuple),
+)
+JOBS = st.builds(
+    ShownJob,
+    job=st.builds(
+        Job,
+        id=IDS,
+        definition=st.sampled_from(["LD", "HD"]) | TEXTS,
+        status=st.sampled_from(JOB_STATUSES) | TEXTS,
+        progress=NUMBERS,
+        created=NUMBERS,
+        completed=NUMBERS,
+        priority=TEXTS,
+        template_id=TEXTS,
+        output=st.none() | OUTPUTS,
+    ),
+    task_id=IDS,
+    video_id=TEXTS,
+)
+TASKS = st.builds(
+    ShownTask,
+    task=st.builds(
+        Task,
+        id=IDS,
+        video_id=TEXTS,
+        status=st.sampled_from(TASK_STATUSES) | TEXTS,
+        trigger=TEXTS,
+        template_group_id=TEXTS,
+        created=NUMBERS,
+        completed=NUMBERS,
+    ),
+    progress=NUMBERS,
+)
+Shown = TypeVar("Shown")
+BOUNDS = st.lists(st.floats(-10, 1e9), max_size=3, unique=True).map(sorted)
+
+
+@st.composite
+def histograms(draw: st.DrawFn) -> HistogramView:
+    bounds = draw(BOUNDS)
+    counts = draw(st.lists(st.integers(0, 10**9), min_size=len(bounds) + 1, max_size=len(bounds) + 1))
+    return HistogramView(tuple(bounds), tuple(counts), draw(st.floats()))
+
+
+TOTALS = st.builds(
+    TotalsView,
+    counters=st.dictionaries(st.tuples(st.just(Total.JOB_FAILURES), st.tuples(TEXTS, TEXTS)), st.floats(0), max_size=3),
+    histograms=st.dictionaries(
+        st.tuples(st.just(Total.TASK_DURATION), st.just(())) | st.tuples(st.just(Total.JOB_DURATION), st.tuples(TEXTS)),
+        histograms(),
+        max_size=3,
+    ),
+)
+
+
+@st.composite
+def histories(draw: st.DrawFn) -> list[Snapshot]:
+    """Snapshots one after another, with records that stay, change, come, go and move."""
+    jobs, tasks = draw(st.lists(JOBS, max_size=8)), draw(st.lists(TASKS, max_size=4))
+    names = draw(st.lists(IDS, max_size=2, unique=True))
+    snapshots = []
+    for _ in range(3):
+        accounts = [
+            AccountSnapshot(
+                name,
+                draw(TEXTS),
+                draw(TEXTS),
+                up=draw(st.none() | st.booleans()),
+                view=LedgerView(
+                    tasks=tuple(draw(evolved(tasks, TASKS))),
+                    jobs=tuple(
+                        replace(one, job=replace(one.job, progress=draw(NUMBERS))) if draw(st.booleans()) else one
+                        for one in draw(evolved(jobs, JOBS))
+                    ),
+                    job_counts=draw(st.dictionaries(st.tuples(TEXTS, TEXTS), st.integers(0, 10**9), max_size=2)),
+                    oldest_unfinished=draw(st.dictionaries(TEXTS, st.floats(0), max_size=2)),
+                    totals=draw(TOTALS),
+                ),
+            )
+            for name in draw(st.permutations(names))
+        ]
+        snapshots.append(Snapshot(tuple(accounts)))
+    return snapshots
+
+
+@st.composite
+def evolved(draw: st.DrawFn, records: Sequence[Shown], new: st.SearchStrategy[Shown]) -> list[Shown]:
+    kept = [one for one in draw(st.permutations(records)) if draw(st.integers(0, 3))]
+    return kept + draw(st.lists(new, max_size=2))
+
+
+def registry() -> CollectorRegistry:
+    own = CollectorRegistry()
+    Counter("own", "Help.", ["label"], registry=own).labels('"').inc()
+    Histogram("own_seconds", "Help.", registry=own).observe(1)
+    return own
+
+
+OWN = registry()
+
+
+def reference(snapshot: Snapshot, form: Format) -> bytes:
+    return form.encode(Together(TranscodeCollector(lambda: snapshot), OWN))
+
+
+def render(exposition: Exposition, snapshot: Snapshot, form: Format) -> bytes:
+    return exposition.render(snapshot, OWN, form, gzip=False)
+
+
+@pytest.fixture(params=[1, 2, 64])
+def size(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """How many records there are in a block, in the mean."""
+    monkeypatch.setattr(blocks, "_BLOCK", request.param)
+
+
+@settings(repeatable, max_examples=40)
+@given(histories())
+def check_history(history: list[Snapshot]) -> None:
+    exposition = Exposition()
+    for snapshot in [*history, history[0]]:
+        for form in FORMATS:
+            expected = reference(snapshot, form)
+            assert expected == render(exposition, snapshot, form)
+            assert expected == gzip.decompress(exposition.render(snapshot, OWN, form, gzip=True))
+
+
+def test_any_history_is_rendered_as_the_collector_would(size: None) -> None:
+    """In both formats, plain and compressed, whatever was rendered before and however large blocks are."""
+    check_history()
+
+
+# -- examples --------------------------------------------------------------------------------------------------------
+
+
+def shown(number: int, *, progress: float | None = 0.5) -> ShownJob:
+    return ShownJob(Job(f"j{number}", "HD", "Transcoding", progress), f"t{number}", "v")
+
+
+def snapshot_of(jobs: Sequence[ShownJob], *, name: str = "prod") -> Snapshot:
+    return Snapshot((AccountSnapshot(name, "r", "e", view=LedgerView(jobs=tuple(jobs))),))
+
+
+@both
+def test_equal_figures_that_are_written_differently_are_told_apart(form: Format) -> None:
+    """0.0 equals -0.0, and so do the jobs that have them."""
+    jobs, tasks, task = Exposition(), Exposition(), Task("t")
+    for progress in (0.0, -0.0, None, 0.0):
+        snapshot = snapshot_of([shown(1, progress=progress)])
+        assert reference(snapshot, form) == render(jobs, snapshot, form)
+        view = LedgerView(tasks=(ShownTask(task, progress),))
+        snapshot = Snapshot((AccountSnapshot("prod", "r", "e", view=view),))
+        assert reference(snapshot, form) == render(tasks, snapshot, form)
+
+
+@both
+def test_changes_of_the_task_of_a_job_are_seen(form: Format) -> None:
+    exposition, one = Exposition(), shown(1)
+    for changed in (one, replace(one, task_id="other"), replace(one, video_id="other")):
+        snapshot = snapshot_of([changed])
+        assert reference(snapshot, form) == render(exposition, snapshot, form)
+
+
+@pytest.mark.parametrize("jobs", [0, 1000], ids=["empty", "many"])
+def test_compressed_answer_is_one_member(jobs: int) -> None:
+    """Prometheus reads several, curl only the first."""
+    snapshot = snapshot_of([shown(number) for number in range(jobs)])
+    body = Exposition().render(snapshot, OWN, TEXT, gzip=True)
+
+    decompressor = zlib.decompressobj(31)
+    assert reference(snapshot, TEXT) == decompressor.decompress(body)
+    assert decompressor.eof
+    assert decompressor.unused_data == b""
+
+
+def test_what_did_not_change_is_not_rendered_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor is it where jobs before it come, go or move."""
+    rendered: list[int] = []
+
+    def counted(rows: Iterable[Row]) -> dict[str, bytes]:
+        rendered.append(1)
+        return lines(rows)
+
+    monkeypatch.setattr(blocks, "lines", counted)
+    jobs = [shown(number) for number in range(1000)]
+    exposition = Exposition()
+    counts = []
+    for now in (
+        jobs,
+        jobs,
+        [shown(1000), *jobs],
+        [*reversed(jobs)],
+        [*jobs[:500], shown(500, progress=0.7), *jobs[501:]],
+    ):
+        rendered.clear()
+        assert reference(snapshot_of(now), TEXT) == render(exposition, snapshot_of(now), TEXT)
+        counts.append(len(rendered))
+
+    assert counts == [1000, 0, 1, 0, 1]
+
+
+def test_part_that_did_not_change_is_kept_compressed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a change of one figure of one job in a thousand, only the block of that figure is compressed again."""
+    jobs = [shown(number) for number in range(1000)]
+    exposition = Exposition()
+    exposition.render(snapshot_of(jobs), OWN, TEXT, gzip=True)
+    before = set(map(id, kept_parts()))
+    jobs[500] = shown(500, progress=0.7)
+    exposition.render(snapshot_of(jobs), OWN, TEXT, gzip=True)
+
+    new = [part for part in kept_parts() if id(part) not in before]
+    assert [part.text.partition(b"{")[0].decode() for part in new] == ["vod_transcode_job_progress_ratio"]
+
+
+def kept_parts() -> list[blocks.Part]:
+    """Those of records; what stands above families is kept too."""
+    gc.collect()
+    return [
+        part
+        for part in gc.get_objects()
+        if isinstance(part, blocks.Part) and b"j500" in part.text and not part.text.startswith(b"#")
+    ]
+
+
+def test_nothing_is_kept_of_what_is_not_shown_any_more() -> None:
+    """Neither records nor their lines: memory is given back when jobs, tasks and accounts leave."""
+    exposition = Exposition()
+    tasks = tuple(ShownTask(Task(f"gone{number}"), 0.5) for number in range(300))
+    view = LedgerView(tasks=tasks, jobs=tuple(shown(number) for number in range(300)))
+    gone = AccountSnapshot("gone", "r", "e", view=view)
+    stays = AccountSnapshot("stays", "r", "e", view=replace(view, tasks=tasks[:1], jobs=view.jobs[:1]))
+    exposition.render(Snapshot((stays, gone)), OWN, TEXT, gzip=True)
+    exposition.render(Snapshot((replace(stays, view=LedgerView(jobs=stays.view.jobs)),)), OWN, TEXT, gzip=True)
+
+    kept = list(reachable(exposition))
+    assert [one.job.id for one in kept if isinstance(one, ShownJob)] == ["j0"]
+    assert not [one for one in kept if isinstance(one, ShownTask)]
+    assert not [one for one in kept if isinstance(one, bytes) and (b"gone" in one or b'"j1"' in one)]
+
+
+def reachable(root: object) -> Iterator[object]:
+    """What the object holds by its own attributes and containers, not what classes and modules hold."""
+    seen: dict[int, object] = {}
+    waiting = [root]
+    while waiting:
+        one = waiting.pop()
+        if id(one) in seen or isinstance(one, type) or callable(one):
+            continue
+        seen[id(one)] = one
+        waiting += gc.get_referents(one)
+    yield from seen.values()
+
+
+def test_scrapes_at_the_same_time_do_not_disturb_each_other() -> None:
+    exposition = Exposition()
+    snapshots = [snapshot_of([shown(n, progress=n % part / 7) for n in range(300)]) for part in (3, 5, 7)]
+    expected = [reference(one, TEXT) for one in snapshots]
+    wrong: list[int] = []
+
+    def scrape(which: int) -> None:
+        for _ in range(20):
+            body = gzip.decompress(exposition.render(snapshots[which], OWN, TEXT, gzip=True))
+            if body != expected[which]:
+                wrong.append(which)
+
+    threads = [threading.Thread(target=scrape, args=(which,)) for which in (0, 1, 2, 0, 1, 2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert wrong == []
