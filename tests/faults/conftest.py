@@ -109,13 +109,13 @@ def exporter_process() -> type[ExporterProcess]:
 
 @pytest.fixture(scope="session")
 def account() -> Callable[..., str]:
-    """The configuration of one account at `endpoint` that tracks `tasks`, with further keys at its end."""
+    """The configuration of one account at `endpoint` that tracks `tasks` alone, with further keys at its end."""
 
     def text(endpoint: str, tasks: list[str], *, secret: str = "simulator", more: str = "") -> str:
         return (
             f"accounts:\n  - name: prod\n    endpoint: {endpoint}\n"
             f"    credentials: {{access_key_id: simulator, access_key_secret: {secret}}}\n"
-            f"    track: {{tasks: {tasks}}}\n{more}"
+            f"    track: {{tasks: {tasks}, discovery: {{enabled: false}}}}\n{more}"
         )
 
     return text

@@ -207,7 +207,7 @@ def test_output_that_cannot_be_written_does_not_end_it(tmp_path: Path, account: 
     config = tmp_path / "exporter.yml"
     config.write_text(account("http://127.0.0.1:9", ["a"]))
     command = [sys.executable, "-m", "exporter", f"--config.file={config}", "--web.listen-address=127.0.0.1:0"]
-    with subprocess.Popen(command, stderr=writer) as process:
+    with subprocess.Popen(command, stderr=writer, cwd=tmp_path) as process:
         os.close(writer)
         try:
             listening = re.search(rb"msg=listening address=([\d.:]+)", os.read(reader, 4096))
