@@ -1,0 +1,233 @@
+"""What an answer costs: with lines that are kept, with `prometheus_client`, and with `client_golang`.
+
+    python benchmarks/exposition.py [SAMPLES...]
+
+Each makes the body of the same exposition in its own process, by the call that its HTTP handler makes; sending it costs
+the same for all, and is left out. The three take turns. Before each turn the same share of the samples changes: tasks
+drawn at random, and their jobs, are new records with other figures (status and info lines are rendered again, to the
+same end); in Go as many gauges are set.
+
+`client_golang` is Debian's: golang-go and golang-github-prometheus-client-golang-dev. Without them its columns are
+empty. `prometheus_client` compresses as its own handler does, with Python's default level.
+"""
+
+from __future__ import annotations
+
+import gzip
+import os
+import platform
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from statistics import median
+
+from prometheus_client.exposition import generate_latest
+
+from exporter.metrics.collector import TranscodeCollector
+from exporter.metrics.exposition import TEXT, Exposition, Together
+from exporter.metrics.telemetry import Telemetry
+from exporter.model import DEFINITIONS, JOB_STATUSES, Job, Output, Stream, Task
+from exporter.snapshot import (
+    AccountSnapshot,
+    HistogramView,
+    LedgerView,
+    ShownJob,
+    ShownTask,
+    Snapshot,
+    Total,
+    TotalsView,
+)
+
+SIZES = (1_000, 10_000, 100_000)
+SHARES = (0.0, 0.01, 1.0)
+JOBS_PER_TASK = 4
+GO_SOURCE = Path(__file__).parent / "client_golang" / "main.go"
+DEBIAN_GOPATH = "/usr/share/gocode"
+DEBIAN_GO = "/usr/bin/go"
+
+
+def main(sizes: list[int]) -> None:
+    go = DEBIAN_GO if Path(DEBIAN_GO).exists() else shutil.which("go")
+    with tempfile.TemporaryDirectory() as folder:
+        program = build(go, Path(folder)) if go else None
+        version = subprocess.run([go, "version"], capture_output=True, text=True, check=True).stdout if go else "no Go"
+        print(f"{os.cpu_count()} cores, Python {platform.python_version()}, {version.strip()}")
+        heads = ("samples", "changed", "", "kept ms", "python ms", "golang ms", "/ python", "/ golang")
+        print("".join(f"{head:>11}" for head in heads))
+        for size in sizes:
+            for share in SHARES:
+                for compressed in (False, True):
+                    print(row(size, share, program, Path(folder), compressed=compressed), flush=True)
+
+
+def row(size: int, share: float, program: Path | None, folder: Path, *, compressed: bool) -> str:
+    """One row of the table: medians of interleaved runs, and ratios of them."""
+    shelf = Shelf(size)
+    telemetry = Telemetry()
+    telemetry.account("prod")
+    exposition = Exposition()
+
+    def kept() -> bytes:
+        return exposition.render(snapshot, telemetry.registry, TEXT, gzip=compressed)
+
+    def library() -> bytes:
+        body = generate_latest(Together(TranscodeCollector(lambda: snapshot), telemetry.registry))
+        return gzip.compress(body) if compressed else body
+
+    snapshot = shelf.snapshot()
+    text = generate_latest(Together(TranscodeCollector(lambda: snapshot), telemetry.registry))
+    samples = sum(not line.startswith(b"#") for line in text.splitlines())
+    golang = Golang(program, text, folder) if program else None
+    kept()
+    times: list[tuple[float, float, float]] = []
+    for _ in range(5 if size >= 100_000 else 15):
+        shelf.change(share)
+        snapshot = shelf.snapshot()
+        ours, theirs = seconds(kept), seconds(library)
+        times.append((ours, theirs, golang.run(share, compressed=compressed) if golang else float("nan")))
+    if golang:
+        golang.close()
+    ours, python, go = (median(column) for column in zip(*times, strict=True))
+    figures = f"{ours * 1e3:>11.2f}{python * 1e3:>11.1f}{go * 1e3:>11.1f}{python / ours:>11.0f}{go / ours:>11.0f}"
+    return f"{samples:>11,}{share:>11.0%}{'gzip' if compressed else 'plain':>11}{figures}"
+
+
+class Shelf:
+    """Finished jobs and their tasks, with about `size` samples, and the aggregates of one account."""
+
+    def __init__(self, size: int) -> None:
+        self._random = random.Random(size)
+        # A task has 5 samples, a job 14; some 300 are of aggregates and of the exporter itself.
+        count = max(1, (size - 450) // (5 + 14 * JOBS_PER_TASK))
+        self._tasks = [self._task(number) for number in range(count)]
+        self._jobs = [self._job(number) for number in range(count * JOBS_PER_TASK)]
+
+    def snapshot(self) -> Snapshot:
+        """With new `ShownJob`s and `ShownTask`s around the records, as each look at the ledger makes them."""
+        view = LedgerView(
+            tasks=tuple(map(replace, self._tasks)),
+            jobs=tuple(map(replace, self._jobs)),
+            job_counts={(definition, status): 7 for definition in DEFINITIONS for status in JOB_STATUSES},
+            totals=TotalsView(
+                counters={(Total.JOBS_FINISHED, (one, "TranscodeSuccess")): 1234.0 for one in DEFINITIONS[:4]},
+                histograms={
+                    (total, (one,)): HistogramView(tuple(10.0 * 2**n for n in range(12)), (3,) * 13, 4567.5)
+                    for total in (Total.JOB_DURATION, Total.JOB_PROCESSING, Total.OUTPUT_BITRATE, Total.OUTPUT_SIZE)
+                    for one in DEFINITIONS[:4]
+                },
+            ),
+        )
+        account = AccountSnapshot("prod", "cn-shanghai", "https://vod.cn-shanghai.aliyuncs.com", up=True, view=view)
+        return Snapshot((account,))
+
+    def change(self, share: float) -> None:
+        """Give this share of the tasks, and of the jobs, other figures."""
+        count = min(len(self._tasks), max(1, round(share * len(self._tasks)))) if share else 0
+        for number in self._random.sample(range(len(self._tasks)), count):
+            self._tasks[number] = self._task(number)
+            for job in range(number * JOBS_PER_TASK, (number + 1) * JOBS_PER_TASK):
+                self._jobs[job] = self._job(job)
+
+    def _task(self, number: int) -> ShownTask:
+        task = Task(
+            f"{number:032x}",
+            f"{number + 7:032x}",
+            "CompleteAllSucc",
+            "Auto",
+            "174b0534fea3d0b51c8f0ad1374b0534",
+            created=1.7e9 + self._figure(1_000_000),
+            completed=1.7e9 + self._figure(1_000_000),
+        )
+        return ShownTask(task, self._figure(100) / 100)
+
+    def _job(self, number: int) -> ShownJob:
+        output = Output(
+            format="mp4",
+            bitrate=1000.0 * self._figure(5000),
+            size=float(self._figure(100_000_000)),
+            duration=self._figure(100_000) / 100,
+            frames_per_second=float(self._figure(60)),
+            width=float(self._figure(1920)),
+            height=float(self._figure(1080)),
+            streams=(
+                Stream("video", "0", "h264", float(self._figure(5_000_000))),
+                Stream("audio", "1", "aac", float(self._figure(200_000))),
+            ),
+        )
+        job = Job(
+            # Ids of VOD are 32 hexadecimal digits without a pattern.
+            id=f"{random.Random(number).getrandbits(128):032x}",
+            definition=("LD", "SD", "HD", "FHD")[number % 4],
+            status="TranscodeSuccess",
+            progress=self._figure(100) / 100,
+            created=1.7e9 + self._figure(1_000_000),
+            completed=1.7e9 + self._figure(1_000_000),
+            priority="6",
+            template_id="174b0534fea3d0b51c8f0ad1374b0534",
+            output=output,
+        )
+        return ShownJob(job, f"{number // JOBS_PER_TASK:032x}", f"{number // JOBS_PER_TASK + 7:032x}")
+
+    def _figure(self, below: int) -> int:
+        return self._random.randrange(1, below)
+
+
+class Golang:
+    """The program in `client_golang`, serving the samples of `text`."""
+
+    def __init__(self, program: Path, text: bytes, folder: Path) -> None:
+        file = folder / "samples.prom"
+        file.write_bytes(text)
+        self._process = subprocess.Popen([program, file], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        dumped = bytes.fromhex(self._ask("dump"))
+        assert sample_count(dumped) == sample_count(text), "client_golang serves other samples"
+        self._ask("plain")
+
+    def run(self, share: float, *, compressed: bool) -> float:
+        """Seconds for one body, after that share of the gauges was set."""
+        self._ask(f"change {round(1 / share) if share else 0}")
+        return int(self._ask("gzip" if compressed else "plain").split()[0]) / 1e9
+
+    def close(self) -> None:
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.close()
+        self._process.wait()
+        self._process.stdout.close()
+
+    def _ask(self, command: str) -> str:
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(f"{command}\n")
+        self._process.stdin.flush()
+        return self._process.stdout.readline()
+
+
+def sample_count(text: bytes) -> int:
+    return sum(not line.startswith(b"#") for line in text.splitlines())
+
+
+def build(go: str, folder: Path) -> Path | None:
+    """The program, built of Debian's packages; None where they are not installed."""
+    if not (Path(DEBIAN_GOPATH) / "src/github.com/prometheus/client_golang").exists():
+        return None
+    program = folder / "client_golang"
+    environment = {"GO111MODULE": "off", "GOPATH": DEBIAN_GOPATH, "GOFLAGS": "", "GOCACHE": str(folder / "cache")}
+    subprocess.run([go, "build", "-o", program, GO_SOURCE], env={**os.environ, **environment}, check=True)
+    return program
+
+
+def seconds(call: Callable[[], object]) -> float:
+    began = time.perf_counter()
+    call()
+    return time.perf_counter() - began
+
+
+if __name__ == "__main__":
+    main([int(one) for one in sys.argv[1:]] or list(SIZES))
