@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 
-from isal import igzip
 from prometheus_client import Metric
 from prometheus_client.exposition import generate_latest
 from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
@@ -18,8 +17,6 @@ from exporter.metrics.blocks import Blocks, Part, Stamp, gzipped
 from exporter.metrics.collector import TranscodeCollector, aggregate_rows, job_rows, task_rows
 from exporter.metrics.lines import lines
 from exporter.snapshot import LedgerView, ShownJob, ShownTask, Snapshot
-
-_GZIP_LEVEL = 1  # isal at level 1 is as small as zlib's default within a few percent, many times faster
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,12 +145,6 @@ def choose_format(accept: str | None) -> Format:
 def accepts_gzip(accept_encoding: str | None) -> bool:
     weights = {coding: weight for coding, weight, _ in _accepted(accept_encoding or "")}
     return weights.get("gzip", weights.get("*", 0.0)) > 0
-
-
-def compress(body: bytes) -> bytes:
-    """One gzip member."""
-    compressed: bytes = igzip.compress(body, compresslevel=_GZIP_LEVEL, mtime=0)
-    return compressed
 
 
 def _accepted(header: str) -> Iterable[tuple[str, float, dict[str, str]]]:

@@ -14,8 +14,7 @@ from starlette.routing import Match, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from exporter.deadline import Deadline, scrape_timeout
-from exporter.metrics.collector import TranscodeCollector
-from exporter.metrics.exposition import Together, accepts_gzip, choose_format, compress
+from exporter.metrics.exposition import Exposition, accepts_gzip, choose_format
 from exporter.metrics.telemetry import Telemetry
 from exporter.scrape.scraper import Scraper
 from exporter.secret import SecretText
@@ -58,6 +57,7 @@ class Interface:
         self._telemetry_path = telemetry_path
         self._scrapes = 0
         self._pages = 0
+        self._lines = Exposition()
         self._rendering = 0.0  # seconds that the last exposition took to be made
         pages = {
             "/": self._status,
@@ -100,10 +100,10 @@ class Interface:
         snapshot = self._scraper.scrape(deadline.less(min(self._rendering, deadline.remaining() / 2)))
         began = time.monotonic()
         form = choose_format(request.headers.get("accept"))
-        body = form.encode(Together(TranscodeCollector(lambda: snapshot), self._telemetry.registry))
+        compressed = accepts_gzip(request.headers.get("accept-encoding"))
+        body = self._lines.render(snapshot, self._telemetry.registry, form, gzip=compressed)
         headers = {"Content-Type": form.content_type, "Vary": "Accept, Accept-Encoding"}
-        if accepts_gzip(request.headers.get("accept-encoding")):
-            body = compress(body)
+        if compressed:
             headers["Content-Encoding"] = "gzip"
         self._rendering = time.monotonic() - began
         return Response(body, headers=headers)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -15,7 +13,6 @@ from exporter.metrics.exposition import (
     Together,
     accepts_gzip,
     choose_format,
-    compress,
 )
 
 repeatable = settings(deadline=None, derandomize=True)
@@ -161,19 +158,6 @@ def test_no_header_is_too_odd(header: str) -> None:
 def test_no_mixture_of_header_parts_is_too_odd(parts: list[str]) -> None:
     assert choose_format("".join(parts)) in (TEXT, OPENMETRICS)
     assert accepts_gzip("".join(parts)) in (True, False)
-
-
-@pytest.mark.parametrize("body", [b"", b"vod_up 1.0\n", b"vod_up 1.0\n" * 200_000], ids=["empty", "short", "2 MB"])
-def test_compressed_body_is_what_python_decompresses(body: bytes) -> None:
-    assert body == gzip.decompress(compress(body))
-
-
-def test_compressed_body_is_smaller_and_the_same_every_time() -> None:
-    """No time of day in it, so that equal answers are equal bytes."""
-    body = b'vod_up{account="prod"} 1.0\n' * 1000
-
-    assert compress(body) == compress(body)
-    assert len(compress(body)) < len(body) / 10
 
 
 def test_content_types_are_those_that_prometheus_knows() -> None:
