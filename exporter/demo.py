@@ -25,6 +25,7 @@ from exporter.web.server import Server
 ADDRESS = "127.0.0.1:10870"
 SCRAPE_INTERVAL_SECONDS = 5.0
 DISCOVERY_INTERVAL_SECONDS = 5.0
+LOOKBACK_SECONDS = 3600.0  # the world is not older, and a day would be 24 questions more at the first scrape
 HISTORY_SECONDS = 420.0  # of the world, before it starts: some tasks have ended, some run
 
 _WELCOME = """\
@@ -41,7 +42,7 @@ class Demo:
     def __init__(self, simulator: Simulator, address: str | None) -> None:
         self._simulator = simulator
         keys = config.AccountKeys(access_key_id=SecretText("simulator"), access_key_secret=SecretText("simulator"))
-        track = config.Track(discovery=config.Discovery(interval=DISCOVERY_INTERVAL_SECONDS))
+        track = config.Track(discovery=config.Discovery(interval=DISCOVERY_INTERVAL_SECONDS, lookback=LOOKBACK_SECONDS))
         account = config.Account(name="demo", endpoint=simulator.url, credentials=keys, track=track)
         settings = config.Settings(accounts=(account,), scrape=config.ScrapeSettings(min_interval=1.0))
         telemetry = Telemetry()
