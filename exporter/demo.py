@@ -26,7 +26,7 @@ ADDRESS = "127.0.0.1:10870"
 SCRAPE_INTERVAL_SECONDS = 5.0
 DISCOVERY_INTERVAL_SECONDS = 5.0
 LOOKBACK_SECONDS = 3600.0  # the world is not older, and a day would be 24 questions more at the first scrape
-HISTORY_SECONDS = 420.0  # of the world, before it starts: some tasks have ended, some run
+HISTORY_SECONDS = 210.0  # of the world, before it starts: some tasks have ended, some run
 
 _WELCOME = """\
 Metrics      {url}/metrics
