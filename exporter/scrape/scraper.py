@@ -43,16 +43,20 @@ class Scraper:
         for account in self._accounts:
             account.close()
 
-    def scrape(self, deadline: Deadline) -> Snapshot:
-        """Refresh what is due and answer before the deadline, with what is known by then."""
-        flights = [self._flight(account, deadline) for account in self._accounts]
+    def scrape(self, deadline: Deadline, *, account: str | None = None) -> Snapshot:
+        """Refresh what is due and answer before the deadline, with what is known by then.
+
+        With `account` that one alone; raises `KeyError` where there is none of this name.
+        """
+        accounts = self._accounts if account is None else [self.accounts[account]]
+        flights = [self._flight(one, deadline) for one in accounts]
         for flight in flights:
             flight.done.wait(max(0.0, deadline.remaining() - _SNAPSHOT_SECONDS))
-        return self.snapshot()
+        return Snapshot(tuple(one.snapshot() for one in accounts))
 
     def snapshot(self) -> Snapshot:
         """What is known now; asks nothing."""
-        return Snapshot(tuple(account.snapshot() for account in self._accounts))
+        return Snapshot(tuple(one.snapshot() for one in self._accounts))
 
     def _flight(self, account: Account, deadline: Deadline) -> _Flight:
         """The refresh to wait for: the one under way, the last one if it is recent, or a new one."""
