@@ -16,12 +16,15 @@ from prometheus_client import (
     PlatformCollector,
     ProcessCollector,
 )
+from prometheus_client.registry import Collector
 
 from exporter import __version__
+from exporter.errors import VodError
 from exporter.metrics import catalog
 
 _ACTIONS = ("GetTranscodeTask", "ListTranscodeTask", "GetVideoList")
 _DROPPED = ("not_found", "given_up", "deleted")
+_OF_ACCOUNTS = frozenset(metric.family for metric in catalog.COUNTED if "account" in metric.labels)
 _MAX_CODES = 50  # of errors in one account; further ones count as `other`
 _OTHER = "other"
 _SECONDS = (0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
@@ -37,6 +40,20 @@ class _Registry(CollectorRegistry):
         for family in super().collect():
             family.samples = [sample for sample in family.samples if sample.name != f"{family.name}_created"]
             yield family
+
+
+class _OfAccount(Collector):
+    """What was counted for one account: the metrics that have an account, and of those only its own samples."""
+
+    def __init__(self, registry: CollectorRegistry, account: str) -> None:
+        self._registry = registry
+        self._account = account
+
+    def collect(self) -> Iterable[Metric]:
+        for family in self._registry.collect():
+            if family.name in _OF_ACCOUNTS:
+                family.samples = [one for one in family.samples if one.labels["account"] == self._account]
+                yield family
 
 
 class Telemetry:
@@ -69,6 +86,10 @@ class Telemetry:
 
     def _counter(self, metric: catalog.Metric) -> Counter:
         return Counter(metric.family, metric.help, metric.labels, registry=self.registry)
+
+    def of_account(self, name: str) -> Collector:
+        """What `registry` has of this account, and nothing of the process, the build or other accounts."""
+        return _OfAccount(self.registry, name)
 
     def account(self, name: str) -> AccountTelemetry:
         return AccountTelemetry(
@@ -122,12 +143,13 @@ class AccountTelemetry:
         for reason in _DROPPED:
             dropped.labels(account, reason)
 
-    def called(self, *, action: str, seconds: float, code: str | None) -> None:
-        """A request to VOD has ended; `code` is None after a success."""
-        self._requests.labels(self._account, action).inc()
-        self._duration.labels(self._account, action).observe(seconds)
-        if code is not None:
-            self._errors.labels(self._account, action, self._bounded(code)).inc()
+    def called(self, *, action: str, seconds: float | None, error: VodError | None) -> None:
+        """A request to VOD has ended; `seconds` is None where it was not sent, `error` after an answer."""
+        if seconds is not None:
+            self._requests.labels(self._account, action).inc()
+            self._duration.labels(self._account, action).observe(seconds)
+        if error is not None:
+            self._errors.labels(self._account, action, self._bounded(error.code)).inc()
 
     def malformed(self, fields: Iterable[str]) -> None:
         """These fields of a reply were odd."""

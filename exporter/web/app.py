@@ -1,4 +1,4 @@
-"""The HTTP interface: metrics, status page, health, registration API, event callback."""
+"""The HTTP interface: metrics, service discovery, status page, health, registration API, event callback."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from starlette.routing import Match, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from exporter.deadline import Deadline, scrape_timeout
-from exporter.metrics.exposition import Exposition, accepts_gzip, choose_format
 from exporter.metrics.telemetry import Telemetry
 from exporter.scrape.scraper import Scraper
 from exporter.secret import SecretText
 from exporter.web import api, openapi
 from exporter.web.callback import Callback, Callbacks
 from exporter.web.pages import CONTENT_SECURITY_POLICY, status_page
+from exporter.web.targets import Target, host_of, target_groups
 
-SCRAPES_AT_ONCE = 20
+SCRAPES_AT_ONCE = 20  # of all accounts and of single ones together
 PAGES_AT_ONCE = 4  # people look at it, and it must not keep scrapes waiting
 MAX_HEADERS = 100
 RETRY_AFTER_SECONDS = 1
@@ -57,11 +57,13 @@ class Interface:
         self._telemetry_path = telemetry_path
         self._scrapes = 0
         self._pages = 0
-        self._lines = Exposition()
-        self._rendering = 0.0  # seconds that the last exposition took to be made
+        self._all = Target(scraper, telemetry.registry)
+        self._accounts: dict[str, Target] = {}
         pages = {
             "/": self._status,
             telemetry_path: self._metrics,
+            "/probe": self._probe,
+            "/sd": self._sd,
             "/-/healthy": self._healthy,
             "/-/ready": self._ready,
             "/api/v1/openapi.json": self._openapi,
@@ -85,6 +87,27 @@ class Interface:
         return bounded
 
     async def _metrics(self, request: Request) -> Response:
+        return await self._scrape(request, self._all)
+
+    async def _probe(self, request: Request) -> Response:
+        names = request.query_params.getlist("account")
+        if len(names) != 1 or not names[0]:
+            raise HTTPException(400, "name one account: /probe?account=NAME; /sd lists them")
+        target = self._targets().get(names[0])
+        if target is None:
+            raise HTTPException(404, "no account has this name; /sd lists them")
+        return await self._scrape(request, target)
+
+    def _targets(self) -> Mapping[str, Target]:
+        """Each account apart. What is kept of one stays for as long as there is such an account."""
+        before, scraper, telemetry = self._accounts, self._scraper, self._telemetry
+        self._accounts = {
+            name: before.get(name) or Target(scraper, telemetry.of_account(name), account=name)
+            for name in scraper.accounts
+        }
+        return self._accounts
+
+    async def _scrape(self, request: Request, target: Target) -> Response:
         if self._scrapes >= SCRAPES_AT_ONCE:
             detail = f"{self._scrapes} scrapes are under way; let fewer servers scrape, or raise their interval"
             raise HTTPException(503, detail, {"Retry-After": str(RETRY_AFTER_SECONDS)})
@@ -92,21 +115,15 @@ class Interface:
         deadline = Deadline.after(scrape_timeout(header, offset=self._offset, limit=self._timeout))
         self._scrapes += 1
         try:
-            return await run_in_threadpool(self._exposition, request, deadline)
+            return await run_in_threadpool(target.scrape, request.headers, deadline)
         finally:
             self._scrapes -= 1
 
-    def _exposition(self, request: Request, deadline: Deadline) -> Response:
-        snapshot = self._scraper.scrape(deadline.less(min(self._rendering, deadline.remaining() / 2)))
-        began = time.monotonic()
-        form = choose_format(request.headers.get("accept"))
-        compressed = accepts_gzip(request.headers.get("accept-encoding"))
-        body = self._lines.render(snapshot, self._telemetry.registry, form, gzip=compressed)
-        headers = {"Content-Type": form.content_type, "Vary": "Accept, Accept-Encoding"}
-        if compressed:
-            headers["Content-Encoding"] = "gzip"
-        self._rendering = time.monotonic() - began
-        return Response(body, headers=headers)
+    async def _sd(self, request: Request) -> Response:
+        host = host_of(request.headers)
+        if host is None:
+            raise HTTPException(400, "the Host header tells no address to scrape; ask for http://HOST:PORT/sd")
+        return api.answer(target_groups(self._scraper.accounts, host=host, scheme=request.scope["scheme"]))
 
     async def _status(self, _: Request) -> Response:
         if self._pages >= PAGES_AT_ONCE:

@@ -220,3 +220,40 @@ def test_two_exporters_in_one_process_do_not_share_counts() -> None:
 
     assert value(first, "vod_exporter_rejected_requests_total", path="/", reason="405") == 1
     assert value(second, "vod_exporter_rejected_requests_total", path="/", reason="405") is None
+
+
+def test_view_of_an_account_has_its_own_samples_and_nothing_without_an_account() -> None:
+    """Of every metric that has an account, as the whole has them."""
+    telemetry = used()
+    telemetry.account("other").called(action="GetTranscodeTask", seconds=0.1, code="Code1")
+    telemetry.event("other", "TranscodeComplete")
+    view = list(telemetry.of_account("prod").collect())
+
+    assert sorted(one.name for one in view) == sorted(one.family for one in COUNTED if "account" in one.labels)
+    assert {sample.labels["account"] for one in view for sample in one.samples} == {"prod"}
+    whole = [sample for one in telemetry.registry.collect() for sample in one.samples]
+    assert [sample for one in view for sample in one.samples] == [
+        sample for sample in whole if sample.labels.get("account") == "prod"
+    ]
+
+
+def test_views_of_accounts_take_nothing_from_each_other_or_the_whole() -> None:
+    telemetry = used()
+    telemetry.account("other")
+    before = TEXT.encode(telemetry.registry).count(b'account="')
+    views = [telemetry.of_account(name) for name in ("prod", "other", "nobody")]
+    counts = [[TEXT.encode(view).count(b'account="') for view in views] for _ in range(2)]
+
+    assert counts[0] == counts[1]
+    assert sum(counts[0]) == before
+    assert counts[0][2] == 0
+
+
+def test_view_of_an_account_to_which_nothing_happened_is_read_by_both_parsers() -> None:
+    """It is heads without samples."""
+    view = Telemetry().of_account("prod")
+
+    families = list(parse_text(TEXT.encode(view).decode()))
+    assert families
+    assert not [sample for one in families for sample in one.samples]
+    assert list(parse_openmetrics(OPENMETRICS.encode(view).decode()))  # type: ignore[no-untyped-call]

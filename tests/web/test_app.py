@@ -19,8 +19,12 @@ from exporter.scrape.scraper import Scraper
 from exporter.snapshot import AccountSnapshot, Snapshot
 from exporter.web.app import MAX_HEADERS, SCRAPES_AT_ONCE
 
-ROUTES = ("/", "/metrics", "/-/healthy", "/-/ready", "/api/v1/openapi.json")
-LATER = ("/probe", "/sd", "/-/reload", "/debug", "/metrics/", "//metrics", "/callback", "/callback/", "/callback/a/b")
+SCRAPED = ("/metrics", "/probe?account=prod")
+ROUTES = (*SCRAPED, "/", "/sd", "/-/healthy", "/-/ready", "/api/v1/openapi.json")
+NOWHERE = (
+    *("/-/reload", "/probe/", "/probe/prod", "/sd/"),
+    *("/debug", "/metrics/", "//metrics", "/callback", "/callback/", "/callback/a/b"),
+)
 
 
 class FakeScraper(Scraper):
@@ -31,7 +35,12 @@ class FakeScraper(Scraper):
         self._answer = answer
         self.times: list[float] = []
 
-    def scrape(self, deadline: Deadline) -> Snapshot:
+    @property
+    def accounts(self) -> dict[str, Any]:
+        return {"prod": object()}  # nothing here looks into it
+
+    def scrape(self, deadline: Deadline, *, account: str | None = None) -> Snapshot:
+        assert account in (None, "prod")
         self.times.append(deadline.remaining())
         self._answer()
         return self.snapshot()
@@ -88,7 +97,7 @@ def test_another_method_gets_405_with_allow(exporter: Any) -> None:
 def test_elsewhere_is_404_that_says_where_to_look(exporter: Any) -> None:
     """What later versions serve is not there yet, and no other spelling of a path leads anywhere."""
     for method in ("GET", "POST"):
-        for path in LATER:
+        for path in NOWHERE:
             answer = requests.request(method, exporter.url + path, timeout=10, allow_redirects=False)
             assert answer.status_code == 404, (method, path)
             assert "/metrics has the metrics" in answer.text
@@ -99,6 +108,8 @@ def test_without_keys_the_api_and_the_callbacks_are_closed(exporter: Any) -> Non
     got = requests.get(f"{exporter.url}/api/v1/tasks", headers={"Authorization": "Bearer "}, timeout=10)
     assert (got.status_code, list(got.json())) == (403, ["error"])
     got = requests.post(f"{exporter.url}/callback/prod", json={}, timeout=10)
+    assert (got.status_code, list(got.json())) == (403, ["error"])
+    got = requests.post(f"{exporter.url}/callback/nobody", json={}, timeout=10)
     assert (got.status_code, got.json()) == (404, {"error": "no account has this name"})
 
 
@@ -135,18 +146,20 @@ def test_the_metrics_path_can_be_chosen(serve_interface: Callable[..., Any], scr
     assert 'href="/vod/metrics"' in requests.get(served.url, timeout=10).text
 
 
-def test_a_scrape_has_the_time_that_prometheus_tells(exporter: Any, scraper: FakeScraper) -> None:
+@pytest.mark.parametrize("path", SCRAPED)
+def test_a_scrape_has_the_time_that_prometheus_tells(exporter: Any, scraper: FakeScraper, path: str) -> None:
     """Less the offset, at most `scrape.timeout`; a header without sense is as none."""
     senseless = ("nan", "inf", "-inf", "-1", "0", "1e400", "abc", "", "3s", "1,5", "\xb2")
     for header, seconds in (("3", 2.5), ("0.4", 0.2), ("60", 10.0), *((odd, 10.0) for odd in senseless), (None, 10.0)):
         line = "" if header is None else f"X-Prometheus-Scrape-Timeout-Seconds: {header}\r\n"
-        answer = exporter.talk(f"GET /metrics HTTP/1.1\r\nHost: x\r\n{line}Connection: close\r\n\r\n")
+        answer = exporter.talk(f"GET {path} HTTP/1.1\r\nHost: x\r\n{line}Connection: close\r\n\r\n")
         assert answer.startswith("HTTP/1.1 200 ")
         assert scraper.times.pop() == pytest.approx(seconds, abs=0.15), header
 
 
-def test_format_and_compression_are_negotiated(exporter: Any, session: requests.Session) -> None:
-    url = f"{exporter.url}/metrics"
+@pytest.mark.parametrize("path", SCRAPED)
+def test_format_and_compression_are_negotiated(exporter: Any, session: requests.Session, path: str) -> None:
+    url = exporter.url + path
     plain = session.get(url, timeout=10, headers={"Accept-Encoding": "identity"})
     assert plain.headers["Content-Type"] == "text/plain; version=0.0.4; charset=utf-8"
     assert "Content-Encoding" not in plain.headers
@@ -159,7 +172,7 @@ def test_format_and_compression_are_negotiated(exporter: Any, session: requests.
 
 
 def test_a_scrape_too_many_gets_503_while_the_rest_is_served(serve_interface: Callable[..., Any]) -> None:
-    """And when those under way have ended, scrapes are answered again."""
+    """Of all accounts and of one alike. And when those under way have ended, scrapes are answered again."""
     waiting, go = threading.Semaphore(0), threading.Event()
 
     def answer() -> None:
@@ -167,19 +180,20 @@ def test_a_scrape_too_many_gets_503_while_the_rest_is_served(serve_interface: Ca
         go.wait(20)
 
     exporter = serve_interface(FakeScraper(answer))
-    url = f"{exporter.url}/metrics"
+    urls = [exporter.url + path for path in SCRAPED]
     with ThreadPoolExecutor(SCRAPES_AT_ONCE) as pool:
-        first = [pool.submit(requests.get, url, timeout=30) for _ in range(SCRAPES_AT_ONCE)]
+        first = [pool.submit(requests.get, urls[number % 2], timeout=30) for number in range(SCRAPES_AT_ONCE)]
         for _ in first:
             assert waiting.acquire(timeout=10)
-        refused = requests.get(url, timeout=10)
+        refusals = [requests.get(url, timeout=10) for url in urls]
         others = [requests.get(exporter.url + path, timeout=10).status_code for path in ("/", "/-/healthy", "/-/ready")]
         go.set()
         assert [one.result().status_code for one in first] == [200] * SCRAPES_AT_ONCE
-    assert (refused.status_code, refused.headers["Retry-After"]) == (503, "1")
-    assert f"{SCRAPES_AT_ONCE} scrapes" in refused.text
+    for refused in refusals:
+        assert (refused.status_code, refused.headers["Retry-After"]) == (503, "1")
+        assert f"{SCRAPES_AT_ONCE} scrapes" in refused.text
     assert others == [200, 200, 200]
-    assert rejected(exporter, path="/metrics", reason="503") == 1
+    assert [rejected(exporter, path=path, reason="503") for path in ("/metrics", "/probe")] == [1, 1]
 
 
 def test_a_bug_is_logged_once_and_told_without_details(
@@ -201,8 +215,10 @@ def test_a_bug_is_logged_once_and_told_without_details(
 
 
 def test_only_a_scrape_asks_vod(exporter: Any, scraper: FakeScraper) -> None:
-    for path in ("/", "/-/healthy", "/-/ready", "/nowhere", "/api/v1/tasks", "/api/v1/openapi.json", "/callback/prod"):
+    others = [path for path in ROUTES if path not in SCRAPED]
+    for path in (*others, "/nowhere", "/api/v1/tasks", "/callback/prod", "/probe"):
         requests.get(exporter.url + path, timeout=10)
     assert scraper.times == []
-    requests.get(f"{exporter.url}/metrics", timeout=10)
-    assert len(scraper.times) == 1
+    for path in SCRAPED:
+        requests.get(exporter.url + path, timeout=10)
+    assert len(scraper.times) == len(SCRAPED)

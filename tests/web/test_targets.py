@@ -1,0 +1,252 @@
+"""One account alone, and the list of them, as Prometheus asks for them."""
+
+from __future__ import annotations
+
+import gc
+import subprocess
+import time
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import Any, cast
+
+import pytest
+import requests
+from prometheus_client import CollectorRegistry, Metric
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
+from prometheus_client.parser import text_string_to_metric_families as parse_text
+from prometheus_client.registry import Collector
+from starlette.datastructures import Headers
+
+from exporter.deadline import Deadline
+from exporter.metrics import blocks
+from exporter.metrics.collector import Row, TranscodeCollector
+from exporter.metrics.exposition import OPENMETRICS, TEXT, Format, Together
+from exporter.metrics.lines import lines
+from exporter.metrics.telemetry import Telemetry
+from exporter.model import Job
+from exporter.scrape.scraper import Scraper
+from exporter.snapshot import AccountSnapshot, LedgerView, ShownJob, Snapshot
+from exporter.web.app import Interface
+from exporter.web.targets import Target, target_groups
+
+OM = "application/openmetrics-text;version=1.0.0"
+BOTH = pytest.mark.parametrize(("form", "accept"), [(TEXT, "text/plain"), (OPENMETRICS, OM)], ids=["text", "OM"])
+NAMES = ("prod", "test-2.eu", "quiet")
+
+
+class FakeScraper(Scraper):
+    """Accounts with a job each; remembers which were asked for, and how much time there was."""
+
+    def __init__(self, names: Iterable[str] = NAMES) -> None:
+        super().__init__([], min_interval=0)
+        self.shown = {name: self._account(name) for name in names}
+        self.asked: list[str | None] = []
+        self.times: list[float] = []
+
+    @staticmethod
+    def _account(name: str) -> AccountSnapshot:
+        view = LedgerView(jobs=(ShownJob(Job("j1", "HD", "Transcoding", 0.5), "t1", "v1"),))
+        return AccountSnapshot(name, "cn-shanghai", "https://vod.example", up=True, view=view)
+
+    @property
+    def accounts(self) -> dict[str, Any]:
+        return dict.fromkeys(self.shown, object())  # nothing here looks into them
+
+    def scrape(self, deadline: Deadline, *, account: str | None = None) -> Snapshot:
+        self.asked.append(account)
+        self.times.append(deadline.remaining())
+        return Snapshot(tuple(self.shown.values()) if account is None else (self.shown[account],))
+
+
+@pytest.fixture
+def scraper() -> FakeScraper:
+    return FakeScraper()
+
+
+@pytest.fixture
+def telemetry() -> Telemetry:
+    """In which two accounts were counted; nothing ever happened to the third."""
+    telemetry = Telemetry()
+    for name in NAMES[:2]:
+        account = telemetry.account(name)
+        account.called(action="GetTranscodeTask", seconds=0.1, code=f"Code.{name}")
+        account.malformed(["Fps"])
+        telemetry.event(name, "TranscodeComplete")
+    telemetry.rejected(path="/metrics", reason="503")
+    return telemetry
+
+
+@pytest.fixture
+def exporter(serve: Callable[..., Any], scraper: FakeScraper, telemetry: Telemetry) -> Any:
+    return serve(Interface(scraper, telemetry, timeout=10.0, offset=0.5).app())
+
+
+def get(exporter: Any, path: str, accept: str = "text/plain") -> requests.Response:
+    return requests.get(exporter.url + path, headers={"Accept": accept}, timeout=10)
+
+
+def samples(body: str) -> list[str]:
+    return sorted(line for line in body.splitlines() if not line.startswith("#"))
+
+
+def parsed(form: Format, body: str) -> list[Metric]:
+    return list(parse_text(body) if form is TEXT else parse_openmetrics(body))  # type: ignore[no-untyped-call]
+
+
+# -- /probe ----------------------------------------------------------------------------------------------------------
+
+
+@BOTH
+def test_probe_asks_and_tells_of_one_account_alone(
+    exporter: Any, scraper: FakeScraper, form: Format, accept: str
+) -> None:
+    """Nothing of other accounts, of the process or of the build: that is for /metrics."""
+    answer = get(exporter, "/probe?account=prod", accept)
+    assert answer.headers["Content-Type"] == form.content_type
+    assert scraper.asked == ["prod"]
+    families = parsed(form, answer.text)
+    found = [sample for family in families for sample in family.samples]
+    assert {sample.labels.get("account") for sample in found} == {"prod"}
+    assert {sample.name for sample in found} >= {"vod_up", "vod_transcode_job_status", "vod_exporter_events_total"}
+    assert not [one.name for one in families if one.name.startswith(("process_", "python_", "vod_exporter_build"))]
+
+
+@BOTH
+def test_probes_tell_together_what_the_metrics_tell_of_accounts(exporter: Any, form: Format, accept: str) -> None:
+    """Line by line, so dashboards and rules do not care which of the two is scraped."""
+    whole = samples(get(exporter, "/metrics", accept).text)
+    single = [line for name in NAMES for line in samples(get(exporter, f"/probe?account={name}", accept).text)]
+    assert sorted(single) == [line for line in whole if 'account="' in line]
+
+
+@BOTH
+def test_probe_is_what_prometheus_client_would_write(
+    exporter: Any, scraper: FakeScraper, telemetry: Telemetry, form: Format, accept: str
+) -> None:
+    for name in NAMES:
+        collector = TranscodeCollector(partial(Snapshot, (scraper.shown[name],)))
+        registry = CollectorRegistry()
+        registry.register(Together(collector, telemetry.of_account(name)))
+        assert get(exporter, f"/probe?account={name}", accept).content == form.encode(registry)
+
+
+def test_promtool_reads_a_probe(exporter: Any, tool: Callable[[str], str]) -> None:
+    """Its one remark is that bits are no bytes."""
+    for name in NAMES:
+        body = get(exporter, f"/probe?account={name}").content
+        run = subprocess.run([tool("promtool"), "check", "metrics"], input=body, capture_output=True, check=False)
+        remarks = (run.stdout + run.stderr).decode().splitlines()
+        assert [line for line in remarks if 'use base unit "bytes" instead of "bits"' not in line] == []
+        assert run.returncode in (0, 3)  # 1: it cannot be parsed
+
+
+def test_probe_of_no_one_account_is_refused_with_what_to_do(exporter: Any, scraper: FakeScraper) -> None:
+    """And counted. The refusal itself names no account."""
+    for query in ("", "?account=", "?accounts=prod", "?account=prod&account=prod", "?account=prod&account=quiet"):
+        answer = get(exporter, f"/probe{query}")
+        assert (answer.status_code, answer.text) == (400, "name one account: /probe?account=NAME; /sd lists them\n")
+    for name in ("nobody", "PROD", "prod%20", "prod%00", "%ff", "pro*", "x" * 5000):
+        answer = get(exporter, f"/probe?account={name}")
+        assert (answer.status_code, answer.text) == (404, "no account has this name; /sd lists them\n")
+    assert scraper.asked == []
+    text = get(exporter, "/metrics").text
+    assert 'vod_exporter_rejected_requests_total{path="/probe",reason="400"} 5.0' in text
+    assert 'vod_exporter_rejected_requests_total{path="/probe",reason="404"} 7.0' in text
+
+
+def test_lines_of_an_account_are_kept_while_others_are_probed(
+    exporter: Any, scraper: FakeScraper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rendered: list[int] = []
+
+    def counted(rows: Iterable[Row]) -> dict[str, bytes]:
+        rendered.append(1)
+        return lines(rows)
+
+    monkeypatch.setattr(blocks, "lines", counted)
+    for _ in range(3):
+        for name in NAMES:
+            assert 'job_id="j1"' in get(exporter, f"/probe?account={name}").text
+    assert len(rendered) == len(NAMES)
+
+
+def test_nothing_is_kept_of_an_account_that_left(exporter: Any, scraper: FakeScraper) -> None:
+    assert get(exporter, "/probe?account=quiet").status_code == 200
+    shown = scraper.shown.pop("quiet")
+    assert get(exporter, "/probe?account=quiet").status_code == 404
+    gc.collect()
+    assert not [one for one in gc.get_referrers(shown.view.jobs[0]) if not isinstance(one, tuple)]
+
+
+class SlowCollector(Collector):
+    def collect(self) -> Iterable[Metric]:
+        time.sleep(0.3)
+        return []
+
+
+def test_next_scrape_leaves_the_time_that_rendering_took(scraper: FakeScraper) -> None:
+    """Not more than half of what there is, however long the last took."""
+    target = Target(scraper, SlowCollector(), account="prod")
+    for seconds in (10.0, 10.0, 0.4):
+        target.scrape(Headers(), Deadline.after(seconds))
+    first, second, short = scraper.times
+    assert 0.25 < first - second < 2
+    assert 0.1 < short <= 0.2
+
+
+# -- /sd -------------------------------------------------------------------------------------------------------------
+
+
+def discovered(exporter: Any, *lines: str, version: str = "1.1") -> tuple[str, str]:
+    """Status and body of the answer to a request for /sd with these header lines."""
+    head, _, body = exporter.talk(
+        "".join(f"{line}\r\n" for line in (f"GET /sd HTTP/{version}", *lines, "Connection: close", ""))
+    ).partition("\r\n\r\n")
+    return head[9:12], body
+
+
+def test_sd_lists_the_accounts_as_http_sd_reads_them(exporter: Any) -> None:
+    """Where the client reached the exporter, and with no label `account`, which the exposition has."""
+    answer = get(exporter, "/sd")
+    host = exporter.url.removeprefix("http://")
+    assert (answer.status_code, answer.headers["Content-Type"]) == (200, "application/json")
+    assert answer.json() == [
+        {
+            "targets": [host],
+            "labels": {"instance": f"{host}/{name}", "__metrics_path__": "/probe", "__param_account": name},
+        }
+        for name in NAMES
+    ]
+
+
+def test_sd_leaves_the_scheme_to_the_scrape_configuration_unless_it_is_certain() -> None:
+    (plain,), (secure,) = (target_groups(["prod"], host="h", scheme=scheme) for scheme in ("http", "https"))
+    assert "__scheme__" not in cast("dict[str, str]", plain["labels"])
+    assert cast("dict[str, str]", secure["labels"])["__scheme__"] == "https"
+
+
+def test_sd_takes_the_address_from_the_host_header(exporter: Any) -> None:
+    for host in (
+        *("exporter", "exporter:10870", "vod_exporter:80", "vod-exporter.monitoring.svc.cluster.local.:65535"),
+        *("127.0.0.1:1", "[::1]", "[::1]:10870", "[2001:DB8::10.0.0.1]:443", "EXPORTER:08080"),
+    ):
+        status, body = discovered(exporter, f"Host: {host}")
+        assert (status, f'{{"targets": ["{host}"], "labels": {{"instance": "{host}/prod", ' in body) == ("200", True)
+
+
+def test_sd_refuses_an_odd_host_header(exporter: Any) -> None:
+    for host in (
+        *("", ":10870", "a b", "a,b", "a/b", "a?b", "user@host", "http://host", "host:", "host:http", "host:-1"),
+        *("-host", "host:0", "host:65536", "host:99999999999", "::1", "[", "[]", "[::1", "[::1]x", "[fe80::1%25eth0]"),
+        *('"', "{x}", "<script>", "x\xff", "\u0665:1".encode().decode("latin-1"), "x" * 254, "a:1:2"),
+    ):
+        status, body = discovered(exporter, f"Host: {host}")
+        assert (status, "targets" in body) == ("400", False), host
+
+
+def test_sd_without_a_host_header_says_how_to_ask(exporter: Any) -> None:
+    """As HTTP/1.0 allows; two of them the server refuses."""
+    status, body = discovered(exporter, version="1.0")
+    assert (status, "ask for http://HOST:PORT/sd" in body) == ("400", True)
+    status, body = discovered(exporter, "Host: one", "Host: two")
+    assert (status, "targets" in body) == ("400", False)
