@@ -223,7 +223,11 @@ def _listen_address(parser: argparse.ArgumentParser, default: str | None, explai
 
 def _world(parser: argparse.ArgumentParser, *, speed: float) -> None:
     parser.add_argument(
-        "--scenario", choices=sorted(SCENARIOS), default="steady", help="what the tasks are like (default: steady)"
+        "--scenario",
+        choices=sorted(SCENARIOS),
+        default="steady",
+        help="what is to be seen: tasks in bursts, failures, jobs that never end, a quota eaten by others, a service that "
+        "is out for 15 minutes of each 30 (default: steady)",
     )
     parser.add_argument("--seed", type=int, default=1, metavar="N", help="same seed, same world (default: 1)")
     parser.add_argument(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 from random import Random
 
 from exporter.simulator.scenario import Scenario
@@ -45,13 +46,17 @@ class Output:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """It waits until `starts` and ends at `ends`: well, or with `error_code` at `reached` percent."""
+    """It waits until `starts` and ends at `ends`: well, or with `error_code` at `reached` percent.
+
+    `stops` is when its progress does: as it ends, or for good at `reached` percent, and then `ends` is infinite.
+    """
 
     id: str
     template: Template
     priority: str
     created: float
     starts: float
+    stops: float
     ends: float
     reached: int
     error_code: str
@@ -60,7 +65,7 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """`jobs` is empty where the source is bad."""
+    """`jobs` is empty where the source is bad; `ends` is infinite where one of them never ends."""
 
     id: str
     video: Video
@@ -119,23 +124,26 @@ def plan_task(
 def _plan_job(
     rng: Random, video: Video, template: Template, created: float, scenario: Scenario, *, fails: bool, priority: str
 ) -> Job:
-    reached = rng.randint(5, 95) if fails else 100
+    sticks = not fails and _chance(rng, scenario.stuck_share)
+    reached = rng.randint(5, 95) if fails or sticks else 100
     seconds = min(480.0, max(60.0, video.duration * GRADES[template.definition].effort * rng.uniform(0.8, 1.2)))
     starts = created + rng.uniform(0.5, 30) * scenario.duration_scale
+    stops = starts + seconds * reached / 100 * scenario.duration_scale
     return Job(
         id=hexadecimal(rng),
         template=template,
         priority=priority,
         created=created,
         starts=starts,
-        ends=starts + seconds * reached / 100 * scenario.duration_scale,
+        stops=stops,
+        ends=math.inf if sticks else stops,
         reached=reached,
         error_code=rng.choice(tuple(ERRORS)) if fails else "",
-        output=_plan_output(rng, video, template),
+        output=_plan_output(rng, video, template, scenario),
     )
 
 
-def _plan_output(rng: Random, video: Video, template: Template) -> Output:
+def _plan_output(rng: Random, video: Video, template: Template, scenario: Scenario) -> Output:
     grade = GRADES[template.definition]
     kilobits = round(grade.kilobits * rng.uniform(0.8, 1.15))
     size = int(kilobits * 125 * video.duration * rng.uniform(1.002, 1.02))  # the container's own bytes
@@ -144,7 +152,7 @@ def _plan_output(rng: Random, video: Video, template: Template) -> Output:
     height, width = grade.height, round(grade.height * 8 / 9) * 2
     if video.portrait:
         height, width = width, height
-    return Output(
+    output = Output(
         kilobits=kilobits,
         size=size,
         duration=video.duration,
@@ -154,3 +162,22 @@ def _plan_output(rng: Random, video: Video, template: Template) -> Output:
         video_bits=video_bits,
         audio_bits=audio_bits,
     )
+    return _odd(rng, output) if _chance(rng, scenario.odd_output_share) else output
+
+
+def _odd(rng: Random, output: Output) -> Output:
+    """Of no bytes, or of a tenth of the bitrate that it should have."""
+    if rng.random() < 0.5:
+        return replace(output, size=0)
+    return replace(
+        output,
+        kilobits=output.kilobits // 10,
+        size=output.size // 10,
+        video_bits=output.video_bits // 10,
+        audio_bits=output.audio_bits // 10,
+    )
+
+
+def _chance(rng: Random, share: float) -> bool:
+    """Draws only where there is a chance: a share that is new leaves the worlds without it as they were."""
+    return share > 0 and rng.random() < share

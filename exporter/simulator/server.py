@@ -6,6 +6,7 @@ The service answers at `/`, as VOD does. Beside it: `/simulator/truth`, `/simula
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import json
 import socket
 import socketserver
@@ -44,6 +45,16 @@ Template groups for SubmitTranscodeJobs:
 {groups}
 """
 
+# A service that is out says so, or says nothing at all.
+_OUT = (
+    Fault(
+        kind="code",
+        code="ServiceUnavailable",
+        message="The request has failed due to a temporary failure of the server.",
+    ),
+    Fault(kind="close"),
+)
+
 
 class Simulator:
     """A VOD service on loopback. Use it in a `with`, or `start()` and `stop()` it; it serves from a daemon thread.
@@ -76,7 +87,10 @@ class Simulator:
         self.clock = Clock(speed=speed)
         self.world = World(seed=seed, scenario=scenario, clock=self.clock, tasks=tasks)
         self.faults = Faults(seed=seed)
-        self.quota = Quota(quota)
+        self.quota = Quota(quota, taken=scenario.quota_taken)
+        self._outage = scenario.outage
+        self._began = time.monotonic()
+        self._out = itertools.cycle(_OUT)
         self.access = Access(access_key_id=access_key_id, access_key_secret=access_key_secret)
         self.page = _PAGE.format(
             key=access_key_id,
@@ -121,7 +135,7 @@ class Simulator:
         parameters = request.parameters
         if action in OPERATIONS:
             self.quota.count(action)
-            fault = self.faults.pick(action, parameters)
+            fault = self.faults.pick(action, parameters) or self._out_of_service()
             if fault is not None and fault.kind == "repeat-page":
                 parameters = {**parameters, "PageNo": "1"}
         try:
@@ -129,6 +143,11 @@ class Simulator:
         except Refusal as refusal:
             true = error_answer(refusal.status, code=refusal.code, message=refusal.message, request_id=request_id)
         return (true if fault is None else distort(fault, true, request_id=request_id)), fault
+
+    def _out_of_service(self) -> Fault | None:
+        """How a call fails while the service is out."""
+        out = self._outage is not None and self._outage.on(time.monotonic() - self._began)
+        return next(self._out) if out else None
 
     def _admitted(self, request: Request, parameters: Mapping[str, str]) -> Json:
         if request.action not in OPERATIONS:

@@ -21,7 +21,7 @@ def job_state(job: Job, now: float) -> State:
     if now >= job.ends:
         return State("TranscodeFail" if job.error_code else "TranscodeSuccess", job.reached, job.ends)
     # Queueing shows as Transcoding at 0: the operation knows no other status.
-    done = max(0.0, (now - job.starts) / (job.ends - job.starts))
+    done = min(1.0, max(0.0, (now - job.starts) / (job.stops - job.starts)))
     return State("Transcoding", min(99, int(job.reached * done)), None)
 
 

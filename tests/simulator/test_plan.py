@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from random import Random
 
 import pytest
@@ -68,3 +69,27 @@ def test_duration_scale_stretches_every_time() -> None:
     assert [10 * (job.ends - job.created) for job in short.jobs] == [
         pytest.approx(job.ends - job.created) for job in long.jobs
     ]
+
+
+def test_stuck_jobs_stop_on_the_way_and_their_tasks_never_end() -> None:
+    tasks = [_task(seed, SCENARIOS["stuck"]) for seed in range(1000)]
+    jobs = [job for task in tasks for job in task.jobs]
+    stuck = [job for job in jobs if math.isinf(job.ends)]
+    assert 0.08 < len(stuck) / len(jobs) < 0.12
+    for job in stuck:
+        assert 5 <= job.reached <= 95
+        assert job.starts < job.stops < job.starts + 480
+        assert not job.error_code
+    assert all(job.stops == job.ends for job in jobs if math.isfinite(job.ends))
+    assert all(math.isinf(task.ends) == any(job in stuck for job in task.jobs) for task in tasks)
+
+
+def test_odd_outputs_have_no_bytes_or_a_tenth_of_the_bitrate() -> None:
+    jobs = [job for seed in range(2000) for job in _task(seed, SCENARIOS["failures"]).jobs]
+    low = {"HD": 1800 / 5, "SD": 900 / 5, "LD": 420 / 5}
+    empty = [job for job in jobs if job.output.size == 0]
+    thin = [job for job in jobs if job.output.kilobits < low.get(job.template.definition, 0)]
+    ordinary = [job for job in jobs if job.template.definition in low]
+    assert 0.015 < len(empty) / len(jobs) < 0.035
+    assert 0.015 < len(thin) / len(ordinary) < 0.035
+    assert not {job.id for job in empty} & {job.id for job in thin}

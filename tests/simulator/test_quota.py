@@ -82,3 +82,15 @@ def test_peak_is_the_most_calls_in_any_one_second() -> None:
         quota.count("GetTranscodeTask")
     assert quota.calls == {"GetTranscodeTask": 6}
     assert quota.peak == {"GetTranscodeTask": 4}
+
+
+def test_what_others_take_is_missing_now_more_now_less() -> None:
+    at = [0.0]
+    quota = Quota(15, taken=0.8, monotonic=lambda: at[0])
+    left = []
+    for second in range(60):
+        at[0] = float(second)
+        left.append(_admitted(quota, "GetTranscodeTask", 40))
+    assert left == ([3] * 20 + [9] * 10) * 2
+    with pytest.raises(ValueError, match="less than 1"):
+        Quota(15, taken=1.0)

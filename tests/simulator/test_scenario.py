@@ -6,11 +6,13 @@ from itertools import islice, pairwise
 
 import pytest
 
-from exporter.simulator.scenario import SCENARIOS, arrivals, named
+from exporter.simulator.scenario import SCENARIOS, Outage, arrivals, named
 
 
 def test_unknown_scenario_names_the_known_ones() -> None:
-    with pytest.raises(ValueError, match=r"unknown scenario 'steadi'; known are burst, failures, steady"):
+    with pytest.raises(
+        ValueError, match=r"unknown scenario 'steadi'; known are burst, failures, outage, steady, stuck, throttled$"
+    ):
         named("steadi")
 
 
@@ -35,3 +37,15 @@ def test_arrivals_are_made_by_the_seed() -> None:
 
     assert first(7) == first(7)
     assert first(7) != first(8)
+
+
+def test_an_outage_begins_lasts_ends_and_comes_again() -> None:
+    outage = Outage(after=120.0, lasts=900.0, every=1800.0)
+    seen = [second for second in range(0, 4000, 10) if outage.on(second)]
+    assert seen == [*range(120, 1020, 10), *range(1920, 2820, 10), *range(3720, 4000, 10)]
+
+
+@pytest.mark.parametrize("scenario", ["stuck", "throttled", "outage"])
+def test_nothing_fails_where_something_else_is_to_be_seen(scenario: str) -> None:
+    shown = SCENARIOS[scenario]
+    assert (shown.job_failure_share, shown.task_failure_share, shown.bad_source_share) == (0, 0, 0)

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import math
 import socket
+from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 import requests
 
 from exporter.errors import ListenError
 from exporter.simulator import Simulator
-from exporter.simulator.scenario import SCENARIOS
+from exporter.simulator.scenario import SCENARIOS, Outage
 
 Call = Callable[..., requests.Response]
 
@@ -172,3 +174,24 @@ def test_scenario_by_name_or_as_a_record() -> None:
 
 def test_a_simulator_never_started_stops() -> None:
     Simulator().stop()
+
+
+@pytest.mark.parametrize(
+    ("after", "seen"), [(0.0, {"ServiceUnavailable": 3, "hung up": 3}), (3600.0, {"well": 6})], ids=["out", "not yet"]
+)
+def test_a_service_that_is_out_refuses_or_hangs_up(call: Call, after: float, seen: dict[str, int]) -> None:
+    def outcome(simulator: Simulator) -> str:
+        try:
+            return str(call(simulator, "GetVideoList").json().get("Code", "well"))
+        except requests.ConnectionError:
+            return "hung up"
+
+    outage = Outage(after=after, lasts=3600.0, every=7200.0)
+    with Simulator(scenario=replace(SCENARIOS["outage"], outage=outage), quota=math.inf) as simulator:
+        assert Counter(outcome(simulator) for _ in range(6)) == seen
+
+
+def test_a_quota_that_others_eat_throttles_early(call: Call) -> None:
+    with Simulator(scenario="throttled") as simulator:
+        codes = Counter(call(simulator, "GetTranscodeTask").json()["Code"] for _ in range(60))
+    assert codes["Throttling.User"] > 10

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from exporter.model import JOB_FINAL, TASK_FINAL
 from exporter.simulator.plan import Task, Video, plan_group, plan_task, plan_video
 from exporter.simulator.scenario import SCENARIOS, Scenario
-from exporter.simulator.state import job_state, task_state, video_status
+from exporter.simulator.state import State, job_state, task_state, video_status
 
 # A slow machine is no failure, and a failure shows every time.
 repeatable = settings(deadline=None, derandomize=True)
@@ -93,3 +93,13 @@ def test_video_of_a_bad_source_fails() -> None:
     task = _task(1, bad=True, asynchronous=False)
     assert video_status(task.video, [task], task.ends - 0.1) == "Transcoding"
     assert video_status(task.video, [task], task.ends) == "TranscodeFail"
+
+
+def test_a_stuck_job_is_transcoding_at_the_same_progress_for_ever() -> None:
+    jobs = [job for seed in range(200) for job in _task(seed, SCENARIOS["stuck"]).jobs]
+    stuck = [job for job in jobs if job.ends > 10**9]
+    assert stuck
+    for job in stuck:
+        assert job_state(job, job.starts).progress == 0
+        states = {job_state(job, job.stops + later) for later in (1, 3600, 10**8)}
+        assert states == {State("Transcoding", job.reached, None)}
