@@ -54,11 +54,25 @@ class HistogramView:
 
 
 @dataclass(frozen=True, slots=True)
+class Exemplar:
+    """A finish that was counted: the id of its job or task, what it added, and when, in Unix seconds."""
+
+    id: str
+    value: float
+    counted: float
+
+
+@dataclass(frozen=True, slots=True)
 class TotalsView:
-    """Counters and histograms by total and label values."""
+    """Counters and histograms by total and label values.
+
+    `exemplars` has the finish counted last in each bucket, by its place in `counts`, and that of a counter at 0; of
+    this process alone, so two views with the same counts are equal.
+    """
 
     counters: Mapping[Key, float] = field(default_factory=dict)
     histograms: Mapping[Key, HistogramView] = field(default_factory=dict)
+    exemplars: Mapping[Key, Mapping[int, Exemplar]] = field(default_factory=dict, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +101,8 @@ class LedgerView:
 class AccountSnapshot:
     """One account: how reading it goes, and what its ledger shows.
 
-    `up` is None as long as nothing was asked; `last_error` is a line of text with no secret in it.
+    `up` is None as long as nothing was asked; `last_error` is a line of text with no secret in it. `pending_calls` are
+    those that the refresh under way still has before it; `budget` is calls per second, by operation.
     """
 
     name: str
@@ -98,6 +113,8 @@ class AccountSnapshot:
     last_error: str = ""
     last_error_at: float | None = None
     refresh_duration: float | None = None
+    pending_calls: int = 0
+    budget: Mapping[str, float] = field(default_factory=dict)
     view: LedgerView = field(default_factory=LedgerView)
 
 

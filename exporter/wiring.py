@@ -9,7 +9,7 @@ from pathlib import Path
 from exporter import config
 from exporter.keyfile import read_key
 from exporter.metrics.telemetry import Telemetry
-from exporter.scrape.refresh import Account
+from exporter.scrape.account import Account
 from exporter.scrape.scraper import Scraper
 from exporter.secret import SecretText
 from exporter.tracking.discovery import Discovery
@@ -21,7 +21,7 @@ from exporter.tracking.store import MemoryStore, Store
 from exporter.tracking.totals import Buckets
 from exporter.tracking.videos import Videos
 from exporter.tracking.view import Limits
-from exporter.vod.client import Client, Observer, ignore
+from exporter.vod.client import Client
 from exporter.vod.credentials import Credentials, KeyFiles, ProviderChain, StaticKeys
 from exporter.vod.limiter import Limiter
 from exporter.web.app import Interface
@@ -81,7 +81,14 @@ def account(one: config.Account, settings: config.Settings, telemetry: Telemetry
         name=one.name,
         region=one.region or "",
         endpoint=one.url,
-        client=client(one, connections=settings.scrape.concurrency, observer=recorder.called),
+        connect=partial(
+            Client,
+            endpoint=one.url,
+            credentials=credentials(one),
+            timeout=settings.scrape.timeout,
+            connections=settings.scrape.concurrency,
+        ),
+        requests_per_second=one.requests_per_second,
         ledger=Ledger(one.name, limits, store=store, buckets=buckets, dropped=recorder.dropped),
         videos=videos,
         sources=[Static(tasks=one.track.tasks, videos=one.track.videos), Files(one.track.files, account=one.name)],
@@ -91,14 +98,9 @@ def account(one: config.Account, settings: config.Settings, telemetry: Telemetry
     )
 
 
-def client(one: config.Account, *, connections: int = 1, observer: Observer = ignore) -> Client:
-    return Client(
-        endpoint=one.url,
-        credentials=credentials(one),
-        limiter=Limiter(one.requests_per_second),
-        connections=connections,
-        observer=observer,
-    )
+def client(one: config.Account) -> Client:
+    """To ask once, beside the exporter that may run."""
+    return Client(endpoint=one.url, credentials=credentials(one), limiter=Limiter(one.requests_per_second))
 
 
 def credentials(one: config.Account) -> Credentials:

@@ -6,8 +6,8 @@ tasks nor tasks that fail whenever asked keep the others from theirs.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import chain, islice
 
 from exporter.tracking.discovery import VideoQuery
@@ -45,38 +45,87 @@ class GetJobs:
 
 Call = ListVideos | ListTasks | GetTask | GetJobs
 
+ACTIONS = ("GetTranscodeTask", "ListTranscodeTask", "GetVideoList")
 _NEW_TO_ONE_KNOWN = 3
 
 
-def plan(work: Work, *, by_job_ids: bool, videos: Sequence[str] = (), queries: Sequence[VideoQuery] = ()) -> list[Call]:
+def action(call: Call) -> str:
+    """The operation of VOD that it calls, which has a budget of its own."""
+    match call:
+        case ListVideos():
+            return "GetVideoList"
+        case ListTasks():
+            return "ListTranscodeTask"
+        case _:
+            return "GetTranscodeTask"
+
+
+def plan(
+    work: Work,
+    *,
+    budget: Mapping[str, int],
+    by_job_ids: bool,
+    videos: Sequence[str] = (),
+    queries: Sequence[VideoQuery] = (),
+) -> list[Call]:
     """The calls for this work, first things first: what events told of, then each operation in its turn.
 
-    Each operation has a budget of its own, so lists and gets take turns. Without `by_job_ids`, for a service that
-    refuses them, unfinished jobs cost one call per task.
+    `budget` has how many calls of each operation fit into the time planned for: what is over waits for the next plan.
+    Without `by_job_ids`, for a service that refuses them, unfinished jobs cost one call per task.
     """
-    new = [GetTask(task_id) for task_id in work.new_tasks]
-    whole = [GetTask(task_id) for task_id in work.whole_tasks]
-    hinted, jobs = work.hinted_jobs, work.jobs
-    first: list[Call]
-    rest: list[Call]
+    lists = _in_turns(
+        islice(map(ListVideos, queries), budget["GetVideoList"]),
+        islice(map(ListTasks, videos), budget["ListTranscodeTask"]),
+    )
+    return list(_in_turns(lists, islice(_gets(work, by_job_ids=by_job_ids), budget["GetTranscodeTask"])))
+
+
+def size(work: Work, *, by_job_ids: bool) -> int:
+    """How many calls of GetTranscodeTask the whole of this work takes."""
     if by_job_ids:
-        first = _batches([job_id for job_id, _ in hinted])
-        rest = _batches([job_id for job_id, _ in jobs])
+        jobs = sum(-(-len(some) // JOB_IDS_PER_CALL) for some in (work.hinted_jobs, work.jobs))
+        return len(work.new_tasks) + len(work.whole_tasks) + jobs
+    tasks = {task_id for _, task_id in (*work.hinted_jobs, *work.jobs)}
+    return len(work.new_tasks) + len(tasks.union(work.whole_tasks))
+
+
+def without(work: Work, calls: Collection[Call]) -> Work:
+    """The work that these calls are not about: those whose answers are awaited."""
+    tasks = {call.task_id for call in calls if isinstance(call, GetTask)}
+    jobs = {job_id for call in calls if isinstance(call, GetJobs) for job_id in call.job_ids}
+    if not tasks and not jobs:
+        return work
+
+    def others(some: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
+        return tuple(one for one in some if one[0] not in jobs and one[1] not in tasks)
+
+    return replace(
+        work,
+        hinted_jobs=others(work.hinted_jobs),
+        new_tasks=tuple(task_id for task_id in work.new_tasks if task_id not in tasks),
+        whole_tasks=tuple(task_id for task_id in work.whole_tasks if task_id not in tasks),
+        jobs=others(work.jobs),
+    )
+
+
+def _gets(work: Work, *, by_job_ids: bool) -> Iterator[Call]:
+    new, whole = map(GetTask, work.new_tasks), map(GetTask, work.whole_tasks)
+    if by_job_ids:
+        first = _batches([job_id for job_id, _ in work.hinted_jobs])
+        rest = _batches([job_id for job_id, _ in work.jobs])
     else:
-        first = _tasks(hinted, but=())
-        rest = _tasks(jobs, but={*work.whole_tasks, *(task_id for _, task_id in hinted)})
-    gets = chain(first, _in_turns(new, _in_turns(whole, rest), to_one=_NEW_TO_ONE_KNOWN))
-    lists = _in_turns(map(ListVideos, queries), map(ListTasks, videos))
-    return list(_in_turns(lists, gets))
+        first = _tasks(work.hinted_jobs, but=())
+        rest = _tasks(work.jobs, but={*work.whole_tasks, *(task_id for _, task_id in work.hinted_jobs)})
+    return chain(first, _in_turns(new, _in_turns(whole, rest), to_one=_NEW_TO_ONE_KNOWN))
 
 
-def _batches(job_ids: Sequence[str]) -> list[Call]:
-    return [GetJobs(tuple(job_ids[at : at + JOB_IDS_PER_CALL])) for at in range(0, len(job_ids), JOB_IDS_PER_CALL)]
+def _batches(job_ids: Sequence[str]) -> Iterator[Call]:
+    return (GetJobs(tuple(job_ids[at : at + JOB_IDS_PER_CALL])) for at in range(0, len(job_ids), JOB_IDS_PER_CALL))
 
 
-def _tasks(jobs: Iterable[tuple[str, str]], *, but: Collection[str]) -> list[Call]:
+def _tasks(jobs: Iterable[tuple[str, str]], *, but: Collection[str]) -> Iterator[Call]:
     """A call for each task of these jobs, given by their ids and the ids of their tasks."""
-    return [GetTask(task_id) for task_id in dict.fromkeys(task for _, task in jobs) if task_id not in but]
+    return (GetTask(task_id) for task_id in dict.fromkeys(task for _, task in jobs) if task_id not in but)
 
 
 def _in_turns(first: Iterable[Call], second: Iterable[Call], *, to_one: int = 1) -> Iterator[Call]:

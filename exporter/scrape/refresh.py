@@ -1,342 +1,243 @@
-"""Runs the plan of one account: asks, hands what comes back to the ledger, and notes how it went."""
+"""Refreshes one account: plans, calls, and plans again, until nothing is left that is due."""
 
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
-from collections import deque
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
-from dataclasses import dataclass, field
-from typing import Protocol
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
 
 from exporter.deadline import Deadline
-from exporter.errors import BudgetSpent, CredentialsError, DeadlineError, NotFoundError, RequestRejected, VodError
-from exporter.model import Task
+from exporter.errors import BudgetSpent, CredentialsError, VodError
+from exporter.scrape.calls import Calls
 from exporter.scrape.health import Health
-from exporter.scrape.plan import Call, GetJobs, GetTask, ListTasks, ListVideos, plan
-from exporter.snapshot import AccountSnapshot
+from exporter.scrape.plan import ACTIONS, Call, GetJobs, ListTasks, ListVideos, action, plan, size, without
 from exporter.tracking.discovery import Discovery, VideoQuery
 from exporter.tracking.ledger import Ledger
-from exporter.tracking.sources import API, EVENTS, VIDEOS, Source
 from exporter.tracking.videos import Videos
-from exporter.vod.client import Client
+from exporter.vod.limiter import Limiter
 
 _log = logging.getLogger(__name__)
 
-_ANSWER_MARGIN_SECONDS = 0.1  # calls end this long before the deadline, so that the answer tells of their failure
-_JOB_IDS_REFUSED_SECONDS = 3600.0
-_OPTION_UNKNOWN = ("MissingParameter", "InvalidParameter")  # how a service refuses a parameter that it does not know
+_HORIZON_SECONDS = 10.0  # of a plan: what lies further ahead, a later plan knows better
+_PLANNING_SHARE = 0.02  # of the time, at most, goes into planning anew while there still is a plan
 _FAILURES_IN_A_ROW = 4  # end a refresh, or as many as are under way at a time: one odd task must not end it
+_WHENEVER = Deadline(math.inf)
+_CLOSING_SECONDS = 1.0
 
 
-class Recorder(Protocol):
-    """Counts what the replies of an account brought beside tasks and jobs."""
+class Refresh:
+    """The refreshes of one account, one at a time. Safe to use from several threads.
 
-    def malformed(self, fields: Iterable[str]) -> None: ...
-
-
-@dataclass(slots=True)
-class _Refresh:
-    """One refresh, and what it has asked so far. A call that outlives it changes this one, not the next."""
-
-    number: int
-    calls_end: Deadline
-    lock: threading.Lock = field(default_factory=threading.Lock)
-    made: int = 0
-    failed_in_a_row: int = 0
-    answered: set[str] = field(default_factory=set)
-    failed: set[str] = field(default_factory=set)
-    videos: set[str] = field(default_factory=set)
-    denied: set[str] = field(default_factory=set)
-
-    def success(self, action: str) -> None:
-        with self.lock:
-            self.made += 1
-            self.answered.add(action)
-            self.failed_in_a_row = 0
-
-    def failure(self, action: str | None) -> None:
-        """A call failed, or, without an action, something that cannot be told to be of one operation."""
-        with self.lock:
-            self.made += 1
-            self.failed_in_a_row += 1
-            if action is not None:
-                self.failed.add(action)
-
-    @property
-    def up(self) -> bool:
-        """Each operation that was asked was answered at least once, and none was denied."""
-        return bool(self.answered) and not (self.denied or self.failed - self.answered)
-
-
-class Account:
-    """One account: its client, its ledger, its sources. One thread refreshes at a time, any may take a snapshot."""
+    A refresh goes on by itself, `concurrency` calls at a time, until all that is due was asked about. One that begins
+    meanwhile takes its place: what is under way comes to its end, and counts for the new one. What a call finds out,
+    such as the tasks of a video, has its place in the next plan; nothing is asked twice in a refresh. `prepare` is
+    called first, and may take its time.
+    """
 
     def __init__(
         self,
+        account: str,
         *,
-        name: str,
-        region: str,
-        endpoint: str,
-        client: Client,
+        calls: Calls,
         ledger: Ledger,
         videos: Videos,
-        recorder: Recorder,
-        sources: Sequence[Source] = (),
+        limiter: Limiter,
+        health: Health,
+        prepare: Callable[[], None],
         discovery: Discovery | None = None,
         concurrency: int = 8,
-        clock: Callable[[], float] = time.time,
     ) -> None:
-        self.name = name
-        self._region = region
-        self._endpoint = endpoint
-        self._client = client
+        self._account = account
+        self._calls = calls
         self._ledger = ledger
         self._videos = videos
-        self._recorder = recorder
-        self._sources = sources
+        self._limiter = limiter
+        self._health = health
+        self._prepare = prepare
         self._discovery = discovery
         self._concurrency = concurrency
         self._most_failures = max(concurrency, _FAILURES_IN_A_ROW)
-        self._clock = clock
-        self._health = Health(name, clock=clock)
-        self._duration: float | None = None
-        self._job_ids_refused_at: float | None = None
-        self._hanging: list[threading.Thread] = []
+
         self._lock = threading.Lock()
+        self._threads: set[threading.Thread] = set()
+        self._preparing = False
+        self._stopped = False
+        self._under_way: list[Call] = []
+        self._done = threading.Event()
+        self._done.set()
+        self._begun = 0.0
+        self._duration: float | None = None
+        self._reset()
+
+    def _reset(self) -> None:
+        self._queries: list[VideoQuery] = []
+        self._listed: set[str] = set()
+        self._denied: set[str] = set()
+        self._failed_in_a_row = 0
+        self._plan: list[Call] = []
+        self._later = 0  # calls beyond the plan
+        self._outdated = True
+        self._plan_again_at = 0.0
+
+    @property
+    def duration(self) -> float | None:
+        """Seconds that the last refresh took, to its end or until the next took its place."""
+        return self._duration
+
+    @property
+    def pending(self) -> int:
+        """How many calls of GetTranscodeTask the present refresh still has before it."""
+        with self._lock:
+            return self._later + _gets(self._plan)
+
+    def begin(self) -> threading.Event:
+        """Plan anew, whatever is under way. The event is set when all of it is done, or a later refresh took over."""
+        with self._lock:
+            now = time.monotonic()
+            if not self._done.is_set():
+                self._duration = now - self._begun
+                self._done.set()
+            self._done = done = threading.Event()
+            self._begun = now
+            if self._stopped:
+                done.set()
+            elif not self._preparing:
+                self._preparing = True
+                self._start_thread(self._begin)
+        return done
+
+    def outdate(self) -> None:
+        """Something has happened that a plan should know of."""
+        with self._lock:
+            self._outdated = True
 
     def close(self) -> None:
-        self._client.close()
-
-    def snapshot(self) -> AccountSnapshot:
-        health = self._health.state
-        return AccountSnapshot(
-            name=self.name,
-            region=self._region,
-            endpoint=self._endpoint,
-            up=health.up,
-            last_success=health.last_success,
-            last_error=health.last_error,
-            last_error_at=health.last_error_at,
-            refresh_duration=self._duration,
-            view=self._ledger.view(),
-        )
-
-    def register(self, task_ids: Sequence[str]) -> dict[str, bool]:
-        """See `Ledger.register`."""
-        return self._ledger.register(task_ids, source=API)
-
-    def delete(self, task_id: str) -> bool:
-        """See `Ledger.delete`."""
-        return self._ledger.delete(task_id)
-
-    def tracked(self) -> list[tuple[str, str, Task | None]]:
-        """See `Ledger.tasks`."""
-        return self._ledger.tasks()
-
-    def event(self, *, job_id: str, video_id: str, processing: float | None) -> None:
-        """An event told that a job has ended: its job, or the tasks of its video, are asked about first."""
-        known = self._ledger.observe_event(job_id, processing=processing)
-        if not known and video_id:
-            self._videos.hint(video_id, source=EVENTS)
-
-    def refresh(self, deadline: Deadline) -> None:
-        """Ask what there is to ask until it is done or the deadline has come. Failures are noted, not raised.
-
-        What one round of calls finds out, such as the tasks of a video, the next round asks about. Nothing is asked
-        twice.
-        """
-        started = time.monotonic()
-        margin = min(_ANSWER_MARGIN_SECONDS, deadline.remaining() / 10)
-        refresh = _Refresh(self._ledger.begin_refresh(), calls_end=Deadline(deadline.at - margin))
-        try:
-            for source in self._sources:
-                source.name(self._ledger, self._videos)
-            for video_id in self._videos.left():
-                self._ledger.name(f"video {video_id}", (), source=VIDEOS)
-            while not refresh.calls_end.expired and (calls := self._plan(refresh)):
-                before = refresh.made
-                started_any = self._run(calls, refresh, end=Deadline(deadline.at - margin / 2))
-                if refresh.made == before or not started_any:
-                    break
-        except Exception as error:  # noqa: BLE001 - the next scrape refreshes again, and this one has an answer
-            self._bug(error, None, refresh)
-        if refresh.made:
-            self._health.judge(up=refresh.up)
-        self._duration = time.monotonic() - started
-
-    def _plan(self, refresh: _Refresh) -> deque[Call]:
-        return deque(
-            plan(
-                self._ledger.work(),
-                by_job_ids=self._by_job_ids(),
-                videos=[video_id for video_id in self._videos.due() if video_id not in refresh.videos],
-                queries=self._discovery.due() if self._discovery is not None else (),
-            )
-        )
-
-    def _by_job_ids(self) -> bool:
-        refused_at = self._job_ids_refused_at
-        return refused_at is None or time.monotonic() - refused_at > _JOB_IDS_REFUSED_SECONDS
-
-    def _run(self, calls: Sequence[Call], refresh: _Refresh, *, end: Deadline) -> bool:
-        """Make these calls, `concurrency` at a time, those counted that hang from an earlier refresh.
-
-        False where all hang. Half of the threads begin with lists, half with gets: those of one operation that wait
-        for their turns in the budget do not keep the other from its own.
-        """
-        self._hanging = [thread for thread in self._hanging if thread.is_alive()]
-        count = min(self._concurrency - len(self._hanging), len(calls))
-        lists = deque(call for call in calls if isinstance(call, ListVideos | ListTasks))
-        gets = deque(call for call in calls if isinstance(call, GetTask | GetJobs))
-        queues = [(gets, lists), (lists, gets)] if count > 1 else [(deque(calls),)]
-        threads = [
-            threading.Thread(
-                target=self._work, args=(queues[place % len(queues)], refresh), name=f"refresh {self.name}", daemon=True
-            )
-            for place in range(count)
-        ]
+        """End, without waiting for long. The client is closed before, so that nobody waits for a turn."""
+        with self._lock:
+            self._stopped = True
+            threads = list(self._threads)
+        until = Deadline.after(_CLOSING_SECONDS)
         for thread in threads:
+            thread.join(until.remaining())
+
+    def _begin(self) -> None:
+        try:
+            self._prepare()
+        except Exception as error:  # noqa: BLE001 - what is known already is refreshed all the same
+            self._bug(error)
+        queries = list(self._discovery.due()) if self._discovery is not None else []
+        with self._lock:
+            self._preparing = False
+            self._health.begin()
+            self._ledger.begin_refresh()
+            self._reset()
+            self._queries = queries
+        self._work()
+
+    def _work(self) -> None:
+        while (call := self._next()) is not None:
+            self._make(call)
+
+    def _next(self) -> Call | None:
+        """The next call of the operation of which the fewest are under way: each has a budget of its own."""
+        with self._lock:
+            under_way = Counter(map(action, self._under_way))
+            try:
+                self._plan_anew(under_way)
+            except Exception as error:  # noqa: BLE001 - the next scrape plans again, and this one has an answer
+                self._plan, self._outdated = [], False
+                self._bug(error)
+            self._staff()
+            call = min(self._plan, key=lambda one: under_way[action(one)], default=None)
+            if call is not None:
+                self._plan.remove(call)
+                self._under_way.append(call)
+                return call
+            self._threads.discard(threading.current_thread())
+            if not (self._under_way or self._preparing):
+                self._finish()
+            return None
+
+    def _plan_anew(self, under_way: Mapping[str, int]) -> None:
+        now = time.monotonic()
+        if self._stopped or self._failed_in_a_row >= self._most_failures:
+            self._plan = []
+        elif self._outdated and (not self._plan or now >= self._plan_again_at):
+            work = without(self._ledger.work(), self._under_way)
+            by_job_ids = self._calls.by_job_ids
+            listed = self._listed | {call.video_id for call in self._under_way if isinstance(call, ListTasks)}
+            self._plan = plan(
+                work,
+                budget={name: self._budget(name, under_way) for name in ACTIONS},
+                by_job_ids=by_job_ids,
+                videos=[one for one in self._videos.due() if one not in listed],
+                queries=[one for one in self._queries if ListVideos(one) not in self._under_way],
+            )
+            self._later = size(work, by_job_ids=by_job_ids) - _gets(self._plan)
+            self._outdated = False
+            self._plan_again_at = now + (time.monotonic() - now) / _PLANNING_SHARE
+
+    def _budget(self, name: str, under_way: Mapping[str, int]) -> int:
+        """The turns within the horizon. Where they are further apart, one call waits for the next."""
+        if name in self._denied:
+            return 0
+        return self._limiter.calls_within(name, _HORIZON_SECONDS) or int(not under_way.get(name))
+
+    def _staff(self) -> None:
+        for _ in range(min(self._concurrency, len(self._under_way) + len(self._plan)) - len(self._threads)):
+            self._start_thread(self._work)
+
+    def _start_thread(self, target: Callable[[], None]) -> None:
+        thread = threading.Thread(target=target, name=f"refresh {self._account}", daemon=True)
+        self._threads.add(thread)
+        try:
             thread.start()
-        for thread in threads:
-            thread.join(end.remaining())
-        self._hanging += [thread for thread in threads if thread.is_alive()]
-        if len(self._hanging) == self._concurrency or any(thread.is_alive() for thread in threads):
-            # The look-up of a name cannot be interrupted.
-            self._failed(DeadlineError("no answer before the deadline", code="timeout"), None, refresh)
-        return count > 0
+        except RuntimeError:  # no thread to be had: those there are do it all
+            self._threads.discard(thread)
+            _log.exception("cannot refresh in parallel", extra={"account": self._account})
+            if not self._threads:
+                self._preparing = False
+                self._finish()  # or every scrape to come would wait for it
 
-    def _work(self, queues: Sequence[deque[Call]], refresh: _Refresh) -> None:
-        while not refresh.calls_end.expired and refresh.failed_in_a_row < self._most_failures:
-            call = _next(queues)
-            if call is None:
-                return
-            refused = isinstance(call, GetJobs) and not self._by_job_ids()
-            if not refused and _action(call) not in refresh.denied:
-                self._make(call, refresh)
-
-    def _make(self, call: Call, refresh: _Refresh) -> None:
+    def _make(self, call: Call) -> None:
+        failed = denied = False
         try:
-            self._ask(call, refresh.calls_end)
-        except BudgetSpent:
-            return
+            self._calls.make(call, _WHENEVER)
+        except BudgetSpent:  # only where the account is closed
+            pass
         except VodError as error:
-            if isinstance(error, CredentialsError):
-                refresh.denied.add(_action(call))
-            self._failed(error, _action(call), refresh)
+            failed, denied = True, isinstance(error, CredentialsError)
         except Exception as error:  # noqa: BLE001 - a bug that one reply brings out must not cost the account
-            self._bug(error, _action(call), refresh)
-        else:
-            self._health.success()
-            refresh.success(_action(call))
-        match call:
-            case ListVideos(query) if self._discovery is not None:
-                self._discovery.asked(query)
-            case ListTasks(video_id):
-                refresh.videos.add(video_id)
-                self._videos.asked(video_id)
-            case GetTask(task_id):
-                self._ledger.asked_task(task_id, refresh=refresh.number)
-            case GetJobs(job_ids) if self._by_job_ids():  # else their tasks are asked in its place
-                self._ledger.asked_jobs(job_ids, refresh=refresh.number)
+            failed = True
+            self._bug(error)
+        self._calls.made(call)
+        with self._lock:
+            self._under_way.remove(call)
+            self._outdated = True
+            self._failed_in_a_row = self._failed_in_a_row + 1 if failed else 0
+            if denied:  # the operation is left alone for the rest of this refresh
+                self._denied.add(action(call))
+            if denied or (isinstance(call, GetJobs) and not self._calls.by_job_ids):
+                self._plan = []
+            if isinstance(call, ListTasks):
+                self._listed.add(call.video_id)
+            elif isinstance(call, ListVideos):
+                self._queries = [one for one in self._queries if one != call.query]
 
-    def _failed(self, error: VodError, action: str | None, refresh: _Refresh) -> None:
-        self._health.failure(error)
-        refresh.failure(action)
+    def _finish(self) -> None:
+        if not self._done.is_set():
+            self._duration = time.monotonic() - self._begun
+            self._later = 0
+            self._health.judge()
+            self._done.set()
 
-    def _bug(self, error: Exception, action: str | None, refresh: _Refresh) -> None:
-        _log.error("bug in a refresh", exc_info=error, extra={"account": self.name})
-        self._failed(VodError(f"bug: {type(error).__name__}", code="bug"), action, refresh)
-
-    def _ask(self, call: Call, deadline: Deadline) -> None:
-        match call:
-            case ListVideos(query):
-                self._list_videos(query, deadline)
-            case ListTasks(video_id):
-                self._list_tasks(video_id, deadline)
-            case GetTask(task_id):
-                self._get_task(task_id, deadline)
-            case GetJobs(job_ids):
-                self._get_jobs(job_ids, deadline)
-
-    def _list_videos(self, query: VideoQuery, deadline: Deadline) -> None:
-        assert self._discovery is not None  # noqa: S101 - it made the query
-        found: set[str] = set()
-        pages = self._client.list_videos(
-            deadline, statuses=query.statuses, created=query.created, first_page=self._discovery.next_page(query)
-        )
-        for page in pages:
-            self._recorder.malformed(page.malformed)
-            self._discovery.read(query)
-            for video in page.videos:
-                self._discovery.found(video.id, status=video.status, created=video.created)
-                found.add(video.id)
-        self._discovery.done(query, found)
-
-    def _list_tasks(self, video_id: str, deadline: Deadline) -> None:
-        tasks: list[Task] = []
-        try:
-            for page in self._client.list_tasks(video_id, deadline):
-                self._recorder.malformed(page.malformed)
-                tasks += page.tasks
-                self._videos.asked(video_id)  # even where the budget ends before the last page
-        except NotFoundError as error:
-            if self._videos.not_found(video_id):
-                self._ledger.name(f"video {video_id}", (), source="videos")
-                extra = {"account": self.name, "video_id": video_id, "error": str(error)}
-                _log.warning("video not found", extra=extra)
-            return
-        source = self._videos.source(video_id)
-        if self._videos.is_named(video_id):
-            self._ledger.name(f"video {video_id}", self._videos.selected(tasks, newest=True), source=source)
-        else:
-            self._ledger.discover(self._videos.selected(tasks, newest=False), source=source)
-        self._videos.listed(video_id)
-
-    def _get_task(self, task_id: str, deadline: Deadline) -> None:
-        try:
-            task, malformed = self._client.get_task(task_id, deadline)
-        except NotFoundError as error:
-            if self._ledger.observe_not_found(task_id):
-                _log.warning("task not found", extra={"account": self.name, "task_id": task_id, "error": str(error)})
-            return
-        self._recorder.malformed(malformed)
-        self._ledger.observe_task(task_id, task)
-
-    def _get_jobs(self, job_ids: tuple[str, ...], deadline: Deadline) -> None:
-        try:
-            reply = self._client.get_jobs(job_ids, deadline)
-        except NotFoundError:
-            self._ledger.observe_jobs(job_ids, ())
-        except RequestRejected as error:
-            if not error.code.startswith(_OPTION_UNKNOWN):
-                raise
-            with self._lock:
-                first, self._job_ids_refused_at = self._job_ids_refused_at is None, time.monotonic()
-            if first:
-                extra = {"account": self.name, "error": str(error)}
-                _log.warning("JobIds refused: one call per task instead of one per ten jobs", extra=extra)
-        else:
-            self._job_ids_refused_at = None
-            self._recorder.malformed(reply.malformed)
-            self._ledger.observe_jobs(job_ids, reply.jobs)
+    def _bug(self, error: Exception) -> None:
+        _log.error("bug in a refresh", exc_info=error, extra={"account": self._account})
+        self._health.bug(VodError(f"bug: {type(error).__name__}", code="bug"))
 
 
-def _next(queues: Sequence[deque[Call]]) -> Call | None:
-    """The next call of the first queue that has one."""
-    for queue in queues:
-        with suppress(IndexError):
-            return queue.popleft()
-    return None
-
-
-def _action(call: Call) -> str:
-    match call:
-        case ListVideos():
-            return "GetVideoList"
-        case ListTasks():
-            return "ListTranscodeTask"
-        case _:
-            return "GetTranscodeTask"
+def _gets(calls: Iterable[Call]) -> int:
+    return sum(action(call) == "GetTranscodeTask" for call in calls)

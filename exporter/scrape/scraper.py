@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from exporter.deadline import Deadline
-from exporter.scrape.refresh import Account
+from exporter.scrape.account import Account
 from exporter.snapshot import Snapshot
-
-_log = logging.getLogger(__name__)
-
-_SNAPSHOT_SECONDS = 0.02  # what it takes, mostly, to look at what is known
 
 
 @dataclass(slots=True)
 class _Flight:
-    """A refresh under way or done; `started` is monotonic."""
+    """A refresh: when it began (monotonic), its end, and until when somebody waits for it."""
 
-    started: float
-    done: threading.Event = field(default_factory=threading.Event)
+    began: float
+    done: threading.Event
+    until: Deadline
 
 
 class Scraper:
@@ -33,6 +29,7 @@ class Scraper:
         self._min_interval = min_interval
         self._lock = threading.Lock()
         self._flights: dict[str, _Flight] = {}
+        self._looking = 0.0  # seconds that it took last to look at what is known
 
     @property
     def accounts(self) -> Mapping[str, Account]:
@@ -40,45 +37,43 @@ class Scraper:
         return {account.name: account for account in self._accounts}
 
     def close(self) -> None:
+        """End the refreshes under way."""
         for account in self._accounts:
             account.close()
 
     def scrape(self, deadline: Deadline, *, account: str | None = None) -> Snapshot:
-        """Refresh what is due and answer before the deadline, with what is known by then.
+        """Refresh what is due and answer before the deadline, with what is known by then. The refresh then goes on.
 
         With `account` that one alone; raises `KeyError` where there is none of this name.
         """
+        began = time.monotonic()
         accounts = self._accounts if account is None else [self.accounts[account]]
         flights = [self._flight(one, deadline) for one in accounts]
-        for flight in flights:
-            flight.done.wait(max(0.0, deadline.remaining() - _SNAPSHOT_SECONDS))
-        return Snapshot(tuple(one.snapshot() for one in accounts))
+        answer = deadline.less(min(self._looking, deadline.remaining() / 2))
+        for one, flight in zip(accounts, flights, strict=True):
+            if not flight.done.wait(answer.remaining()):
+                one.late(began)
+        return self._look(accounts)
 
     def snapshot(self) -> Snapshot:
         """What is known now; asks nothing."""
-        return Snapshot(tuple(one.snapshot() for one in self._accounts))
+        return self._look(self._accounts)
+
+    def _look(self, accounts: Sequence[Account]) -> Snapshot:
+        began = time.monotonic()
+        snapshot = Snapshot(tuple(one.snapshot() for one in accounts))
+        self._looking = time.monotonic() - began
+        return snapshot
 
     def _flight(self, account: Account, deadline: Deadline) -> _Flight:
-        """The refresh to wait for: the one under way, the last one if it is recent, or a new one."""
+        """The refresh to wait for: the last one, if it is recent or others still wait for it, or a new one."""
         with self._lock:
             now = time.monotonic()
             flight = self._flights.get(account.name)
-            if flight is not None and (not flight.done.is_set() or now - flight.started < self._min_interval):
-                return flight
-            flight = self._flights[account.name] = _Flight(now)
-        thread = threading.Thread(
-            target=self._fly, args=(account, flight, deadline), name=f"refresh {account.name}", daemon=True
-        )
-        try:
-            thread.start()
-        except RuntimeError:  # no thread to be had
-            _log.exception("cannot refresh", extra={"account": account.name})
-            flight.done.set()  # or every scrape to come would wait for it
-        return flight
-
-    @staticmethod
-    def _fly(account: Account, flight: _Flight, deadline: Deadline) -> None:
-        try:
-            account.refresh(deadline)
-        finally:
-            flight.done.set()
+            if flight is not None:
+                recent = now - flight.began < self._min_interval
+                if recent or not (flight.done.is_set() or flight.until.expired):
+                    flight.until = max(flight.until, deadline)
+                    return flight
+            flight = self._flights[account.name] = _Flight(now, account.refresh(), deadline)
+            return flight

@@ -65,7 +65,8 @@ class Ledger:
         self._gone: set[str] = set()  # dropped though named: not tracked again before it is named anew
         self._unsaved = Unsaved()
         self._durable = True
-        self._refresh = 0
+        self._asked = 0  # counts the calls; tasks and jobs remember the last one about them
+        self._begun = 0  # the last one before the present refresh
         self._started = clock()
         self._memory = self._limits.lookback + MEMORY_MARGIN_SECONDS
 
@@ -145,33 +146,31 @@ class Ledger:
 
     # What there is to ask
 
-    def begin_refresh(self) -> int:
-        """From now on `work` holds everything unfinished again, but what this refresh asks. Its number."""
+    def begin_refresh(self) -> None:
+        """From now on `work` holds everything unfinished again."""
         with self._lock:
-            self._refresh += 1
-            return self._refresh
+            self._begun = self._asked
 
     def work(self) -> Work:
-        """What the present refresh has not asked yet."""
+        """What was not asked since the present refresh began."""
         with self._lock:
-            return work(self._tasks, self._jobs, refresh=self._refresh)
+            return work(self._tasks, self._jobs, begun=self._begun)
 
-    def asked_task(self, task_id: str, *, refresh: int) -> None:
-        """A call about the whole task was made in this refresh, whatever came of it.
-
-        It may come late, while the next refresh is under way; that one has not asked.
-        """
+    def asked_task(self, task_id: str) -> None:
+        """A call about the whole task was made, whatever came of it."""
         with self._lock:
             if tracked := self._tasks.get(task_id):
-                tracked.asked_in = max(tracked.asked_in, refresh)
-                self.asked_jobs(tracked.job_ids, refresh=refresh)
+                self._asked += 1
+                tracked.asked = self._asked
+                self.asked_jobs(tracked.job_ids)
 
-    def asked_jobs(self, job_ids: Iterable[str], *, refresh: int) -> None:
-        """A call about these jobs was made in this refresh, whatever came of it."""
+    def asked_jobs(self, job_ids: Iterable[str]) -> None:
+        """A call about these jobs was made, whatever came of it."""
         with self._lock:
+            self._asked += 1
             for job_id in job_ids:
                 if tracked := self._jobs.get(job_id):
-                    tracked.asked_in = max(tracked.asked_in, refresh)
+                    tracked.asked = self._asked
                     tracked.hinted = False
 
     # What is seen
@@ -186,6 +185,7 @@ class Ledger:
             if tracked is None or tracked.finished_at is not None:
                 return
             now = self._clock()
+            self._asked += 1
             tracked.not_found = 0
             tracked.answered = True
             tracked.refreshed = now
@@ -274,6 +274,11 @@ class Ledger:
             seen = view(self._tasks, self._jobs, definitions=self._totals.definitions, limits=self._limits, now=now)
             return replace(seen, totals=self._totals.view(), durable=self._durable)
 
+    def close(self) -> None:
+        """Have the store take what has changed since the last view."""
+        with self._lock:
+            self._commit()
+
     def _commit(self) -> None:
         """Save, or go on without: what the store does not take now it is given again with the next changes."""
         try:
@@ -327,7 +332,7 @@ class Ledger:
         job = self._jobs.get(seen.id)
         first = job is None
         if job is None:
-            job = self._jobs[seen.id] = TrackedJob(job=seen, task_id=task.id, refreshed=now, asked_in=self._refresh)
+            job = self._jobs[seen.id] = TrackedJob(job=seen, task_id=task.id, refreshed=now, asked=self._asked)
             task.job_ids.append(seen.id)
             self._unsaved.jobs.add(seen.id)
         elif job.task_id != task.id and task.id not in job.claimed_by:

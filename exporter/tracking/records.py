@@ -45,7 +45,7 @@ class JobRecord:
 class TrackedTask:
     """What a `TaskRecord` says, and what is known in this process alone.
 
-    `asked_in` is the number of the refresh that last asked about it, 0 before the first; `stale` that something
+    `asked` is the number of the call that asked about it last, 0 before the first; `stale` that something
     happened to its jobs that only the whole task can tell; `final_since` when its status was first a final one, and
     `final_seen` in how many answers; `answered` that the service told of it or of a job of it in this process.
     """
@@ -58,7 +58,7 @@ class TrackedTask:
     finished_at: float | None = None
     silent: bool = False
     job_ids: list[str] = field(default_factory=list)
-    asked_in: int = 0
+    asked: int = 0
     stale: bool = False
     final_since: float | None = None
     final_seen: int = 0
@@ -104,7 +104,7 @@ class TrackedJob:
     output_counted: bool = False
     processing_counted: bool = False
     claimed_by: tuple[str, ...] = ()
-    asked_in: int = 0
+    asked: int = 0
     missing: bool = False
     hinted: bool = False
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from bisect import bisect_left
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from itertools import product
 
 from exporter.model import DEFINITIONS, JOB_FINAL, TASK_FINAL, UNKNOWN, Job, Output, Task, job_status, task_status
-from exporter.snapshot import HistogramView, Key, Total, TotalsView
+from exporter.snapshot import Exemplar, HistogramView, Key, Total, TotalsView
 
 OTHER = "other"
 TRIGGERS = ("Auto", "Manual")
@@ -34,7 +35,8 @@ class Buckets:
 class Totals:
     """The totals of one account. `counters` and `histograms` are what the store had of them.
 
-    A histogram with other bounds than today's begins anew, as a counter does after a reset.
+    A histogram with other bounds than today's begins anew, as a counter does after a reset. `clock` gives Unix seconds:
+    exemplars are dated when they are counted, so that the next is never older, as Prometheus wants them.
     """
 
     def __init__(
@@ -43,6 +45,7 @@ class Totals:
         *,
         counters: Mapping[Key, float] | None = None,
         histograms: Mapping[Key, HistogramView] | None = None,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self._buckets = buckets or Buckets()
         self._counters = _zeros() | dict(counters or {})
@@ -52,6 +55,8 @@ class Totals:
         self._definitions = dict.fromkeys((*DEFINITIONS, *_names(self._counters, Total.JOBS_FINISHED, 0)))  # in order
         self._error_codes = set(_names(self._counters, Total.JOB_FAILURES, 1))
         self._changed: set[Key] = set()
+        self._exemplars: dict[Key, Mapping[int, Exemplar]] = {}
+        self._clock = clock
 
     @property
     def definitions(self) -> Collection[str]:
@@ -71,9 +76,9 @@ class Totals:
         definition, status = self.definition(job), job_status(job.status)
         self._count((Total.JOBS_FINISHED, (definition, status)))
         if status == "TranscodeFail":
-            self._count((Total.JOB_FAILURES, (definition, self._error_code(job.error_code))))
+            self._count((Total.JOB_FAILURES, (definition, self._error_code(job.error_code))), of=job.id)
         if job.created is not None and job.completed is not None and job.completed >= job.created:
-            self._observe((Total.JOB_DURATION, (definition,)), job.completed - job.created)
+            self._observe((Total.JOB_DURATION, (definition,)), job.completed - job.created, of=job.id)
 
     def finished_output(self, job: Job, output: Output) -> None:
         """Count the output of a job that succeeded, seen for the first time."""
@@ -87,17 +92,17 @@ class Totals:
 
     def processed_job(self, job: Job, seconds: float) -> None:
         """Count how long a job took from its start to its finish, as an event told."""
-        self._observe((Total.JOB_PROCESSING, (self.definition(job),)), seconds)
+        self._observe((Total.JOB_PROCESSING, (self.definition(job),)), seconds, of=job.id)
 
     def finished_task(self, task: Task) -> None:
         """Count a task that was seen finished for the first time."""
         trigger = task.trigger if task.trigger in TRIGGERS else OTHER if task.trigger else UNKNOWN
         self._count((Total.TASKS_FINISHED, (task_status(task.status), trigger)))
         if task.created is not None and task.completed is not None and task.completed >= task.created:
-            self._observe((Total.TASK_DURATION, ()), task.completed - task.created)
+            self._observe((Total.TASK_DURATION, ()), task.completed - task.created, of=task.id)
 
     def view(self) -> TotalsView:
-        return TotalsView(dict(self._counters), dict(self._histograms))
+        return TotalsView(dict(self._counters), dict(self._histograms), dict(self._exemplars))
 
     def changes(self) -> TotalsView:
         """What has changed since `saved`: whole values, not differences."""
@@ -110,17 +115,23 @@ class Totals:
         """The store has taken the last `changes`."""
         self._changed.clear()
 
-    def _count(self, key: Key, amount: float = 1.0) -> None:
+    def _count(self, key: Key, amount: float = 1.0, *, of: str | None = None) -> None:
         self._counters[key] = self._counters.get(key, 0.0) + amount
         self._changed.add(key)
+        self._exemplify(key, 0, of, amount)
 
-    def _observe(self, key: Key, value: float) -> None:
+    def _observe(self, key: Key, value: float, *, of: str | None = None) -> None:
         bounds = self._buckets.of(key[0])
         before = self._histograms.get(key) or HistogramView(bounds, (0,) * (len(bounds) + 1), 0.0)
         bucket = bisect_left(bounds, value)
         counts = (*before.counts[:bucket], before.counts[bucket] + 1, *before.counts[bucket + 1 :])
         self._histograms[key] = HistogramView(bounds, counts, before.sum + value)
         self._changed.add(key)
+        self._exemplify(key, bucket, of, value)
+
+    def _exemplify(self, key: Key, bucket: int, of: str | None, value: float) -> None:
+        if of is not None:
+            self._exemplars[key] = {**self._exemplars.get(key, {}), bucket: Exemplar(of, value, self._clock())}
 
     def _error_code(self, code: str) -> str:
         if not code:

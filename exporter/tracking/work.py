@@ -22,12 +22,12 @@ class Work:
     jobs: tuple[tuple[str, str], ...] = ()
 
 
-def work(tasks: Mapping[str, TrackedTask], jobs: Mapping[str, TrackedJob], *, refresh: int) -> Work:
-    """What the refresh of this number has not asked yet."""
-    due = [task for task in tasks.values() if task.asked_in < refresh and _needs_whole(task, jobs)]
-    due.sort(key=lambda task: task.asked_in)
-    waiting = [job for job in jobs.values() if job.finished_at is None and job.asked_in < refresh and not job.missing]
-    waiting.sort(key=lambda job: job.asked_in)
+def work(tasks: Mapping[str, TrackedTask], jobs: Mapping[str, TrackedJob], *, begun: int) -> Work:
+    """What no call after the one with the number `begun` was about."""
+    due = [task for task in tasks.values() if task.asked <= begun and _needs_whole(task, jobs)]
+    due.sort(key=lambda task: task.asked)
+    waiting = [job for job in jobs.values() if job.finished_at is None and job.asked <= begun and not job.missing]
+    waiting.sort(key=lambda job: job.asked)
     return Work(
         hinted_jobs=tuple((job.job.id, job.task_id) for job in waiting if job.hinted),
         new_tasks=tuple(task.id for task in due if _is_new(task)),
@@ -37,7 +37,7 @@ def work(tasks: Mapping[str, TrackedTask], jobs: Mapping[str, TrackedJob], *, re
 
 
 def _is_new(task: TrackedTask) -> bool:
-    return task.asked_in == 0 and task.task is None
+    return task.asked == 0 and task.task is None
 
 
 def _needs_whole(task: TrackedTask, jobs: Mapping[str, TrackedJob]) -> bool:

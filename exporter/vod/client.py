@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import random
+import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -50,20 +51,24 @@ _BACKOFF_SECONDS = 0.2  # doubled with each attempt, and spread, so that replica
 
 
 class Observer(Protocol):
-    """Hears of every request sent. `code` is None after a success, otherwise the `code` of the `VodError`."""
+    """Hears how every request ended, and after how long; `seconds` is None where it could not be sent for want of keys.
 
-    def __call__(self, *, action: str, seconds: float, code: str | None) -> None: ...
+    `error` is None after an answer.
+    """
+
+    def __call__(self, *, action: str, seconds: float | None, error: VodError | None) -> None: ...
 
 
-def ignore(*, action: str, seconds: float, code: str | None) -> None:
+def ignore(*, action: str, seconds: float | None, error: VodError | None) -> None:
     """The observer that does nothing."""
 
 
 class Client:
     """One account in one region. Safe to use from several threads.
 
-    `endpoint` is `http(s)://host[:port]`. Every method raises the `VodError`s of `exporter.errors`, after it has tried
-    again where that may help and the deadline allows.
+    `endpoint` is `http(s)://host[:port]`. Every method waits for its turn in the budget until its deadline, and from
+    then on takes `timeout` seconds at most, for each page. It raises the `VodError`s of `exporter.errors`, after it has
+    tried again where that may help and the time allows.
     """
 
     def __init__(
@@ -72,6 +77,7 @@ class Client:
         endpoint: str,
         credentials: Credentials,
         limiter: Limiter,
+        timeout: float = 10.0,
         connections: int = 8,
         observer: Observer = ignore,
     ) -> None:
@@ -79,11 +85,21 @@ class Client:
         self._host = urlsplit(endpoint).netloc
         self._credentials = credentials
         self._limiter = limiter
+        self._timeout = timeout
         self._observer = observer
         self._http = Http(connections)
+        self._sent: dict[int, float] = {}  # by thread: when its request was sent
+        self._closing = threading.Event()
 
     def close(self) -> None:
+        """Whoever waits for a turn waits no longer, and gets `BudgetSpent`."""
+        self._closing.set()
         self._http.close()
+
+    @property
+    def waiting_since(self) -> float | None:
+        """When the oldest request that has no answer yet was sent, on the monotonic clock."""
+        return min(list(self._sent.values()), default=None)
 
     def get_task(self, task_id: str, deadline: Deadline) -> tuple[Task, tuple[str, ...]]:
         """`GetTranscodeTask` by `TranscodeTaskId`: the task with all its jobs, and the names of malformed fields."""
@@ -170,38 +186,62 @@ class Client:
         renewed = False
         failure: VodError | None = None
         for attempt in count(1):
-            self._take_turn(action, deadline, failure)
-            started = time.monotonic()
+            keys = self._keys(action)
             try:
-                reply = parse(self._send(action, parameters, deadline))
+                self._wait(action, deadline)
+            except BudgetSpent:
+                if failure is None:
+                    raise
+                raise failure from None  # a request was sent: why it failed is the news, not that no time is left
+            if attempt == 1:
+                deadline = min(deadline, Deadline.after(self._timeout))
+            try:
+                return self._attempt(action, parameters, keys, deadline, parse)
             except VodError as error:
                 failure = error
-            else:
-                self._observer(action=action, seconds=time.monotonic() - started, code=None)
-                return reply
-            self._observer(action=action, seconds=time.monotonic() - started, code=failure.code)
             if isinstance(failure, TokenExpired) and not renewed:
                 self._credentials.renew()
                 renewed = True
                 continue
             pause = _pause(failure, attempt)
-            if pause is None or attempt >= ATTEMPTS or pause >= deadline.remaining():
+            if pause is None or attempt >= ATTEMPTS or pause >= deadline.remaining() or self._closing.wait(pause):
                 raise failure
-            time.sleep(pause)
         raise AssertionError("counting has no end")
 
-    def _take_turn(self, action: str, deadline: Deadline, failure: VodError | None) -> None:
+    def _keys(self, action: str) -> Keys:
         try:
-            self._limiter.acquire(action, deadline)
-        except BudgetSpent:
-            if failure is None:
-                raise
-        else:
-            return
-        raise failure  # a request was sent: why it failed is the news, not that there is no time for another
+            return self._credentials.keys()
+        except VodError as error:
+            self._observer(action=action, seconds=None, error=error)
+            raise
 
-    def _send(self, action: str, parameters: Mapping[str, str], deadline: Deadline) -> object:
-        keys = self._credentials.keys()
+    def _wait(self, action: str, deadline: Deadline) -> None:
+        if self._closing.wait(self._limiter.turn(action, deadline)):
+            raise BudgetSpent(f"{action}: stopped before its turn", code="stopped")
+
+    def _attempt(
+        self,
+        action: str,
+        parameters: Mapping[str, str],
+        keys: Keys,
+        deadline: Deadline,
+        parse: Callable[[object], Reply],
+    ) -> Reply:
+        thread, started = threading.get_ident(), time.monotonic()
+        self._sent[thread] = started
+        try:
+            reply = parse(self._send(action, parameters, keys, deadline))
+        except VodError as error:
+            if isinstance(error, Throttled):
+                self._limiter.throttled(action, retry_after=error.retry_after)
+            self._observer(action=action, seconds=time.monotonic() - started, error=error)
+            raise
+        finally:
+            del self._sent[thread]
+        self._observer(action=action, seconds=time.monotonic() - started, error=None)
+        return reply
+
+    def _send(self, action: str, parameters: Mapping[str, str], keys: Keys, deadline: Deadline) -> object:
         try:
             query = signing.canonical_query(parameters)
         except UnicodeError:

@@ -19,7 +19,7 @@ from starlette.routing import Route
 
 from exporter.errors import StateError
 from exporter.model import Task, task_status
-from exporter.scrape.refresh import Account
+from exporter.scrape.account import Account
 from exporter.secret import SecretText
 from exporter.vod.fields import clean
 

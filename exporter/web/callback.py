@@ -13,7 +13,7 @@ from starlette.routing import Route
 
 from exporter.errors import StateError
 from exporter.metrics.telemetry import Telemetry
-from exporter.scrape.refresh import Account
+from exporter.scrape.account import Account
 from exporter.secret import SecretText
 from exporter.vod import events
 from exporter.web.api import Desk, KeyReader, read_body
