@@ -1,15 +1,16 @@
-"""Debian's Prometheus scrapes the demo, and what PromQL finds is the simulator's truth."""
+"""Debian's Prometheus scrapes the exporter, and what PromQL finds is the simulator's truth."""
 
 from __future__ import annotations
 
 import contextlib
+import json
 import re
 import socket
 import subprocess
 import sys
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -17,13 +18,18 @@ from typing import Any
 import pytest
 import requests
 
+from exporter.simulator.server import Simulator
+
 PATIENCE_SECONDS = 60.0
-CONFIG = """\
-global: {{scrape_interval: 2s, scrape_timeout: 2s}}
+GLOBAL = """\
+global: {scrape_interval: 2s, scrape_timeout: 2s}
+"""
+ALL_ACCOUNTS = """\
 scrape_configs:
   - job_name: vod
-    static_configs: [{{targets: ["{target}"]}}]
+    static_configs: [{targets: ["exporter:10870"]}]
 """
+SCRAPING = Path(__file__).parents[2] / "docs" / "scraping.md"
 
 Labels = tuple[str, ...]
 Query = Callable[..., dict[Labels, float]]
@@ -31,7 +37,10 @@ Query = Callable[..., dict[Labels, float]]
 
 def test_promql_finds_the_simulators_truth(tmp_path: Path, tool: Callable[[str], str]) -> None:
     """Progress between 0 and 1 that moves; counts, bitrates and sizes by definition as the simulator made them."""
-    with running_demo() as (exporter, simulator), running_prometheus(tool("prometheus"), tmp_path, exporter) as query:
+    with (
+        running_demo() as (exporter, simulator),
+        running_prometheus(tool("prometheus"), tmp_path, exporter, ALL_ACCOUNTS) as query,
+    ):
         wait_until(lambda: query("count_over_time(up[1m])").get((), 0) >= 2)
         assert query("up") == {(): 1}
         assert query("vod_up", "account") == {("demo",): 1}
@@ -62,6 +71,42 @@ def test_promql_finds_the_simulators_truth(tmp_path: Path, tool: Callable[[str],
             assert query(name, "job_id") == {(job["job_id"],): job["output"][figure] for job in done}
             by_definition = query(f"avg by (definition) ({name})", "definition")
             assert by_definition == pytest.approx(means((job["definition"], job["output"][figure]) for job in done))
+
+
+def test_accounts_are_discovered_and_probed_as_the_documentation_says(
+    tmp_path: Path, tool: Callable[[str], str], simulators: Callable[..., Simulator]
+) -> None:
+    """Each account once, under its own instance and with its own tasks; the process once, without any account."""
+    worlds = {name: simulators(seed=seed, tasks=6, history=60.0) for seed, name in enumerate(("one", "two"))}
+    for world in worlds.values():
+        requests.post(f"{world.url}/simulator/clock", json={"frozen": True}, timeout=10).raise_for_status()
+    tasks = {(name, task) for name, world in worlds.items() for task in task_ids(world)}
+    assert {name for name, _ in tasks} == set(worlds)
+
+    with (
+        running_exporter(tmp_path, worlds) as exporter,
+        running_prometheus(tool("prometheus"), tmp_path, exporter, documented("http_sd_configs")) as query,
+    ):
+        wait_until(lambda: set(query("vod_transcode_task_info", "account", "task_id")) == tasks)
+        host, job, own = exporter.removeprefix("http://"), "vod-transcode", "vod-transcode-exporter"
+        assert query("up", "job", "instance") == {(job, f"{host}/one"): 1, (job, f"{host}/two"): 1, (own, host): 1}
+        assert query("vod_up", "job", "instance", "account") == {(job, f"{host}/{name}", name): 1 for name in worlds}
+        assert query('count({exported_account!=""} or {exported_instance!=""})') == {}
+        assert set(query("process_start_time_seconds", "job")) == {(own,)}
+        assert query(f'count({{job="{own}",account!=""}})') == {}
+        calls = query('vod_exporter_api_requests_total{action="GetTranscodeTask"}', "job", "account")
+        assert {labels: count > 0 for labels, count in calls.items()} == {(job, name): True for name in worlds}
+
+
+def documented(kind: str) -> str:
+    """The scrape configuration of this kind in the documentation."""
+    blocks = re.findall(r"```yaml\n(scrape_configs:.*?)```", SCRAPING.read_text(encoding="utf-8"), re.DOTALL)
+    (config,) = (block for block in blocks if kind in block)
+    return str(config)
+
+
+def task_ids(simulator: Simulator) -> list[str]:
+    return [task["task_id"] for task in requests.get(f"{simulator.url}/simulator/truth", timeout=10).json()["tasks"]]
 
 
 def progress(query: Query) -> dict[Labels, float]:
@@ -97,10 +142,37 @@ def running_demo() -> Iterator[tuple[str, str]]:
 
 
 @contextlib.contextmanager
-def running_prometheus(program: str, folder: Path, exporter: str) -> Iterator[Query]:
-    """A Prometheus that scrapes `exporter`: a function from an expression and label names to an instant vector."""
+def running_exporter(folder: Path, worlds: Mapping[str, Simulator]) -> Iterator[str]:
+    """The exporter as its own process, with an account for each simulator: its address."""
+    keys = {"access_key_id": "simulator", "access_key_secret": "simulator"}
+    accounts = [{"name": name, "endpoint": world.url, "credentials": keys} for name, world in worlds.items()]
+    config, log = folder / "exporter.yml", folder / "exporter.log"
+    settings = {"accounts": accounts, "scrape": {"min_interval": "1s"}, "state": {"memory": True}}
+    config.write_text(json.dumps(settings))  # JSON is YAML
+    command = [sys.executable, "-m", "exporter", f"--config.file={config}", "--web.listen-address=127.0.0.1:0"]
+    with log.open("w") as written, subprocess.Popen(command, stderr=written) as process:
+
+        def address() -> re.Match[str] | None:
+            return re.search(r"msg=listening .*?(127\.0\.0\.1:\d+)", log.read_text())
+
+        try:
+            wait_until(address)
+            found = address()
+            assert found is not None
+            yield f"http://{found[1]}"
+        finally:
+            process.terminate()
+            process.wait(timeout=30)
+
+
+@contextlib.contextmanager
+def running_prometheus(program: str, folder: Path, exporter: str, scrape_configs: str) -> Iterator[Query]:
+    """A Prometheus that scrapes `exporter`, which is `exporter:10870` in the configuration.
+
+    Yields a function from an expression and label names to an instant vector.
+    """
     config = folder / "prometheus.yml"
-    config.write_text(CONFIG.format(target=exporter.removeprefix("http://")))
+    config.write_text(GLOBAL + scrape_configs.replace("exporter:10870", exporter.removeprefix("http://")))
     with socket.create_server(("127.0.0.1", 0)) as free:
         address = f"127.0.0.1:{free.getsockname()[1]}"
     command = [program, f"--config.file={config}", f"--storage.tsdb.path={folder / 'data'}"]
@@ -117,6 +189,7 @@ def running_prometheus(program: str, folder: Path, exporter: str) -> Iterator[Qu
             return vector
 
         def ready() -> bool:
+            assert process.poll() is None, (folder / "prometheus.log").read_text()
             with contextlib.suppress(requests.ConnectionError):
                 return requests.get(f"http://{address}/-/ready", timeout=10).ok
             return False
@@ -129,7 +202,7 @@ def running_prometheus(program: str, folder: Path, exporter: str) -> Iterator[Qu
             process.wait(timeout=30)
 
 
-def wait_until(true: Callable[[], bool]) -> None:
+def wait_until(true: Callable[[], object]) -> None:
     end = time.monotonic() + PATIENCE_SECONDS
     while not true():
         assert time.monotonic() < end, "waited in vain"

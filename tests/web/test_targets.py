@@ -18,6 +18,7 @@ from prometheus_client.registry import Collector
 from starlette.datastructures import Headers
 
 from exporter.deadline import Deadline
+from exporter.errors import VodError
 from exporter.metrics import blocks
 from exporter.metrics.collector import Row, TranscodeCollector
 from exporter.metrics.exposition import OPENMETRICS, TEXT, Format, Together
@@ -69,7 +70,7 @@ def telemetry() -> Telemetry:
     telemetry = Telemetry()
     for name in NAMES[:2]:
         account = telemetry.account(name)
-        account.called(action="GetTranscodeTask", seconds=0.1, code=f"Code.{name}")
+        account.called(action="GetTranscodeTask", seconds=0.1, error=VodError("refused", code=f"Code.{name}"))
         account.malformed(["Fps"])
         telemetry.event(name, "TranscodeComplete")
     telemetry.rejected(path="/metrics", reason="503")
