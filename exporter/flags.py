@@ -226,8 +226,8 @@ def _world(parser: argparse.ArgumentParser, *, speed: float) -> None:
         "--scenario",
         choices=sorted(SCENARIOS),
         default="steady",
-        help="what is to be seen: tasks in bursts, failures, jobs that never end, a quota eaten by others, a service that "
-        "is out for 15 minutes of each 30 (default: steady)",
+        help="what is to be seen: tasks in bursts, failures, jobs that never end, a quota eaten by others, a service "
+        "that is out for 15 minutes of each 30 (default: steady)",
     )
     parser.add_argument("--seed", type=int, default=1, metavar="N", help="same seed, same world (default: 1)")
     parser.add_argument(
