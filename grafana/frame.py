@@ -1,0 +1,90 @@
+"""What the dashboards have in common: variables, links, times."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from grafana_foundation_sdk.builders import dashboard as build
+from grafana_foundation_sdk.models import dashboard as model
+
+from exporter.metrics.catalog import ACCOUNT_INFO, BUILD_INFO, JOBS, Metric
+from grafana.panels import DATASOURCE, TAG, Panel
+from grafana.queries import series
+
+JOB_LINK = "/d/vod-job?${datasource:queryparam}&var-job_id="
+
+
+def dashboard(
+    uid: str,
+    title: str,
+    description: str,
+    *,
+    since: str,
+    refresh: str,
+    variables: Iterable[build.QueryVariable | build.CustomVariable | build.TextBoxVariable],
+    show_targets: bool = False,
+) -> build.Dashboard:
+    """An empty dashboard. It can be copied and changed in Grafana, the provisioned one is changed here."""
+    made = build.Dashboard(title).uid(uid).description(description).tags([TAG]).readonly()
+    made.time(since, "now").refresh(refresh).timezone("browser").tooltip(model.DashboardCursorSync.CROSSHAIR)
+    made.link(
+        build.DashboardLink("Other dashboards of the exporter")
+        .type(model.DashboardLinkType.DASHBOARDS)
+        .tags([TAG])
+        .include_vars(True)
+    )
+    made.with_variable(build.DatasourceVariable("datasource").label("Data source").type("prometheus"))
+    hide = model.VariableHide.DONT_HIDE if show_targets else model.VariableHide.HIDE_VARIABLE
+    made.with_variable(_choice("job", "Job", BUILD_INFO.name).hide(hide))
+    made.with_variable(_choice("instance", "Instance", f'{BUILD_INFO.name}{{job=~"$job"}}').hide(hide))
+    for variable in variables:
+        made.with_variable(variable)
+    return made
+
+
+def account() -> build.QueryVariable:
+    return _choice("account", "Account", f'{ACCOUNT_INFO.name}{{job=~"$job", instance=~"$instance"}}')
+
+
+def definition() -> build.QueryVariable:
+    return _choice("definition", "Definition", _of_accounts(JOBS))
+
+
+def text(name: str, label: str, default: str, description: str) -> build.TextBoxVariable:
+    chosen = model.VariableOption(selected=True, text=default, value=default)
+    variable = build.TextBoxVariable(name).label(label).description(description).default_value(default)
+    return variable.current(chosen).options([chosen])
+
+
+def choice(name: str, label: str, values: Iterable[str], default: str, description: str) -> build.CustomVariable:
+    chosen = model.VariableOption(selected=True, text=default, value=default)
+    options = [model.VariableOption(selected=value == default, text=value, value=value) for value in values]
+    variable = build.CustomVariable(name).label(label).description(description).values(",".join(values))
+    return variable.current(chosen).options(options)
+
+
+def section(made: build.Dashboard, title: str, *panels: Panel) -> None:
+    """A row with its panels."""
+    made.with_row(build.Row(title))
+    for panel in panels:
+        made.with_panel(panel)
+
+
+def _of_accounts(metric: Metric) -> str:
+    return series(metric).replace(', definition=~"$definition"', "")
+
+
+def _choice(name: str, label: str, of: str) -> build.QueryVariable:
+    """One, several or all values that a label has."""
+    return (
+        build.QueryVariable(name)
+        .label(label)
+        .datasource(DATASOURCE)
+        .query(f"label_values({of}, {name})")
+        .refresh(model.VariableRefresh.ON_TIME_RANGE_CHANGED)
+        .sort(model.VariableSort.NATURAL_ASC)
+        .multi(True)
+        .include_all(True)
+        .all_value(".+")
+        .current(model.VariableOption(selected=True, text="All", value="$__all"))
+    )

@@ -1,0 +1,157 @@
+"""The JSON is what the code makes, and fit for any Grafana: stable names, a grid without holes, links that lead on."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import pytest
+import yaml
+
+from grafana.render import FOLDER, rendered
+from tests.grafana.expressions import DASHBOARDS, dashboards, panels
+
+PROVISIONING = DASHBOARDS.parent / "provisioning"
+UIDS = {"vod-overview", "vod-jobs", "vod-job", "vod-definitions", "vod-exporter"}
+
+
+def test_the_files_are_what_the_code_makes() -> None:
+    on_disk = {path.name: path.read_text() for path in FOLDER.glob("*.json")}
+    assert on_disk == rendered(), "run make dashboards"
+
+
+def test_uids_are_those_that_links_know() -> None:
+    assert set(dashboards()) == UIDS
+    assert {path.stem for path in DASHBOARDS.glob("*.json")} == UIDS
+
+
+def test_nothing_in_them_belongs_to_one_grafana() -> None:
+    """Neither database ids nor data sources of an installation."""
+    for dashboard in dashboards().values():
+        assert dashboard.get("id") is None
+        assert "__inputs" not in dashboard
+        uids = set(re.findall(r'"uid": "([^"]+)"', json.dumps(dashboard))) - {dashboard["uid"]}
+        assert uids == {"${datasource}"}
+
+
+def test_panels_have_ids_of_their_own_and_fill_the_grid_without_overlap() -> None:
+    for uid, dashboard in dashboards().items():
+        ids = [panel["id"] for panel in dashboard["panels"]]
+        assert len(set(ids)) == len(ids)
+        taken: set[tuple[int, int]] = set()
+        for panel in dashboard["panels"]:
+            at = panel["gridPos"]
+            cells = {(x, y) for x in range(at["x"], at["x"] + at["w"]) for y in range(at["y"], at["y"] + at["h"])}
+            assert max(x for x, _ in cells) < 24, (uid, panel["title"])
+            assert not taken & cells, (uid, panel["title"])
+            taken |= cells
+        height = max(y for _, y in taken) + 1
+        assert len(taken) == 24 * height, f"{uid} has holes"
+
+
+def test_every_panel_asks_a_question_of_its_own() -> None:
+    for dashboard in dashboards().values():
+        titles = [panel["title"] for panel in dashboard["panels"]]
+        assert all(title.endswith("?") for title in titles)
+        assert len(set(titles)) == len(titles)
+
+
+def test_every_panel_is_explained_with_unit_thresholds_and_words_for_nothing() -> None:
+    for panel in every_panel():
+        told = panel["fieldConfig"]["defaults"]
+        assert panel["description"].endswith("."), panel["title"]
+        assert told["unit"], panel["title"]
+        assert told["noValue"], panel["title"]
+        steps = told["thresholds"]["steps"]
+        values = [step["value"] for step in steps[1:]]
+        assert steps[0]["value"] is None, panel["title"]
+        assert values == sorted(values), panel["title"]
+        assert "No data" not in told["noValue"], panel["title"]
+
+
+def test_thresholds_beyond_one_colour_are_told_in_the_description() -> None:
+    """A colour that somebody has to think about is a colour too many."""
+    for panel in every_panel():
+        steps = panel["fieldConfig"]["defaults"]["thresholds"]["steps"]
+        if len(steps) > 1:
+            told = panel["description"].lower()
+            limits = any(word in told for word in ("yellow", "red", "limits"))
+            assert limits, (panel["title"], panel["description"])
+
+
+@pytest.mark.parametrize("uid", sorted(UIDS))
+def test_dashboards_link_to_each_other_with_their_variables(uid: str) -> None:
+    dashboard = dashboards()[uid]
+    (link,) = dashboard["links"]
+    assert link["type"] == "dashboards"
+    assert link["includeVars"]
+    assert set(link["tags"]) <= set(dashboard["tags"])
+
+
+def test_links_lead_to_dashboards_and_variables_that_exist() -> None:
+    found = set(re.findall(r'"(/d/[^"]+)"', json.dumps(dashboards())))
+    found.add(destination()["url"].replace("$$", "$"))
+    assert {target(link) for link in found} >= {"vod-job", "vod-jobs", "vod-definitions"}
+    for link in found:
+        known = {variable["name"] for variable in dashboards()[target(link)]["templating"]["list"]}
+        named = re.findall(r"var-(\w+)=", link) + re.findall(r"\$\{(\w+):queryparam\}", link)
+        assert set(named) <= known, link
+
+
+def test_definition_and_account_can_be_chosen_where_there_are_such_figures() -> None:
+    for uid, dashboard in dashboards().items():
+        names = [variable["name"] for variable in dashboard["templating"]["list"]]
+        assert "account" in names
+        # One job has one definition, and what the exporter does is done for all.
+        assert ("definition" in names) == (uid not in {"vod-job", "vod-exporter"})
+
+
+def test_exemplars_are_shown_where_the_exporter_makes_them() -> None:
+    """On failures and the buckets of durations, and they lead to the job."""
+    shown = {
+        (dashboard["uid"], panel["title"])
+        for dashboard in dashboards().values()
+        for panel in panels(dashboard)
+        for query in panel["targets"]
+        if query.get("exemplar")
+    }
+    assert shown == {
+        ("vod-overview", "How long do jobs take?"),
+        ("vod-overview", "What fails, and when?"),
+        ("vod-definitions", "How soon are 95 of 100 jobs done?"),
+    }
+    assert destination()["name"] == "job_id"
+
+
+def test_provisioning_names_what_there_is() -> None:
+    provider = read("dashboards/vod.yml")["providers"][0]
+    assert provider["type"] == "file"
+    assert provider["options"] == {"path": "$VOD_DASHBOARDS"}
+    assert not provider["allowUiUpdates"]
+    source = read("datasources/prometheus.yml")["datasources"][0]
+    assert source["type"] == "prometheus"
+    assert f"var-datasource={source['uid']}&" in destination()["url"]
+    assert source["url"] == "$PROMETHEUS_URL"
+
+
+def destination() -> dict[str, str]:
+    """Where an exemplar leads."""
+    (found,) = read("datasources/prometheus.yml")["datasources"][0]["jsonData"]["exemplarTraceIdDestinations"]
+    assert isinstance(found, dict)
+    return found
+
+
+def target(link: str) -> str:
+    return re.split(r"[/?]", link)[2]
+
+
+def read(name: str) -> dict[str, Any]:
+    content = yaml.safe_load((PROVISIONING / name).read_text())
+    assert content["apiVersion"] == 1
+    assert isinstance(content, dict)
+    return content
+
+
+def every_panel() -> list[dict[str, Any]]:
+    return [panel for dashboard in dashboards().values() for panel in panels(dashboard)]
