@@ -11,6 +11,9 @@ from exporter.metrics.catalog import ACCOUNT_INFO, BUILD_INFO, JOBS, Metric
 from grafana.panels import DATASOURCE, TAG, Panel
 from grafana.queries import series
 
+# With /probe each account is a target, and the exporter itself one more.
+_TARGETS = f'__name__=~"{BUILD_INFO.name}|{ACCOUNT_INFO.name}"'
+
 JOB_LINK = "/d/vod-job?${datasource:queryparam}&var-job_id="
 
 
@@ -35,8 +38,8 @@ def dashboard(
     )
     made.with_variable(build.DatasourceVariable("datasource").label("Data source").type("prometheus"))
     hide = model.VariableHide.DONT_HIDE if show_targets else model.VariableHide.HIDE_VARIABLE
-    made.with_variable(_choice("job", "Job", BUILD_INFO.name).hide(hide))
-    made.with_variable(_choice("instance", "Instance", f'{BUILD_INFO.name}{{job=~"$job"}}').hide(hide))
+    made.with_variable(_choice("job", "Job", f"{{{_TARGETS}}}").hide(hide))
+    made.with_variable(_choice("instance", "Instance", f'{{{_TARGETS}, job=~"$job"}}').hide(hide))
     for variable in variables:
         made.with_variable(variable)
     return made

@@ -6,7 +6,7 @@ everything is first brought to one value for each of the metric's own labels (`m
 
 from __future__ import annotations
 
-from exporter.metrics.catalog import BUILD_INFO, COUNTED, JOB_STATUS, Metric
+from exporter.metrics.catalog import ACCOUNT_INFO, BUILD_INFO, COUNTED, JOB_STATUS, Metric
 
 TARGET = 'job=~"$job", instance=~"$instance"'
 KEY = ("account", "job_id", "definition")
@@ -91,8 +91,12 @@ def running(expression: str) -> str:
 
 
 def of_exporters(expression: str) -> str:
-    """Of a metric that every target has, such as `up`: only that of targets that were exporters lately."""
-    return f"{expression} and on (job, instance) last_over_time({series(BUILD_INFO)}[{_GAP}])"
+    """Of a metric that every target has, such as `up`: only that of targets that told of the exporter lately.
+
+    With `/probe` each account is a target, and the exporter itself one more.
+    """
+    told = (f"last_over_time({metric.name}{{{TARGET}}}[{_GAP}])" for metric in (BUILD_INFO, ACCOUNT_INFO))
+    return f"{expression} and on (job, instance) ({' or '.join(told)})"
 
 
 def _once(metric: Metric, expression: str, *, suffix: str = "") -> str:

@@ -1,0 +1,89 @@
+"""What the queries make of restarts, new pods, two exporters and first times: promtool runs them on made series."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pytest
+import yaml
+
+from exporter.metrics.catalog import JOB_FAILURES, JOBS, JOBS_FINISHED, UP
+from grafana.queries import counted, of_exporters, one, rate, share, total
+from tests.grafana.expressions import interpolated
+
+ALL = {"job": ".+", "instance": ".+", "account": ".+", "definition": ".+", "__rate_interval": "10m"}
+FAILURES = 'vod_transcode_job_failures_total{job="vod",instance="%s",account="a",definition="HD",error_code="Bad"}'
+IN_AN_HOUR = total(counted(JOB_FAILURES, window="1h"), "error_code")
+
+Check = Callable[..., None]
+
+
+@pytest.fixture
+def check(tool: Callable[[str], str], tmp_path: Path) -> Check:
+    """That `expression`, two hours after `series` began, is `value`; series have a sample a minute."""
+
+    def found(series: Mapping[str, str], expression: str, value: float | None, labels: str = "{}") -> None:
+        samples = [] if value is None else [{"labels": labels, "value": value}]
+        query = {"expr": interpolated(expression, ALL), "eval_time": "2h", "exp_samples": samples}
+        given = [{"series": name, "values": values} for name, values in series.items()]
+        test = {"interval": "1m", "input_series": given, "promql_expr_test": [query]}
+        file = tmp_path / "test.yml"
+        file.write_text(yaml.safe_dump({"evaluation_interval": "1m", "tests": [test]}))
+        done = subprocess.run([tool("promtool"), "test", "rules", file], capture_output=True, text=True, timeout=60)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    return found
+
+
+@pytest.mark.parametrize(
+    ("values", "failed"),
+    [
+        pytest.param("_x90 1x40", 1, id="a code's first failure, which increase() does not see"),
+        pytest.param("3x70 5x60", 2, id="two more, as whole numbers"),
+        pytest.param("3x130", 0, id="none"),
+        pytest.param("3x40 _x30 5x60", 2, id="an outage as the hour begins"),
+        pytest.param("7x70 0x10 2x50", 2, id="a counter that was lost: what it has counted since"),
+        pytest.param("3x70 5x45 _x20", 2, id="an exporter that was here five minutes ago"),
+    ],
+)
+def test_failures_of_an_hour_are_counted(check: Check, values: str, failed: float) -> None:
+    check({FAILURES % "one": values}, IN_AN_HOUR, failed, '{error_code="Bad"}')
+
+
+def test_two_exporters_of_an_account_count_a_failure_once(check: Check) -> None:
+    check({FAILURES % "one": "3x70 5x60", FAILURES % "two": "3x72 5x60"}, IN_AN_HOUR, 2, '{error_code="Bad"}')
+
+
+def test_a_new_pod_goes_on_where_the_old_one_stopped(check: Check) -> None:
+    """It kept the state, and is another instance: what it had counted before is not new."""
+    check({FAILURES % "old": "3x80", FAILURES % "new": "_x82 4x50"}, IN_AN_HOUR, 1, '{error_code="Bad"}')
+
+
+def test_jobs_that_two_exporters_tell_of_are_there_once(check: Check) -> None:
+    name = 'vod_transcode_jobs{job="vod",instance="%s",account="%s",definition="HD",status="Transcoding"}'
+    series = {name % ("one", "a"): "4x130", name % ("two", "a"): "4x130", name % ("two", "b"): "3x130"}
+    check(series, total(one(JOBS, 'status="Transcoding"')), 7)
+
+
+def test_throughput_is_that_of_one_exporter(check: Check) -> None:
+    name = (
+        'vod_transcode_jobs_finished_total{job="vod",instance="%s",account="a",definition="HD",status="TranscodeFail"}'
+    )
+    check({name % "one": "0+6x130", name % "two": "0+6x130"}, total(rate(JOBS_FINISHED)), 0.1)
+
+
+def test_a_share_of_nothing_is_nothing_rather_than_not_a_number(check: Check) -> None:
+    name = 'vod_up{job="vod",instance="one",account="a"}'
+    check({name: "0x130"}, share(total(one(UP)), total(one(UP))), None)
+
+
+def test_up_is_asked_of_exporters_only_and_of_those_that_are_down(check: Check) -> None:
+    series = {
+        'up{job="vod",instance="one"}': "1x70 0x60",
+        'vod_exporter_build_info{job="vod",instance="one",version="1",python="3"}': "1x70",
+        'up{job="node",instance="other"}': "1x130",
+    }
+    expression = of_exporters('up{job=~"$job", instance=~"$instance"}')
+    check(series, expression, 0, 'up{job="vod", instance="one"}')

@@ -1,0 +1,172 @@
+"""Every query of every dashboard runs on Debian's Prometheus, with the exporter on a world where much fails."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+import re
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import requests
+
+from exporter.secret import SecretText
+from exporter.simulator.server import Simulator
+from exporter.vod.events import signature
+from tests.grafana.expressions import Expression, expressions
+
+PATIENCE_SECONDS = 90.0
+KEY = "key-of-the-callback"
+CALLBACK = "http://vod.example.com/callback/prod"
+PROMETHEUS = """\
+global: {{scrape_interval: 1s, scrape_timeout: 1s}}
+scrape_configs:
+  - job_name: vod
+    static_configs: [{{targets: ["{target}"]}}]
+"""
+FAULTS: tuple[dict[str, object], ...] = (
+    {"kind": "code", "code": "Throttling.User", "share": 0.02},
+    {"kind": "replace", "action": "GetTranscodeTask", "fields": {"Bitrate": "fast"}, "share": 0.05},
+)
+
+# What would be too long for a test is shortened, as a user would with the time picker and the variables.
+SHORTENED = {"__rate_interval": "20s", "__interval": "5s", "__range": "10m", "recent": "15s", "before": "1m"}
+
+WITHOUT_DATA = {
+    ("vod-exporter", "How much of the budget is used?"): "the limiter's metrics are not there yet",
+    ("vod-exporter", "Does VOD throttle?"): "the limiter's metrics are not there yet",
+    ("vod-exporter", "How many calls are left over?"): "the limiter's metrics are not there yet",
+}
+
+# Figures of a job that has finished, with an output of sound and video.
+SOME_JOB = """topk(1, vod_transcode_job_completed_timestamp_seconds
+  and on (job_id) vod_transcode_job_output_height_pixels > 0
+  and on (job_id) vod_transcode_job_output_stream_bitrate_bits_per_second
+  and on (job_id) vod_transcode_job_progress_ratio offset 3s)"""
+
+Rows = list[dict[str, Any]]
+Query = Callable[[str], Rows]
+
+
+def test_every_query_of_every_panel_finds_data(
+    tmp_path: Path, tool: Callable[[str], str], simulators: Callable[..., Simulator]
+) -> None:
+    """Each at some moment, while jobs run and fail, VOD throttles, and events and strangers come in."""
+    program = tool("prometheus")
+    world = simulators(scenario="failures", speed=20.0, history=120.0)
+    with running_exporter(tmp_path, world.url) as exporter, running_prometheus(program, tmp_path, exporter) as query:
+        for fault in FAULTS:
+            requests.post(f"{world.url}/simulator/faults", json=fault, timeout=10).raise_for_status()
+        left = {(each.place, each.source) for each in expressions(SHORTENED | {"job_id": ""})}
+        assert len(left) > 100
+        end = time.monotonic() + PATIENCE_SECONDS
+        while {place for place, _ in left} - set(WITHOUT_DATA):
+            assert time.monotonic() < end, f"no data: {sorted(left)}"
+            send_event(exporter, world)
+            requests.post(f"{exporter}/api/v1/tasks", json={}, timeout=10)
+            left -= {(each.place, each.source) for each in tried(query) if (each.place, each.source) in left}
+        check_counts(query)
+
+
+def tried(query: Query) -> Iterator[Expression]:
+    """The expressions that have data now."""
+    jobs = query(SOME_JOB)
+    job = jobs[0]["metric"]["job_id"] if jobs else ""
+    for each in expressions(SHORTENED | {"job_id": job}):
+        if any(not math.isnan(float(row["value"][1])) for row in query(each.query)):
+            yield each
+
+
+def check_counts(query: Query) -> None:
+    """The errors that the overview ranks are all that were ever counted, the first of each code too."""
+    (ranked,) = (each.query for each in expressions(SHORTENED) if each.panel == "Which errors are the most frequent?")
+    counted = "sum by (error_code) (vod_transcode_job_failures_total)"
+    assert len(query(f"({ranked}) == {counted}")) == len(query(f"{counted} > 0")) > 1
+
+
+def send_event(exporter: str, world: Simulator) -> None:
+    """VOD tells of a running job, with its times."""
+    truth = requests.get(f"{world.url}/simulator/truth", timeout=10).json()["tasks"]
+    jobs = [job for task in truth for job in task["jobs"] if job["status"] == "Transcoding"]
+    now = time.time()
+    times = {"StartTime": told(now - 9), "FinishTime": told(now)}
+    event = {"EventType": "StreamTranscodeComplete", "VideoId": "", "Status": "success"}
+    for job in jobs[-3:]:
+        body = json.dumps(event | times | {"JobId": job["job_id"], "Definition": job["definition"]})
+        stamp = str(int(now))
+        signed = signature(url=CALLBACK, timestamp=stamp, key=SecretText(KEY))
+        headers = {"X-VOD-TIMESTAMP": stamp, "X-VOD-SIGNATURE": signed}
+        requests.post(f"{exporter}/callback/prod", data=body, headers=headers, timeout=10).raise_for_status()
+
+
+def told(moment: float) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(moment))
+
+
+@contextlib.contextmanager
+def running_exporter(folder: Path, endpoint: str) -> Iterator[str]:
+    """The exporter as its own process, with one account: its address."""
+    settings = {
+        "accounts": [
+            {
+                "name": "prod",
+                "endpoint": endpoint,
+                "credentials": {"access_key_id": "simulator", "access_key_secret": "simulator"},
+                "track": {"discovery": {"interval": "5s", "lookback": "1h"}},
+                "callback": {"url": CALLBACK, "key": KEY},
+            }
+        ],
+        "scrape": {"min_interval": "1s"},
+        "state": {"memory": True},
+    }
+    config, log = folder / "exporter.yml", folder / "exporter.log"
+    config.write_text(json.dumps(settings))  # JSON is YAML
+    command = [sys.executable, "-m", "exporter", f"--config.file={config}", "--web.listen-address=127.0.0.1:0"]
+    with log.open("w") as written, subprocess.Popen(command, stderr=written) as process:
+        try:
+            while (found := re.search(r"msg=listening .*?(127\.0\.0\.1:\d+)", log.read_text())) is None:
+                assert process.poll() is None, log.read_text()
+                time.sleep(0.1)
+            yield f"http://{found[1]}"
+        finally:
+            process.terminate()
+            process.wait(timeout=30)
+
+
+@contextlib.contextmanager
+def running_prometheus(program: str, folder: Path, exporter: str) -> Iterator[Query]:
+    """A Prometheus that scrapes `exporter`: a function from an expression to the rows of its instant vector."""
+    config, log = folder / "prometheus.yml", folder / "prometheus.log"
+    config.write_text(PROMETHEUS.format(target=exporter.removeprefix("http://")))
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+    command = [program, f"--config.file={config}", f"--storage.tsdb.path={folder / 'data'}"]
+    session = requests.Session()
+
+    def query(expression: str) -> Rows:
+        answer = session.post(f"http://{address}/api/v1/query", data={"query": expression}, timeout=30).json()
+        assert answer["status"] == "success", f"{answer['error']} in {expression}"
+        rows: Rows = answer["data"]["result"]
+        return rows
+
+    with (
+        log.open("w") as written,
+        subprocess.Popen([*command, f"--web.listen-address={address}"], stdout=written, stderr=written) as process,
+    ):
+        try:
+            while True:
+                assert process.poll() is None, log.read_text()
+                with contextlib.suppress(requests.ConnectionError):
+                    if session.get(f"http://{address}/-/ready", timeout=10).ok:
+                        break
+                time.sleep(0.1)
+            yield query
+        finally:
+            process.terminate()
+            process.wait(timeout=30)
