@@ -2,20 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import accumulate
+from typing import NamedTuple
 
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, InfoMetricFamily
+from prometheus_client.core import (
+    CounterMetricFamily,
+    Exemplar,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    InfoMetricFamily,
+)
 from prometheus_client.registry import Collector
 from prometheus_client.utils import floatToGoString
 
 from exporter.metrics import catalog
 from exporter.metrics.catalog import Metric
 from exporter.model import UNKNOWN, Output, job_status, task_status
-from exporter.snapshot import AccountSnapshot, HistogramView, ShownJob, ShownTask, Snapshot, Total
+from exporter.snapshot import AccountSnapshot, HistogramView, Key, ShownJob, ShownTask, Snapshot, Total, TotalsView
 
 Family = GaugeMetricFamily | InfoMetricFamily | CounterMetricFamily | HistogramMetricFamily
-Row = tuple[Metric, Sequence[str], float | HistogramView | None]
+
+
+class Exemplified(NamedTuple):
+    """A counter or a histogram with exemplars by the place of their bucket, that of a counter at 0."""
+
+    value: float | HistogramView
+    exemplars: Mapping[int, Exemplar]
+
+
+Row = tuple[Metric, Sequence[str], float | HistogramView | Exemplified | None]
 """A metric, its label values in the order of `Metric.labels`, and its value; None where there is nothing to show."""
 
 _TOTALS = {
@@ -30,6 +47,8 @@ _TOTALS = {
     Total.OUTPUT_SIZE: catalog.OUTPUT_SIZE,
 }
 _FAILED = ("TranscodeFail", "TranscodeCancelled")
+_MAX_EXEMPLAR = 128  # characters of label names and values together: OpenMetrics allows no more, nor does Prometheus
+_PLAIN = re.compile(r"[\w.-]+", re.ASCII)  # an id that all readers of exemplars read alike: escapes they do not
 
 
 class TranscodeCollector(Collector):
@@ -77,10 +96,10 @@ def aggregate_rows(account: AccountSnapshot) -> Iterator[Row]:
     yield catalog.STALE_JOBS, (name,), view.stale_jobs
     yield catalog.TRUNCATED_JOBS, (name,), view.truncated_jobs
     yield catalog.STATE_DURABLE, (name,), view.durable
-    for (total, labels), amount in view.totals.counters.items():
-        yield _TOTALS[total], (name, *labels), amount
-    for (total, labels), histogram in view.totals.histograms.items():
-        yield _TOTALS[total], (name, *labels), histogram
+    for key, amount in view.totals.counters.items():
+        yield _TOTALS[key[0]], (name, *key[1]), _exemplified(view.totals, key, amount)
+    for key, histogram in view.totals.histograms.items():
+        yield _TOTALS[key[0]], (name, *key[1]), _exemplified(view.totals, key, histogram)
     for source, count in view.tracked_tasks.items():
         yield catalog.TRACKED_TASKS, (name, source), count
     for status, count in view.task_counts.items():
@@ -131,6 +150,19 @@ def _output_rows(labels: tuple[str, ...], output: Output) -> Iterator[Row]:
             yield catalog.JOB_STREAM_BITRATE, (*labels, stream.kind, stream.index), stream.bitrate
 
 
+def _exemplified(totals: TotalsView, key: Key, value: float | HistogramView) -> float | HistogramView | Exemplified:
+    """The value with its exemplars, but those whose id is too long or odd."""
+    if key not in totals.exemplars:
+        return value
+    name = "task_id" if key[0] == Total.TASK_DURATION else "job_id"
+    exemplars = {
+        place: Exemplar({name: one.id}, one.value, one.counted)
+        for place, one in totals.exemplars[key].items()
+        if len(name) + len(one.id) <= _MAX_EXEMPLAR and _PLAIN.fullmatch(one.id)
+    }
+    return Exemplified(value, exemplars)
+
+
 def _family(metric: Metric) -> Family:
     match metric.type:
         case "info":
@@ -143,16 +175,22 @@ def _family(metric: Metric) -> Family:
             return GaugeMetricFamily(metric.family, metric.help, labels=metric.labels, unit=metric.unit)
 
 
-def _add(family: Family, metric: Metric, labels: Sequence[str], value: float | HistogramView) -> None:
+def _add(family: Family, metric: Metric, labels: Sequence[str], value: float | HistogramView | Exemplified) -> None:
+    value, exemplars = value if isinstance(value, Exemplified) else Exemplified(value, {})
     if isinstance(value, HistogramView):
         assert isinstance(family, HistogramMetricFamily)  # noqa: S101 - no other total is one
-        family.add_metric(labels, _cumulative(value), value.sum)
+        family.add_metric(labels, _cumulative(value, exemplars), value.sum)
     elif isinstance(family, InfoMetricFamily):
         family.add_metric([], dict(zip(metric.labels, labels, strict=True)))
-    elif isinstance(family, GaugeMetricFamily | CounterMetricFamily):
+    elif isinstance(family, CounterMetricFamily):
+        family.add_metric(labels, value, exemplar=exemplars.get(0))
+    elif isinstance(family, GaugeMetricFamily):
         family.add_metric(labels, value)
 
 
-def _cumulative(histogram: HistogramView) -> list[tuple[str, float]]:
+def _cumulative(
+    histogram: HistogramView, exemplars: Mapping[int, Exemplar]
+) -> list[tuple[str, float] | tuple[str, float, Exemplar]]:
     bounds = [*map(floatToGoString, histogram.bounds), "+Inf"]
-    return list(zip(bounds, accumulate(histogram.counts), strict=True))
+    buckets = enumerate(zip(bounds, accumulate(histogram.counts), strict=True))
+    return [(*bucket, exemplars[place]) if place in exemplars else bucket for place, bucket in buckets]

@@ -26,10 +26,16 @@ class Format:
     content_type: str
     encode: Callable[[Collector], bytes]
     end: bytes
+    exemplars: bool
 
 
-TEXT = Format("text/plain; version=0.0.4; charset=utf-8", generate_latest, end=b"")
-OPENMETRICS = Format("application/openmetrics-text; version=1.0.0; charset=utf-8", generate_openmetrics, end=b"# EOF\n")
+TEXT = Format("text/plain; version=0.0.4; charset=utf-8", generate_latest, end=b"", exemplars=False)
+OPENMETRICS = Format(
+    "application/openmetrics-text; version=1.0.0; charset=utf-8",
+    generate_openmetrics,
+    end=b"# EOF\n",
+    exemplars=True,
+)
 
 
 class Together(Collector):
@@ -57,16 +63,17 @@ class Exposition:
 
     def render(self, snapshot: Snapshot, registry: Collector, form: Format, *, gzip: bool) -> bytes:
         """The whole answer; with `gzip`, compressed."""
-        families = self._families(snapshot)
+        families = self._families(snapshot, form)
         parts = list(_parts(families, form, registry))
         return gzipped(parts) if gzip else b"".join([part.text for part in parts])
 
-    def _families(self, snapshot: Snapshot) -> list[dict[str, list[Part]]]:
+    def _families(self, snapshot: Snapshot, form: Format) -> list[dict[str, list[Part]]]:
         """The parts of each metric: first the aggregates of all accounts, then tasks and jobs, account by account.
 
         No metric has lines of both kinds.
         """
-        aggregates = lines(row for account in snapshot.accounts for row in aggregate_rows(account))
+        rows = (row for account in snapshot.accounts for row in aggregate_rows(account))
+        aggregates = lines(rows, exemplars=form.exemplars)
         with self._lock:
             before = self._accounts
             self._accounts = {one.name: before.get(one.name) or _Account(one.name) for one in snapshot.accounts}

@@ -1,27 +1,29 @@
 """Sample lines as bytes, without a detour over metric families: what `prometheus_client` would write, faster.
 
-Both formats write the same sample lines; they differ in what stands above a family and at the end.
+Both formats write the same sample lines, but that OpenMetrics has exemplars at the end of some. They differ too in what
+stands above a family and at the end.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from itertools import accumulate
 from operator import itemgetter
 
+from prometheus_client.core import Exemplar
 from prometheus_client.utils import floatToGoString
 
 from exporter.metrics.catalog import Metric
-from exporter.metrics.collector import Row
+from exporter.metrics.collector import Exemplified, Row
 from exporter.snapshot import HistogramView
 
 _number: Callable[[float], str] = floatToGoString
 _ESCAPES = str.maketrans({"\\": r"\\", '"': r"\"", "\n": r"\n"})
 
 
-def lines(rows: Iterable[Row]) -> dict[str, bytes]:
-    """The lines of these rows by the name of their metric.
+def lines(rows: Iterable[Row], *, exemplars: bool = False) -> dict[str, bytes]:
+    """The lines of these rows by the name of their metric, with their exemplars where the format has them.
 
     >>> from exporter.metrics.catalog import UP
     >>> lines([(UP, ("prod",), True)])
@@ -29,8 +31,8 @@ def lines(rows: Iterable[Row]) -> dict[str, bytes]:
     """
     texts: dict[str, str] = {}
     for metric, labels, value in rows:
-        if isinstance(value, HistogramView):
-            text = "".join(_histogram(metric, _escaped(labels), value))
+        if isinstance(value, (Exemplified, HistogramView)):
+            text = "".join(_total(metric, _escaped(labels), value, exemplars=exemplars))
         elif value is not None:
             template, ordered = _template(metric.name, metric.labels)
             text = template % (*ordered(_escaped(labels)), "1.0" if value == 1 else _number(value))
@@ -41,16 +43,35 @@ def lines(rows: Iterable[Row]) -> dict[str, bytes]:
     return {name: text.encode() for name, text in texts.items()}
 
 
-def _histogram(metric: Metric, labels: Sequence[str], histogram: HistogramView) -> Iterator[str]:
+def _total(
+    metric: Metric, labels: Sequence[str], value: HistogramView | Exemplified, *, exemplars: bool
+) -> Iterator[str]:
+    number, shown = value if isinstance(value, Exemplified) else Exemplified(value, {})
+    texts = {place: _exemplar(one) for place, one in shown.items()} if exemplars else {}
+    if isinstance(number, HistogramView):
+        yield from _histogram(metric, labels, number, texts)
+    else:
+        template, ordered = _template(metric.name, metric.labels)
+        yield template % (*ordered(labels), _number(number) + texts.get(0, ""))
+
+
+def _histogram(
+    metric: Metric, labels: Sequence[str], histogram: HistogramView, exemplars: Mapping[int, str]
+) -> Iterator[str]:
     template, ordered = _template(f"{metric.name}_bucket", (*metric.labels, "le"))
     bounds = [*map(_number, histogram.bounds), "+Inf"]
-    total = 0
-    for bound, total in zip(bounds, accumulate(histogram.counts), strict=True):
-        yield template % (*ordered((*labels, bound)), _number(total))
+    for place, (bound, total) in enumerate(zip(bounds, accumulate(histogram.counts), strict=True)):
+        yield template % (*ordered((*labels, bound)), _number(total) + exemplars.get(place, ""))
     if float(bounds[0]) >= 0:  # the library leaves these out where values may be negative
-        for suffix, value in (("_count", float(total)), ("_sum", histogram.sum)):
+        for suffix, value in (("_count", float(sum(histogram.counts))), ("_sum", histogram.sum)):
             template, ordered = _template(metric.name + suffix, metric.labels)
             yield template % (*ordered(labels), _number(value))
+
+
+def _exemplar(exemplar: Exemplar) -> str:
+    """Ids that would need escapes are in none."""
+    labels = ",".join(f'{name}="{value}"' for name, value in sorted(exemplar.labels.items()))
+    return f" # {{{labels}}} {_number(exemplar.value)} {exemplar.timestamp}"
 
 
 @cache  # by the metrics of the catalog, so it does not grow

@@ -53,12 +53,6 @@ class Health:
                 self._denied |= isinstance(error, CredentialsError)
                 self._note(error)
 
-    def bug(self, error: VodError) -> None:
-        """Something failed that cannot be told to be of one operation."""
-        with self._lock:
-            self._failed.add("")
-            self._note(error)
-
     def judge(self, *, hanging: bool = False) -> None:
         """Whether the account can be read, by the refresh so far: all that was asked was answered once, none denied.
 

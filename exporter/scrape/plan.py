@@ -1,14 +1,14 @@
 """What to ask, and in which order: new tasks first, then what was asked longest ago.
 
-The budget may end the plan anywhere, refresh after refresh. So each kind of call has its turns: neither a flood of new
-tasks nor tasks that fail whenever asked keep the others from theirs.
+The budget may end the plan anywhere, and the next plan begins with new tasks again. So each kind of call has its turns:
+neither a flood of new tasks nor tasks that fail whenever asked keep the others from theirs.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import chain, islice
+from itertools import count, islice
 
 from exporter.tracking.discovery import VideoQuery
 from exporter.tracking.ledger import Work
@@ -46,7 +46,13 @@ class GetJobs:
 Call = ListVideos | ListTasks | GetTask | GetJobs
 
 ACTIONS = ("GetTranscodeTask", "ListTranscodeTask", "GetVideoList")
-_NEW_TO_ONE_KNOWN = 3
+# Whose turn it is, and who takes it where there is none of that kind. Three of four are for new tasks.
+_TURNS = (
+    *(("new", "whole", "jobs"),) * 3,
+    ("whole", "jobs", "new"),
+    *(("new", "jobs", "whole"),) * 3,
+    ("jobs", "whole", "new"),
+)
 
 
 def action(call: Call) -> str:
@@ -65,19 +71,21 @@ def plan(
     *,
     budget: Mapping[str, int],
     by_job_ids: bool,
+    made: int = 0,
     videos: Sequence[str] = (),
     queries: Sequence[VideoQuery] = (),
 ) -> list[Call]:
-    """The calls for this work, first things first: what events told of, then each operation in its turn.
+    """The calls for this work, those of each operation in their order: what events told of, then each kind in its turn.
 
     `budget` has how many calls of each operation fit into the time planned for: what is over waits for the next plan.
-    Without `by_job_ids`, for a service that refuses them, unfinished jobs cost one call per task.
+    `made` is how many calls were made of GetTranscodeTask, so that one plan goes on with the turns of another. Without
+    `by_job_ids`, for a service that refuses them, unfinished jobs cost one call per task.
     """
-    lists = _in_turns(
-        islice(map(ListVideos, queries), budget["GetVideoList"]),
-        islice(map(ListTasks, videos), budget["ListTranscodeTask"]),
-    )
-    return list(_in_turns(lists, islice(_gets(work, by_job_ids=by_job_ids), budget["GetTranscodeTask"])))
+    return [
+        *islice(map(ListVideos, queries), budget["GetVideoList"]),
+        *islice(map(ListTasks, videos), budget["ListTranscodeTask"]),
+        *islice(_gets(work, by_job_ids=by_job_ids, made=made), budget["GetTranscodeTask"]),
+    ]
 
 
 def size(work: Work, *, by_job_ids: bool) -> int:
@@ -108,15 +116,21 @@ def without(work: Work, calls: Collection[Call]) -> Work:
     )
 
 
-def _gets(work: Work, *, by_job_ids: bool) -> Iterator[Call]:
-    new, whole = map(GetTask, work.new_tasks), map(GetTask, work.whole_tasks)
+def _gets(work: Work, *, by_job_ids: bool, made: int) -> Iterator[Call]:
     if by_job_ids:
         first = _batches([job_id for job_id, _ in work.hinted_jobs])
         rest = _batches([job_id for job_id, _ in work.jobs])
     else:
         first = _tasks(work.hinted_jobs, but=())
         rest = _tasks(work.jobs, but={*work.whole_tasks, *(task_id for _, task_id in work.hinted_jobs)})
-    return chain(first, _in_turns(new, _in_turns(whole, rest), to_one=_NEW_TO_ONE_KNOWN))
+    yield from first
+    kinds = {"new": map(GetTask, work.new_tasks), "whole": map(GetTask, work.whole_tasks), "jobs": rest}
+    for turn in count(made):
+        calls = (next(kinds[kind], None) for kind in _TURNS[turn % len(_TURNS)])
+        call = next((call for call in calls if call is not None), None)
+        if call is None:
+            return
+        yield call
 
 
 def _batches(job_ids: Sequence[str]) -> Iterator[Call]:
@@ -126,10 +140,3 @@ def _batches(job_ids: Sequence[str]) -> Iterator[Call]:
 def _tasks(jobs: Iterable[tuple[str, str]], *, but: Collection[str]) -> Iterator[Call]:
     """A call for each task of these jobs, given by their ids and the ids of their tasks."""
     return (GetTask(task_id) for task_id in dict.fromkeys(task for _, task in jobs) if task_id not in but)
-
-
-def _in_turns(first: Iterable[Call], second: Iterable[Call], *, to_one: int = 1) -> Iterator[Call]:
-    """`to_one` of the first to one of the second, then what is left of either."""
-    firsts, seconds = iter(first), iter(second)
-    while turn := [*islice(firsts, to_one), *islice(seconds, 1)]:
-        yield from turn

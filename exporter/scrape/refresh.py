@@ -66,6 +66,7 @@ class Refresh:
         self._preparing = False
         self._stopped = False
         self._under_way: list[Call] = []
+        self._taken: Counter[str] = Counter()  # calls, by operation
         self._done = threading.Event()
         self._done.set()
         self._begun = 0.0
@@ -79,8 +80,7 @@ class Refresh:
         self._failed_in_a_row = 0
         self._plan: list[Call] = []
         self._later = 0  # calls beyond the plan
-        self._outdated = True
-        self._plan_again_at = 0.0
+        self._outdate()
 
     @property
     def duration(self) -> float | None:
@@ -104,7 +104,11 @@ class Refresh:
             self._begun = now
             if self._stopped:
                 done.set()
-            elif not self._preparing:
+                return done
+            self._health.begin()
+            self._ledger.begin_refresh()
+            self._reset()
+            if not self._preparing:
                 self._preparing = True
                 self._start_thread(self._begin)
         return done
@@ -112,7 +116,10 @@ class Refresh:
     def outdate(self) -> None:
         """Something has happened that a plan should know of."""
         with self._lock:
-            self._outdated = True
+            self._outdate()
+
+    def _outdate(self) -> None:
+        self._outdated, self._plan_again_at = True, 0.0
 
     def close(self) -> None:
         """End, without waiting for long. The client is closed before, so that nobody waits for a turn."""
@@ -128,13 +135,10 @@ class Refresh:
             self._prepare()
         except Exception as error:  # noqa: BLE001 - what is known already is refreshed all the same
             self._bug(error)
-        queries = list(self._discovery.due()) if self._discovery is not None else []
         with self._lock:
             self._preparing = False
-            self._health.begin()
-            self._ledger.begin_refresh()
-            self._reset()
-            self._queries = queries
+            self._queries = list(self._discovery.due()) if self._discovery is not None else []
+            self._outdate()
         self._work()
 
     def _work(self) -> None:
@@ -151,8 +155,10 @@ class Refresh:
                 self._plan, self._outdated = [], False
                 self._bug(error)
             self._staff()
-            call = min(self._plan, key=lambda one: under_way[action(one)], default=None)
-            if call is not None:
+            names = sorted(ACTIONS, key=lambda name: (under_way[name], self._taken[name]))
+            call = next((call for name in names for call in self._plan if action(call) == name), None)
+            if call is not None and len(self._under_way) < self._concurrency:
+                self._taken[action(call)] += 1
                 self._plan.remove(call)
                 self._under_way.append(call)
                 return call
@@ -173,6 +179,7 @@ class Refresh:
                 work,
                 budget={name: self._budget(name, under_way) for name in ACTIONS},
                 by_job_ids=by_job_ids,
+                made=self._taken["GetTranscodeTask"],
                 videos=[one for one in self._videos.due() if one not in listed],
                 queries=[one for one in self._queries if ListVideos(one) not in self._under_way],
             )
@@ -212,7 +219,7 @@ class Refresh:
             failed, denied = True, isinstance(error, CredentialsError)
         except Exception as error:  # noqa: BLE001 - a bug that one reply brings out must not cost the account
             failed = True
-            self._bug(error)
+            self._bug(error, of=action(call))
         self._calls.made(call)
         with self._lock:
             self._under_way.remove(call)
@@ -234,9 +241,9 @@ class Refresh:
             self._health.judge()
             self._done.set()
 
-    def _bug(self, error: Exception) -> None:
+    def _bug(self, error: Exception, *, of: str = "") -> None:
         _log.error("bug in a refresh", exc_info=error, extra={"account": self._account})
-        self._health.bug(VodError(f"bug: {type(error).__name__}", code="bug"))
+        self._health.called(action=of, error=VodError(f"bug: {type(error).__name__}", code="bug"))
 
 
 def _gets(calls: Iterable[Call]) -> int:

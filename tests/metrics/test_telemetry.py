@@ -11,6 +11,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
 from exporter import __version__
+from exporter.errors import VodError
 from exporter.metrics import catalog
 from exporter.metrics.catalog import COUNTED
 from exporter.metrics.exposition import OPENMETRICS, TEXT
@@ -34,11 +35,15 @@ def errors(telemetry: Telemetry, account: str = "prod") -> dict[str, float]:
     }
 
 
+def refused(code: str) -> VodError:
+    return VodError("refused", code=code)
+
+
 def used() -> Telemetry:
     """Telemetry in which everything was counted once."""
     telemetry = Telemetry()
     account = telemetry.account("prod")
-    account.called(action="GetTranscodeTask", seconds=0.3, code="Throttling.User")
+    account.called(action="GetTranscodeTask", seconds=0.3, error=refused("Throttling.User"))
     account.malformed(["Filesize"])
     account.dropped("not_found")
     telemetry.rejected(path="/metrics", reason="503")
@@ -69,7 +74,7 @@ def test_each_event_counts_once_under_its_labels() -> None:
 
 def test_success_is_no_error() -> None:
     telemetry = Telemetry()
-    telemetry.account("prod").called(action="GetTranscodeTask", seconds=0.3, code=None)
+    telemetry.account("prod").called(action="GetTranscodeTask", seconds=0.3, error=None)
 
     assert errors(telemetry) == {"other": 0}
     assert value(telemetry, "vod_exporter_api_requests_total", account="prod", action="GetTranscodeTask") == 1
@@ -100,8 +105,8 @@ def test_error_codes_past_fifty_count_as_other() -> None:
     telemetry = Telemetry()
     account = telemetry.account("prod")
     for number in range(80):
-        account.called(action="GetTranscodeTask", seconds=0.1, code=f"Code{number}")
-    account.called(action="GetTranscodeTask", seconds=0.1, code="Code7")
+        account.called(action="GetTranscodeTask", seconds=0.1, error=refused(f"Code{number}"))
+    account.called(action="GetTranscodeTask", seconds=0.1, error=refused("Code7"))
 
     counted = errors(telemetry)
     assert len(counted) == 51
@@ -115,8 +120,8 @@ def test_error_codes_of_one_account_do_not_crowd_out_anothers() -> None:
     telemetry = Telemetry()
     noisy, quiet = telemetry.account("noisy"), telemetry.account("quiet")
     for number in range(80):
-        noisy.called(action="GetTranscodeTask", seconds=0.1, code=f"Code{number}")
-    quiet.called(action="GetTranscodeTask", seconds=0.1, code="Throttling")
+        noisy.called(action="GetTranscodeTask", seconds=0.1, error=refused(f"Code{number}"))
+    quiet.called(action="GetTranscodeTask", seconds=0.1, error=refused("Throttling"))
 
     assert errors(telemetry, "quiet") == {"other": 0, "Throttling": 1}
 
@@ -130,7 +135,7 @@ def test_no_count_is_lost_between_threads() -> None:
     def work() -> None:
         together.wait(10)
         for number in range(500):
-            account.called(action="GetTranscodeTask", seconds=0.1, code=f"Code{number % 70}")
+            account.called(action="GetTranscodeTask", seconds=0.1, error=refused(f"Code{number % 70}"))
             account.malformed(["Fps"])
 
     threads = [threading.Thread(target=work) for _ in range(8)]
@@ -161,10 +166,10 @@ def test_two_codes_at_once_do_not_both_take_the_last_place() -> None:
     telemetry = Telemetry()
     account = telemetry.account("prod")
     for number in range(49):
-        account.called(action="GetTranscodeTask", seconds=0.1, code=f"Code{number}")
+        account.called(action="GetTranscodeTask", seconds=0.1, error=refused(f"Code{number}"))
 
     def call(code: str) -> None:
-        account.called(action="GetTranscodeTask", seconds=0.1, code=code)
+        account.called(action="GetTranscodeTask", seconds=0.1, error=refused(code))
 
     threads = [threading.Thread(target=call, args=(MeetingCode(code),)) for code in ("one", "two")]
     for thread in threads:
@@ -225,7 +230,7 @@ def test_two_exporters_in_one_process_do_not_share_counts() -> None:
 def test_view_of_an_account_has_its_own_samples_and_nothing_without_an_account() -> None:
     """Of every metric that has an account, as the whole has them."""
     telemetry = used()
-    telemetry.account("other").called(action="GetTranscodeTask", seconds=0.1, code="Code1")
+    telemetry.account("other").called(action="GetTranscodeTask", seconds=0.1, error=refused("Code1"))
     telemetry.event("other", "TranscodeComplete")
     view = list(telemetry.of_account("prod").collect())
 

@@ -193,11 +193,11 @@ class CountedOnce(RuleBasedStateMachine):
 
     @rule()
     def ask(self) -> None:
-        refresh = self.ledger.begin_refresh()
+        self.ledger.begin_refresh()
         work = self.ledger.work()
         for task_id in (*work.new_tasks, *work.whole_tasks):
-            self.ledger.asked_task(task_id, refresh=refresh)
-        self.ledger.asked_jobs([job_id for job_id, _ in work.jobs], refresh=refresh)
+            self.ledger.asked_task(task_id)
+        self.ledger.asked_jobs([job_id for job_id, _ in work.jobs])
 
     # What is shown
 

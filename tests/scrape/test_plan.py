@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+import math
+from collections import Counter
+from collections.abc import Iterable
+
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from exporter.model import Job, Task
-from exporter.scrape.plan import Call, GetJobs, GetTask, ListTasks, ListVideos, plan
+from exporter.scrape.plan import ACTIONS, Call, GetJobs, GetTask, ListTasks, ListVideos, action, plan, size, without
 from exporter.tracking.discovery import VideoQuery
 from exporter.tracking.ledger import Ledger, Work
 
 ids = st.lists(st.text("abcdef", min_size=1, max_size=3), unique=True, max_size=40)
 
 
-def gets(work: Work, *, by_job_ids: bool = True) -> list[Call]:
-    return plan(work, videos=(), by_job_ids=by_job_ids)
+PLENTY = dict.fromkeys(ACTIONS, 1000)
+
+
+def gets(work: Work, *, by_job_ids: bool = True, made: int = 0) -> list[Call]:
+    return plan(work, budget=PLENTY, by_job_ids=by_job_ids, made=made)
 
 
 def test_unfinished_jobs_go_ten_to_a_call_those_asked_longest_ago_first() -> None:
@@ -40,71 +47,164 @@ def test_new_tasks_come_first_but_each_fourth_call_is_for_what_is_known() -> Non
     ]
 
 
-def test_lists_and_gets_take_turns() -> None:
-    """Each operation has a budget of its own: the one must not wait for the other's."""
-    calls = plan(Work(new_tasks=("1", "2", "3")), videos=("v", "w"), by_job_ids=True)
-
-    assert calls == [ListTasks("v"), GetTask("1"), ListTasks("w"), GetTask("2"), GetTask("3")]
-
-
 def test_what_an_event_told_of_comes_before_all_other_gets() -> None:
     work = Work(hinted_jobs=(("j", "t"),), new_tasks=("n",), jobs=(("k", "t"), ("l", "u")))
 
     assert gets(work) == [GetJobs(("j",)), GetTask("n"), GetJobs(("k", "l"))]
-    assert plan(work, by_job_ids=False) == [GetTask("t"), GetTask("n"), GetTask("u")]
+    assert gets(work, by_job_ids=False) == [GetTask("t"), GetTask("n"), GetTask("u")]
 
 
-def test_lists_of_videos_and_of_tasks_take_turns() -> None:
-    assert plan(Work(), by_job_ids=True, queries=[VideoQuery()], videos=["v", "w"]) == [
-        ListVideos(VideoQuery()),
-        ListTasks("v"),
-        ListTasks("w"),
-    ]
+def test_each_operation_has_its_calls_in_their_order() -> None:
+    calls = plan(Work(new_tasks=("1", "2")), budget=PLENTY, by_job_ids=True, queries=[VideoQuery()], videos=["v", "w"])
+
+    assert calls == [ListVideos(VideoQuery()), ListTasks("v"), ListTasks("w"), GetTask("1"), GetTask("2")]
 
 
-@given(new=ids, whole=ids, jobs=ids, videos=ids, by_job_ids=st.booleans())
-def test_all_work_is_planned_once(
-    new: list[str], whole: list[str], jobs: list[str], videos: list[str], *, by_job_ids: bool
-) -> None:
-    work = Work(
+def test_a_plan_goes_on_with_the_turns_of_the_last() -> None:
+    """Or new tasks, which each plan begins with, would always have it where plans are made for a call or two."""
+    work = Work(new_tasks=tuple("abcdefgh"), whole_tasks=("w", "x"), jobs=(("j", "t"),))
+    first = [gets(work, made=made)[0] for made in range(9)]
+
+    a, w, j = GetTask("a"), GetTask("w"), GetJobs(("j",))
+    assert first == [a, a, a, w, a, a, a, j, a]
+
+
+def test_without_new_tasks_whole_ones_and_jobs_share_their_turns() -> None:
+    work = Work(whole_tasks=("v", "w", "x", "y", "z"), jobs=tuple((f"j{number}", "t") for number in range(40)))
+
+    kinds = [isinstance(call, GetJobs) for call in gets(work)[:8]]
+    assert kinds == [False, False, False, False, True, True, True, True]
+
+
+def works(new: list[str], whole: list[str], jobs: list[str], hinted: list[str]) -> Work:
+    return Work(
+        hinted_jobs=tuple((f"hinted {one}", f"task of {one[0]}") for one in hinted),
         new_tasks=tuple(f"new {one}" for one in new),
         whole_tasks=tuple(f"whole {one}" for one in whole),
         jobs=tuple((one, f"task of {one[0]}") for one in jobs),
     )
 
-    calls = plan(work, videos=videos, by_job_ids=by_job_ids)
-    assert len(set(calls)) == len(calls)
-    assert [call.video_id for call in calls if isinstance(call, ListTasks)] == videos
-    asked = {call.task_id for call in calls if isinstance(call, GetTask)}
-    by_id = [job_id for call in calls if isinstance(call, GetJobs) for job_id in call.job_ids]
-    assert asked >= {*work.new_tasks, *work.whole_tasks}
-    assert by_id == (jobs if by_job_ids else [])
-    assert by_job_ids or {task_id for _, task_id in work.jobs} <= asked
+
+any_work = st.builds(works, ids, ids, ids, ids)
+budgets = st.fixed_dictionaries({name: st.integers(0, 30) for name in ACTIONS})
 
 
-def test_nothing_starves_on_a_short_budget_with_tasks_that_fail_and_new_ones_without_end() -> None:
-    """Four calls a refresh, for five tasks that fail whenever asked, forty jobs, and two new tasks each time."""
-    ledger = Ledger()
-    ledger.name("bad", [f"bad{number}" for number in range(5)], source="tasks")
-    ledger.name("good", ["good"], source="tasks")
-    jobs = tuple(Job(f"j{number}", "HD", "Transcoding") for number in range(40))
-    ledger.observe_task("good", Task("good", "video", "Processing", jobs=jobs))
-    last_asked: dict[str, int] = {}
-    for number in range(1, 200):
-        ledger.name(f"new {number}", [f"{number}/1", f"{number}/2"], source="tasks")
-        refresh = ledger.begin_refresh()
-        for call in gets(ledger.work())[:4]:
-            match call:
-                case GetTask(task_id):
-                    ledger.asked_task(task_id, refresh=refresh)
-                    last_asked[task_id] = number
-                    if "/" in task_id:
-                        ledger.observe_task(task_id, Task(task_id, "video", "CompleteAllFail"))
-                case GetJobs(job_ids):
-                    ledger.observe_jobs(job_ids, [job for job in jobs if job.id in job_ids])
-                    ledger.asked_jobs(job_ids, refresh=refresh)
-                    last_asked.update(dict.fromkeys(job_ids, number))
+def about(calls: Iterable[Call]) -> list[str]:
+    """The ids that these calls name."""
+    told: list[str] = []
+    for call in calls:
+        match call:
+            case GetTask(task_id):
+                told.append(task_id)
+            case GetJobs(job_ids):
+                told += job_ids
+            case ListTasks(video_id):
+                told.append(video_id)
+    return told
 
-    waited = {one: 199 - last_asked[one] for one in [f"bad{n}" for n in range(5)] + [job.id for job in jobs]}
-    assert max(waited.values()) <= 12
-    assert sum("/" in one for one in last_asked) >= 390
+
+@given(work=any_work, videos=ids, by_job_ids=st.booleans())
+def test_all_work_is_planned_and_nothing_twice(work: Work, videos: list[str], *, by_job_ids: bool) -> None:
+    calls = plan(work, budget=PLENTY, videos=[f"video {one}" for one in videos], by_job_ids=by_job_ids)
+    told = about(calls)
+    jobs = [*work.hinted_jobs, *work.jobs]
+    known = [job for job, _ in jobs] if by_job_ids else {task for _, task in jobs} - {*work.whole_tasks}
+
+    assert len(set(told)) == len(told)
+    assert set(told) == {*work.new_tasks, *work.whole_tasks, *known, *(f"video {one}" for one in videos)}
+    assert size(work, by_job_ids=by_job_ids) == sum(action(call) == "GetTranscodeTask" for call in calls)
+
+
+@given(work=any_work, videos=ids, windows=st.integers(0, 40), budget=budgets, by_job_ids=st.booleans())
+def test_the_budget_is_never_exceeded_and_spent_where_there_is_work(
+    work: Work, videos: list[str], windows: int, budget: dict[str, int], *, by_job_ids: bool
+) -> None:
+    queries = [VideoQuery((float(number), number + 1.0)) for number in range(windows)]
+    calls = Counter(map(action, plan(work, budget=budget, videos=videos, queries=queries, by_job_ids=by_job_ids)))
+
+    assert calls["GetVideoList"] == min(windows, budget["GetVideoList"])
+    assert calls["ListTranscodeTask"] == min(len(videos), budget["ListTranscodeTask"])
+    assert calls["GetTranscodeTask"] == min(size(work, by_job_ids=by_job_ids), budget["GetTranscodeTask"])
+
+
+@given(work=any_work, by_job_ids=st.booleans(), data=st.data())
+def test_what_is_under_way_is_not_planned_again(work: Work, *, by_job_ids: bool, data: st.DataObject) -> None:
+    calls = gets(work, by_job_ids=by_job_ids)
+    under_way = [call for call in calls if data.draw(st.booleans())]
+    tasks_asked = {call.task_id for call in under_way if isinstance(call, GetTask)}
+    left = without(work, under_way)
+
+    assert not set(about(gets(left, by_job_ids=by_job_ids))) & set(about(under_way))
+    assert not {task for _, task in (*left.jobs, *left.hinted_jobs)} & tasks_asked
+
+
+class Life:
+    """Refreshes of an account as time goes by, each with a budget of so many calls: a refresh is cut off there."""
+
+    def __init__(self, *, jobs: int, failing: int, budget: int) -> None:
+        self.ledger = Ledger()
+        self.budget = budget
+        self.made = 0
+        self.jobs = tuple(Job(f"j{number}", "HD", "Transcoding") for number in range(jobs))
+        self.failing = [f"bad{number}" for number in range(failing)]
+        self.waited: dict[str, int] = {}
+        self.longest: Counter[str] = Counter()
+        self.finished: set[str] = set()
+        self.ledger.name("good", ["good"], source="tasks")
+        self.ledger.observe_task("good", Task("good", "video", "Processing", jobs=self.jobs))
+        self.ledger.name("bad", self.failing, source="tasks")
+        self.waited = dict.fromkeys([*self.failing, *(job.id for job in self.jobs)], 0)
+
+    def refresh(self, *new: str) -> None:
+        self.ledger.name(f"new {new}", new, source="tasks")
+        self.ledger.begin_refresh()
+        asked: list[str] = []
+        while len(asked) < self.budget:  # a plan for each few calls, as it is made anew while they are made
+            calls = gets(self.ledger.work(), made=self.made)[: min(2, self.budget - len(asked))]
+            self.made += len(calls)
+            if not calls:
+                break
+            for call in calls:
+                self.ask(call, asked)
+        for one in self.waited:
+            self.waited[one] += 1
+            self.longest[one] = max(self.longest[one], self.waited[one])
+
+    def ask(self, call: Call, asked: list[str]) -> None:
+        told = about([call])
+        assert not set(told) & (self.finished | {one for some in asked for one in some.split(",")})
+        asked.append(",".join(told))
+        for one in told:
+            if one in self.waited:
+                self.waited[one] = 0
+        match call:
+            case GetTask(task_id):
+                if task_id not in self.failing:
+                    self.ledger.observe_task(task_id, Task(task_id, "video", "CompleteAllFail"))
+                    self.finished.add(task_id)
+                self.ledger.asked_task(task_id)
+            case GetJobs(job_ids):
+                self.ledger.observe_jobs(job_ids, [job for job in self.jobs if job.id in job_ids])
+                self.ledger.asked_jobs(job_ids)
+
+
+@given(
+    jobs=st.integers(1, 120),
+    failing=st.integers(0, 6),
+    budget=st.integers(1, 8),
+    arrivals=st.lists(st.integers(0, 12), min_size=1, max_size=10),
+)
+@settings(max_examples=60, deadline=None)
+def test_nothing_starves_whatever_arrives_and_no_call_is_spent_on_a_finished_task(
+    jobs: int, failing: int, budget: int, arrivals: list[int]
+) -> None:
+    """Of eight calls at least one is for jobs and one for whole tasks, those asked longest ago.
+
+    So whoever waits has its turn after as many turns of its kind as there are others of it: a bound on its age.
+    """
+    life = Life(jobs=jobs, failing=failing, budget=budget)
+    for number in range(60):
+        life.refresh(*(f"{number}/{one}" for one in range(arrivals[number % len(arrivals)])))
+
+    turns = 8 * max(math.ceil(jobs / 10), failing)
+    assert max(life.longest.values()) <= math.ceil(turns / budget) + 2

@@ -15,7 +15,7 @@ import pytest
 from exporter import config, wiring
 from exporter.deadline import Deadline, scrape_timeout
 from exporter.metrics.telemetry import Telemetry
-from exporter.scrape.refresh import Account
+from exporter.scrape.account import Account
 from exporter.scrape.scraper import Scraper
 from exporter.secret import SecretText
 from exporter.simulator.faults import Fault

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from exporter.errors import StateError
 from exporter.model import Job, Task
@@ -86,15 +86,15 @@ def finished_jobs(view: LedgerView) -> float:
 
 
 def ask_task(ledger: Ledger, task: Task) -> None:
-    refresh = ledger.begin_refresh()
+    ledger.begin_refresh()
     ledger.observe_task(task.id, task)
-    ledger.asked_task(task.id, refresh=refresh)
+    ledger.asked_task(task.id)
 
 
 def ask_jobs(ledger: Ledger, asked: Sequence[str], *seen: Job) -> None:
-    refresh = ledger.begin_refresh()
+    ledger.begin_refresh()
     ledger.observe_jobs(asked, seen)
-    ledger.asked_jobs(asked, refresh=refresh)
+    ledger.asked_jobs(asked)
 
 
 def next_work(ledger: Ledger) -> Work:
@@ -255,7 +255,7 @@ def test_a_task_is_dropped_when_it_is_not_found_twice_in_a_row(ledger: Ledger) -
 def test_what_was_asked_longest_ago_comes_first(ledger: Ledger) -> None:
     track(ledger, running("t", "a"), running("u", "b"), running("v"), running("w"))
     ask_jobs(ledger, ["a"], Job("a", "HD", "Transcoding"))
-    ledger.asked_task("v", refresh=ledger.begin_refresh())
+    ledger.asked_task("v")
 
     work = next_work(ledger)
     assert [job_id for job_id, _ in work.jobs] == ["b", "a"]
@@ -265,29 +265,29 @@ def test_what_was_asked_longest_ago_comes_first(ledger: Ledger) -> None:
 def test_a_new_task_that_failed_is_new_no_more(ledger: Ledger) -> None:
     """Or it would come before everything else, refresh after refresh."""
     ledger.name("key", ["bad", "t"], source="tasks")
-    ledger.asked_task("bad", refresh=ledger.begin_refresh())
+    ledger.asked_task("bad")
 
     assert next_work(ledger) == Work(new_tasks=("t",), whole_tasks=("bad",))
 
 
-def test_a_call_that_outlives_its_refresh_is_not_taken_for_one_of_the_next(ledger: Ledger) -> None:
+def test_a_call_that_outlives_its_refresh_counts_for_the_next_too(ledger: Ledger) -> None:
+    """What it told is newer than the beginning of that refresh."""
     track(ledger, running("t", "a"), running("u"))
-    old = ledger.begin_refresh()
     ledger.begin_refresh()
-    ledger.asked_task("u", refresh=old)
-    ledger.asked_jobs(["a"], refresh=old)
-
-    assert ledger.work() == Work(whole_tasks=("u",), jobs=(("a", "t"),))
-
-
-def test_a_call_that_outlives_its_refresh_does_not_undo_what_the_next_has_asked(ledger: Ledger) -> None:
-    track(ledger, running("t", "a"), running("u"))
-    old, new = ledger.begin_refresh(), ledger.begin_refresh()
-    for refresh in (new, old):
-        ledger.asked_task("u", refresh=refresh)
-        ledger.asked_jobs(["a"], refresh=refresh)
+    ledger.asked_task("u")
+    ledger.asked_jobs(["a"])
 
     assert ledger.work() == Work()
+
+
+def test_within_a_refresh_what_was_asked_longest_ago_comes_first_too(ledger: Ledger) -> None:
+    """A refresh may be cut off after any call, and the next goes on where it was."""
+    track(ledger, running("t", "a", "b", "c", "d"))
+    ledger.begin_refresh()
+    for job_id in ("c", "a", "d", "b"):
+        ledger.asked_jobs([job_id])
+
+    assert [job_id for job_id, _ in next_work(ledger).jobs] == ["c", "a", "d", "b"]
 
 
 def test_a_finished_task_is_forgotten_after_the_retention(ledger: Ledger, clock: Clock) -> None:
@@ -688,8 +688,6 @@ LIMITS = Limits(max_jobs=3, retention=900.0, max_staleness=300.0)
 class AnyOrder(RuleBasedStateMachine):
     """Observations late, repeated and contradictory, the clock stepping, refreshes overlapping."""
 
-    refreshes = Bundle("refreshes")
-
     def __init__(self) -> None:
         super().__init__()
         self.clock = Clock()
@@ -701,19 +699,19 @@ class AnyOrder(RuleBasedStateMachine):
     def name(self, key: str, ids: list[str]) -> None:
         self.ledger.name(key, ids, source=key)
 
-    @rule(target=refreshes)
-    def begin(self) -> int:
-        return self.ledger.begin_refresh()
+    @rule()
+    def begin(self) -> None:
+        self.ledger.begin_refresh()
 
-    @rule(refresh=refreshes, task_id=st.sampled_from(TASK_IDS), status=st.sampled_from(TASK_STATUSES), jobs=jobs_seen)
-    def whole(self, refresh: int, task_id: str, status: str, jobs: tuple[Job, ...]) -> None:
+    @rule(task_id=st.sampled_from(TASK_IDS), status=st.sampled_from(TASK_STATUSES), jobs=jobs_seen)
+    def whole(self, task_id: str, status: str, jobs: tuple[Job, ...]) -> None:
         self.ledger.observe_task(task_id, Task(task_id, "v", status, jobs=jobs))
-        self.ledger.asked_task(task_id, refresh=refresh)
+        self.ledger.asked_task(task_id)
 
-    @rule(refresh=refreshes, asked=st.lists(st.sampled_from(JOB_IDS)), jobs=jobs_seen)
-    def by_ids(self, refresh: int, asked: list[str], jobs: tuple[Job, ...]) -> None:
+    @rule(asked=st.lists(st.sampled_from(JOB_IDS)), jobs=jobs_seen)
+    def by_ids(self, asked: list[str], jobs: tuple[Job, ...]) -> None:
         self.ledger.observe_jobs(asked, jobs)
-        self.ledger.asked_jobs(asked, refresh=refresh)
+        self.ledger.asked_jobs(asked)
 
     @rule(task_id=st.sampled_from(TASK_IDS))
     def not_found(self, task_id: str) -> None:

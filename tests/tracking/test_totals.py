@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from exporter.model import DEFINITIONS, Job, Output, Task
-from exporter.snapshot import HistogramView, Key, Total
+from exporter.snapshot import Exemplar, HistogramView, Key, Total
 from exporter.tracking.totals import MAX_DEFINITIONS, MAX_ERROR_CODES, Buckets, Totals
 
 SUCCESS = Job("a", "HD", "TranscodeSuccess", created=100.0, completed=160.0)
@@ -191,3 +191,63 @@ def test_a_view_does_not_change_with_what_is_counted_later(totals: Totals) -> No
 
     assert set(view.counters.values()) == {0.0}
     assert view.histograms == {}
+
+
+# Exemplars
+
+
+class Clock:
+    """Ten seconds later each time."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        self.now += 10.0
+        return self.now
+
+
+def test_the_exemplar_of_a_bucket_is_the_finish_it_counted_last() -> None:
+    totals = Totals(Buckets(duration=(60.0, 300.0)), clock=Clock())
+    for job_id, seconds in (("a", 60.0), ("b", 30.0), ("c", 301.0)):
+        totals.finished_job(Job(job_id, "HD", "TranscodeSuccess", created=100.0, completed=100.0 + seconds))
+    totals.finished_job(Job("d", "LD", "TranscodeSuccess", created=100.0, completed=101.0))
+
+    assert totals.view().exemplars == {
+        (Total.JOB_DURATION, ("HD",)): {0: Exemplar("b", 30.0, 20.0), 2: Exemplar("c", 301.0, 30.0)},
+        (Total.JOB_DURATION, ("LD",)): {0: Exemplar("d", 1.0, 40.0)},
+    }
+
+
+def test_failures_processing_times_and_tasks_have_exemplars_and_nothing_else_has() -> None:
+    totals = Totals(Buckets(duration=(60.0,)), clock=Clock())
+    for job in (FAILURE, replace(FAILURE, id="c"), replace(FAILURE, id="d", error_code="")):
+        totals.finished_job(job)
+    totals.processed_job(SUCCESS, 5.0)
+    totals.finished_task(TASK)
+    totals.finished_output(SUCCESS, Output(bitrate=1e6, size=2e7, duration=1.0))
+
+    assert totals.view().exemplars == {
+        (Total.JOB_FAILURES, ("LD", "Bad")): {0: Exemplar("c", 1.0, 20.0)},
+        (Total.JOB_FAILURES, ("LD", "unknown")): {0: Exemplar("d", 1.0, 30.0)},
+        (Total.JOB_PROCESSING, ("HD",)): {0: Exemplar("a", 5.0, 40.0)},
+        (Total.TASK_DURATION, ()): {0: Exemplar("t", 60.0, 50.0)},
+    }
+
+
+def test_exemplars_are_of_this_process_alone(totals: Totals) -> None:
+    """The store is not given them, and a view is the same with them and without."""
+    totals.finished_job(FAILURE)
+    view, after = totals.view(), again(totals)
+
+    assert view.exemplars
+    assert after.view() == view
+    assert after.view().exemplars == totals.changes().exemplars == {}
+
+
+def test_the_exemplars_of_a_view_do_not_change_with_what_is_counted_later(totals: Totals) -> None:
+    totals.finished_job(FAILURE)
+    view = totals.view()
+    totals.finished_job(replace(FAILURE, id="c"))
+
+    assert [[one.id for one in buckets.values()] for buckets in view.exemplars.values()] == [["b"]]

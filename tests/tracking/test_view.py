@@ -20,7 +20,7 @@ def tracked(
 ) -> TrackedJob:
     job = Job(job_id, definition, status, progress=0.5, created=NOW - 1000 - age)
     over = NOW - age if job.finished else None
-    return TrackedJob(job=job, task_id=task_id, refreshed=NOW - age, asked_in=1, finished_at=over)
+    return TrackedJob(job=job, task_id=task_id, refreshed=NOW - age, asked=1, finished_at=over)
 
 
 def tracked_task(task: Task, *, age: float = 0.0, finished: bool = False) -> TrackedTask:

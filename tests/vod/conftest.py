@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 import trustme
 
+from exporter.errors import VodError
 from exporter.secret import SecretText
 from exporter.vod import client as client_module
 from exporter.vod.client import Client
@@ -165,24 +166,29 @@ def bare_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def observed() -> list[tuple[str, float, str | None]]:
-    """What the observer of the clients of this test heard: action, seconds, code."""
+def observed() -> list[tuple[str, float | None, str | None]]:
+    """What the observer of the clients of this test heard: action, seconds, code of the error."""
     return []
 
 
 @pytest.fixture
-def clients(bare_environment: Path, observed: list[tuple[str, float, str | None]]) -> Iterator[Callable[..., Client]]:
-    """Makes clients of an endpoint and closes them; `credentials`, or keys by the names of `keys_of`, and `limiter`."""
+def clients(
+    bare_environment: Path, observed: list[tuple[str, float | None, str | None]]
+) -> Iterator[Callable[..., Client]]:
+    """Makes clients and closes them: of an endpoint, with `credentials`, or keys by the names of `static`."""
     made: list[Client] = []
 
-    def observer(*, action: str, seconds: float, code: str | None) -> None:
-        observed.append((action, seconds, code))
+    def observer(*, action: str, seconds: float | None, error: VodError | None) -> None:
+        observed.append((action, seconds, None if error is None else error.code))
 
-    def make(endpoint: str, *, credentials: Any = None, limiter: Any = None, **keys: str) -> Client:
+    def make(
+        endpoint: str, *, credentials: Any = None, limiter: Any = None, timeout: float = 20.0, **keys: str
+    ) -> Client:
         one = Client(
             endpoint=endpoint,
             credentials=credentials or static(**keys),
             limiter=limiter or Limiter(10_000),
+            timeout=timeout,
             observer=observer,
         )
         made.append(one)

@@ -49,21 +49,26 @@ TOKEN = "canary+token/" + "T" * 900 + "=="
 
 Start = Callable[..., Any]
 Make = Callable[..., bytes]
-Observed = list[tuple[str, float, str | None]]
+Observed = list[tuple[str, float | None, str | None]]
 
 
 @pytest.fixture(scope="module")
-def world() -> Iterator[Simulator]:
-    """Frozen, without quota, with some hundreds of videos."""
+def service() -> Iterator[Simulator]:
     with Simulator(quota=math.inf, history=6 * 3600) as simulator:
         simulator.clock.freeze()
         yield simulator
 
 
 @pytest.fixture
-def vod(world: Simulator, clients: Start) -> Iterator[Client]:
-    yield clients(world.url)
-    world.faults.clear()
+def world(service: Simulator) -> Iterator[Simulator]:
+    """Frozen, without quota, with some hundreds of videos, and no faults yet."""
+    yield service
+    service.faults.clear()
+
+
+@pytest.fixture
+def vod(world: Simulator, clients: Start) -> Client:
+    return clients(world.url)
 
 
 @pytest.fixture
@@ -292,12 +297,13 @@ def test_each_attempt_is_signed_anew(clients: Start, wire: Start, answer: Make, 
 
 
 def test_each_attempt_is_paid_for_from_the_budget(clients: Start, wire: Start, answer: Make, soon: Deadline) -> None:
-    turns: list[float] = []
-    limiter = Limiter(50, sleep=turns.append)
+    now = time.monotonic()
+    limiter = Limiter(50, clock=lambda: now)
     server = wire(answer(b"", status="503 Busy"))
     with pytest.raises(TemporaryError):
         clients(server.url, limiter=limiter).get_task("1", soon)
-    assert len(turns) == len(server.heads) == ATTEMPTS
+    assert len(server.heads) == ATTEMPTS
+    assert limiter.turn("GetTranscodeTask", soon) == pytest.approx(ATTEMPTS / 50)
 
 
 def test_retry_after_is_waited_for(clients: Start, wire: Start, answer: Make, soon: Deadline) -> None:
@@ -456,7 +462,7 @@ def test_a_token_is_renewed_once_only(
 def test_without_budget_nothing_is_sent_or_observed(clients: Start, wire: Start, observed: Observed) -> None:
     server = wire(b"")
     limiter = Limiter(0.01)
-    limiter.acquire("GetTranscodeTask", Deadline.after(20))
+    limiter.turn("GetTranscodeTask", Deadline.after(20))
     with pytest.raises(BudgetSpent):
         clients(server.url, limiter=limiter).get_task("1", Deadline.after(20))
     assert (server.connections, observed) == (0, [])
@@ -479,8 +485,78 @@ def test_the_observer_hears_how_long_each_attempt_took(
     world.faults.add(Fault(kind="delay", seconds=0.2, count=1))
     vod.get_task(a_task(world).id, soon)
     vod.get_task(a_task(world).id, soon)
-    assert 0.2 <= observed[0][1] < SOON
-    assert observed[1][1] < observed[0][1]
+    seconds = [one or 0.0 for _, one, _ in observed]
+    assert 0.2 <= seconds[0] < SOON
+    assert 0.0 < seconds[1] < seconds[0]
+
+
+def test_a_throttled_call_slows_its_operation_down(
+    clients: Start, wire: Start, answer: Make, soon: Deadline, quick: None
+) -> None:
+    limiter = Limiter(1000)
+    with pytest.raises(Throttled):
+        clients(wire(answer(refused("Throttling.User"), status="400 Bad")).url, limiter=limiter).get_task("1", soon)
+    assert limiter.rate("GetTranscodeTask") < 600
+    assert limiter.rate("GetVideoList") == 1000
+
+
+def test_keys_that_cannot_be_had_cost_no_turn_and_are_no_request(
+    clients: Start, wire: Start, soon: Deadline, observed: Observed
+) -> None:
+    class Lost:
+        def keys(self) -> Any:
+            raise CredentialsError("no key file", code="keys")
+
+    server, limiter = wire(b""), Limiter(0.01)
+    with pytest.raises(CredentialsError):
+        clients(server.url, credentials=Lost(), limiter=limiter).get_task("1", soon)
+    assert (server.connections, observed) == (0, [("GetTranscodeTask", None, "keys")])
+    assert limiter.turn("GetTranscodeTask", soon) == 0
+
+
+def test_the_wait_for_a_turn_is_not_part_of_the_timeout(world: Simulator, clients: Start, soon: Deadline) -> None:
+    vod = clients(world.url, limiter=Limiter(2.5), timeout=0.3)
+    assert {vod.get_task(a_task(world).id, soon)[0].id for _ in range(2)} == {a_task(world).id}
+
+
+def test_a_call_ends_with_its_timeout_however_late_the_deadline(world: Simulator, clients: Start) -> None:
+    world.faults.add(Fault(kind="stall"))
+    started = time.monotonic()
+    with pytest.raises(DeadlineError):
+        clients(world.url, timeout=0.3).get_task(a_task(world).id, Deadline(math.inf))
+    assert time.monotonic() - started < SOON
+
+
+def test_whoever_waits_for_a_turn_or_another_attempt_is_let_go_when_the_client_is_closed(
+    clients: Start, wire: Start, answer: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client_module, "_BACKOFF_SECONDS", 60.0)
+    limiter, server = Limiter(0.001), wire(answer(b"", status="503 Busy"))
+    waiting = clients(server.url, limiter=limiter, timeout=3600.0)
+    with ThreadPoolExecutor(2) as pool:
+        tried = pool.submit(waiting.get_task, "1", Deadline(math.inf))
+        while not server.heads:
+            time.sleep(0.01)
+        queued = pool.submit(waiting.get_task, "2", Deadline(math.inf))
+        time.sleep(0.1)
+        waiting.close()
+        assert isinstance(tried.exception(20), TemporaryError)
+        assert isinstance(queued.exception(20), BudgetSpent)
+    assert len(server.heads) == 1
+
+
+def test_the_client_tells_since_when_a_request_waits_for_its_answer(world: Simulator, clients: Start) -> None:
+    vod = clients(world.url)
+    world.faults.add(Fault(kind="delay", seconds=0.5, count=1))
+    before, began = vod.waiting_since, time.monotonic()
+    with ThreadPoolExecutor(1) as pool:
+        call = pool.submit(vod.get_task, a_task(world).id, Deadline.after(20))
+        while (during := vod.waiting_since) is None:
+            time.sleep(0.01)
+        call.result()
+    assert before is None
+    assert began <= during < began + 0.5
+    assert vod.waiting_since is None
 
 
 # --- pages ---

@@ -1,9 +1,8 @@
-"""The budget: never more calls than the rate, apart for each operation; what does not fit is refused at once."""
+"""The budget: never more calls than the rate, apart for each operation; throttling slows it down, and it recovers."""
 
 from __future__ import annotations
 
 import math
-import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -19,26 +18,22 @@ from exporter.errors import BudgetSpent, DeadlineError
 from exporter.vod.limiter import Limiter
 
 NEVER = Deadline(1e12)
+GET = "GetTranscodeTask"
 
 
-class Clock:
-    """Stands still unless moved; `turns` are the moments the limiter let a call wait for, in order of taking them."""
+class Made:
+    """A limiter on a clock that stands still unless moved."""
 
-    def __init__(self) -> None:
+    def __init__(self, rate: float) -> None:
         self.now = 1000.0
-        self.turns: list[float] = []
-        self._lock = threading.Lock()
+        self.limiter = Limiter(rate, clock=lambda: self.now)
 
-    def read(self) -> float:
-        return self.now
+    def turn(self, action: str = GET, deadline: Deadline = NEVER) -> float:
+        """The moment of the turn."""
+        return self.now + self.limiter.turn(action, deadline)
 
-    def sleep(self, seconds: float) -> None:
-        assert seconds >= 0
-        with self._lock:
-            self.turns.append(self.now + seconds)
-
-    def limiter(self, rate: float) -> Limiter:
-        return Limiter(rate, clock=self.read, sleep=self.sleep)
+    def turns(self, count: int) -> list[float]:
+        return [self.turn() for _ in range(count)]
 
 
 def most_in_a_second(turns: list[float]) -> int:
@@ -46,58 +41,35 @@ def most_in_a_second(turns: list[float]) -> int:
     return max(sum(begin <= turn < begin + 0.999 for turn in turns) for begin in turns)
 
 
-def test_the_first_call_does_not_wait() -> None:
-    clock = Clock()
-    clock.limiter(10).acquire("GetTranscodeTask", NEVER)
-    assert clock.turns == [1000.0]
-
-
-def test_calls_are_spaced_evenly_without_a_burst() -> None:
-    clock = Clock()
-    limiter = clock.limiter(4)
-    for _ in range(5):
-        limiter.acquire("GetTranscodeTask", NEVER)
-    assert clock.turns == [1000.0, 1000.25, 1000.5, 1000.75, 1001.0]
+def test_calls_are_spaced_evenly_without_a_burst_and_the_first_does_not_wait() -> None:
+    assert Made(4).turns(5) == [1000.0, 1000.25, 1000.5, 1000.75, 1001.0]
 
 
 def test_idle_time_is_not_saved_up() -> None:
-    clock = Clock()
-    limiter = clock.limiter(4)
-    limiter.acquire("GetTranscodeTask", NEVER)
-    clock.now += 3600
-    for _ in range(3):
-        limiter.acquire("GetTranscodeTask", NEVER)
-    assert clock.turns[1:] == [4600.0, 4600.25, 4600.5]
+    made = Made(4)
+    made.turn()
+    made.now += 3600
+    assert made.turns(3) == [4600.0, 4600.25, 4600.5]
 
 
 @pytest.mark.parametrize(("rate", "seconds"), [(0.1, 10.0), (0.5, 2.0), (2.5, 0.4)])
 def test_fractions_of_a_call_are_spaces_of_time(rate: float, seconds: float) -> None:
-    clock = Clock()
-    limiter = clock.limiter(rate)
-    for _ in range(3):
-        limiter.acquire("GetTranscodeTask", NEVER)
-    assert clock.turns == pytest.approx([1000, 1000 + seconds, 1000 + 2 * seconds])
+    assert Made(rate).turns(3) == pytest.approx([1000, 1000 + seconds, 1000 + 2 * seconds])
 
 
 def test_operations_do_not_share_their_budget() -> None:
-    clock = Clock()
-    limiter = clock.limiter(1)
-    for action in ("GetTranscodeTask", "ListTranscodeTask", "GetVideoList"):
-        limiter.acquire(action, NEVER)
-    assert clock.turns == [1000.0, 1000.0, 1000.0]
+    made = Made(1)
+    assert [made.turn(action) for action in (GET, "ListTranscodeTask", "GetVideoList")] == [1000.0] * 3
 
 
-def test_what_does_not_fit_is_refused_at_once_and_spends_nothing() -> None:
-    clock = Clock()
-    limiter = clock.limiter(1)
-    limiter.acquire("GetTranscodeTask", NEVER)
+def test_what_does_not_fit_is_refused_and_takes_nothing() -> None:
+    made = Made(1)
+    made.turn()
     for _ in range(10):
         with pytest.raises(BudgetSpent, match="GetTranscodeTask: no call left in the budget") as caught:
-            limiter.acquire("GetTranscodeTask", Deadline(1001.0))
+            made.turn(deadline=Deadline(1001.0))
         assert caught.value.code == "budget"
-    assert len(clock.turns) == 1
-    limiter.acquire("GetTranscodeTask", Deadline(1001.1))
-    assert clock.turns == [1000.0, 1001.0]
+    assert made.turn(deadline=Deadline(1001.1)) == 1001.0
 
 
 def test_no_budget_is_a_matter_of_the_deadline() -> None:
@@ -105,16 +77,13 @@ def test_no_budget_is_a_matter_of_the_deadline() -> None:
 
 
 def test_an_ended_deadline_is_refused_even_with_budget() -> None:
-    clock = Clock()
     with pytest.raises(BudgetSpent):
-        clock.limiter(1).acquire("GetTranscodeTask", Deadline(1000.0))
-    assert clock.turns == []
+        Made(1).turn(deadline=Deadline(1000.0))
 
 
 def test_many_threads_get_turns_of_their_own() -> None:
     """Twenty threads, twenty calls each: four hundred turns, no two closer than the rate allows."""
-    clock = Clock()
-    limiter = clock.limiter(8)  # an eighth is exact in binary
+    made = Made(8)  # an eighth is exact in binary
 
     class Slow:
         """A deadline that lets other threads in just where the turn is known and not yet taken."""
@@ -125,66 +94,107 @@ def test_many_threads_get_turns_of_their_own() -> None:
             return NEVER.at
 
     slow: Any = Slow()
-
-    def calls() -> None:
-        for _ in range(20):
-            limiter.acquire("GetTranscodeTask", slow)
-
     with ThreadPoolExecutor(20) as pool:
-        for future in [pool.submit(calls) for _ in range(20)]:
-            future.result()
-    assert sorted(clock.turns) == [1000 + turn / 8 for turn in range(400)]
+        turns = [one.result() for one in [pool.submit(made.turn, GET, slow) for _ in range(400)]]
+    assert sorted(turns) == [1000 + turn / 8 for turn in range(400)]
 
 
-def test_a_thread_that_waits_keeps_no_other_from_being_refused() -> None:
-    """The lock is not held while waiting."""
-    waiting, go_on = threading.Event(), threading.Event()
-
-    def sleep(seconds: float) -> None:
-        if seconds:
-            waiting.set()
-            assert go_on.wait(20)
-
-    limiter = Limiter(1, clock=lambda: 0.0, sleep=sleep)
-    limiter.acquire("GetTranscodeTask", NEVER)
-    thread = threading.Thread(target=limiter.acquire, args=("GetTranscodeTask", NEVER))
-    thread.start()
-    assert waiting.wait(20)
-    with pytest.raises(BudgetSpent):
-        limiter.acquire("GetTranscodeTask", Deadline(1.5))
-    go_on.set()
-    thread.join()
+@given(rate=st.floats(0.05, 200), taken=st.integers(0, 30), seconds=st.floats(0, 30))
+def test_the_calls_within_a_time_are_those_whose_turn_comes_before_its_end(
+    rate: float, taken: int, seconds: float
+) -> None:
+    made = Made(rate)
+    made.turns(taken)
+    fitting = made.limiter.calls_within(GET, seconds)
+    turns = 0
+    with suppress(BudgetSpent):
+        while True:
+            made.turn(deadline=Deadline(made.now + seconds))
+            turns += 1
+    assert abs(fitting - turns) <= 1  # a turn may lie just at the end
+    assert fitting <= seconds * rate + 1
 
 
-def test_the_real_clock_is_waited_for() -> None:
-    limiter = Limiter(20)
-    started = time.monotonic()
-    for _ in range(5):
-        limiter.acquire("GetTranscodeTask", Deadline.after(60))
-    assert time.monotonic() - started >= 0.2
+# Throttling
+
+
+def test_a_throttled_call_halves_the_rate_of_its_operation_alone() -> None:
+    made = Made(10)
+    made.limiter.throttled(GET)
+
+    assert made.limiter.rate(GET) == 5
+    assert made.limiter.rate("GetVideoList") == 10
+    assert made.turns(3) == pytest.approx([1000.2, 1000.4, 1000.6], abs=0.01)
+
+
+def test_the_rate_comes_back_by_a_fiftieth_a_second_and_no_further_than_it_was() -> None:
+    made = Made(10)
+    made.limiter.throttled(GET)
+    rates = []
+    for _ in range(4):
+        made.now += 10
+        rates.append(made.limiter.rate(GET))
+
+    assert rates == pytest.approx([7, 9, 10, 10])
+    assert made.turns(2) == pytest.approx([1040.0, 1040.1])
+
+
+def test_calls_throttled_within_a_second_slow_it_down_once() -> None:
+    made = Made(16)
+    rates = []
+    for seconds in (0, 0, 0.9, 0.2, 2):
+        made.now += seconds
+        made.limiter.throttled(GET)
+        rates.append(made.limiter.rate(GET))
+
+    assert rates == pytest.approx([8, 8, 8.288, 4.176, 2.408], abs=0.001)
+
+
+def test_however_often_it_is_throttled_a_tenth_is_left() -> None:
+    made = Made(10)
+    for _ in range(100):
+        made.limiter.throttled(GET)
+        made.now += 1.0
+    made.limiter.throttled(GET)
+
+    assert made.limiter.rate(GET) == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize(("asked", "waited"), [(None, 0.2), (0.0, 0.2), (7.0, 7.0), (99_999.0, 60.0)])
+def test_the_operation_is_left_alone_for_as_long_as_the_service_asks_up_to_a_minute(
+    asked: float | None, waited: float
+) -> None:
+    made = Made(10)
+    made.limiter.throttled(GET, retry_after=asked)
+
+    assert made.turn() == pytest.approx(1000 + waited)
 
 
 @given(
     rate=st.floats(0.05, 200),
     steps=st.lists(
-        st.tuples(st.sampled_from(["GetTranscodeTask", "GetVideoList"]), st.floats(0, 3), st.floats(-1, 5)),
+        st.tuples(
+            st.sampled_from([GET, "GetVideoList"]), st.floats(0, 3), st.floats(-1, 5), st.sampled_from([None, 0.0, 2.0])
+        ),
         min_size=1,
         max_size=60,
     ),
+    throttles=st.sets(st.integers(0, 59)),
 )
-def test_no_window_holds_more_than_the_rate(rate: float, steps: list[tuple[str, float, float]]) -> None:
+def test_no_window_holds_more_than_the_rate(
+    rate: float, steps: list[tuple[str, float, float, float | None]], throttles: set[int]
+) -> None:
     """However calls come, with whatever deadlines: each operation apart, and no turn after the call's deadline."""
-    clock = Clock()
-    limiter = clock.limiter(rate)
+    made = Made(rate)
     turns: dict[str, list[float]] = {}
-    for action, pause, patience in steps:
-        clock.now += pause
-        deadline = Deadline(clock.now + patience)
-        before = len(clock.turns)
+    for number, (action, pause, patience, retry_after) in enumerate(steps):
+        made.now += pause
+        deadline = Deadline(made.now + patience)
+        if number in throttles:
+            made.limiter.throttled(action, retry_after=retry_after)
         with suppress(BudgetSpent):
-            limiter.acquire(action, deadline)
-        for turn in clock.turns[before:]:
-            assert clock.now <= turn < deadline.at
+            turn = made.turn(action, deadline)
+            assert made.now <= turn < deadline.at
             turns.setdefault(action, []).append(turn)
     for of_action in turns.values():
         gaps = [later - earlier for earlier, later in pairwise(of_action)]

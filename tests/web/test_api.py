@@ -19,7 +19,7 @@ from exporter.errors import StateError
 from exporter.keyfile import read_key
 from exporter.metrics.telemetry import Telemetry
 from exporter.model import Task
-from exporter.scrape.refresh import Account
+from exporter.scrape.account import Account
 from exporter.scrape.scraper import Scraper
 from exporter.secret import SecretText
 from exporter.tracking.ledger import Ledger
@@ -69,7 +69,8 @@ class Running:
                 name=name,
                 region="cn-shanghai",
                 endpoint="https://vod.example",
-                client=cast("Client", None),  # nothing here may ask VOD
+                connect=lambda **_: cast("Client", None),  # nothing here may ask VOD
+                requests_per_second=10.0,
                 ledger=ledger,
                 videos=Videos(interval=30, lookback=86400),
                 recorder=self.telemetry.account(name),

@@ -16,7 +16,7 @@ from exporter.deadline import Deadline
 from exporter.keyfile import read_key
 from exporter.metrics.telemetry import Telemetry
 from exporter.model import Job, Task
-from exporter.scrape.refresh import Account
+from exporter.scrape.account import Account
 from exporter.scrape.scraper import Scraper
 from exporter.secret import SecretText
 from exporter.snapshot import Total
@@ -48,6 +48,8 @@ STREAM: dict[str, Any] = {
 class Service(Client):
     """Remembers what it was asked, in order, and knows nothing."""
 
+    waiting_since = None
+
     def __init__(self) -> None:
         self.asked: list[tuple[str, ...]] = []
 
@@ -77,7 +79,8 @@ class Running:
                 name=name,
                 region="cn-shanghai",
                 endpoint="https://vod.example",
-                client=self.service,
+                connect=lambda **_: self.service,
+                requests_per_second=1000.0,
                 ledger=ledger,
                 videos=Videos(interval=30, lookback=86400),
                 recorder=self.telemetry.account(name),
@@ -124,7 +127,7 @@ class Running:
     def refreshed(self) -> list[tuple[str, ...]]:
         """What the next scrape asks, in order."""
         self.service.asked.clear()
-        self.accounts["prod"].refresh(Deadline.after(5))
+        assert self.accounts["prod"].refresh().wait(20)
         return self.service.asked
 
 

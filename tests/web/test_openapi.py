@@ -20,7 +20,7 @@ from exporter import __version__
 from exporter.errors import StateError
 from exporter.metrics.catalog import EVENTS, JOB_PROCESSING, REJECTED_REQUESTS
 from exporter.metrics.telemetry import Telemetry
-from exporter.scrape.refresh import Account
+from exporter.scrape.account import Account
 from exporter.scrape.scraper import Scraper
 from exporter.secret import SecretText
 from exporter.tracking.ledger import Ledger
@@ -73,7 +73,8 @@ class Running:
             name="prod",
             region="cn-shanghai",
             endpoint="https://vod.example",
-            client=cast("Client", None),  # nothing here may ask VOD
+            connect=lambda **_: cast("Client", None),  # nothing here may ask VOD
+                requests_per_second=10.0,
             ledger=ledger,
             videos=Videos(interval=30, lookback=86400),
             recorder=telemetry.account("prod"),
