@@ -78,7 +78,7 @@ def panels() -> tuple[Panel, ...]:
             Text(
                 title="How many minutes are made each hour?",
                 description="Length of the output files by definition, as they are finished.",
-                unit="m",
+                unit="short",
                 no_value="Nothing finished",
             ),
             Query(f"60 * {total(rate(OUTPUT_DURATION), 'definition')}", "{{definition}}"),

@@ -121,6 +121,7 @@ def _progress() -> tuple[Panel, ...]:
                 no_value=_CHOOSE,
             ),
             {
+                "job_id": "Job",
                 "account": "Account",
                 "definition": "Definition",
                 "video_id": "Video",

@@ -124,8 +124,9 @@ def process() -> tuple[Panel, ...]:
             {"instance": "Instance", "version": "Version", "python": "Python"},
             Column(
                 name="Up for",
-                expression=f"(time() - process_start_time_seconds{{{TARGET}}})"
-                f" * on (job, instance) group_left (version, python) {one(BUILD_INFO)}",
+                expression="max by (instance, version, python) ("
+                f"(time() - process_start_time_seconds{{{TARGET}}})"
+                f" * on (job, instance) group_left (version, python) {one(BUILD_INFO)})",
                 unit="s",
             ),
             sort="Up for",

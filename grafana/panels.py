@@ -171,10 +171,12 @@ def rows(
         target = _target(Query(expression), number)
         panel.with_target(target.instant().format(PromQueryFormat.TABLE))
     renamed = {f"Value #{_ref(number)}": column.name for number, column in enumerate(columns)}
-    hidden = {"Time": True}
-    if details:
-        # Where only one query has an answer, Grafana calls its value just Value.
-        hidden |= {f"Value #{_ref(len(columns))}": True, "Value": True}
+    hidden = {"Time": True, f"Value #{_ref(len(columns))}": True}
+    # Where only one query has an answer, Grafana calls its value just Value.
+    if len(queries) == 1:
+        renamed["Value"] = columns[0].name
+    else:
+        hidden["Value"] = True
     order = [*labels, *renamed]
     panel.with_transformation(model.DataTransformerConfig(id_val="merge", options={}))
     panel.with_transformation(
