@@ -96,6 +96,9 @@ def aggregate_rows(account: AccountSnapshot) -> Iterator[Row]:
     yield catalog.STALE_JOBS, (name,), view.stale_jobs
     yield catalog.TRUNCATED_JOBS, (name,), view.truncated_jobs
     yield catalog.STATE_DURABLE, (name,), view.durable
+    yield catalog.PENDING_CALLS, (name,), account.pending_calls
+    for action, rate in account.budget.items():
+        yield catalog.API_BUDGET, (name, action), rate
     for key, amount in view.totals.counters.items():
         yield _TOTALS[key[0]], (name, *key[1]), _exemplified(view.totals, key, amount)
     for key, histogram in view.totals.histograms.items():

@@ -22,6 +22,7 @@ from exporter.metrics.lines import lines
 from exporter.model import JOB_STATUSES, TASK_STATUSES, Job, Output, Stream, Task
 from exporter.snapshot import (
     AccountSnapshot,
+    Exemplar,
     HistogramView,
     LedgerView,
     ShownJob,
@@ -100,15 +101,35 @@ def histograms(draw: st.DrawFn) -> HistogramView:
     return HistogramView(tuple(bounds), tuple(counts), draw(st.floats()))
 
 
-TOTALS = st.builds(
-    TotalsView,
-    counters=st.dictionaries(st.tuples(st.just(Total.JOB_FAILURES), st.tuples(TEXTS, TEXTS)), st.floats(0), max_size=3),
-    histograms=st.dictionaries(
-        st.tuples(st.just(Total.TASK_DURATION), st.just(())) | st.tuples(st.just(Total.JOB_DURATION), st.tuples(TEXTS)),
-        histograms(),
-        max_size=3,
-    ),
+FAILURES = st.tuples(st.just(Total.JOB_FAILURES), st.tuples(TEXTS, TEXTS))
+DURATIONS = st.tuples(st.just(Total.TASK_DURATION), st.just(())) | st.tuples(
+    st.just(Total.JOB_DURATION), st.tuples(TEXTS)
 )
+EXEMPLARS = st.builds(
+    Exemplar,
+    id=st.sampled_from(["38f0e513c88", "a", "A-b_c.d", "a" * 122, "a" * 123]) | IDS | TEXTS,
+    value=st.floats(),
+    counted=st.floats(allow_nan=False, allow_infinity=False) | st.sampled_from([1_551_169_800.0, 0.1]),
+)
+
+
+@st.composite
+def totals(draw: st.DrawFn) -> TotalsView:
+    """Counters and histograms, some of them with exemplars."""
+    view = TotalsView(
+        draw(st.dictionaries(FAILURES, st.floats(0), max_size=3)),
+        draw(st.dictionaries(DURATIONS, histograms(), max_size=3)),
+    )
+    places = dict.fromkeys(view.counters, 0) | {key: len(one.bounds) for key, one in view.histograms.items()}
+    exemplars = {
+        key: draw(st.dictionaries(st.integers(0, last), EXEMPLARS))
+        for key, last in places.items()
+        if draw(st.booleans())
+    }
+    return replace(view, exemplars=exemplars)
+
+
+TOTALS = totals()
 
 
 @st.composite

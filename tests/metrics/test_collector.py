@@ -16,7 +16,18 @@ from exporter.metrics.catalog import COLLECTED
 from exporter.metrics.collector import TranscodeCollector, account_rows, job_rows, task_rows
 from exporter.metrics.exposition import OPENMETRICS, TEXT
 from exporter.model import JOB_STATUSES, TASK_STATUSES, Job, Output, Stream, Task
-from exporter.snapshot import AccountSnapshot, LedgerView, ShownJob, ShownTask, Snapshot
+from exporter.snapshot import (
+    AccountSnapshot,
+    Exemplar,
+    HistogramView,
+    Key,
+    LedgerView,
+    ShownJob,
+    ShownTask,
+    Snapshot,
+    Total,
+    TotalsView,
+)
 from exporter.tracking.ledger import Ledger
 from exporter.tracking.view import Limits
 
@@ -222,6 +233,61 @@ def test_account_that_was_never_asked_shows_what_is_known_and_no_more() -> None:
         "vod_exporter_truncated_jobs",
         "vod_exporter_state_durable",
     }
+
+
+# -- exemplars -------------------------------------------------------------------------------------------------------
+
+FAILURES: Key = (Total.JOB_FAILURES, ("HD", "Bad"))
+
+
+def with_exemplars() -> AccountSnapshot:
+    counts = HistogramView((60.0, 300.0), (2, 0, 1), 500.0)
+    totals = TotalsView(
+        {FAILURES: 2.0},
+        {(Total.JOB_DURATION, ("HD",)): counts, (Total.TASK_DURATION, ()): counts},
+        {
+            FAILURES: {0: Exemplar("a", 1.0, NOW)},
+            (Total.JOB_DURATION, ("HD",)): {0: Exemplar("b", 59.5, NOW + 0.25), 2: Exemplar("c", 400.0, NOW)},
+            (Total.TASK_DURATION, ()): {0: Exemplar("t", 60.0, NOW)},
+        },
+    )
+    return account(LedgerView(totals=totals))
+
+
+def test_failures_and_buckets_of_durations_lead_to_a_job_and_those_of_tasks_to_a_task() -> None:
+    exposition = OPENMETRICS.encode(collector(with_exemplars())).decode()
+    lines = [line.removeprefix("vod_transcode_") for line in exposition.splitlines() if " # " in line]
+
+    assert lines == [
+        'job_failures_total{account="prod",definition="HD",error_code="Bad"} 2.0 # {job_id="a"} 1.0 1551169800.0',
+        'job_duration_seconds_bucket{account="prod",definition="HD",le="60.0"} 2.0 # {job_id="b"} 59.5 1551169800.25',
+        'job_duration_seconds_bucket{account="prod",definition="HD",le="+Inf"} 3.0 # {job_id="c"} 400.0 1551169800.0',
+        'task_duration_seconds_bucket{account="prod",le="60.0"} 2.0 # {task_id="t"} 60.0 1551169800.0',
+    ]
+
+
+def test_exemplars_change_no_sample_and_the_text_format_has_none() -> None:
+    one = with_exemplars()
+    plain = replace(one, view=replace(one.view, totals=replace(one.view.totals, exemplars={})))
+
+    assert TEXT.encode(collector(one)) == TEXT.encode(collector(plain))
+    assert series(collector(one).collect()) == series(collector(plain).collect())
+
+
+@pytest.mark.parametrize("odd", ["", "a" * 123, 'a"', "a\\", "a\n", "a b", "é", "\ud800"])
+def test_an_id_that_is_too_long_or_odd_is_no_exemplar(odd: str) -> None:
+    """OpenMetrics takes 128 characters of names and values; what one reader takes for an escape, another does not."""
+    found = {one_id: of_id(one_id) for one_id in (odd, "a" * 122, "38f0-E_5.13c88")}
+
+    assert found == {odd: [], "a" * 122: ["a" * 122], "38f0-E_5.13c88": ["38f0-E_5.13c88"]}
+
+
+def of_id(job_id: str) -> list[str]:
+    """The ids of exemplars that the OpenMetrics parser finds where a failed job has this one."""
+    totals = TotalsView({FAILURES: 1.0}, exemplars={FAILURES: {0: Exemplar(job_id, 1.0, NOW)}})
+    exposition = OPENMETRICS.encode(collector(account(LedgerView(totals=totals)))).decode()
+    families: Iterable[Metric] = parse_openmetrics(exposition)  # type: ignore[no-untyped-call]
+    return [one.exemplar.labels["job_id"] for family in families for one in family.samples if one.exemplar]
 
 
 # -- the registry ----------------------------------------------------------------------------------------------------
