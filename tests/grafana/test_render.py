@@ -135,6 +135,12 @@ def test_provisioning_names_what_there_is() -> None:
     assert source["url"] == "$PROMETHEUS_URL"
 
 
+def test_the_documentation_names_each_with_the_time_it_shows() -> None:
+    text = (DASHBOARDS.parents[1] / "docs" / "dashboards.md").read_text()
+    told = dict(re.findall(r"^\| \w+ \| `([\w-]+)` \|.*\| (\d+ \w)\w+ \|$", text, re.MULTILINE))
+    assert told == {uid: re.sub(r"now-(\d+)(\w)", r"\1 \2", each["time"]["from"]) for uid, each in dashboards().items()}
+
+
 def destination() -> dict[str, str]:
     """Where an exemplar leads."""
     (found,) = read("datasources/prometheus.yml")["datasources"][0]["jsonData"]["exemplarTraceIdDestinations"]
