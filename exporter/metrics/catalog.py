@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-_UNITS = ("bits_per_second", "frames_per_second", "seconds", "bytes", "pixels", "ratio")
+_UNITS = ("requests_per_second", "bits_per_second", "frames_per_second", "seconds", "bytes", "pixels", "ratio")
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,7 +206,10 @@ UP = Metric(
     ("account",),
 )
 REFRESH_DURATION = Metric(
-    "vod_exporter_refresh_duration_seconds", "gauge", "How long the last refresh of the account took.", ("account",)
+    "vod_exporter_refresh_duration_seconds",
+    "gauge",
+    "How long the last refresh of the account took, to its end or until the next took its place.",
+    ("account",),
 )
 LAST_SUCCESS = Metric(
     "vod_exporter_last_success_timestamp_seconds", "gauge", "When VOD last answered a call, Unix time.", ("account",)
@@ -225,6 +228,18 @@ STALE_JOBS = Metric(
 )
 TRACKED_TASKS = Metric(
     "vod_exporter_tracked_tasks", "gauge", "Tracked tasks by where they were found.", ("account", "source")
+)
+PENDING_CALLS = Metric(
+    "vod_exporter_pending_calls",
+    "gauge",
+    "Calls of GetTranscodeTask that were due and not made yet when the scrape was answered.",
+    ("account",),
+)
+API_BUDGET = Metric(
+    "vod_exporter_api_budget_requests_per_second",
+    "gauge",
+    "Requests a second that the exporter allows itself: requests_per_second, or less after it was throttled.",
+    ("account", "action"),
 )
 TRUNCATED_JOBS = Metric(
     "vod_exporter_truncated_jobs",
@@ -285,6 +300,7 @@ COLLECTED = (
     *(TASKS_FINISHED, JOBS_FINISHED, JOB_FAILURES, OUTPUT_DURATION),
     *(JOB_DURATION, TASK_DURATION, JOB_PROCESSING, OUTPUT_BITRATE, OUTPUT_SIZE),
     *(REFRESH_DURATION, LAST_SUCCESS, OLDEST_REFRESH, STALE_JOBS, TRACKED_TASKS, TRUNCATED_JOBS, STATE_DURABLE),
+    *(PENDING_CALLS, API_BUDGET),
 )
 """What a snapshot tells, in the order of the exposition."""
 

@@ -61,6 +61,8 @@ def collector() -> TranscodeCollector:
         up=True,
         last_success=NOW,
         refresh_duration=0.25,
+        pending_calls=3,
+        budget={"GetTranscodeTask": 7.5},
         view=ledger.view(),
     )
     return TranscodeCollector(lambda: Snapshot((account,)))

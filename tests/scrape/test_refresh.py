@@ -474,6 +474,20 @@ def test_nothing_is_asked_after_the_refresh_is_done_and_nothing_after_the_accoun
     assert vod.take() == []
 
 
+def test_where_no_thread_can_be_had_a_refresh_is_over_at_once_and_the_next_one_asks(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuse(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    made = Made(FakeVod(running("t")))
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", refuse)
+        nothing = made.refresh()
+
+    assert (nothing, made.refresh()) == ([], ["task t"])
+
+
 def test_a_refresh_ends_with_the_account(release: threading.Event) -> None:
     vod = FakeVod(*(running(f"t{n}") for n in range(50)))
     made = Made(vod, concurrency=2)

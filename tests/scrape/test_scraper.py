@@ -184,59 +184,114 @@ def test_accounts_are_refreshed_at_the_same_time(simulator: Simulator, start: St
 
 
 class Slow:
-    """An account whose refresh takes its time, whatever the deadline."""
+    """An account whose refreshes are over when it is told so."""
 
     name = "slow"
 
-    def __init__(self, seconds: float) -> None:
-        self.refreshed = 0
-        self.over = threading.Event()
-        self._seconds = seconds
+    def __init__(self) -> None:
+        self.refreshes: list[threading.Event] = []
+        self.late_since: list[float] = []
 
-    def refresh(self, deadline: Deadline) -> None:  # noqa: ARG002 - it is slow
-        self.refreshed += 1
-        self.over.wait(self._seconds)
+    def refresh(self) -> threading.Event:
+        self.refreshes.append(threading.Event())
+        return self.refreshes[-1]
+
+    def late(self, began: float) -> None:
+        self.late_since.append(began)
 
     def snapshot(self) -> AccountSnapshot:
         return AccountSnapshot("slow", "", "")
 
-    def close(self) -> None:
-        self.over.set()
+    def close(self) -> None: ...
 
 
-def test_each_scrape_keeps_its_own_deadline_though_the_refresh_is_shared() -> None:
-    slow = Slow(30.0)
-    with closing(Scraper([cast(Account, slow)], min_interval=0.0)) as scraper:
-        for seconds in (0.3, 0.1):
-            started = time.monotonic()
-            scraper.scrape(Deadline(started + seconds))
-            assert time.monotonic() - started < seconds + 1
-
-    assert slow.refreshed == 1
+@pytest.fixture
+def slow() -> Slow:
+    return Slow()
 
 
-def test_a_deadline_that_has_passed_is_answered_at_once() -> None:
-    with closing(Scraper([cast(Account, Slow(30.0))], min_interval=0.0)) as scraper:
+def over(slow: Slow, *, min_interval: float = 0.0) -> Scraper:
+    return Scraper([cast(Account, slow)], min_interval=min_interval)
+
+
+def test_each_scrape_keeps_its_own_deadline_though_the_refresh_is_shared(slow: Slow) -> None:
+    scraper = over(slow)
+    with ThreadPoolExecutor(1) as pool:
+        patient = pool.submit(scraper.scrape, Deadline.after(20))
+        while not slow.refreshes:
+            time.sleep(0.005)
         started = time.monotonic()
-        scraper.scrape(Deadline.after(-5))
+        scraper.scrape(Deadline(started + 0.2))
+        took = time.monotonic() - started
+        waiting = not patient.done()
+        slow.refreshes[0].set()
 
-        assert time.monotonic() - started < 1
+    assert len(slow.refreshes) == 1
+    assert 0.1 < took < 10
+    assert waiting
 
 
-def test_where_no_thread_can_be_started_scrapes_are_answered_and_refresh_again_when_one_can(
-    monkeypatch: pytest.MonkeyPatch,
+def test_a_refresh_that_nobody_waits_for_any_more_gives_way_to_the_next_scrape(slow: Slow) -> None:
+    scraper = over(slow)
+    scraper.scrape(Deadline.after(0.05))
+    scraper.scrape(Deadline.after(0.05))
+
+    assert len(slow.refreshes) == 2
+
+
+def test_within_the_interval_a_scrape_joins_the_refresh_that_still_goes_on(slow: Slow) -> None:
+    """Whoever has little time begins a refresh for those who have more."""
+    scraper = over(slow, min_interval=60.0)
+    scraper.scrape(Deadline.after(0.05))
+    threading.Timer(0.2, slow.refreshes[0].set).start()
+    started = time.monotonic()
+    scraper.scrape(Deadline(started + 20))
+
+    assert len(slow.refreshes) == 1
+    assert 0.1 < time.monotonic() - started < 10
+
+
+def test_an_account_is_told_when_a_scrape_is_answered_before_its_end(slow: Slow) -> None:
+    scraper = over(slow)
+    before = time.monotonic()
+    scraper.scrape(Deadline.after(0.05))
+    slow.refreshes[-1].set()
+    scraper.scrape(Deadline.after(0.05))
+
+    assert len(slow.late_since) == 2
+    assert before <= slow.late_since[0] < slow.late_since[1]
+
+
+def test_a_deadline_that_has_passed_is_answered_at_once(slow: Slow) -> None:
+    started = time.monotonic()
+    over(slow).scrape(Deadline.after(-5))
+
+    assert time.monotonic() - started < 1
+
+
+def test_one_account_alone_is_scraped_without_the_others(simulator: Simulator, start: Start) -> None:
+    tasks = newest(simulator, 10)
+    scraper = start(tracking("one", simulator.url, tasks), tracking("two", simulator.url, tasks))
+
+    assert [one.name for one in scraper.scrape(Deadline.after(20), account="two").accounts] == ["two"]
+    assert calls(simulator) == 10
+    with pytest.raises(KeyError):
+        scraper.scrape(Deadline.after(20), account="three")
+
+
+def test_a_refresh_goes_on_after_the_answer_until_its_plan_is_done_and_no_further(
+    simulator: Simulator, start: Start
 ) -> None:
-    slow = Slow(0.0)
-    with closing(Scraper([cast(Account, slow)], min_interval=0.0)) as scraper:
-        with monkeypatch.context() as patch:
+    scraper = start(tracking("prod", simulator.url, newest(simulator, 30), rate=20.0))
+    answer = scraper.scrape(Deadline.after(0.5)).accounts[0]
+    until = time.monotonic() + 20
+    while calls(simulator) < 30 and time.monotonic() < until:
+        time.sleep(0.05)
+    time.sleep(0.3)
+    after = scraper.snapshot().accounts[0]
 
-            def refuse(thread: threading.Thread) -> None:
-                raise RuntimeError("can't start new thread")
-
-            patch.setattr(threading.Thread, "start", refuse)
-            started = time.monotonic()
-            scraper.scrape(Deadline.after(20))
-        scraper.scrape(Deadline.after(20))
-
-        assert time.monotonic() - started < 10
-        assert slow.refreshed == 1
+    assert sum(answer.view.task_counts.values()) < 30
+    assert answer.pending_calls > 0
+    assert answer.up is True
+    assert sum(after.view.task_counts.values()) == calls(simulator) == 30
+    assert after.pending_calls == 0

@@ -67,7 +67,7 @@ def world(service: Simulator) -> Iterator[Simulator]:
 
 
 @pytest.fixture
-def vod(world: Simulator, clients: Start) -> Client:
+def vod(world: Simulator, clients: Callable[..., Client]) -> Client:
     return clients(world.url)
 
 
