@@ -5,27 +5,25 @@ from __future__ import annotations
 from grafana_foundation_sdk.builders.dashboard import Dashboard
 
 from exporter.metrics.catalog import (
+    API_BUDGET,
     API_DURATION,
     API_ERRORS,
     API_REQUESTS,
     DROPPED_TASKS,
     MALFORMED_FIELDS,
     OLDEST_REFRESH,
+    PENDING_CALLS,
     REFRESH_DURATION,
     REJECTED_REQUESTS,
     STALE_JOBS,
     STATE_DURABLE,
     TRUNCATED_JOBS,
     UP,
-    Metric,
 )
 from grafana import load
 from grafana.frame import account, dashboard, section
 from grafana.panels import BAD_IF_ANY, LOOK_IF_ANY, Column, Panel, Query, Show, Text, bars, big, lines, rows
 from grafana.queries import RANGE, TARGET, counted, of_exporters, one, quantile, rate, series, share, total
-
-BUDGET = Metric("vod_exporter_api_budget_requests_per_second", "gauge", "", ("account", "action"))
-PENDING = Metric("vod_exporter_pending_calls", "gauge", "", ("account",))
 
 _THROTTLED = 'code=~"(?i)throttling.*|http_429"'
 
@@ -145,7 +143,7 @@ def _budget() -> tuple[Panel, ...]:
                 decimals=0,
             ),
             Query(
-                share(total(rate(API_REQUESTS), "account", "action"), one(BUDGET)),
+                share(total(rate(API_REQUESTS), "account", "action"), one(API_BUDGET)),
                 "{{account}} {{action}}",
             ),
             width=8,
@@ -160,7 +158,7 @@ def _budget() -> tuple[Panel, ...]:
                 unit="reqps",
                 no_value="No calls yet",
             ),
-            Query(one(BUDGET), "{{account}} {{action}}"),
+            Query(one(API_BUDGET), "{{account}} {{action}}"),
             width=8,
         ),
         lines(
@@ -172,7 +170,7 @@ def _budget() -> tuple[Panel, ...]:
                 no_value="None",
                 decimals=0,
             ),
-            Query(one(PENDING), "{{account}}"),
+            Query(one(PENDING_CALLS), "{{account}}"),
             width=8,
         ),
         lines(

@@ -77,10 +77,10 @@ def _progress() -> tuple[Panel, ...]:
         _figure("How far is it?", "Progress from 0 to 100 %.", "percentunit", _latest(JOB_PROGRESS), decimals=0),
         _figure(
             "How old is it, or how long did it take?",
-            "From creation to completion, or to now where it is not complete. Yellow from one hour, red from three.",
+            "From creation to completion, or to now where it is not complete. Yellow from one hour, red from two.",
             "s",
             f"({_latest(JOB_COMPLETED)} or vector(time())) - {_latest(JOB_CREATED)}",
-            steps=(("green", None), ("yellow", 3600), ("red", 10800)),
+            steps=(("green", None), ("yellow", 3600), ("red", 7200)),
         ),
         _figure("When was it created?", "CreationTime.", "dateTimeAsLocal", f"1000 * {_latest(JOB_CREATED)}"),
         _figure(

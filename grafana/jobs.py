@@ -70,8 +70,8 @@ def _running() -> tuple[Panel, ...]:
         big(
             Text(
                 title="How many jobs stand still?",
-                description="Jobs that are transcoding, are older than 15 minutes, and whose progress has not "
-                "changed for 15 minutes. Red from one on: VOD may have forgotten them.",
+                description="Jobs that are transcoding, are older than half an hour, and whose progress has not "
+                "changed for that long. Red from one on, as VodJobStuck: VOD may have forgotten them.",
                 unit="short",
                 no_value="None",
                 steps=(("green", None), ("red", 1)),
@@ -97,8 +97,8 @@ def _running() -> tuple[Panel, ...]:
             Text(
                 title="How far is each job, and when will it be done?",
                 description="Unfinished jobs. Speed is the progress of the last five minutes; the end is estimated "
-                "with it, and has no figure while a job waits or its progress has not moved. A job leads to its "
-                "details.",
+                "with it, and has no figure while a job waits or does not move. Age is yellow from one hour, red "
+                "from two. A job leads to its details.",
                 unit="short",
                 no_value="Nothing is running now",
             ),
@@ -115,7 +115,7 @@ def _running() -> tuple[Panel, ...]:
                 name="Age",
                 expression=running(f"time() - {one(JOB_CREATED)}"),
                 unit="s",
-                steps=(("text", None), ("yellow", 3600), ("red", 10800)),
+                steps=(("text", None), ("yellow", 3600), ("red", 7200)),
             ),
             Column(name="Speed, per minute", expression=running(f"60 * {_SPEED}"), unit="percentunit", decimals=1),
             Column(
@@ -178,11 +178,11 @@ def _finished() -> tuple[Panel, ...]:
 
 
 def _standing_still() -> str:
-    moved = f"max_over_time({series(JOB_PROGRESS)}[15m]) - min_over_time({series(JOB_PROGRESS)}[15m])"
+    moved = f"max_over_time({series(JOB_PROGRESS)}[30m]) - min_over_time({series(JOB_PROGRESS)}[30m])"
     still = f"max by ({', '.join(KEY)}) ({moved}) == 0"
     transcoding = one(JOB_STATUS, 'status="Transcoding"')
     keys = ", ".join(KEY)
-    return f"{still} and on ({keys}) {transcoding} and on ({keys}) (time() - {one(JOB_CREATED)} > 900)"
+    return f"{still} and on ({keys}) {transcoding} and on ({keys}) (time() - {one(JOB_CREATED)} > 1800)"
 
 
 def _of_finished(expression: str) -> str:

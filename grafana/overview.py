@@ -29,7 +29,7 @@ from grafana.queries import (
     total,
 )
 
-_FAILURE_STEPS: Steps = (("green", None), ("yellow", 0.02), ("red", 0.05))
+_FAILURE_STEPS: Steps = (("green", None), ("yellow", 0.02), ("red", 0.1))
 _BUDGET_STEPS: Steps = (("red", None), ("yellow", 0.1), ("green", 0.5))
 _TASK_ENDS = "Cancelled jobs are neither: somebody wanted that."
 
@@ -81,7 +81,8 @@ def _now() -> tuple[Panel, ...]:
             Text(
                 title="What share of jobs failed?",
                 description="Failed jobs among those that ended in the time chosen above. Yellow from 2 %, red from "
-                "5 %. " + _TASK_ENDS,
+                "the 10 % at "
+                "which VodJobFailureRatioHigh fires. " + _TASK_ENDS,
                 unit="percentunit",
                 no_value="None ended",
                 steps=_FAILURE_STEPS,
@@ -92,11 +93,11 @@ def _now() -> tuple[Panel, ...]:
         big(
             Text(
                 title="How old is the oldest unfinished job?",
-                description="Time since it was created. Yellow from one hour, red from three: few sources take that "
-                "long.",
+                description="Time since it was created. Yellow from one hour, red from the two at which "
+                "VodOldestJobTooOld fires.",
                 unit="s",
                 no_value="None unfinished",
-                steps=(("green", None), ("yellow", 3600), ("red", 10800)),
+                steps=(("green", None), ("yellow", 3600), ("red", 7200)),
             ),
             Query(f"time() - min({series(OLDEST_UNFINISHED)})"),
         ),
@@ -256,8 +257,8 @@ def _failures() -> tuple[Panel, ...]:
         rows(
             Text(
                 title="Which definition is worse than the others?",
-                description="By definition: what is in flight now, and what ended in the time chosen above. Failed "
-                "is yellow from 2 %, red from 5 %.",
+                description="By definition: what is in flight now, and what ended in the time chosen above. Share "
+                "failed is yellow from 2 %, red from 10 %.",
                 unit="short",
                 no_value="No jobs seen yet",
             ),

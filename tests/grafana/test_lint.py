@@ -16,7 +16,6 @@ import pytest
 import yaml
 
 from exporter.metrics.catalog import CATALOG
-from grafana.health import BUDGET, PENDING
 from tests.grafana.expressions import DASHBOARDS, dashboards, expressions, interpolated, panels
 
 UIDS = sorted(dashboards())
@@ -140,7 +139,7 @@ def test_metrics_and_labels_are_those_of_the_exporter() -> None:
     suffixes = {"histogram": ("_bucket", "_sum", "_count")}
     known = {
         metric.name + suffix: {*metric.labels, "job", "instance"}
-        for metric in (*CATALOG, BUDGET, PENDING)
+        for metric in CATALOG
         for suffix in suffixes.get(metric.type, ("",))
     }
     for each in expressions():
