@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ import requests
 from exporter.secret import SecretText
 from exporter.simulator.server import Simulator
 from exporter.vod.events import signature
-from tests.grafana.expressions import Expression, expressions
+from tests.grafana.expressions import Expression, dashboards, expressions, panels
 
 PATIENCE_SECONDS = 90.0
 KEY = "key-of-the-callback"
@@ -45,7 +45,7 @@ SOME_JOB = """topk(1, vod_transcode_job_completed_timestamp_seconds
   and on (job_id) vod_transcode_job_progress_ratio offset 3s)"""
 
 Rows = list[dict[str, Any]]
-Query = Callable[[str], Rows]
+Query = Callable[..., Rows]
 
 
 def test_every_query_of_every_panel_finds_data(
@@ -66,6 +66,7 @@ def test_every_query_of_every_panel_finds_data(
             requests.post(f"{exporter}/api/v1/tasks", json={}, timeout=10)
             left -= {(each.place, each.source) for each in tried(query) if (each.place, each.source) in left}
         check_counts(query)
+        check_exemplars(query)
 
 
 def tried(query: Query) -> Iterator[Expression]:
@@ -82,6 +83,23 @@ def check_counts(query: Query) -> None:
     (ranked,) = (each.query for each in expressions(SHORTENED) if each.panel == "Which errors are the most frequent?")
     counted = "sum by (error_code) (vod_transcode_job_failures_total)"
     assert len(query(f"({ranked}) == {counted}")) == len(query(f"{counted} > 0")) > 1
+
+
+def check_exemplars(query: Query) -> None:
+    """Where a panel asks for exemplars, its query has some, and each leads to a job that the exporter tells of."""
+    with_exemplars = [
+        panel["title"] for each in dashboards().values() for panel in panels(each) if asks_for_them(panel)
+    ]
+    assert len(with_exemplars) == 3
+    for title in with_exemplars:
+        (first, *_) = (each.query for each in expressions(SHORTENED) if each.panel == title)
+        found = [each["labels"]["job_id"] for row in query(first, "query_exemplars") for each in row["exemplars"]]
+        assert found, title
+        assert query(f'last_over_time(vod_transcode_job_info{{job_id="{found[-1]}"}}[10m])')
+
+
+def asks_for_them(panel: Mapping[str, Any]) -> bool:
+    return any(target.get("exemplar") for target in panel["targets"])
 
 
 def send_event(exporter: str, world: Simulator) -> None:
@@ -135,23 +153,29 @@ def running_exporter(folder: Path, endpoint: str) -> Iterator[str]:
 
 @contextlib.contextmanager
 def running_prometheus(program: str, folder: Path, exporter: str) -> Iterator[Query]:
-    """A Prometheus that scrapes `exporter`: a function from an expression to the rows of its instant vector."""
+    """A Prometheus that scrapes `exporter`: a function from an expression to the rows of its instant vector.
+
+    With `query_exemplars` as second argument, to its exemplars of the last ten minutes.
+    """
     config, log = folder / "prometheus.yml", folder / "prometheus.log"
     config.write_text(PROMETHEUS.format(target=exporter.removeprefix("http://")))
     with socket.create_server(("127.0.0.1", 0)) as free:
         address = f"127.0.0.1:{free.getsockname()[1]}"
     command = [program, f"--config.file={config}", f"--storage.tsdb.path={folder / 'data'}"]
+    command += [f"--web.listen-address={address}", "--enable-feature=exemplar-storage"]
     session = requests.Session()
 
-    def query(expression: str) -> Rows:
-        answer = session.post(f"http://{address}/api/v1/query", data={"query": expression}, timeout=30).json()
+    def query(expression: str, what: str = "query") -> Rows:
+        now = time.time()
+        asked = {"query": expression, "start": now - 600, "end": now} if what != "query" else {"query": expression}
+        answer = session.post(f"http://{address}/api/v1/{what}", data=asked, timeout=30).json()
         assert answer["status"] == "success", f"{answer['error']} in {expression}"
-        rows: Rows = answer["data"]["result"]
+        rows: Rows = answer["data"]["result"] if what == "query" else answer["data"]
         return rows
 
     with (
         log.open("w") as written,
-        subprocess.Popen([*command, f"--web.listen-address={address}"], stdout=written, stderr=written) as process,
+        subprocess.Popen(command, stdout=written, stderr=written) as process,
     ):
         try:
             while True:
