@@ -13,6 +13,7 @@ from grafana.render import FOLDER, rendered
 from tests.grafana.expressions import DASHBOARDS, dashboards, panels
 
 PROVISIONING = DASHBOARDS.parent / "provisioning"
+ALERTS = DASHBOARDS.parents[1] / "deploy" / "prometheus" / "vod-transcode.alerts.yml"
 UIDS = {"vod-overview", "vod-jobs", "vod-job", "vod-definitions", "vod-exporter"}
 
 
@@ -78,6 +79,14 @@ def test_thresholds_beyond_one_colour_are_told_in_the_description() -> None:
             told = panel["description"].lower()
             limits = any(word in told for word in ("yellow", "red", "limits"))
             assert limits, (panel["title"], panel["description"])
+
+
+def test_alerts_that_descriptions_name_exist() -> None:
+    groups = yaml.safe_load(ALERTS.read_text())["groups"]
+    known = {rule["alert"] for group in groups for rule in group["rules"]}
+    named = {name for panel in every_panel() for name in re.findall(r"\bVod[A-Z]\w+", panel["description"])}
+    assert named
+    assert named <= known
 
 
 @pytest.mark.parametrize("uid", sorted(UIDS))
