@@ -93,17 +93,17 @@ class TimedStore(SqliteStore):
         self.saves.append(seconds(lambda: super(TimedStore, self).save(account, changes)))
 
 
-def fill(path: Path, size: int) -> None:
+def fill(path: Path, size: int, *, unfinished: int = UNFINISHED) -> None:
     """A state file with `size` jobs."""
     now = time.time()
     store = SqliteStore(path)
     store.load(ACCOUNT, now=0.0)
     jobs = [
         JobRecord(
-            job=job(n, finished=n >= UNFINISHED),
+            job=job(n, finished=n >= unfinished),
             task_id=task_id(n),
             refreshed=now,
-            finished_at=now if n >= UNFINISHED else None,
+            finished_at=now if n >= unfinished else None,
         )
         for n in range(size)
     ]
@@ -113,10 +113,10 @@ def fill(path: Path, size: int) -> None:
             source="discovery",
             since=now,
             task=Task(
-                task_id(n), f"{n:032x}", "CompleteAllSucc" if n >= UNFINISHED else "Processing", "Auto", created=now
+                task_id(n), f"{n:032x}", "CompleteAllSucc" if n >= unfinished else "Processing", "Auto", created=now
             ),
             refreshed=now,
-            finished_at=now if n >= UNFINISHED else None,
+            finished_at=now if n >= unfinished else None,
         )
         for n in range(0, size, JOBS_PER_TASK)
     ]

@@ -71,7 +71,9 @@ class Ledger:
         self._memory = self._limits.lookback + MEMORY_MARGIN_SECONDS
 
         stored = self._store.load(account, now=clock())
-        self._totals = Totals(buckets, counters=stored.totals.counters, histograms=stored.totals.histograms)
+        self._totals = Totals(
+            buckets, counters=stored.totals.counters, histograms=stored.totals.histograms, clock=clock
+        )
         self._finishes = Finishes(self._totals, self._unsaved, born=stored.born, memory=self._memory)
         self._tasks: dict[str, TrackedTask] = {}
         for task in sorted(stored.tasks, key=lambda record: record.since):

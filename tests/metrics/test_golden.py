@@ -9,7 +9,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import time_machine
 from prometheus_client import CollectorRegistry, Metric
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_text
@@ -80,7 +79,6 @@ def lint(promtool: str, exposition: bytes) -> list[str]:
     return sorted((run.stdout + run.stderr).decode().splitlines())
 
 
-@time_machine.travel(NOW, tick=False)  # exemplars tell when
 @FORMATS
 def test_exposition_of_the_documented_samples_is_the_golden_one(name: str, form: Format) -> None:
     """Set GOLDEN_UPDATE=1 to write the file anew, and read the difference before you commit it."""

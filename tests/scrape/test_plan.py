@@ -5,14 +5,18 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable
+from dataclasses import replace
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from exporter.deadline import Deadline
 from exporter.model import Job, Task
 from exporter.scrape.plan import ACTIONS, Call, GetJobs, GetTask, ListTasks, ListVideos, action, plan, size, without
 from exporter.tracking.discovery import VideoQuery
 from exporter.tracking.ledger import Ledger, Work
+from exporter.tracking.view import Limits
+from exporter.vod.limiter import Limiter
 
 ids = st.lists(st.text("abcdef", min_size=1, max_size=3), unique=True, max_size=40)
 
@@ -208,3 +212,67 @@ def test_nothing_starves_whatever_arrives_and_no_call_is_spent_on_a_finished_tas
 
     turns = 8 * max(math.ceil(jobs / 10), failing)
     assert max(life.longest.values()) <= math.ceil(turns / budget) + 2
+
+
+class Service:
+    """Tasks of four jobs each; `change` ends the oldest and begins another."""
+
+    def __init__(self, count: int) -> None:
+        self.tasks: dict[str, Task] = {}
+        self.submitted = 0
+        for _ in range(count):
+            self.submit()
+
+    def submit(self) -> str:
+        task_id = f"t{self.submitted}"
+        jobs = tuple(Job(f"{self.submitted}-{place}", "HD", "Transcoding") for place in range(4))
+        self.tasks[task_id] = Task(task_id, "video", "Processing", jobs=jobs)
+        self.submitted += 1
+        return task_id
+
+    def change(self) -> str:
+        task = next(one for one in self.tasks.values() if not one.finished)
+        ended = tuple(replace(job, status="TranscodeSuccess") for job in task.jobs)
+        self.tasks[task.id] = replace(task, status="CompleteAllSucc", jobs=ended)
+        return self.submit()
+
+    def answer(self, call: Call, ledger: Ledger) -> None:
+        match call:
+            case GetTask(task_id):
+                ledger.observe_task(task_id, self.tasks[task_id])
+                ledger.asked_task(task_id)
+            case GetJobs(job_ids):
+                jobs = [job for one in job_ids for job in self.tasks[f"t{one.partition('-')[0]}"].jobs]
+                ledger.observe_jobs(job_ids, [job for job in jobs if job.id in job_ids])
+                ledger.asked_jobs(job_ids)
+
+
+def test_of_5000_jobs_none_is_older_than_90_s_at_10_calls_a_second_and_a_scrape_each_30_s() -> None:
+    """On a clock of its own, at which each turn of the limiter is a call; a task comes and a task ends each 2 s."""
+    now = 1_000_000.0
+    service = Service(1250)
+    ledger = Ledger(limits=Limits(max_jobs=10_000), clock=lambda: now)
+    limiter = Limiter(10.0, clock=lambda: now)
+    ledger.discover(service.tasks, source="discovery")
+    for task_id in service.tasks:
+        service.answer(GetTask(task_id), ledger)
+    oldest = []
+    made = 0
+    for scrape in range(12):
+        begun = now
+        ledger.begin_refresh()
+        calls: list[Call] = []
+        while now < begun + 30:
+            if not calls:
+                ledger.discover([service.change() for _ in range(5)], source="discovery")
+                budget = {name: limiter.calls_within(name, 10.0) for name in ACTIONS}
+                calls = plan(ledger.work(), budget=budget, by_job_ids=True, made=made)
+            service.answer(calls.pop(0), ledger)
+            made += 1
+            now += limiter.turn("GetTranscodeTask", Deadline(math.inf))
+            if len(oldest) == scrape and now >= begun + 9.5:
+                oldest.append(now - (ledger.view().oldest_refresh or 0))
+
+    assert len(oldest) == 12
+    assert 40 < max(oldest) < 90
+    assert made <= 10 * (now - 1_000_000) + 1
