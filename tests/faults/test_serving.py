@@ -87,6 +87,22 @@ def test_ten_scrapes_at_once_are_one_fan_out(
     assert simulator.quota.calls["GetTranscodeTask"] <= 2 * len(tasks)
 
 
+def test_a_scraper_that_leaves_does_not_take_the_refresh_from_the_others(
+    start: Start, account: Account, simulators: Callable[..., Simulator], eventually: Eventually
+) -> None:
+    simulator = simulators(speed=0.001, delay=1.0)
+    tasks = [task.id for task in simulator.world.tasks[:3]]
+    exporter = start(account(simulator.url, tasks))
+    first = exporter.connect()
+    first.sendall(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
+    eventually(lambda: simulator.quota.calls.get("GetTranscodeTask"))
+    first.close()
+    text = exporter.get().text
+
+    assert all(f'task_id="{task_id}"' in text for task_id in tasks)
+    assert simulator.quota.calls["GetTranscodeTask"] == len(tasks)
+
+
 def test_more_scrapes_than_the_bound_get_503_with_retry_after(
     start: Start, account: Account, simulators: Callable[..., Simulator]
 ) -> None:

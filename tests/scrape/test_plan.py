@@ -256,7 +256,7 @@ def test_of_5000_jobs_none_is_older_than_90_s_at_10_calls_a_second_and_a_scrape_
     ledger.discover(service.tasks, source="discovery")
     for task_id in service.tasks:
         service.answer(GetTask(task_id), ledger)
-    oldest = []
+    oldest: list[float] = []
     made = 0
     for scrape in range(12):
         begun = now
@@ -275,4 +275,4 @@ def test_of_5000_jobs_none_is_older_than_90_s_at_10_calls_a_second_and_a_scrape_
 
     assert len(oldest) == 12
     assert 40 < max(oldest) < 90
-    assert made <= 10 * (now - 1_000_000) + 1
+    assert made <= 10.0001 * (now - 1_000_000) + 1
