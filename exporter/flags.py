@@ -17,6 +17,7 @@ from exporter.simulator.scenario import SCENARIOS
 
 PROGRAM = "vod-transcode-exporter"
 CONFIG_FILE = Path("vod-transcode-exporter.yml")
+_TAKEN = ("/probe", "/sd")
 
 _TOP = f"""\
 usage: {PROGRAM} [COMMAND] [FLAGS]
@@ -48,7 +49,8 @@ In prometheus.yml:
       static_configs:
         - targets: ["localhost:10870"]
 
-It also serves / (status page), /-/healthy and /-/ready. SIGTERM ends it when what is under way is
+It also serves / (status page), /probe?account=NAME (one account alone), /sd (which accounts there
+are, for http_sd_configs), /-/healthy and /-/ready. SIGTERM ends it when what is under way is
 answered, a second one at once.
 """
 _DEMO = """\
@@ -242,6 +244,8 @@ def _world(parser: argparse.ArgumentParser, *, speed: float) -> None:
 def _path(text: str) -> str:
     if not re.fullmatch(r"(/[\w.~-]+)+", text, re.ASCII) or text.startswith("/-/"):
         raise argparse.ArgumentTypeError(f"{text!r} is no path such as /metrics")
+    if text in _TAKEN or text.startswith(("/api/", "/callback/")):
+        raise argparse.ArgumentTypeError(f"{text!r} serves something else; choose a path such as /metrics")
     return text
 
 

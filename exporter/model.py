@@ -6,6 +6,7 @@ seconds, ratios from 0 to 1. `None` and `""` mean that the API did not say.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 UNKNOWN = "unknown"
@@ -105,6 +106,10 @@ class Task:
 
     @property
     def progress(self) -> float | None:
-        """The mean progress of its jobs, of those that tell one; None where none does."""
-        told = [job.progress for job in self.jobs if job.progress is not None]
-        return sum(told) / len(told) if told else None
+        return mean_progress(self.jobs)
+
+
+def mean_progress(jobs: Iterable[Job]) -> float | None:
+    """The mean progress of these jobs, of those that tell one; None where none does."""
+    told = [job.progress for job in jobs if job.progress is not None]
+    return sum(told) / len(told) if told else None

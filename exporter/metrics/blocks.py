@@ -22,7 +22,6 @@ _RAW = -15  # deflate without header and checksum, window of 32 KiB
 _BLOCK = 64  # records in a block, in the mean; a power of two
 
 Shown = TypeVar("Shown")
-Stamp = tuple[object, ...]
 
 
 class Part:
@@ -58,15 +57,6 @@ def gzipped(parts: Iterable[Part]) -> bytes:
     return b"".join(chunks)
 
 
-@dataclass(frozen=True, slots=True)
-class _Entry(Generic[Shown]):
-    """One record as it was rendered. It holds the record, so that its identity is nobody else's."""
-
-    shown: Shown
-    stamp: Stamp
-    lines: Mapping[str, bytes]
-
-
 Lines = Mapping[str, bytes]
 
 
@@ -76,7 +66,7 @@ class _Block(Generic[Shown]):
 
     records: Sequence[Shown]
     keys: Sequence[str]
-    stamps: Sequence[Stamp]
+    identities: Sequence[int]
     lines: Sequence[Lines]
     parts: Mapping[str, Part]
 
@@ -84,31 +74,30 @@ class _Block(Generic[Shown]):
 class Blocks(Generic[Shown]):
     """The records shown last, in their order. Not safe to use from several threads.
 
-    `keys` gives the ids of records; `stamps` something that differs whenever the rows of a record may differ.
+    `keys` gives the ids of records. A record is known by its identity: equal ones may render differently, as 0.0 and
+    -0.0 do, and those that have not changed come again.
     """
 
     def __init__(
         self,
         *,
         keys: Callable[[Sequence[Shown]], list[str]],
-        stamps: Callable[[Sequence[Shown]], list[Stamp]],
         rows: Callable[[Shown], Iterable[Row]],
     ) -> None:
         self._keys = keys
-        self._stamps = stamps
         self._rows = rows
         self._blocks: dict[str, _Block[Shown]] = {}  # by the id of the first record
 
     def arrange(self, records: Sequence[Shown]) -> dict[str, list[Part]]:
         """The parts that make up the lines of these records, by metric. What is no longer shown is forgotten."""
-        keys, stamps = self._keys(records), self._stamps(records)
+        keys, identities = self._keys(records), list(map(id, records))
         starts = [index for index, key in enumerate(keys) if not index or not hash(key) % _BLOCK]
         known = _Known(self._blocks.values())
         blocks = []
         for start, end in pairwise([*starts, len(keys)]):
             block = self._blocks.get(keys[start])
-            if block is None or block.stamps != stamps[start:end]:
-                block = self._block(records[start:end], keys[start:end], stamps[start:end], known, block)
+            if block is None or block.identities != identities[start:end]:
+                block = self._block(records[start:end], keys[start:end], identities[start:end], known, block)
             blocks.append(block)
         self._blocks = {block.keys[0]: block for block in blocks}
         parts: dict[str, list[Part]] = {}
@@ -121,16 +110,20 @@ class Blocks(Generic[Shown]):
         self,
         records: Sequence[Shown],
         keys: Sequence[str],
-        stamps: Sequence[Stamp],
+        identities: Sequence[int],
         known: _Known[Shown],
         before: _Block[Shown] | None,
     ) -> _Block[Shown]:
-        here = _Known([before] if before is not None else [])
-        rendered = [
-            (here.lines(key, stamp) if key in here else known.lines(key, stamp)) or lines(self._rows(record))
-            for record, key, stamp in zip(records, keys, stamps, strict=True)
-        ]
-        return _Block(records, keys, stamps, rendered, _parts(rendered, before))
+        if before is not None and before.keys == keys:
+            then: Iterable[Lines | None] = map(_same, before.identities, identities, before.lines)
+        else:
+            then = map(known.lines, keys, identities)
+        rendered = [kept or lines(self._rows(record)) for kept, record in zip(then, records, strict=True)]
+        return _Block(records, keys, identities, rendered, _parts(rendered, before))
+
+
+def _same(then: int, now: int, kept: Lines) -> Lines | None:
+    return kept if then == now else None
 
 
 class _Known(Generic[Shown]):
@@ -139,18 +132,15 @@ class _Known(Generic[Shown]):
     def __init__(self, blocks: Iterable[_Block[Shown]]) -> None:
         self._blocks = blocks
 
-    def lines(self, key: str, stamp: Stamp) -> Lines | None:
+    def lines(self, key: str, identity: int) -> Lines | None:
         known = self._by_key.get(key)
-        return known[1] if known is not None and known[0] == stamp else None
-
-    def __contains__(self, key: str) -> bool:
-        return key in self._by_key
+        return known[1] if known is not None and known[0] == identity else None
 
     @cached_property
-    def _by_key(self) -> dict[str, tuple[Stamp, Lines]]:
-        by_key: dict[str, tuple[Stamp, Lines]] = {}
+    def _by_key(self) -> dict[str, tuple[int, Lines]]:
+        by_key: dict[str, tuple[int, Lines]] = {}
         for block in self._blocks:
-            by_key.update(zip(block.keys, zip(block.stamps, block.lines, strict=True), strict=True))
+            by_key.update(zip(block.keys, zip(block.identities, block.lines, strict=True), strict=True))
         return by_key
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 
@@ -13,7 +13,7 @@ from prometheus_client.openmetrics.exposition import generate_latest as generate
 from prometheus_client.registry import Collector
 
 from exporter.metrics import catalog
-from exporter.metrics.blocks import Blocks, Part, Stamp, gzipped
+from exporter.metrics.blocks import Blocks, Part, gzipped
 from exporter.metrics.collector import TranscodeCollector, aggregate_rows, job_rows, task_rows
 from exporter.metrics.lines import lines
 from exporter.snapshot import LedgerView, ShownJob, ShownTask, Snapshot
@@ -87,26 +87,15 @@ class _Account:
     def __init__(self, name: str) -> None:
         self._tasks: Blocks[ShownTask] = Blocks(
             keys=lambda records: [one.task.id for one in records],
-            stamps=_task_stamps,
             rows=lambda shown: task_rows(name, shown),
         )
         self._jobs: Blocks[ShownJob] = Blocks(
             keys=lambda records: [one.job.id for one in records],
-            stamps=_job_stamps,
             rows=lambda shown: job_rows(name, shown),
         )
 
     def arrange(self, view: LedgerView) -> tuple[dict[str, list[Part]], dict[str, list[Part]]]:
         return self._tasks.arrange(view.tasks), self._jobs.arrange(view.jobs)
-
-
-# By identity: equal records may render differently, as 0.0 and -0.0 do, and the ledger keeps those that do not change.
-def _job_stamps(records: Sequence[ShownJob]) -> list[Stamp]:
-    return [(id(one.job), one.task_id, one.video_id) for one in records]
-
-
-def _task_stamps(records: Sequence[ShownTask]) -> list[Stamp]:
-    return [(id(one.task), one.progress or repr(one.progress)) for one in records]
 
 
 def _parts(families: Iterable[dict[str, list[Part]]], form: Format, registry: Collector) -> Iterator[Part]:

@@ -356,7 +356,8 @@ class Ledger:
         if job.finished_at is None:
             if seen.status != job.job.status:
                 self._unsaved.jobs.change(seen.id)
-            job.job = seen
+            if seen != job.job:  # what does not change is not rendered again
+                job.job = seen
         elif seen.status == job.job.status and seen != job.job:
             job.job = replace(seen, output=seen.output or job.job.output)
             self._unsaved.jobs.change(seen.id)

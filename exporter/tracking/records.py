@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from exporter.model import Job, Task
+from exporter.snapshot import ShownJob, ShownTask
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +48,8 @@ class TrackedTask:
 
     `asked` is the number of the call that asked about it last, 0 before the first; `stale` that something
     happened to its jobs that only the whole task can tell; `final_since` when its status was first a final one, and
-    `final_seen` in how many answers; `answered` that the service told of it or of a job of it in this process.
+    `final_seen` in how many answers; `answered` that the service told of it or of a job of it in this process; `shown`
+    as what it was shown last.
     """
 
     id: str
@@ -64,6 +66,7 @@ class TrackedTask:
     final_seen: int = 0
     answered: bool = False
     not_found: int = 0
+    shown: ShownTask | None = None
 
     @classmethod
     def of(cls, record: TaskRecord) -> TrackedTask:
@@ -94,7 +97,7 @@ class TrackedJob:
     """What a `JobRecord` says, and what is known in this process alone.
 
     `finished_at` is set too where the task ended and its job never said so. `missing` is an unfinished job that the
-    service left out when asked about it, `hinted` one of which an event told.
+    service left out when asked about it, `hinted` one of which an event told; `shown` as what it was shown last.
     """
 
     job: Job
@@ -107,6 +110,7 @@ class TrackedJob:
     asked: int = 0
     missing: bool = False
     hinted: bool = False
+    shown: ShownJob | None = None
 
     @classmethod
     def of(cls, record: JobRecord) -> TrackedJob:

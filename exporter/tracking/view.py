@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import product
 
-from exporter.model import JOB_STATUSES, TASK_STATUSES, UNKNOWN, Job, job_status, task_status
+from exporter.model import JOB_STATUSES, TASK_STATUSES, UNKNOWN, Job, Task, job_status, mean_progress, task_status
 from exporter.snapshot import LedgerView, ShownJob, ShownTask
 from exporter.tracking.records import TrackedJob, TrackedTask
 
@@ -46,7 +46,7 @@ def view(
     shown = (fresh + finished)[: limits.max_jobs] if limits.per_job else []
     return LedgerView(
         tasks=_shown_tasks(tasks, jobs, shown, limits, now),
-        jobs=tuple(ShownJob(one.job, one.task_id, _video_id(tasks[one.task_id])) for one in shown),
+        jobs=tuple(_shown_job(one, tasks[one.task_id]) for one in shown),
         task_counts=_task_counts(tasks.values()),
         job_counts=_job_counts((one.job for one in jobs.values()), definitions),
         oldest_unfinished=_oldest((one.job for one in unfinished), definitions),
@@ -66,8 +66,23 @@ def _finished_at(one: TrackedJob) -> float:
     return one.finished_at or 0.0
 
 
-def _video_id(tracked: TrackedTask) -> str:
-    return tracked.task.video_id if tracked.task is not None else ""
+def _shown_job(one: TrackedJob, tracked: TrackedTask) -> ShownJob:
+    """The same as last time, where nothing has changed: who renders it has it already."""
+    task = tracked.task
+    video_id = task.video_id if task is not None else ""
+    last = one.shown
+    if last is None or last.job is not one.job or last.task_id != one.task_id or last.video_id != video_id:
+        last = one.shown = ShownJob(one.job, one.task_id, video_id)
+    return last
+
+
+def _shown_task(one: TrackedTask, task: Task, jobs: Mapping[str, TrackedJob]) -> ShownTask:
+    """The same as last time, where nothing has changed."""
+    progress = mean_progress(jobs[job_id].job for job_id in one.job_ids)
+    last = one.shown
+    if last is None or last.task is not task or last.progress != progress:
+        last = one.shown = ShownTask(task, progress)
+    return last
 
 
 def _shown_tasks(
@@ -86,11 +101,7 @@ def _shown_tasks(
         for one in tasks.values()
         if not one.job_ids and (one.finished_at is not None or _fresh(one.refreshed, limits, now))
     ]
-    return tuple(
-        ShownTask(one.task, replace(one.task, jobs=tuple(jobs[job_id].job for job_id in one.job_ids)).progress)
-        for one in rows[: limits.max_jobs]
-        if one.task is not None
-    )
+    return tuple(_shown_task(one, one.task, jobs) for one in rows[: limits.max_jobs] if one.task is not None)
 
 
 def _task_counts(tasks: Iterable[TrackedTask]) -> dict[str, int]:

@@ -19,7 +19,8 @@ from exporter.scrape.scraper import Scraper
 from exporter.secret import SecretText
 from exporter.web import api, openapi
 from exporter.web.callback import Callback, Callbacks
-from exporter.web.pages import CONTENT_SECURITY_POLICY, status_page
+from exporter.web.listing import Query
+from exporter.web.pages import HEADERS, status_page
 from exporter.web.targets import Target, host_of, target_groups
 
 SCRAPES_AT_ONCE = 20  # of all accounts and of single ones together
@@ -55,6 +56,7 @@ class Interface:
         self._timeout = timeout
         self._offset = offset
         self._telemetry_path = telemetry_path
+        self._clock = clock
         self._scrapes = 0
         self._pages = 0
         self._all = Target(scraper, telemetry.registry)
@@ -125,20 +127,20 @@ class Interface:
             raise HTTPException(400, "the Host header tells no address to scrape; ask for http://HOST:PORT/sd")
         return api.answer(target_groups(self._scraper.accounts, host=host, scheme=request.scope["scheme"]))
 
-    async def _status(self, _: Request) -> Response:
+    async def _status(self, request: Request) -> Response:
         if self._pages >= PAGES_AT_ONCE:
             raise HTTPException(
                 503, "the status page is asked for too often", {"Retry-After": str(RETRY_AFTER_SECONDS)}
             )
         self._pages += 1
         try:
-            page = await run_in_threadpool(self._status_page)
+            page = await run_in_threadpool(self._status_page, Query.of(request.query_params))
         finally:
             self._pages -= 1
-        return HTMLResponse(page, headers={"Content-Security-Policy": CONTENT_SECURITY_POLICY})
+        return HTMLResponse(page, headers=HEADERS)
 
-    def _status_page(self) -> str:
-        return status_page(self._scraper.snapshot(), telemetry_path=self._telemetry_path)
+    def _status_page(self, query: Query) -> str:
+        return status_page(self._scraper.snapshot(), query, telemetry_path=self._telemetry_path, now=self._clock())
 
     async def _healthy(self, _: Request) -> Response:
         return PlainTextResponse("vod-transcode-exporter is healthy.\n")

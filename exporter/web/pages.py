@@ -2,32 +2,158 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import re
+from collections import Counter
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import partial
+from importlib.resources import files
+from urllib.parse import urlsplit
 
 from jinja2 import Environment, PackageLoader
+from markupsafe import Markup
 
 from exporter import __version__
-from exporter.snapshot import Snapshot
+from exporter.model import TASK_FINAL
+from exporter.snapshot import AccountSnapshot, Snapshot
+from exporter.web.listing import REFRESH_SECONDS, SEARCH_LIMIT, Query, State, job_state, listing, task_state
+from exporter.web.troubles import slowed_down, troubles
 
-CONTENT_SECURITY_POLICY = (
-    "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-)
-MAX_ROWS = 200
+REPOSITORY = "https://github.com/vod-transcode-exporter/vod-transcode-exporter"
+ACCOUNTS_SHOWN = 100
+TROUBLES_SHOWN = 100
+
+_KINDS = ("problem", "warning", "note")
+_HEALTH = {None: ("unasked", "Not asked yet"), True: ("up", "Up"), False: ("down", "Down")}
+# Addresses signed as the CDN's types B and C do it have the signature in their path.
+_SIGNED_PATH = re.compile(r"/\d{12}/[0-9a-f]{32}(?=/)|/[0-9a-f]{32}/[0-9a-f]{8}(?=/)", re.IGNORECASE)
 
 
-def _moment(seconds: float | None) -> str:
-    if seconds is None:
-        return "–"
+def moment(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+def iso(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def duration(seconds: float) -> str:
+    """In its two greatest units: `42 s`, `3 min 5 s`, `2 h 10 min`, `3 d 4 h`."""
+    left, told = round(seconds), list[tuple[int, str]]()
+    for unit, size in (("d", 86400), ("h", 3600), ("min", 60), ("s", 1)):
+        count, left = divmod(left, size)
+        if count or told:
+            told.append((count, unit))
+    return " ".join(f"{count} {unit}" for count, unit in told[:2] if count) or "0 s"
+
+
+def ago(seconds: float, *, now: float) -> str:
+    """In its greatest unit; a time to come, as where clocks differ, is now."""
+    age = now - seconds
+    return f"{' '.join(duration(age).split()[:2])} ago" if age >= 1 else "just now"
+
+
+def size(count: float) -> str:
+    """Bytes, in decimal units."""
+    unit = "B"
+    for greater in ("kB", "MB", "GB", "TB"):
+        if count >= 1000:
+            count, unit = count / 1000, greater
+    return f"{count:,.0f} B" if unit == "B" else f"{count:,.1f} {unit}"
+
+
+def address(url: str) -> str:
+    """An address without what opens it: no name and password, no query, no signature in its path."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return "an address that makes no sense"
+    host = parts.netloc.rpartition("@")[2]
+    path = _SIGNED_PATH.sub("/…", parts.path)
+    origin = f"{parts.scheme}://{host}" if host else f"{parts.scheme}:" if parts.scheme else ""
+    return f"{origin}{path}{'?…' if parts.query or parts.fragment else ''}"
+
+
+def percent(ratio: float) -> str:
+    """Whole percents, and 100 % only where all is done."""
+    return f"{int(ratio * 100 + 1e-6)} %"
+
+
+def budget(account: AccountSnapshot) -> str:
+    """Calls per second, and which operations have fewer."""
+    full = max(account.budget.values(), default=0.0)
+    slow = [f"{action} slowed down to {rate:.3g}" for action, rate in sorted(slowed_down(account).items())]
+    return ", ".join([f"{full:g} calls/s", *slow])
+
+
+def job_counts(account: AccountSnapshot) -> Mapping[State, int]:
+    """How many jobs there are of each state that there is, listed or not."""
+    counts: Counter[State] = Counter()
+    for (_, status), count in account.view.job_counts.items():
+        counts[job_state(status)] += count
+    return {state: counts[state] for state in State if counts[state]}
+
+
+def task_counts(account: AccountSnapshot) -> tuple[int, int]:
+    """How many tasks are unfinished, and how many finished."""
+    counts = account.view.task_counts
+    finished = sum(counts.get(status, 0) for status in TASK_FINAL)
+    return sum(counts.values()) - finished, finished
 
 
 _environment = Environment(
     loader=PackageLoader("exporter.web"), autoescape=True, trim_blocks=True, lstrip_blocks=True, auto_reload=False
 )
-_environment.filters["moment"] = _moment
+_environment.filters |= {
+    "moment": moment,
+    "iso": iso,
+    "duration": duration,
+    "size": size,
+    "address": address,
+    "percent": percent,
+    "budget": budget,
+    "job_counts": job_counts,
+    "task_counts": task_counts,
+    "task_state": task_state,
+}
 _template = _environment.get_template("status.html")
+_style = (files("exporter.web") / "templates" / "status.css").read_text("utf-8")
+_style_hash = base64.b64encode(hashlib.sha256(_style.encode()).digest()).decode()
+
+CONTENT_SECURITY_POLICY = (
+    f"default-src 'none'; style-src 'sha256-{_style_hash}'; img-src data:; form-action 'self'; base-uri 'none'; "
+    "frame-ancestors 'none'"
+)
+HEADERS = {
+    "Content-Security-Policy": CONTENT_SECURITY_POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-store",
+}
 
 
-def status_page(snapshot: Snapshot, *, telemetry_path: str) -> str:
-    """HTML without scripts; text from VOD is escaped. Asks nothing of VOD."""
-    return _template.render(snapshot=snapshot, telemetry_path=telemetry_path, version=__version__, max_rows=MAX_ROWS)
+def status_page(snapshot: Snapshot, query: Query, *, telemetry_path: str, now: float) -> str:
+    """HTML without scripts; text from VOD is escaped. Asks nothing of VOD. `now` is Unix seconds."""
+    accounts = sorted(snapshot.accounts, key=lambda one: one.up is not False)
+    found = sorted((one for account in accounts for one in troubles(account)), key=lambda one: _KINDS.index(one.kind))
+    return _template.render(
+        accounts=accounts,
+        accounts_shown=ACCOUNTS_SHOWN,
+        troubles=found[:TROUBLES_SHOWN],
+        more_troubles=len(found) - TROUBLES_SHOWN,
+        serious=[one for one in found if one.kind != "note"],
+        listing=listing(snapshot, query),
+        query=query,
+        states=list(State),
+        health=_HEALTH,
+        refresh_seconds=REFRESH_SECONDS,
+        search_limit=SEARCH_LIMIT,
+        telemetry_path=telemetry_path,
+        version=__version__,
+        repository=REPOSITORY,
+        style=Markup(_style),  # noqa: S704 - our own file
+        ago=partial(ago, now=now),
+        now=now,
+    )
