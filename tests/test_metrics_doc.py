@@ -16,6 +16,7 @@ from exporter.model import Job, Task
 from exporter.snapshot import AccountSnapshot, LedgerView, ShownJob, ShownTask, Snapshot
 from exporter.tasktable import as_json, as_table
 from exporter.vod.payloads import task_reply
+from exporter.web.listing import Query
 from exporter.web.pages import status_page
 
 TESTS = Path(__file__).parent
@@ -264,7 +265,7 @@ WRITTEN = {
     "OutputFile.Width": "8,?765",
     "OutputFile.Bitrate": "964,?321",
     "OutputFile.Fps": "47.5",
-    "OutputFile.Duration": "1,?234",
+    "OutputFile.Duration": "1,?234|20 min 34 s",
     "OutputFile.Format": "format-1",
     "OutputFile.Filesize": "851.1",
     "OutputFile.WatermarkIdList": "watermark-1",
@@ -294,7 +295,7 @@ def test_status_page_shows_the_fields_that_the_rows_say_and_no_others(field: str
         tasks=(ShownTask(task, task.progress),), jobs=tuple(ShownJob(job, task.id, task.video_id) for job in jobs)
     )
     account = AccountSnapshot("prod", "cn-shanghai", "https://vod.example", up=True, view=view)
-    page = status_page(Snapshot((account,)), telemetry_path="/metrics")
+    page = status_page(Snapshot((account,)), Query(), telemetry_path="/metrics", now=1.6e9)
 
     assert bool(FIELD_ROWS[field][STATUS_PAGE]) == bool(re.search(written, page))
 

@@ -1,4 +1,4 @@
-"""The status page: inert, self-contained, and short however much there is to show."""
+"""The status page: inert, self-contained, says what is wrong first, and is short however much there is to show."""
 
 from __future__ import annotations
 
@@ -9,12 +9,25 @@ from typing import Any
 import pytest
 import requests
 
-from exporter.model import Job, Task
+from exporter.model import Job, Output, Task
 from exporter.scrape.scraper import Scraper
 from exporter.snapshot import AccountSnapshot, LedgerView, ShownJob, ShownTask, Snapshot
-from exporter.web.pages import CONTENT_SECURITY_POLICY, MAX_ROWS, status_page
+from exporter.web.listing import PAGE_SIZE, REFRESH_SECONDS, Query
+from exporter.web.pages import (
+    ACCOUNTS_SHOWN,
+    HEADERS,
+    REPOSITORY,
+    TROUBLES_SHOWN,
+    address,
+    ago,
+    duration,
+    percent,
+    status_page,
+)
+from exporter.web.pages import size as as_size
 
-HOSTILE = "</td><script>alert(1)</script><img src=https://evil.example/x onerror=alert(1)>\"'&{{7*7}}"
+HOSTILE = "</td></style><script>alert(1)</script><img src=https://evil.example/x onerror=alert(1)>\"'&{{7*7}}"
+NOW = 1700000000.0
 
 
 class Elements(HTMLParser):
@@ -22,79 +35,240 @@ class Elements(HTMLParser):
 
     def __init__(self, page: str) -> None:
         super().__init__()
+        self.source = page
         self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.text = ""
+        self._text = ""
         self.feed(page)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.append((tag, dict(attrs)))
+        self._text += " "
 
     def handle_data(self, data: str) -> None:
-        self.text += data
+        self._text += data
 
-    def count(self, tag: str) -> int:
-        return sum(1 for name, _ in self.tags if name == tag)
+    @property
+    def text(self) -> str:
+        return " ".join(self._text.split())
+
+    def all(self, tag: str) -> list[dict[str, str | None]]:
+        return [attributes for name, attributes in self.tags if name == tag]
+
+    @property
+    def links(self) -> list[str]:
+        return [one["href"] or "" for one in self.all("a")]
 
 
-def page(tasks: Sequence[Task] = (), jobs: Sequence[Job] = (), **account: Any) -> Elements:
-    view = LedgerView(
-        tasks=tuple(ShownTask(task, 0.42) for task in tasks), jobs=tuple(ShownJob(job, "t", "v") for job in jobs)
-    )
-    described = {"name": "prod", "region": "cn-shanghai", "endpoint": "https://vod.example", "view": view, **account}
-    return Elements(status_page(Snapshot((AccountSnapshot(**described),)), telemetry_path="/metrics"))
+def account(tasks: Sequence[Task] = (), jobs: Sequence[Job] = (), **described: Any) -> AccountSnapshot:
+    """The jobs are those of task `t`, of video `v`."""
+    view = {
+        "tasks": tuple(ShownTask(task, 0.42) for task in tasks),
+        "jobs": tuple(ShownJob(job, "t", "v") for job in jobs),
+        **described.pop("view", {}),
+    }
+    given = {"name": "prod", "region": "cn-shanghai", "endpoint": "https://vod.example", "up": True, **described}
+    return AccountSnapshot(view=LedgerView(**view), **given)
+
+
+def page(*accounts: AccountSnapshot, **query: str) -> Elements:
+    shown = status_page(Snapshot(accounts), Query.of(query), telemetry_path="/metrics", now=NOW)
+    return Elements(shown)
 
 
 def test_text_from_vod_is_inert() -> None:
-    """Wherever it comes from: the error of a job or an account, an id, a status, a definition."""
-    shown = page(
-        tasks=[Task(id=HOSTILE, video_id=HOSTILE, status=HOSTILE)],
-        jobs=[Job(HOSTILE, HOSTILE, "TranscodeFail", error_code=HOSTILE, error_message=HOSTILE)],
-        up=False,
-        last_error=HOSTILE,
-        endpoint=HOSTILE,
-    )
-    bare = page(tasks=[Task(id="t")], jobs=[Job("j", status="TranscodeFail")], up=False, last_error="e")
+    """Wherever it comes from: the error of a job or an account, an id, a status, a definition, an address, a search."""
+    failed = Job(HOSTILE, HOSTILE, "TranscodeFail", error_code=HOSTILE, error_message=HOSTILE, input_url=HOSTILE)
+    odd = Job(HOSTILE, HOSTILE, HOSTILE, output=Output(url=HOSTILE))
+    task = Task(id="t", video_id=HOSTILE, status=HOSTILE)
+    described = {"up": False, "last_error": HOSTILE, "endpoint": HOSTILE, "region": HOSTILE, "name": HOSTILE}
+    shown = page(account([task], [failed, odd], last_error_at=NOW, **described), q=HOSTILE.split()[0])
+
+    plain = Job("j", "HD", "TranscodeFail", error_code="script", error_message="script", input_url="script")
+    other = Job("j", "HD", "script", output=Output(url="script"))
+    described = {"up": False, "last_error": "script", "endpoint": "script", "region": "script", "name": "script"}
+    bare = page(account([task], [plain, other], last_error_at=NOW, **described), q="script")
     assert [tag for tag, _ in shown.tags] == [tag for tag, _ in bare.tags]
-    assert shown.text.count(HOSTILE) == 9
+    assert shown.text.count(HOSTILE) >= 9
+    assert not any(name.startswith("on") for _, attributes in shown.tags for name in attributes)
 
 
-def test_nothing_is_loaded_from_elsewhere() -> None:
-    shown = page(tasks=[Task(id="t")], jobs=[Job("j", status="TranscodeFail")])
+@pytest.mark.parametrize("parameter", ["q", "account", "status", "page", "refresh"])
+def test_what_is_asked_for_is_inert(parameter: str) -> None:
+    shown = page(account([Task("t")], [Job("j", "HD", "Transcoding")]), **{parameter: HOSTILE})
+    assert "<script" not in shown.source
+    assert "<img" not in shown.source
+
+
+def test_nothing_is_loaded_from_elsewhere_and_nothing_sent_there() -> None:
+    """Links lead to the exporter itself, or to the repository, which is not told whence."""
+    output = Output(url="https://bucket.example/a.mp4")
+    shown = page(account([Task("t")], [Job("j", "HD", "TranscodeSuccess", output=output)], name="a/b&c"))
     for tag, attributes in shown.tags:
-        assert tag not in ("script", "img", "link", "iframe", "object", "form")
+        assert tag not in ("script", "img", "iframe", "object", "embed", "base")
         assert "src" not in attributes
-        assert (attributes.get("href") or "/").startswith("/")
+        assert "style" not in attributes
+    assert [one["action"] for one in shown.all("form")] == ["/#list"]
+    assert all((one["href"] or "").startswith("data:") for one in shown.all("link"))
+    for one in shown.all("a"):
+        href = one["href"] or ""
+        assert href.startswith(("/", "#")) != (href.startswith(f"{REPOSITORY}/") and one.get("rel") == "noreferrer")
+        assert not href.startswith("//")
+    assert "/probe?account=a/b%26c" in shown.links
+    assert {"/metrics", "/sd", "/-/healthy", "/-/ready", f"{REPOSITORY}/tree/main/docs"} <= set(shown.links)
 
 
 def test_it_comes_with_a_policy_that_forbids_scripts_and_frames(serve_interface: Callable[..., Any]) -> None:
     exporter = serve_interface(Scraper([], min_interval=0))
     answer = requests.get(exporter.url, timeout=10)
     assert answer.headers["Content-Type"] == "text/html; charset=utf-8"
-    assert answer.headers["Content-Security-Policy"] == CONTENT_SECURITY_POLICY
-    assert "default-src 'none'" in CONTENT_SECURITY_POLICY
-    assert "frame-ancestors 'none'" in CONTENT_SECURITY_POLICY
+    assert {name: answer.headers[name] for name in HEADERS} == HEADERS
+    policy = HEADERS["Content-Security-Policy"]
+    for part in ("default-src 'none'", "frame-ancestors 'none'", "form-action 'self'", "style-src 'sha256-"):
+        assert part in policy
+    assert "unsafe" not in policy
 
 
 @pytest.mark.parametrize(
-    ("account", "words"),
+    ("url", "shown"),
     [
-        ({"up": None}, "Not asked yet: scrape /metrics"),
-        ({"up": True, "last_success": 1700000000.0}, "Up, last answer 2023-11-14 22:13:20 UTC"),
-        ({"up": False, "last_error": "no route", "last_error_at": 1700000000.0}, "Down, last answer –"),
-        ({"up": False, "last_error": "no route", "last_error_at": 1700000000.0}, "22:13:20 UTC: no route"),
+        ("http://b.oss.aliyuncs.com/a/b.mp4", "http://b.oss.aliyuncs.com/a/b.mp4"),
+        ("http://b.example/a.mp4?Expires=1&OSSAccessKeyId=K&Signature=S%3D", "http://b.example/a.mp4?…"),
+        ("https://cdn.example/a.m3u8?auth_key=170-0-0-abc#t=1", "https://cdn.example/a.m3u8?…"),
+        ("https://cdn.example/a.m3u8#secret", "https://cdn.example/a.m3u8?…"),
+        ("https://name:secret@cdn.example:8443/a.mp4", "https://cdn.example:8443/a.mp4"),
+        (f"https://cdn.example/202311142213/{'0a' * 16}/v/a.mp4", "https://cdn.example/…/v/a.mp4"),
+        (f"https://cdn.example/{'0a' * 16}/6553f100/v/a.mp4", "https://cdn.example/…/v/a.mp4"),
+        (f"https://b.example/{'0a' * 16}/a.mp4", f"https://b.example/{'0a' * 16}/a.mp4"),
+        ("oss://bucket/a.mp4", "oss://bucket/a.mp4"),
+        ("javascript:alert(1)", "javascript:alert(1)"),
+        ("http://[odd", "an address that makes no sense"),
+        ("just/a/path", "just/a/path"),
     ],
 )
-def test_it_tells_how_reading_an_account_goes(account: dict[str, Any], words: str) -> None:
-    assert words in " ".join(page(**account).text.split())
+def test_addresses_are_text_without_what_opens_them(url: str, shown: str) -> None:
+    assert address(url) == shown
+    done = page(account(jobs=[Job("j", "HD", "TranscodeSuccess", output=Output(url=url))]))
+    assert shown in done.text
+    failed = page(account(jobs=[Job("j", "HD", "TranscodeFail", input_url=url)]))
+    assert shown in failed.text
+    assert not any(url[:12] in link for link in [*done.links, *failed.links])
 
 
-def test_it_shows_tasks_with_their_progress() -> None:
-    shown = page(tasks=[Task(id="task-1", video_id="video-1", status="Processing")])
-    assert ("progress", {"value": "0.42", "aria-label": "progress of task task-1"}) in shown.tags
-    assert "42 %" in shown.text
+@pytest.mark.parametrize(
+    ("described", "words"),
+    [
+        ({"up": None}, "Note prod: was not asked yet"),
+        ({"up": True, "last_success": NOW - 3}, "Nothing is wrong All accounts can be read"),
+        ({"up": True, "last_success": NOW - 3}, "Last answer 3 s ago"),
+        (
+            {"up": False, "last_error": "no route", "last_error_at": NOW - 130},
+            "prod: cannot be read no route ( 2 min ago)",
+        ),
+        ({"up": True, "last_error": "slow", "last_error_at": NOW - 7200}, "Last error 2 h ago: slow"),
+        ({"view": {"durable": False}}, "Problem prod: state is not kept"),
+        ({"view": {"stale_jobs": 1, "oldest_refresh": NOW - 400}}, "Warning prod: 1 job stale"),
+        ({"view": {"stale_jobs": 1200, "oldest_refresh": NOW - 400}}, "Oldest refresh 6 min ago Stale jobs 1,200"),
+        ({"view": {"truncated_jobs": 7}}, "Note prod: 7 jobs not listed"),
+        (
+            {"budget": {"GetTranscodeTask": 2.5, "GetVideoList": 10.0}},
+            "throttled by VOD Slowed down: GetTranscodeTask 2.5",
+        ),
+        (
+            {"budget": {"GetTranscodeTask": 2.5, "GetVideoList": 10.0}},
+            "10 calls/s, GetTranscodeTask slowed down to 2.5",
+        ),
+        ({"budget": {"GetTranscodeTask": 0.5}, "pending_calls": 31}, "Calls still to make 31"),
+        ({"view": {"task_counts": {"Processing": 2, "unknown": 1, "CompleteAllSucc": 4}}}, "3 unfinished, 4 finished"),
+        ({"view": {"job_counts": {("HD", "Transcoding"): 2, ("SD", "Transcoding"): 1}}}, "Jobs 3 transcoding"),
+    ],
+)
+def test_it_tells_how_reading_an_account_goes(described: dict[str, Any], words: str) -> None:
+    assert words in page(account(**described)).text
 
 
-def test_long_tables_are_cut_and_say_so() -> None:
-    shown = page(tasks=[Task(id=f"task-{number}") for number in range(MAX_ROWS + 50)])
-    assert shown.count("progress") == MAX_ROWS
-    assert f"{MAX_ROWS} of {MAX_ROWS + 50}" in shown.text
+def test_what_failed_is_told_first_with_codes_and_a_link_to_it() -> None:
+    bad = [Job(f"j{n}", "HD", "TranscodeFail", error_code=f"Code{n // 2}") for n in range(3)]
+    shown = page(account([Task("source", status="CompleteAllFail")], bad), refresh="0")
+    assert "1 thing to look at Problem prod: 3 jobs and 1 task without jobs failed" in shown.text
+    assert "2 × Code0, 1 × Code1" in shown.text
+    assert "/?account=prod&status=failed&refresh=0#list" in shown.links
+    assert "(1) vod-transcode-exporter" in shown.text
+
+
+def test_accounts_that_cannot_be_read_come_first() -> None:
+    shown = page(account(name="good"), account(name="bad", up=False, last_error="no route"))
+    assert shown.text.index("bad Down") < shown.text.index("good Up")
+
+
+def test_however_many_accounts_are_in_trouble_the_page_has_an_end() -> None:
+    many = [account(name=f"a{number}", up=False, last_error="e") for number in range(TROUBLES_SHOWN + 7)]
+    shown = page(*many)
+    assert len(shown.all("article")) == ACCOUNTS_SHOWN
+    assert "And 7 more." in shown.text
+
+
+def test_it_shows_tasks_and_jobs_with_their_progress() -> None:
+    shown = page(account([Task("t", "v", "Processing")], [Job("j", "HD", "Transcoding", 0.295)]))
+    assert shown.all("progress") == [
+        {"value": "0.42", "aria-label": "progress of task t"},
+        {"value": "0.295", "aria-label": "progress of job j"},
+    ]
+    assert "Task t 42 % Processing Video v – j HD Transcoding 29 %" in shown.text
+
+
+def test_it_shows_what_came_of_a_job() -> None:
+    output = Output(bitrate=1964000.0, size=21478000.0, duration=125.4)
+    done = Job("j", "HD", "TranscodeSuccess", created=NOW - 100, completed=NOW - 58, output=output)
+    assert "took 42 s 1,964 kbit/s 21.5 MB 2 min 5 s long" in page(account(jobs=[done])).text
+
+
+def test_a_job_whose_output_is_not_to_be_trusted_shows_why_it_failed_instead() -> None:
+    failed = Job(
+        "j", status="TranscodeFail", error_code="Bad", error_message="no", output=Output(bitrate=0.0, size=0.0)
+    )
+    shown = page(account(jobs=[failed])).text
+    assert "Bad no" in shown
+    assert "kbit/s" not in shown
+
+
+def test_it_refreshes_itself_until_told_not_to_and_keeps_what_was_asked() -> None:
+    """Without an address of its own, the refresh loads the page with all that was asked for."""
+    shown = page(account(jobs=[Job("j")]), q="j", status="unknown")
+    assert {"http-equiv": "refresh", "content": str(REFRESH_SECONDS)} in shown.all("meta")
+    assert "/?q=j&status=unknown&refresh=0" in shown.links
+    paused = page(account(jobs=[Job("j")]), q="j", refresh="0")
+    assert not any("http-equiv" in one for one in paused.all("meta"))
+    assert {"type": "hidden", "name": "refresh", "value": "0"} in paused.all("input")
+    assert "/?q=j" in paused.links
+
+
+def test_only_a_page_of_many_jobs_is_shown() -> None:
+    jobs = [Job(f"job-{number}", "HD", "Transcoding", 0.5) for number in range(3 * PAGE_SIZE + 1)]
+    first, last = page(account(jobs=jobs)), page(account(jobs=jobs), page="4")
+    assert len(first.all("progress")) == PAGE_SIZE
+    assert f"1 to {PAGE_SIZE} of {len(jobs)}" in first.text
+    assert {"/?page=2#list", "/?page=3#list", "/?page=4#list"} <= set(first.links)
+    assert len(last.all("progress")) == 1
+    assert {"/?page=3#list", "/#list"} <= set(last.links)
+    assert [one["aria-label"] for one in last.all("a") if one.get("aria-current")] == ["Page 4"]
+
+
+def test_a_search_without_an_answer_says_so() -> None:
+    assert (
+        "Nothing is like this: nowhere, in account prod, failed."
+        in page(account(jobs=[Job("j")]), q="nowhere", account="prod", status="failed").text
+    )
+
+
+def test_without_accounts_and_without_jobs_it_says_what_is_missing() -> None:
+    assert "No account is configured." in page().text
+    assert "Nothing is listed: no task is tracked yet" in page(account()).text
+
+
+def test_figures_are_as_people_say_them() -> None:
+    assert [duration(one) for one in (0.2, 42, 60, 185, 7800, 90000)] == [
+        "0 s", "42 s", "1 min", "3 min 5 s", "2 h 10 min", "1 d 1 h",
+    ]  # fmt: skip
+    assert [ago(NOW - one, now=NOW) for one in (-5, 0.2, 42, 185)] == ["just now", "just now", "42 s ago", "3 min ago"]
+    assert [as_size(one) for one in (0, 999, 21478000.0, 2.5e15)] == ["0 B", "999 B", "21.5 MB", "2,500.0 TB"]
+    assert [percent(one) for one in (0.0, 0.29, 0.999, 1.0)] == ["0 %", "29 %", "99 %", "100 %"]

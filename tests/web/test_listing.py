@@ -1,0 +1,129 @@
+"""What the status page lists: what is searched for is found, failed jobs first, and every page is bounded."""
+
+from __future__ import annotations
+
+import pytest
+
+from exporter.model import Job, Task
+from exporter.snapshot import AccountSnapshot, LedgerView, ShownJob, ShownTask, Snapshot
+from exporter.web.listing import PAGE_SIZE, SEARCH_LIMIT, Listing, Query, listing
+
+FAILED = Job("f1", "HD", "TranscodeFail", created=50.0, error_code="Invalid.Bad", error_message="No Such Thing")
+NEW = Job("n1", "SD", "Submitted", created=90.0)
+OLD = Job("o1", "HD", "Transcoding", created=10.0)
+DONE = Job("d1", "HD", "TranscodeSuccess", created=1.0, completed=80.0)
+LATER = Job("d2", "LD", "TranscodeSuccess", created=1.0, completed=85.0)
+ODD = Job("x1", "HD", "Paused")
+
+
+def snapshot(**jobs: Job) -> Snapshot:
+    """A job each in a task of its own, named as the keyword, of video `v-TASK`; and a task without jobs."""
+    view = LedgerView(
+        tasks=(
+            *(ShownTask(Task(name, f"v-{name}", "Processing"), None) for name in jobs),
+            ShownTask(Task("empty", "v-empty", "CompleteAllFail", completed=1.0), None),
+        ),
+        jobs=tuple(ShownJob(job, name, f"v-{name}") for name, job in jobs.items()),
+    )
+    return Snapshot((AccountSnapshot("prod", "", "", view=view), AccountSnapshot("other", "", "")))
+
+
+ALL = snapshot(t1=DONE, t2=LATER, t3=NEW, t4=OLD, t5=FAILED, t6=ODD)
+
+
+def ids(found: Listing) -> list[str]:
+    return [row.job.id if row.job else row.task_id for group in found.groups for row in group.rows]
+
+
+def test_failed_ones_come_first_then_the_oldest_unfinished_then_what_finished_last() -> None:
+    assert ids(listing(ALL, Query())) == ["f1", "empty", "x1", "o1", "n1", "d2", "d1"]
+
+
+def test_jobs_of_a_task_stay_together_and_the_worst_of_them_places_it() -> None:
+    view = LedgerView(
+        jobs=(ShownJob(OLD, "a", ""), ShownJob(DONE, "b", ""), ShownJob(LATER, "a", ""), ShownJob(FAILED, "b", ""))
+    )
+    found = listing(Snapshot((AccountSnapshot("prod", "", "", view=view),)), Query())
+    assert [(group.task_id, group.task, [row.job and row.job.id for row in group.rows]) for group in found.groups] == [
+        ("b", None, ["f1", "d1"]),
+        ("a", None, ["o1", "d2"]),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("q", "found"),
+    [
+        ("f1", ["f1"]),
+        ("t4", ["o1"]),
+        ("V-T4", ["o1"]),
+        ("ld", ["d2"]),
+        ("transcodefail", ["f1"]),
+        ("done", ["d2", "d1"]),
+        ("paused", ["x1"]),
+        ("completeallfail", ["empty"]),
+        ("invalid.bad", ["f1"]),
+        ("such  NO", ["f1"]),
+        ("hd processing", ["f1", "x1", "o1", "d1"]),
+        ("t4 t5", []),
+        ("", ["f1", "empty", "x1", "o1", "n1", "d2", "d1"]),
+    ],
+)
+def test_a_search_finds_what_has_all_its_words(q: str, found: list[str]) -> None:
+    assert ids(listing(ALL, Query.of({"q": q}))) == found
+
+
+@pytest.mark.parametrize(
+    ("parameters", "found"),
+    [
+        ({"status": "failed"}, ["f1", "empty"]),
+        ({"status": "transcoding"}, ["o1"]),
+        ({"status": "unknown"}, ["x1"]),
+        ({"account": "prod", "status": "done", "q": "ld"}, ["d2"]),
+        ({"account": "other"}, []),
+        ({"account": "nowhere"}, []),
+    ],
+)
+def test_status_and_account_narrow_it_down(parameters: dict[str, str], found: list[str]) -> None:
+    shown = listing(ALL, Query.of(parameters))
+    assert (ids(shown), shown.found, shown.known) == (found, len(found), 7)
+
+
+def test_pages_are_bounded_and_have_every_job_once() -> None:
+    jobs = tuple(ShownJob(Job(f"j{number}", "HD", "Transcoding"), f"t{number // 3}", "") for number in range(1007))
+    many = Snapshot((AccountSnapshot("prod", "", "", view=LedgerView(jobs=jobs)),))
+    pages = [listing(many, Query(page=page)) for page in range(1, 22)]
+    assert {one.pages for one in pages} == {21}
+    assert all(len(ids(one)) <= PAGE_SIZE for one in pages)
+    assert [(pages[0].first, pages[0].last), (pages[-1].first, pages[-1].last)] == [(1, 50), (1001, 1007)]
+    seen = [one for shown in pages for one in ids(shown)]
+    assert (len(seen), set(seen)) == (1007, {f"j{number}" for number in range(1007)})
+    assert pages[9].near == [1, 8, 9, 10, 11, 12, 21]
+
+
+@pytest.mark.parametrize(
+    ("parameters", "query"),
+    [
+        ({}, Query()),
+        ({"q": "a" * 9999}, Query(q="a" * SEARCH_LIMIT)),
+        ({"q": " a\x00\u202eb\n"}, Query(q="a  b")),
+        ({"status": "TranscodeFail"}, Query()),
+        ({"page": "3"}, Query(page=3)),
+        *(({"page": page}, Query()) for page in ("0", "-1", "1e9", "٣", "9" * 10, "9" * 5000, "")),
+        ({"refresh": "0"}, Query(refresh=0)),
+        ({"refresh": "1"}, Query()),
+    ],
+)
+def test_what_makes_no_sense_counts_as_absent(parameters: dict[str, str], query: Query) -> None:
+    assert Query.of(parameters) == query
+
+
+def test_a_page_beyond_the_last_is_the_last() -> None:
+    assert listing(ALL, Query(page=999999999)).page == 1
+    assert listing(Snapshot(), Query(page=7)).groups == ()
+
+
+def test_links_keep_what_was_asked_and_begin_at_the_first_page() -> None:
+    query = Query.of({"q": "a&b <c>", "account": "ü", "status": "failed", "page": "4", "refresh": "0"})
+    assert query.link() == "/?q=a%26b+%3Cc%3E&account=%C3%BC&status=failed&refresh=0"
+    assert query.link(page=5, q="").endswith("?account=%C3%BC&status=failed&page=5&refresh=0")
+    assert Query().link() == "/"
