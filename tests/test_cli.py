@@ -96,7 +96,10 @@ def test_help_names_every_command_and_how_to_begin(run: Run) -> None:
     [
         (
             "run",
-            ["--config.file", "--web.listen-address", ":10870", "--web.telemetry-path", "scrape_configs", "SIGTERM"],
+            [
+                *("--config.file", "--web.listen-address", ":10870", "--web.telemetry-path"),
+                *("scrape_configs", "/probe?account=NAME", "/sd", "SIGTERM"),
+            ],
         ),
         ("demo", ["--web.listen-address", "127.0.0.1:10870", "no account", "--speed"]),
         ("simulate", ["127.0.0.1:10871", "/simulator/truth", "secret `simulator`", "--scenario", "--seed", "--tasks"]),
@@ -147,6 +150,10 @@ def test_version(run: Run, arguments: list[str]) -> None:
         *(
             ([f"--web.telemetry-path={path}"], f"argument --web.telemetry-path: '{path}' is no path such as /metrics")
             for path in ("metrics", "/", "//evil.example", "/{x}", "/-/healthy", "/a b", "/a?b", "/metrics/")
+        ),
+        *(
+            ([f"--web.telemetry-path={path}"], f"argument --web.telemetry-path: '{path}' serves something else; choose")
+            for path in ("/probe", "/sd", "/api/v1/tasks", "/api/metrics", "/callback/prod")
         ),
     ],
 )
