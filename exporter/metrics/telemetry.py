@@ -23,7 +23,7 @@ from exporter.errors import VodError
 from exporter.metrics import catalog
 
 _ACTIONS = ("GetTranscodeTask", "ListTranscodeTask", "GetVideoList")
-_DROPPED = ("not_found", "given_up", "deleted")
+_DROPPED = ("not_found", "given_up", "deleted", "too_many")
 _OF_ACCOUNTS = frozenset(metric.family for metric in catalog.COUNTED if "account" in metric.labels)
 _MAX_CODES = 50  # of errors in one account; further ones count as `other`
 _OTHER = "other"

@@ -7,16 +7,16 @@ counted once; the store takes it in one transaction with the totals that it adds
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 
 from exporter.errors import StateError
 from exporter.model import Job, Task
 from exporter.snapshot import LedgerView
 from exporter.tracking.finishes import Finishes
+from exporter.tracking.keeper import Keeper
 from exporter.tracking.records import TrackedJob, TrackedTask
 from exporter.tracking.store import Memory, MemoryStore, Store
 from exporter.tracking.totals import Buckets, Totals
@@ -26,10 +26,9 @@ from exporter.tracking.work import Work, work
 
 __all__ = ["Ledger", "Work"]
 
-_log = logging.getLogger(__name__)
-
 MEMORY_MARGIN_SECONDS = 49 * 3600.0  # a clock that was a day ahead forgets a day early; lists lag
 REMEMBER_GIVEN_UP_SECONDS = 366 * 86400.0  # lists hold what is unfinished for a year
+MAX_TASKS = 100_000  # tracked at a time: some 400,000 jobs, and half a gigabyte
 _CONFIRMATIONS = 2  # answers in a row that a task does not exist, before it is believed
 _SETTLE_SECONDS = 600.0  # and answers, for the jobs of a task that ended to say that they ended too
 _SETTLE_ANSWERS = 5
@@ -55,25 +54,24 @@ class Ledger:
         clock: Callable[[], float] = time.time,
         dropped: Callable[[str], None] = _ignore,
     ) -> None:
-        self._account = account
         self._limits = limits or Limits()
-        self._store = store or MemoryStore()
+        store = store or MemoryStore()
         self._clock = clock
         self._tell_dropped = dropped
         self._lock = threading.RLock()
         self._named: dict[str, frozenset[str]] = {}
         self._gone: set[str] = set()  # dropped though named: not tracked again before it is named anew
         self._unsaved = Unsaved()
-        self._durable = True
         self._asked = 0  # counts the calls; tasks and jobs remember the last one about them
         self._begun = 0  # the last one before the present refresh
         self._started = clock()
         self._memory = self._limits.lookback + MEMORY_MARGIN_SECONDS
 
-        stored = self._store.load(account, now=clock())
+        stored = store.load(account, now=clock())
         self._totals = Totals(
             buckets, counters=stored.totals.counters, histograms=stored.totals.histograms, clock=clock
         )
+        self._keeper = Keeper(account, store, self._unsaved, self._totals)
         self._finishes = Finishes(self._totals, self._unsaved, born=stored.born, memory=self._memory)
         self._tasks: dict[str, TrackedTask] = {}
         for task in sorted(stored.tasks, key=lambda record: record.since):
@@ -97,7 +95,7 @@ class Ledger:
             self._gone -= frozenset(ids) - self._named.get(key, frozenset())
             self._named[key] = frozenset(ids)
             new = [task_id for task_id in ids if task_id not in self._tasks and task_id not in self._gone]
-            known = self._remembered(new)
+            known = self._keeper.try_to_recall(new)
             for task_id, finished in known.items():
                 self._track(task_id, source, silent=finished is not None)
             return len(known) == len(new)
@@ -106,7 +104,7 @@ class Ledger:
         """Track these tasks until they are finished, but for those that were before, or were given up."""
         with self._lock:
             new = [task_id for task_id in dict.fromkeys(task_ids) if task_id not in self._tasks]
-            for task_id, finished in self._remembered(new).items():
+            for task_id, finished in self._keeper.try_to_recall(new).items():
                 if finished is None:
                     self._track(task_id, source)
 
@@ -118,11 +116,11 @@ class Ledger:
         """
         with self._lock:
             new = [task_id for task_id in dict.fromkeys(task_ids) if task_id not in self._tasks]
-            for task_id, finished in self._recall(new).items():
+            for task_id, finished in self._keeper.recall(new).items():
                 if not finished:
                     self._track(task_id, source, silent=finished is False)
             try:
-                self._save()
+                self._keeper.save(self._tasks, self._jobs, now=self._clock())
             except StateError:
                 for task_id in self._tasks.keys() & set(new):
                     del self._tasks[task_id]
@@ -138,7 +136,7 @@ class Ledger:
                 return False
             self._gone.add(task_id)
             self._give_up(self._tasks[task_id], "deleted")
-            self._commit()
+            self._keeper.try_to_save(self._tasks, self._jobs, now=self._clock())
             return True
 
     def tasks(self) -> list[tuple[str, str, Task | None]]:
@@ -245,7 +243,7 @@ class Ledger:
             tracked.hinted = tracked.finished_at is None
             if processing is not None:
                 self._finishes.processing(tracked, self._tasks[tracked.task_id], processing)
-                self._save()
+                self._keeper.save(self._tasks, self._jobs, now=self._clock())
             return True
 
     def observe_not_found(self, task_id: str) -> bool:
@@ -272,51 +270,19 @@ class Ledger:
         with self._lock:
             now = self._clock()
             self._expire(now)
-            self._commit()
+            self._keeper.try_to_save(self._tasks, self._jobs, now=self._clock())
             seen = view(self._tasks, self._jobs, definitions=self._totals.definitions, limits=self._limits, now=now)
-            return replace(seen, totals=self._totals.view(), durable=self._durable)
+            return replace(seen, totals=self._totals.view(), durable=self._keeper.durable)
 
     def close(self) -> None:
         """Have the store take what has changed since the last view."""
         with self._lock:
-            self._commit()
-
-    def _commit(self) -> None:
-        """Save, or go on without: what the store does not take now it is given again with the next changes."""
-        try:
-            self._save()
-        except StateError as error:
-            if self._durable:
-                _log.error("state not kept", extra={"account": self._account, "error": str(error)})
-            self._durable = False
-
-    def _save(self) -> None:
-        changes = self._unsaved.changes(self._tasks, self._jobs, self._totals.changes(), now=self._clock())
-        if changes is not None:
-            self._store.save(self._account, changes)
-            self._unsaved.clear()
-            self._totals.saved()
-        if not self._durable:
-            _log.warning("state is kept again", extra={"account": self._account})
-        self._durable = True
-
-    def _remembered(self, task_ids: Collection[str]) -> Mapping[str, bool | None]:
-        """As `_recall`; nothing where the store cannot be read: what it might have counted waits until it can."""
-        try:
-            return self._recall(task_ids)
-        except StateError as error:
-            _log.error("state cannot be read", extra={"account": self._account, "error": str(error)})
-            return {}
-
-    def _recall(self, task_ids: Collection[str]) -> Mapping[str, bool | None]:
-        """For each whether it was finished before (True) or given up (False); None where it is not remembered."""
-        if not task_ids:
-            return {}
-        stored = self._store.remembered(self._account, task_ids)
-        unsaved = {task_id: self._unsaved.remembered(task_id) for task_id in task_ids}
-        return {one: stored.get(one) if (memory := unsaved[one]) is None else memory.finished for one in task_ids}
+            self._keeper.try_to_save(self._tasks, self._jobs, now=self._clock())
 
     def _track(self, task_id: str, source: str, *, silent: bool = False) -> None:
+        if len(self._tasks) >= MAX_TASKS:
+            self._tell_dropped("too_many")
+            return
         self._tasks[task_id] = TrackedTask(id=task_id, source=source, since=self._clock(), silent=silent)
         self._unsaved.tasks.add(task_id)
 

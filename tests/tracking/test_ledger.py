@@ -290,6 +290,20 @@ def test_within_a_refresh_what_was_asked_longest_ago_comes_first_too(ledger: Led
     assert [job_id for job_id, _ in next_work(ledger).jobs] == ["c", "a", "d", "b"]
 
 
+def test_past_the_bound_a_task_is_not_tracked_before_another_leaves(
+    clock: Clock, dropped: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("exporter.tracking.ledger.MAX_TASKS", 2)
+    ledger = Ledger(limits=Limits(retention=900.0), clock=clock, dropped=dropped.append)
+    discover(ledger, done("t", "a"), running("u", "b"))
+    refused = ledger.register(["v"], source="api")
+    told = list(dropped)
+    over(ledger, clock)
+
+    assert (refused, told) == ({"v": False}, ["too_many"])
+    assert ledger.register(["v"], source="api") == {"v": True}
+
+
 def test_a_finished_task_is_forgotten_after_the_retention(ledger: Ledger, clock: Clock) -> None:
     track(ledger, done("t", "a"), running("u", "b"))
     ledger.name("key", [], source="tasks")
