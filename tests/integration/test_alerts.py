@@ -1,0 +1,257 @@
+"""From a fault of the simulated service to the message of an alert: through our rules in Debian's Prometheus and our
+routing in Debian's Alertmanager.
+
+Only time is shortened: every duration of the rules and of the routing (`for`, windows, offsets, waits) by `FACTOR`, and
+with them the intervals of scraping and evaluating, and for how long the exporter shows what it has. Expressions,
+thresholds, labels, annotations and routes are those of `deploy/`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+from exporter.simulator.plan import ERRORS
+from exporter.simulator.scenario import SCENARIOS, Outage, Scenario
+from exporter.simulator.server import Simulator
+
+DEPLOY = Path(__file__).parents[2] / "deploy"
+PATIENCE_SECONDS = 60.0
+FACTOR = 60  # a minute takes a second
+EXPORTER = """\
+accounts:
+  - name: studio
+    endpoint: {simulator}
+    credentials: {{access_key_id: simulator, access_key_secret: simulator}}
+    requests_per_second: 100
+    track: {{discovery: {{lookback: 1h, interval: 5s}}}}
+scrape: {{min_interval: 100ms}}
+series: {{retention: 15s, max_staleness: 5s}}
+state: {{memory: true}}
+"""
+PROMETHEUS = """\
+global: {{scrape_interval: 1s, scrape_timeout: 1s, evaluation_interval: 1s}}
+rule_files: [loaded/*.yml]
+alerting: {{alertmanagers: [{{static_configs: [{{targets: ["{alertmanager}"]}}]}}]}}
+scrape_configs: [{{job_name: vod-transcode, static_configs: [{{targets: ["{exporter}"]}}]}}]
+"""
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+Message = dict[str, Any]
+
+
+class Receiver(ThreadingHTTPServer):
+    """Takes what Alertmanager posts: `messages` by the name of the receiver, which is the path."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.messages: list[tuple[str, Message]] = []
+        self.url = f"http://127.0.0.1:{self.server_port}"
+
+    def firing(self) -> set[str]:
+        return {alert["labels"]["alertname"] for _, message in list(self.messages) for alert in message["alerts"]}
+
+
+class _Handler(BaseHTTPRequestHandler):
+    def do_POST(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        assert isinstance(self.server, Receiver)
+        self.server.messages.append((self.path.removeprefix("/"), body))
+        self.send_response(200)
+        self.end_headers()
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002  the base class names it so
+        """Nothing."""
+
+
+class Stack:
+    """The simulator in a scenario, the exporter on it, Prometheus, Alertmanager and a receiver."""
+
+    def __init__(self, simulator: Simulator, receiver: Receiver, prometheus: str, alertmanager: str) -> None:
+        self.simulator = simulator
+        self.receiver = receiver
+        self._prometheus = prometheus
+        self._alertmanager = alertmanager
+
+    def scraped(self) -> bool:
+        found = requests.get(f"http://{self._prometheus}/api/v1/query", params={"query": "vod_up == 1"}, timeout=10)
+        return bool(found.json()["data"]["result"])
+
+    def firing(self) -> set[str]:
+        """Names of the alerts that Prometheus fires."""
+        alerts = requests.get(f"http://{self._prometheus}/api/v1/alerts", timeout=10).json()["data"]["alerts"]
+        return {alert["labels"]["alertname"] for alert in alerts if alert["state"] == "firing"}
+
+    def silenced(self) -> set[str]:
+        """Names of the alerts that another one inhibits in Alertmanager."""
+        alerts = requests.get(f"http://{self._alertmanager}/api/v2/alerts", timeout=10).json()
+        return {alert["labels"]["alertname"] for alert in alerts if alert["status"]["inhibitedBy"]}
+
+
+@pytest.fixture
+def stack(tmp_path: Path, tool: Callable[[str], str]) -> Iterator[Callable[[Scenario, float], Stack]]:
+    programs = tool("prometheus"), tool("prometheus-alertmanager")
+    with ExitStack() as running:
+
+        def start(scenario: Scenario, speed: float) -> Stack:
+            simulator = running.enter_context(Simulator(scenario=scenario, speed=speed))
+            receiver = running.enter_context(serving(Receiver()))
+            addresses = [free_address() for _ in range(3)]
+            exporter, prometheus, alertmanager = addresses
+            write_configuration(tmp_path, simulator.url, receiver.url, exporter, alertmanager)
+            commands = [
+                [sys.executable, "-m", "exporter", "--config.file=exporter.yml", f"--web.listen-address={exporter}"],
+                [
+                    *(programs[0], "--config.file=prometheus.yml", "--storage.tsdb.path=data"),
+                    *(f"--web.listen-address={prometheus}", "--web.enable-lifecycle", "--query.lookback-delta=5s"),
+                ],
+                [
+                    *(programs[1], "--config.file=alertmanager.yml", "--storage.path=alerts"),
+                    *(f"--web.listen-address={alertmanager}", "--cluster.listen-address="),
+                ],
+            ]
+            for number, command in enumerate(commands):
+                running.enter_context(process(command, tmp_path, f"{number}.log"))
+            wait_until(lambda: all(ready(address) for address in addresses))
+            started = Stack(simulator, receiver, prometheus, alertmanager)
+            # Prometheus takes seconds to find its targets: five minutes in shortened time, after which they are absent.
+            wait_until(started.scraped)
+            (tmp_path / "rules").rename(tmp_path / "loaded")
+            requests.post(f"http://{prometheus}/-/reload", timeout=30).raise_for_status()
+            return started
+
+        yield start
+
+
+def test_failures_arrive_grouped_with_code_definition_and_jobs(stack: Callable[[Scenario, float], Stack]) -> None:
+    """Single failures in one message for the account; that there are many reaches those on call."""
+    running = stack(replace(SCENARIOS["failures"], history=300.0), 20.0)
+    wait_until(lambda: {"VodJobsFailing", "VodJobFailureRatioHigh"} <= running.receiver.firing())
+    messages = running.receiver.messages
+
+    digest = next(message for receiver, message in messages if receiver == "digest")
+    assert digest["groupLabels"] == {"job": "vod-transcode", "account": "studio"}
+    assert len(digest["alerts"]) > 1
+    truth = requests.get(f"{running.simulator.url}/simulator/truth", timeout=30).json()
+    failed = {
+        (job["job_id"], job["definition"])
+        for task in truth["tasks"]
+        for job in task["jobs"]
+        if job["status"] == "TranscodeFail"
+    }
+    for alert in digest["alerts"]:
+        labels, description = alert["labels"], alert["annotations"]["description"]
+        assert (labels["alertname"], labels["severity"]) == ("VodJobsFailing", "info")
+        assert labels["error_code"] in ERRORS
+        assert f"{labels['definition']} jobs of account studio failed with {labels['error_code']}" in description
+        jobs = re.findall(r"\b[0-9a-f]{32}\b", description)
+        assert jobs, description
+        assert {(job, labels["definition"]) for job in jobs} <= failed
+
+    on_call = next(
+        message for _, message in messages if message["groupLabels"].get("alertname") == "VodJobFailureRatioHigh"
+    )
+    assert on_call["receiver"] == "on-call"
+    assert re.search(r"% of the \w+ jobs of account studio", on_call["alerts"][0]["annotations"]["description"])
+
+
+def test_an_outage_is_one_alert_and_what_follows_from_it_is_silent(stack: Callable[[Scenario, float], Stack]) -> None:
+    out = Outage(after=12.0, lasts=3600.0, every=7200.0)
+    running = stack(replace(SCENARIOS["outage"], outage=out, history=300.0), 1.0)
+    wait_until(lambda: "VodDataStale" in running.firing() and "VodDataStale" in running.silenced())
+    wait_until(lambda: running.receiver.messages)
+
+    [(receiver, message)] = running.receiver.messages
+    assert receiver == "on-call"
+    [alert] = message["alerts"]
+    assert alert["labels"] == {
+        "alertname": "VodAccountUnreachable",
+        "job": "vod-transcode",
+        "account": "studio",
+        "severity": "critical",
+    }
+    assert "ServiceUnavailable" in alert["annotations"]["description"]
+
+
+def shortened(text: str) -> str:
+    """Every duration by `FACTOR`, and nothing else: those after `for:` and the like, in `[...]`, and after `offset`."""
+
+    def milliseconds(match: re.Match[str]) -> str:
+        return f"{match[1]}{int(match[2]) * _UNITS[match[3]] * 1000 // FACTOR}ms"
+
+    keys = "for|interval|group_wait|group_interval|repeat_interval"
+    return re.sub(rf"((?m:^ *(?:{keys}): )|\[|\boffset )(\d+)([smhd])\b", milliseconds, text)
+
+
+def write_configuration(folder: Path, simulator: str, receiver: str, exporter: str, alertmanager: str) -> None:
+    (folder / "exporter.yml").write_text(EXPORTER.format(simulator=simulator))
+    (folder / "prometheus.yml").write_text(PROMETHEUS.format(alertmanager=alertmanager, exporter=exporter))
+    (folder / "rules").mkdir()
+    for file in (DEPLOY / "prometheus").glob("vod-transcode.*.yml"):
+        (folder / "rules" / file.name).write_text(shortened(file.read_text()))
+    routing = shortened((DEPLOY / "alertmanager" / "alertmanager.yml").read_text())
+    routing = routing.replace("http://alerts.example.org", receiver)
+    routing = re.sub(r"    email_configs:\n( {6}.*\n)+", "", routing)
+    assert "@" not in routing.partition("receivers:\n")[2]
+    (folder / "alertmanager.yml").write_text(routing)
+
+
+@contextlib.contextmanager
+def serving(server: Receiver) -> Iterator[Receiver]:
+    thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
+    thread.start()
+    try:
+        yield server
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+@contextlib.contextmanager
+def process(command: list[str], folder: Path, log: str) -> Iterator[None]:
+    with (
+        (folder / log).open("w") as out,
+        subprocess.Popen(command, cwd=folder, stdout=out, stderr=out) as started,
+    ):
+        try:
+            yield
+        finally:
+            started.terminate()
+            try:
+                started.wait(timeout=30)
+            except subprocess.TimeoutExpired:
+                started.kill()
+
+
+def ready(address: str) -> bool:
+    with contextlib.suppress(requests.ConnectionError):
+        return requests.get(f"http://{address}/-/ready", timeout=10).ok
+    return False
+
+
+def free_address() -> str:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        return f"127.0.0.1:{free.getsockname()[1]}"
+
+
+def wait_until(true: Callable[[], object]) -> None:
+    end = time.monotonic() + PATIENCE_SECONDS
+    while not true():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.2)
