@@ -78,7 +78,7 @@ def _demo(args: argparse.Namespace) -> int:
         _signals() as stopped,
         Simulator(listen=parse(args.simulator_listen_address), **simulated) as simulator,
     ):
-        demo.Demo(simulator, args.web_listen_address).run(sys.stdout, stopped)
+        demo.Demo(simulator, args.web_listen_address, stack=args.stack).run(sys.stdout, stopped)
     return 0
 
 

@@ -7,6 +7,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import TextIO
 
 import requests
@@ -18,6 +19,7 @@ from exporter.model import TASK_FINAL
 from exporter.secret import SecretText
 from exporter.simulator.server import Simulator
 from exporter.snapshot import AccountSnapshot
+from exporter.stack import Stack
 from exporter.tracking.store import MemoryStore
 from exporter.web.listener import listen, url
 from exporter.web.server import Server
@@ -32,15 +34,18 @@ _WELCOME = """\
 Metrics      {url}/metrics
 Status page  {url}/
 Simulator    {simulator}/  (what is true of it: {simulator}/simulator/truth?summary=1)
-Ctrl-C ends it.
 """
 
 
 class Demo:
-    """The exporter on `address`; without one on port 10870 of loopback, or a free port where that is taken."""
+    """The exporter on `address`; without one on port 10870 of loopback, or a free port where that is taken.
 
-    def __init__(self, simulator: Simulator, address: str | None) -> None:
+    With `stack`, Prometheus, Alertmanager and Grafana around it.
+    """
+
+    def __init__(self, simulator: Simulator, address: str | None, *, stack: bool = False) -> None:
         self._simulator = simulator
+        self._with_stack = stack
         keys = config.AccountKeys(access_key_id=SecretText("simulator"), access_key_secret=SecretText("simulator"))
         track = config.Track(discovery=config.Discovery(interval=DISCOVERY_INTERVAL_SECONDS, lookback=LOOKBACK_SECONDS))
         account = config.Account(name="demo", endpoint=simulator.url, credentials=keys, track=track)
@@ -66,18 +71,24 @@ class Demo:
         try:
             out.write(self._note + _WELCOME.format(url=self._url, simulator=self._simulator.url))
             out.flush()
-            while not stopped():
-                began = time.monotonic()
-                told = self._scrape()
-                _tell(f"{time.strftime('%H:%M:%S')}  {told}, scrape {time.monotonic() - began:.1f} s", out)
-                while not stopped() and time.monotonic() < began + SCRAPE_INTERVAL_SECONDS:
-                    time.sleep(0.05)
+            with Stack(self._url) if self._with_stack else nullcontext() as stack:
+                out.write("".join(f"{line}\n" for line in (*(stack.told if stack else ()), "Ctrl-C ends it.")))
+                out.flush()
+                self._tell_until(out, stopped)
             out.write("\n")
             out.flush()
         finally:
             self._server.stop()
             serving.join()
             self._scraper.close()
+
+    def _tell_until(self, out: TextIO, stopped: Callable[[], bool]) -> None:
+        while not stopped():
+            began = time.monotonic()
+            told = self._scrape()
+            _tell(f"{time.strftime('%H:%M:%S')}  {told}, scrape {time.monotonic() - began:.1f} s", out)
+            while not stopped() and time.monotonic() < began + SCRAPE_INTERVAL_SECONDS:
+                time.sleep(0.05)
 
     def _scrape(self) -> str:
         try:

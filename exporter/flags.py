@@ -55,7 +55,8 @@ answered, a second one at once.
 """
 _DEMO = """\
 Simulator and exporter on loopback; no account needed. It prints where to look, scrapes the exporter
-every few seconds, as Prometheus would, and tells what it finds.
+every few seconds, as Prometheus would, and tells what it finds. With --stack it also starts what it
+finds of Prometheus, Alertmanager and Grafana, with our rules and dashboards, on free ports.
 """
 _SIMULATE = """\
 A VOD service over HTTP, without video: tasks arrive, their jobs make progress, end or fail.
@@ -172,6 +173,11 @@ def _demo(parser: argparse.ArgumentParser) -> None:
         default="127.0.0.1:0",
         metavar="ADDRESS",
         help="where the simulator listens (default: a free port on loopback)",
+    )
+    parser.add_argument(
+        "--stack",
+        action="store_true",
+        help="with Prometheus, Alertmanager and Grafana around it, those that are on the PATH",
     )
     _world(parser, speed=6.0)
 

@@ -74,7 +74,7 @@ class Running:
             region="cn-shanghai",
             endpoint="https://vod.example",
             connect=lambda **_: cast("Client", None),  # nothing here may ask VOD
-                requests_per_second=10.0,
+            requests_per_second=10.0,
             ledger=ledger,
             videos=Videos(interval=30, lookback=86400),
             recorder=telemetry.account("prod"),

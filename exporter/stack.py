@@ -1,0 +1,228 @@
+"""What stands around an exporter, for a look: Prometheus, Alertmanager and Grafana, as they are found on the PATH.
+
+Each is wired up with the files of this repository, listens on a free port of loopback, keeps its data in a temporary
+folder, sends nothing to elsewhere, and ends with us.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from urllib.parse import urlsplit
+
+import requests
+import yaml
+
+from exporter.web.listener import listen
+
+SCRAPE_INTERVAL = "5s"
+_READY_SECONDS = 30.0
+_END_SECONDS = 5.0
+_PACKAGE = Path(__file__).parent
+
+
+@dataclass(frozen=True, slots=True)
+class _Program:
+    """One to start: `names` are its commands, `ready` a path that answers 200 when it is ready."""
+
+    title: str
+    names: tuple[str, ...]
+    get: str
+    ready: str
+    command: Callable[[Stack, str, int], list[str]]
+    environment: Callable[[Stack, int], Mapping[str, str]] = lambda stack, port: {}  # noqa: ARG005 - as the others
+    page: str = "/"
+
+
+@dataclass(slots=True)
+class Stack:
+    """Around the exporter at `exporter`, an URL. Use it in a `with`: `told` then has a line for each program."""
+
+    exporter: str
+    told: list[str] = field(default_factory=list)
+    folder: Path = field(init=False)
+    _temporary: tempfile.TemporaryDirectory[str] = field(init=False)
+    _urls: dict[str, str] = field(default_factory=dict)
+    _running: list[subprocess.Popen[bytes]] = field(default_factory=list)
+
+    def __enter__(self) -> Stack:
+        self._temporary = tempfile.TemporaryDirectory(prefix="vod-transcode-stack-", ignore_cleanup_errors=True)
+        self.folder = Path(self._temporary.name)
+        try:
+            for program in _PROGRAMS:
+                self.told.append(f"{program.title:<12} {self._start(program)}")
+        except BaseException:
+            self._stop()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stop()
+
+    def url(self, title: str) -> str | None:
+        """Of a program that was started."""
+        return self._urls.get(title)
+
+    def _start(self, program: _Program) -> str:
+        """Where it is, or what is in the way."""
+        path = next(filter(None, map(shutil.which, program.names)), None)
+        if path is None:
+            return f"not on the PATH; {program.get}"
+        with listen("127.0.0.1:0") as free:
+            port = free.getsockname()[1]
+        log = self.folder / f"{program.title}.log"
+        with log.open("wb") as out:
+            process = subprocess.Popen(  # noqa: S603 - programs of the user's PATH, as asked for
+                [*_until_our_end(), *program.command(self, path, port)],
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=subprocess.STDOUT,
+                env={**os.environ, **program.environment(self, port)},
+                cwd=self.folder,
+                start_new_session=True,  # Ctrl-C is for us, who end it
+            )
+        self._running.append(process)
+        url = f"http://127.0.0.1:{port}"
+        if not _is_ready(process, url + program.ready):
+            last = log.read_text(errors="replace").strip().rpartition("\n")[2]
+            return f"does not start: {last[:300] or 'it says nothing'}"
+        self._urls[program.title] = url
+        return url + program.page
+
+    def _stop(self) -> None:
+        for process in self._running:
+            process.terminate()
+        until = time.monotonic() + _END_SECONDS
+        for process in self._running:
+            try:
+                process.wait(max(0.0, until - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+        self._temporary.cleanup()
+
+
+def _is_ready(process: subprocess.Popen[bytes], url: str) -> bool:
+    until = time.monotonic() + _READY_SECONDS
+    while process.poll() is None and time.monotonic() < until:
+        with suppress(requests.RequestException):
+            if requests.get(url, timeout=1).status_code == 200:
+                return True
+        time.sleep(0.05)
+    return False
+
+
+def _until_our_end() -> list[str]:
+    """Linux ends the program with us even where we are killed."""
+    return [path, "--pdeathsig", "TERM"] if (path := shutil.which("setpriv")) else []
+
+
+def files(name: str) -> Path:
+    """A folder of the repository: in a checkout where it is, in an installed package beside the modules."""
+    installed = _PACKAGE / "share" / name
+    return installed if installed.exists() else _PACKAGE.parent / name
+
+
+def _prometheus(stack: Stack, path: str, port: int) -> list[str]:
+    rules = files("deploy/prometheus")
+    config = yaml.safe_load((rules / "prometheus.yml").read_text(encoding="utf-8"))
+    config["global"] |= {"scrape_interval": SCRAPE_INTERVAL, "scrape_timeout": "5s", "evaluation_interval": "5s"}
+    config["rule_files"] = [str(rules / name) for name in config["rule_files"]]
+    config["scrape_configs"][0]["static_configs"] = [{"targets": [urlsplit(stack.exporter).netloc]}]
+    alertmanager = stack.url("Alertmanager")
+    targets = [urlsplit(alertmanager).netloc] if alertmanager else []
+    config["alerting"]["alertmanagers"] = [{"static_configs": [{"targets": targets}]}]
+    return [
+        path,
+        f"--config.file={_written(stack, 'prometheus.yml', config)}",
+        f"--storage.tsdb.path={stack.folder / 'prometheus'}",
+        f"--web.listen-address=127.0.0.1:{port}",
+        "--enable-feature=exemplar-storage",
+        "--log.level=warn",
+    ]
+
+
+def _alertmanager(stack: Stack, path: str, port: int) -> list[str]:
+    config = yaml.safe_load((files("deploy/alertmanager") / "alertmanager.yml").read_text(encoding="utf-8"))
+    config["receivers"] = [{"name": one["name"]} for one in config["receivers"]]  # who would be told is shown, not told
+    return [
+        path,
+        f"--config.file={_written(stack, 'alertmanager.yml', config)}",
+        f"--storage.path={stack.folder / 'alertmanager'}",
+        f"--web.listen-address=127.0.0.1:{port}",
+        "--cluster.listen-address=",
+        "--log.level=warn",
+    ]
+
+
+def _grafana(_: Stack, path: str, port: int) -> list[str]:  # noqa: ARG001 - the port is in its environment
+    command = [path, "server"] if Path(path).name == "grafana" else [path]
+    places = (Path("/usr/share/grafana"), *Path(path).resolve().parents)
+    home = next((place for place in places if (place / "conf" / "defaults.ini").exists()), None)
+    return [*command, *([f"--homepath={home}"] if home else [])]
+
+
+def _grafana_environment(stack: Stack, port: int) -> Mapping[str, str]:
+    data = stack.folder / "grafana"
+    return {
+        "GF_SERVER_HTTP_ADDR": "127.0.0.1",
+        "GF_SERVER_HTTP_PORT": str(port),
+        "GF_PATHS_DATA": str(data),
+        "GF_PATHS_LOGS": str(data / "log"),
+        "GF_PATHS_PLUGINS": str(data / "plugins"),
+        "GF_PATHS_PROVISIONING": str(files("grafana/provisioning")),
+        "GF_AUTH_ANONYMOUS_ENABLED": "true",
+        "GF_AUTH_ANONYMOUS_ORG_ROLE": "Admin",
+        "GF_ANALYTICS_REPORTING_ENABLED": "false",
+        "GF_ANALYTICS_CHECK_FOR_UPDATES": "false",
+        "GF_ANALYTICS_CHECK_FOR_PLUGIN_UPDATES": "false",
+        "GF_NEWS_NEWS_FEED_ENABLED": "false",
+        "GF_LOG_MODE": "console",
+        "GF_LOG_LEVEL": "warn",
+        "PROMETHEUS_URL": stack.url("Prometheus") or "http://127.0.0.1:9090",
+        "VOD_DASHBOARDS": str(files("grafana/dashboards")),
+    }
+
+
+def _written(stack: Stack, name: str, config: object) -> Path:
+    path = stack.folder / name
+    path.write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
+    return path
+
+
+_PROGRAMS = (
+    _Program(
+        title="Alertmanager",
+        names=("alertmanager", "prometheus-alertmanager"),
+        get="Debian has it as prometheus-alertmanager, all have it at https://prometheus.io/download/",
+        ready="/-/ready",
+        command=_alertmanager,
+    ),
+    _Program(
+        title="Prometheus",
+        names=("prometheus",),
+        get="Debian has it as prometheus, all have it at https://prometheus.io/download/",
+        ready="/-/ready",
+        page="/alerts",
+        command=_prometheus,
+    ),
+    _Program(
+        title="Grafana",
+        names=("grafana", "grafana-server"),
+        get="get it at https://grafana.com/grafana/download",
+        ready="/api/health",
+        page="/d/vod-overview",
+        command=_grafana,
+        environment=_grafana_environment,
+    ),
+)

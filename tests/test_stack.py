@@ -1,0 +1,159 @@
+"""The programs around the demo: wired up with our files, named where they are missing, and gone when it ends."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import subprocess
+import sys
+import time
+import tomllib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import requests
+
+from exporter.stack import Stack, files
+
+ROOT = Path(__file__).parents[1]
+PATIENCE_SECONDS = 60.0
+
+STAND_IN = """\
+#!{python}
+import http.server, json, os, sys
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200); self.end_headers()
+    def log_message(self, *_): pass
+told = dict(arguments=sys.argv[1:], pid=os.getpid(), environment=dict(os.environ))
+open({told!r}, "w").write(json.dumps(told))
+http.server.HTTPServer(("127.0.0.1", int(os.environ["GF_SERVER_HTTP_PORT"])), Handler).serve_forever()
+"""
+
+
+def wait_until(condition: Callable[[], object]) -> None:
+    end = time.monotonic() + PATIENCE_SECONDS
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.1)
+
+
+@contextmanager
+def demo(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], dict[str, str]]]:
+    """The demo with its stack, and the addresses that it told."""
+    command = [sys.executable, "-m", "exporter", "demo", "--stack", "--web.listen-address=127.0.0.1:0", *arguments]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            lines: list[str] = []
+            while not lines or "Ctrl-C" not in lines[-1]:
+                lines.append(process.stdout.readline())
+                assert lines[-1], lines
+            yield process, dict(re.findall(r"^(\S+) +(http://[\d.:]+)", "".join(lines), re.MULTILINE))
+        finally:
+            process.kill()
+
+
+def is_running(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def children(pid: int) -> list[int]:
+    return [int(one) for one in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def program(folder: Path, name: str, text: str) -> None:
+    (folder / name).write_text(text)
+    (folder / name).chmod(0o755)
+
+
+@pytest.fixture
+def empty_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder that is all of the PATH."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    monkeypatch.setenv("PATH", str(folder))
+    return folder
+
+
+def test_prometheus_scrapes_the_exporter_by_our_rules_and_alerts_alertmanager(tool: Callable[[str], str]) -> None:
+    tool("prometheus")
+    tool("prometheus-alertmanager")
+    with demo() as (process, urls):
+        prometheus = f"{urls['Prometheus']}/api/v1"
+        told = requests.get(f"{prometheus}/rules", timeout=10).json()["data"]["groups"]
+        routes = requests.get(f"{urls['Alertmanager']}/api/v2/status", timeout=10).json()["config"]["original"]
+        managers = f"{prometheus}/alertmanagers"
+        wait_until(lambda: requests.get(managers, timeout=10).json()["data"]["activeAlertmanagers"])
+        used = requests.get(managers, timeout=10).json()["data"]["activeAlertmanagers"]
+        wait_until(lambda: requests.get(f"{prometheus}/query?query=vod_up", timeout=10).json()["data"]["result"])
+        started = children(process.pid)
+        process.send_signal(signal.SIGINT)
+        process.wait(PATIENCE_SECONDS)
+
+        assert any(rule["name"] == "VodAccountUnreachable" for group in told for rule in group["rules"])
+        assert [one["url"] for one in used] == [f"{urls['Alertmanager']}/api/v2/alerts"]
+        assert "group_by" in routes
+        assert "example.org/" not in routes  # nobody is told of a demo
+        assert len(started) == 2
+        assert not any(is_running(pid) for pid in started)
+
+
+def test_what_is_started_ends_even_where_the_demo_is_killed(tool: Callable[[str], str]) -> None:
+    tool("prometheus")
+    tool("setpriv")
+    with demo() as (process, urls):
+        started = children(process.pid)
+        assert "Prometheus" in urls
+        process.kill()
+        process.wait(PATIENCE_SECONDS)
+
+        wait_until(lambda: not any(is_running(pid) for pid in started))
+
+
+def test_what_is_missing_is_told_with_how_to_get_it(empty_path: Path) -> None:
+    with Stack("http://127.0.0.1:9") as stack:
+        assert [line.split(maxsplit=1)[0] for line in stack.told] == ["Alertmanager", "Prometheus", "Grafana"]
+        assert all("not on the PATH" in line and "https://" in line for line in stack.told)
+
+
+def test_what_does_not_start_is_told_with_its_last_words(empty_path: Path) -> None:
+    program(empty_path, "prometheus", "#!/bin/sh\necho one\necho 'no space left'\nexit 1\n")
+    with Stack("http://127.0.0.1:9") as stack:
+        assert stack.told[1] == "Prometheus   does not start: no space left"
+
+
+def test_grafana_gets_our_dashboards_and_the_prometheus_and_asks_nobody_else(empty_path: Path) -> None:
+    """A stand-in for Grafana, which Debian does not have: what it is given is seen, what it makes of it is not."""
+    note = empty_path / "told.json"
+    program(empty_path, "grafana", STAND_IN.format(python=sys.executable, told=str(note)))
+    with Stack("http://127.0.0.1:9") as stack:
+        told = json.loads(note.read_text())
+        assert re.fullmatch(r"Grafana +http://127\.0\.0\.1:\d+/d/vod-overview", stack.told[2])
+        assert is_running(told["pid"])
+    given = told["environment"]
+
+    assert told["arguments"][0] == "server"
+    assert (Path(given["VOD_DASHBOARDS"]) / "vod-overview.json").exists()
+    assert (Path(given["GF_PATHS_PROVISIONING"]) / "datasources").is_dir()
+    assert given["PROMETHEUS_URL"].startswith("http://127.0.0.1:")
+    assert given["GF_SERVER_HTTP_ADDR"] == "127.0.0.1"
+    assert {given[name] for name in given if re.search("CHECK_FOR|REPORTING", name)} == {"false"}
+    assert not is_running(told["pid"])
+
+
+def test_an_installed_package_has_the_files() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    included = project["tool"]["hatch"]["build"]["targets"]["wheel"]["force-include"]
+    needed = {"deploy/prometheus", "deploy/alertmanager", "grafana/dashboards", "grafana/provisioning"}
+
+    assert {name: f"exporter/share/{name}" for name in needed} == included
+    for name in needed:
+        assert files(name) == ROOT / name
+        assert list((ROOT / name).iterdir())
