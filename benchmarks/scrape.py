@@ -100,11 +100,10 @@ def over_time(size: int) -> None:
     print("".join(f"{head:>18}" for head in heads))
     for delay in (0.03, 0.3, 1.0, 3.0):
         with service(size, delay) as there, closing(scraper(there, CALLS_A_SECOND)) as made:
-            until = time.monotonic() + 60 + size / CALLS_A_SECOND
-            while made.scrape(Deadline.after(TIMEOUT_SECONDS)).accounts[0].view.oldest_refresh is None or (
-                made.snapshot().accounts[0].pending_calls and time.monotonic() < until
-            ):
-                time.sleep(1)  # all is new: that is another matter
+            seen = 0
+            while seen < len(there.tasks):  # at first all is new: that is another matter
+                account = made.scrape(Deadline.after(TIMEOUT_SECONDS)).accounts[0]
+                seen = sum(account.view.task_counts.values())
             ages, took, up = [], [], []
             for _ in range(6):
                 began = time.monotonic()
