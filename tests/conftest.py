@@ -30,7 +30,7 @@ def simulators() -> Iterator[Callable[..., Simulator]]:
         simulator.stop()
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def tool() -> Callable[[str], str]:
     """The path of a program; without it the test is skipped, and fails where CI=true promises that it is there."""
 

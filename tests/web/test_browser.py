@@ -1,0 +1,398 @@
+"""The status page in Chromium: the exporter as it runs, on a simulator that stands still, as people see and use it."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+import pytest
+import requests
+from axe_playwright_python.base import AXE_SCRIPT
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from starlette.types import ASGIApp
+
+from exporter import config, wiring
+from exporter.metrics.telemetry import Telemetry
+from exporter.model import Job, Task
+from exporter.scrape.scraper import Scraper
+from exporter.secret import SecretText
+from exporter.simulator.faults import Fault
+from exporter.simulator.server import Simulator
+from exporter.snapshot import AccountSnapshot, Snapshot
+from exporter.tracking.ledger import Ledger
+from exporter.tracking.store import MemoryStore
+from exporter.tracking.view import Limits
+from exporter.web import listing
+from exporter.web.app import Interface
+from exporter.web.listener import listen, url
+from exporter.web.listing import PAGE_SIZE
+from exporter.web.server import Server
+
+HOSTILE = "<script>document.title='owned'</script><img src=http://127.0.0.2:9/x onerror=document.title='owned'>"
+LONG = "W" * 1024
+DESKTOP, PHONE, SMALL_PHONE = (1280, 900), (390, 844), (320, 568)
+AXE = {"resultTypes": ["violations"]}
+
+Serve = Callable[[ASGIApp], str]
+
+
+@contextlib.contextmanager
+def served(app: ASGIApp) -> Iterator[str]:
+    """The app on a free port of loopback: its address."""
+    listener = listen("127.0.0.1:0")
+    server = Server(app, listener, timeout=10.0)
+    thread = threading.Thread(target=server.serve_until_stopped, daemon=True)
+    thread.start()
+    try:
+        yield url(listener)
+    finally:
+        server.stop()
+        thread.join(20)
+
+
+@dataclass(slots=True)
+class Exporter:
+    url: str
+    scraper: Scraper
+
+    @property
+    def jobs(self) -> dict[str, Job]:
+        """Those listed of the account that can be read."""
+        return {one.job.id: one.job for one in self.scraper.snapshot().accounts[0].view.jobs}
+
+
+def account(name: str, simulator: Simulator, *, secret: str = "simulator") -> config.Account:
+    keys = config.AccountKeys(access_key_id=SecretText("simulator"), access_key_secret=SecretText(secret))
+    track = config.Track(discovery=config.Discovery(interval=5.0, lookback=3600.0))
+    return config.Account(name=name, endpoint=simulator.url, credentials=keys, track=track, requests_per_second=100.0)
+
+
+@contextlib.contextmanager
+def exporting(*accounts: config.Account) -> Iterator[Exporter]:
+    """An exporter that was scraped until it had nothing more to ask."""
+    settings = config.Settings(accounts=accounts, scrape=config.ScrapeSettings(min_interval=0.0))
+    telemetry = Telemetry()
+    scraper = wiring.scraper(settings, telemetry, MemoryStore())
+    with served(wiring.interface(settings, scraper, telemetry).app()) as address:
+        for _ in range(10):
+            requests.get(f"{address}/metrics", timeout=30)
+            first = scraper.snapshot().accounts[0]
+            if first.view.jobs and not first.pending_calls:
+                break
+        yield Exporter(address, scraper)
+    scraper.close()
+
+
+@pytest.fixture(scope="module")
+def browser(tool: Callable[[str], str]) -> Iterator[Browser]:
+    path = tool("chromium")
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=path)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture(scope="module")
+def exporter() -> Iterator[Exporter]:
+    """Of two accounts: `prod`, in which much fails, and `denied`, whose key is wrong."""
+    with Simulator(scenario="failures", history=400.0, quota=math.inf) as simulator:
+        simulator.clock.freeze()
+        with exporting(account("prod", simulator), account("denied", simulator, secret="wrong")) as running:
+            yield running
+
+
+@dataclass(slots=True)
+class Tab:
+    """A page of the browser, what it asked for, and what it complained about."""
+
+    page: Page
+    asked: list[str] = field(default_factory=list)
+    complaints: list[str] = field(default_factory=list)
+
+
+@pytest.fixture
+def tab(browser: Browser) -> Iterator[Callable[..., Tab]]:
+    """Opens tabs of a size, in light or dark, with or without scripts."""
+    contexts: list[BrowserContext] = []
+
+    def opened(size: tuple[int, int] = DESKTOP, *, dark: bool = False, scripts: bool = True) -> Tab:
+        context = browser.new_context(
+            viewport={"width": size[0], "height": size[1]},
+            color_scheme="dark" if dark else "light",
+            java_script_enabled=scripts,
+        )
+        context.set_default_timeout(15000)
+        contexts.append(context)
+        tab = Tab(context.new_page())
+        tab.page.on("request", lambda request: tab.asked.append(request.url))
+        tab.page.on("console", lambda message: tab.complaints.append(message.text))
+        tab.page.on("pageerror", lambda error: tab.complaints.append(str(error)))
+        tab.page.on("dialog", lambda dialog: tab.complaints.append(dialog.message))
+        return tab
+
+    yield opened
+    for context in contexts:
+        context.close()
+
+
+def violations(page: Page) -> dict[str, list[str]]:
+    """What axe-core finds, with all of its rules: the elements by the rule that they break."""
+    page.evaluate(AXE_SCRIPT)
+    found = page.evaluate("options => axe.run(options)", AXE)["violations"]
+    return {one["id"]: [node["html"] for node in one["nodes"]] for one in found}
+
+
+def test_it_has_the_landmarks_headings_and_names_that_screen_readers_go_by(
+    exporter: Exporter, tab: Callable[..., Tab]
+) -> None:
+    page = tab().page
+    page.goto(exporter.url)
+    for landmark in ("banner", "main", "search", "contentinfo"):
+        expect(page.get_by_role(landmark)).to_have_count(1)
+    expect(page.get_by_role("navigation", name="Interfaces")).to_be_visible()
+    expect(page.get_by_role("heading", level=1)).to_have_count(1)
+    headings = [one.split("\n")[0] for one in page.get_by_role("heading", level=2).all_inner_texts()]
+    assert headings == ["2 things to look at", "Accounts", "Tasks and jobs"]
+    expect(page.get_by_role("article", name="denied")).to_contain_text("Down")
+    expect(page.get_by_role("article", name="prod")).to_contain_text("Up")
+    failed = next(job for job in exporter.jobs.values() if job.status == "TranscodeFail")
+    page.goto(f"{exporter.url}/?q={failed.id}")
+    table = page.get_by_role("table")
+    assert table.get_by_role("columnheader").all_inner_texts()[:4] == ["Job", "Definition", "Status", "Progress"]
+    row = table.get_by_role("row").filter(has=page.get_by_role("rowheader", name=failed.id))
+    assert [one.split("\n")[0] for one in row.get_by_role("cell").all_inner_texts()][:2] == [
+        failed.definition,
+        "Failed",
+    ]
+    expect(row.get_by_role("cell").nth(4)).to_contain_text(f"{failed.error_code} {failed.error_message}")
+
+
+@pytest.mark.parametrize("size", [DESKTOP, PHONE])
+def test_what_is_wrong_is_seen_first_and_leads_to_what_failed(
+    exporter: Exporter, tab: Callable[..., Tab], size: tuple[int, int]
+) -> None:
+    page = tab(size).page
+    page.goto(exporter.url)
+    first = page.locator(".problem").first
+    expect(first).to_contain_text("denied: cannot be read")
+    expect(first).to_be_in_viewport(ratio=1)
+    page.get_by_role("link", name="Show what failed in prod").click()
+    failed = {job.id for job in exporter.jobs.values() if job.status == "TranscodeFail"}
+    assert failed
+    shown = page.locator("tr.job th").all_inner_texts()
+    assert 0 < len(shown) <= PAGE_SIZE
+    assert set(shown) <= failed
+    expect(page.get_by_role("table")).to_be_in_viewport()
+
+
+@pytest.mark.parametrize("scripts", [True, False], ids=["scripts", "no-scripts"])
+def test_a_search_finds_a_job_a_task_and_a_status(
+    exporter: Exporter, tab: Callable[..., Tab], *, scripts: bool
+) -> None:
+    page = tab(scripts=scripts).page
+    page.goto(f"{exporter.url}/?refresh=0")
+    job = next(one for one in exporter.jobs.values() if one.status == "Transcoding")
+    search = page.get_by_role("search")
+    search.get_by_role("searchbox").fill(job.id.upper())
+    search.get_by_role("button", name="Search").click()
+    expect(page.locator("tr.job th")).to_have_text([job.id])
+    expect(page.locator("caption")).to_contain_text("1 to 1 of 1 found among")
+    expect(search.get_by_role("searchbox")).to_have_value(job.id.upper())
+    assert "refresh=0" in page.url
+
+    search.get_by_role("searchbox").fill("nowhere")
+    search.get_by_role("combobox", name="Status").select_option("failed")
+    search.get_by_role("combobox", name="Account").select_option("prod")
+    search.get_by_role("searchbox").press("Enter")
+    expect(page.get_by_text("Nothing is like this: nowhere, in account prod, failed.")).to_be_visible()
+    page.get_by_role("link", name="Show all").click()
+    expect(page.locator("caption")).not_to_contain_text("found among")
+
+
+def test_pages_follow_each_other_and_show_every_job_once(exporter: Exporter, tab: Callable[..., Tab]) -> None:
+    page = tab().page
+    page.goto(f"{exporter.url}/?refresh=0")
+    seen: list[str] = []
+    while True:
+        seen += page.locator("tr.job th").all_inner_texts()
+        following = page.get_by_role("navigation", name="Pages").get_by_role("link", name="Next")
+        if not following.count():
+            break
+        following.click()
+    assert len(exporter.jobs) > PAGE_SIZE
+    assert sorted(seen) == sorted(exporter.jobs)
+
+
+def test_progress_bars_are_as_far_as_their_jobs(exporter: Exporter, tab: Callable[..., Tab]) -> None:
+    page = tab().page
+    page.goto(f"{exporter.url}/?status=transcoding")
+    shown = page.locator("tr.job")
+    assert shown.count() > 10
+    for job_id in shown.locator("th").all_inner_texts()[:10]:
+        bar = page.get_by_role("progressbar", name=f"progress of job {job_id}")
+        progress = exporter.jobs[job_id].progress
+        assert bar.evaluate("bar => [bar.position, bar.getBoundingClientRect().width > 40]") == [progress, True]
+        expect(shown.filter(has=bar).locator(".bar")).to_have_text(f"{int((progress or 0) * 100 + 1e-6)} %")
+
+
+def test_the_keyboard_reaches_everything_and_shows_where_it_is(exporter: Exporter, tab: Callable[..., Tab]) -> None:
+    """Links to skip come first; the search is sent by Enter."""
+    page = tab().page
+    page.goto(f"{exporter.url}/?refresh=0")
+    stops = page.locator("a[href], input:not([type=hidden]), select, button").count()
+    seen = []
+    for _ in range(stops):
+        page.keyboard.press("Tab")
+        seen.append(
+            page.evaluate(
+                """() => {
+                    const at = document.activeElement, box = at.getBoundingClientRect()
+                    const style = getComputedStyle(at)
+                    return [at.textContent.trim() || at.name, box.left >= 0 && box.width > 0 && box.bottom > 0,
+                            style.outlineStyle !== 'none' && parseFloat(style.outlineWidth) >= 2]
+                }"""
+            )
+        )
+    assert [name for name, _, _ in seen[:4]] == [
+        *("Skip to what is wrong", "Skip to the search", "Metrics", "Service discovery"),
+    ]
+    assert all(visible and outlined for _, visible, outlined in seen), seen
+    assert len({str(one) for one in seen if one[0] in ("q", "Search")}) == 2
+
+    page.goto(f"{exporter.url}/?refresh=0")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("main")).to_be_focused()
+    page.goto(f"{exporter.url}/?refresh=0")
+    for key in ("Tab", "Tab", "Enter"):
+        page.keyboard.press(key)
+    expect(page.get_by_role("searchbox")).to_be_focused()
+    page.keyboard.type("TranscodeFail")
+    page.keyboard.press("Enter")
+    expect(page.locator("caption")).to_contain_text("found among")
+    assert "q=TranscodeFail" in page.url
+
+
+@pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_axe_finds_nothing_contrast_included(
+    exporter: Exporter, tab: Callable[..., Tab], monkeypatch: pytest.MonkeyPatch, size: tuple[int, int], *, dark: bool
+) -> None:
+    """On pages that are short, for it takes its time."""
+    monkeypatch.setattr(listing, "PAGE_SIZE", 10)
+    page = tab(size, dark=dark).page
+    for query in ("refresh=0", "refresh=0&page=2&status=done"):
+        page.goto(f"{exporter.url}/?{query}")
+        assert violations(page) == {}
+    background = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert (sum(map(int, background[4:-1].split(","))) < 128) == dark
+
+
+def test_that_it_refreshes_itself_is_all_that_axe_finds_before_that_is_paused(
+    exporter: Exporter, tab: Callable[..., Tab], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """WCAG 2.2.1 allows it where it can be turned off; the link that does so is among the first."""
+    monkeypatch.setattr(listing, "PAGE_SIZE", 10)
+    page = tab().page
+    page.goto(exporter.url)
+    assert set(violations(page)) == {"meta-refresh"}
+    page.get_by_role("link", name="Pause refreshing").click()
+    assert violations(page) == {}
+    page.goto(f"{exporter.url}/?q=nowhere&refresh=0")
+    expect(page.get_by_role("link", name="Refresh by itself again")).to_be_visible()
+    assert violations(page) == {}
+
+
+def test_it_refreshes_itself_and_keeps_the_search(
+    exporter: Exporter, tab: Callable[..., Tab], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listing, "REFRESH_SECONDS", 1)
+    opened = tab()
+    opened.page.goto(f"{exporter.url}/?q=fail&status=failed")
+    with opened.page.expect_request(f"{exporter.url}/?q=fail&status=failed"):
+        pass
+
+
+@pytest.mark.parametrize("size", [DESKTOP, PHONE, SMALL_PHONE])
+def test_nothing_makes_the_page_scroll_sideways(
+    tab: Callable[..., Tab], exporter: Exporter, size: tuple[int, int]
+) -> None:
+    """Not even words without an end."""
+    long = Job(LONG, LONG, "TranscodeFail", 0.5, error_code=LONG, error_message=LONG, input_url=f"http://{LONG}/{LONG}")
+    ledger = Ledger("prod")
+    ledger.discover([LONG], source="discovery")
+    ledger.observe_task(LONG, Task(LONG, LONG, "Partial", jobs=(long,)))
+    told = AccountSnapshot(LONG, LONG, LONG, up=False, last_error=LONG, last_error_at=0.0, view=ledger.view())
+    page = tab(size).page
+    with served(Interface(Shown(lambda: told), Telemetry(), timeout=10.0, offset=0.5).app()) as long_words:
+        for address in (exporter.url, long_words):
+            page.goto(address)
+            expect(page.locator("tr.job").first).to_be_attached()
+            assert page.evaluate("document.documentElement.scrollWidth") <= size[0]
+
+
+def test_a_hostile_error_message_stays_text(tab: Callable[..., Tab]) -> None:
+    """Through the service, the client, the ledger and the page."""
+    with Simulator(scenario="failures", history=400.0, quota=math.inf) as simulator:
+        simulator.clock.freeze()
+        simulator.faults.add(Fault(kind="replace", fields={"ErrorMessage": HOSTILE, "InputFileUrl": HOSTILE}))
+        with exporting(account("prod", simulator)) as exporter:
+            opened = tab()
+            opened.page.goto(f"{exporter.url}/?status=failed")
+            expect(opened.page.get_by_text(HOSTILE).first).to_be_visible()
+            assert opened.page.locator("img, script").count() == 0
+            assert "owned" not in opened.page.title()
+            assert all(address.startswith((f"{exporter.url}/", "data:")) for address in opened.asked)
+            assert opened.complaints == []
+
+
+def test_it_asks_nothing_of_anybody_else_and_the_browser_has_no_complaint(
+    exporter: Exporter, tab: Callable[..., Tab]
+) -> None:
+    opened = tab()
+    for query in ("", "?status=failed", "?q=nowhere", "?page=2&refresh=0"):
+        opened.page.goto(f"{exporter.url}/{query}", wait_until="networkidle")
+    assert opened.complaints == []
+    assert len(opened.asked) >= 4
+    assert all(address.startswith((f"{exporter.url}/", "data:")) for address in opened.asked)
+
+
+class Shown(Scraper):
+    """Has one account, as a function tells it."""
+
+    def __init__(self, account: Callable[[], AccountSnapshot]) -> None:
+        super().__init__([], min_interval=0)
+        self._account = account
+
+    def snapshot(self) -> Snapshot:
+        return Snapshot((self._account(),))
+
+
+def test_ten_thousand_jobs_are_there_within_a_second(
+    tab: Callable[..., Tab], record_property: Callable[[str, object], None]
+) -> None:
+    """On a machine with nothing else to do, which a test cannot ask for: it holds it to five times that."""
+    ledger = Ledger("prod", Limits(max_jobs=10_000))
+    tasks = [f"{number:032x}" for number in range(2500)]
+    ledger.discover(tasks, source="discovery")
+    for task in tasks:
+        jobs = tuple(Job(f"{task}-{n}", "HD", "Transcoding", n / 4, created=1.7e9) for n in range(4))
+        ledger.observe_task(task, Task(task, f"v-{task}", "Processing", jobs=jobs))
+    told = AccountSnapshot("prod", "cn-shanghai", "https://vod.example", up=True)
+
+    def seen() -> AccountSnapshot:
+        return AccountSnapshot(told.name, told.region, told.endpoint, up=True, view=ledger.view())
+
+    page = tab().page
+    with served(Interface(Shown(seen), Telemetry(), timeout=10.0, offset=0.5).app()) as address:
+        for query in ("", "?page=200", f"?q={tasks[-1]}-3", "?q=transcoding%20hd&page=100"):
+            page.goto(f"{address}/{query}")
+            took = page.evaluate("performance.getEntriesByType('navigation')[0].domContentLoadedEventEnd") / 1000
+            record_property(f"seconds of /{query}", took)
+            print(f"/{query}: {took:.3f} s")
+            assert took < 5
+            assert 1 <= page.locator("tr.job").count() <= PAGE_SIZE
+            expect(page.locator("caption")).to_contain_text("10,000")
