@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import re
 import socket
 import subprocess
@@ -109,7 +110,7 @@ def stack(tmp_path: Path, tool: Callable[[str], str]) -> Iterator[Callable[[Scen
     with ExitStack() as running:
 
         def start(scenario: Scenario, speed: float) -> Stack:
-            simulator = running.enter_context(Simulator(scenario=scenario, speed=speed))
+            simulator = running.enter_context(Simulator(scenario=scenario, speed=speed, quota=math.inf))
             receiver = running.enter_context(serving(Receiver()))
             addresses = [free_address() for _ in range(3)]
             exporter, prometheus, alertmanager = addresses
