@@ -51,6 +51,7 @@ AT_ONCE = 8
 REPEATS = 3
 CALLS_A_SECOND = 10.0  # the default of `requests_per_second`
 INTERVAL_SECONDS = 30.0
+SETTLING = 3  # scrapes until every figure is of a steady state
 TIMEOUT_SECONDS = 9.5
 KEY = "simulator"
 
@@ -105,11 +106,12 @@ def over_time(size: int) -> None:
                 account = made.scrape(Deadline.after(TIMEOUT_SECONDS)).accounts[0]
                 seen = sum(account.view.task_counts.values())
             ages, took, up = [], [], []
-            for _ in range(6):
+            for place in range(SETTLING + 6):
                 began = time.monotonic()
                 account = made.scrape(Deadline(began + TIMEOUT_SECONDS)).accounts[0]
                 took.append(time.monotonic() - began)
-                ages.append(time.time() - (account.view.oldest_refresh or math.nan))
+                if place >= SETTLING:
+                    ages.append(time.time() - (account.view.oldest_refresh or math.nan))
                 up.append(account.up)
                 time.sleep(max(0.0, began + INTERVAL_SECONDS - time.monotonic()))
             told = requests.get(f"{there.url}/simulator/truth?summary=1", timeout=60).json()

@@ -12,6 +12,9 @@ from exporter.scrape.account import Account
 from exporter.snapshot import Snapshot
 
 
+_LOOKING_SECONDS = 0.05  # kept at least for the look at what is known; on a busy machine it takes longer than last time
+
+
 @dataclass(slots=True)
 class _Flight:
     """A refresh: when it began (monotonic), its end, and until when somebody waits for it."""
@@ -49,7 +52,7 @@ class Scraper:
         began = time.monotonic()
         accounts = self._accounts if account is None else [self.accounts[account]]
         flights = [self._flight(one, deadline) for one in accounts]
-        answer = deadline.less(min(self._looking, deadline.remaining() / 2))
+        answer = deadline.less(min(max(2 * self._looking, _LOOKING_SECONDS), deadline.remaining() / 2))
         for one, flight in zip(accounts, flights, strict=True):
             if not flight.done.wait(answer.remaining()):
                 one.late(began)

@@ -304,7 +304,8 @@ def _body(action: str, answer: Answer, secrets: Sequence[str]) -> object:
             f"{action}: HTTP 200 with a body that is {kind}; check the endpoint", code=kind
         ) from None
     if (error := payloads.error_reply(_masked(body, secrets))) is not None:
-        raise refusal(action, status=status, code=error.code, message=error.message, retry_after=retry_after)
+        message = f"{error.message} [RequestId {error.request_id}]" if error.request_id else error.message
+        raise refusal(action, status=status, code=error.code, message=message, retry_after=retry_after)
     if status != 200:
         raise bare_refusal(action, status=status, retry_after=retry_after)
     if not isinstance(body, dict):

@@ -39,17 +39,14 @@ class TaskReply:
 
     task: Task | None
     malformed: tuple[str, ...] = ()
-    request_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class JobsReply:
-    """GetTranscodeTask by `JobIds`. Every job has an id, each once; `missing` are the ids the service does not know."""
+    """GetTranscodeTask by `JobIds`. Every job has an id, each once; those the service does not know are not there."""
 
     jobs: tuple[Job, ...]
-    missing: tuple[str, ...] = ()
     malformed: tuple[str, ...] = ()
-    request_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,10 +72,9 @@ class Video:
 
 @dataclass(frozen=True, slots=True)
 class VideoListReply:
-    """One page of GetVideoList. Every video has an id; `rows` as in `TaskListReply`, `total` over all pages."""
+    """One page of GetVideoList. Every video has an id; `rows` as in `TaskListReply`."""
 
     videos: tuple[Video, ...]
-    total: int | None = None
     rows: int = 0
     malformed: tuple[str, ...] = ()
 
@@ -90,7 +86,6 @@ class ErrorReply:
     code: str
     message: str = ""
     request_id: str = ""
-    recommend: str = ""
 
 
 def task_reply(body: object) -> TaskReply:
@@ -101,23 +96,19 @@ def task_reply(body: object) -> TaskReply:
     """
     odd: list[str] = []
     answer = _object(body, odd)
-    request_id = _request_id(answer, odd)
     source = answer.get("TranscodeTask")
     if not isinstance(source, dict):
         odd.append("TranscodeTask")
-        return TaskReply(None, tuple(odd), request_id)
+        return TaskReply(None, tuple(odd))
     task = _task(source, odd, jobs=_jobs(source, odd))
-    return TaskReply(task, tuple(odd), request_id)
+    return TaskReply(task, tuple(odd))
 
 
 def jobs_reply(body: object) -> JobsReply:
     """`{"RequestId", "TranscodeJobInfoList": […], "NonExistJobIds": ["…"]}`; jobs without an id are dropped."""
     odd: list[str] = []
-    answer = _object(body, odd)
-    request_id = _request_id(answer, odd)
-    jobs = tuple(job for job in _jobs(answer, odd) if job.id)
-    missing = Fields(answer, odd).ids("NonExistJobIds", limit=ROWS_LIMIT)
-    return JobsReply(jobs, missing, tuple(odd), request_id)
+    jobs = tuple(job for job in _jobs(_object(body, odd), odd) if job.id)
+    return JobsReply(jobs, tuple(odd))
 
 
 def task_list_reply(body: object) -> TaskListReply:
@@ -132,10 +123,9 @@ def video_list_reply(body: object) -> VideoListReply:
     """`{"Total", "VideoList": {"Video": [{…}]}}`, or `VideoList` a bare list."""
     odd: list[str] = []
     answer = _object(body, odd)
-    total = Fields(answer, odd).integer("Total")
     rows = _rows(answer, "VideoList", "Video", odd)
     videos = {video.id: video for row in _objects(rows, "VideoList", odd) if (video := _video(row, odd)).id}
-    return VideoListReply(tuple(videos.values()), total, len(rows), tuple(odd))
+    return VideoListReply(tuple(videos.values()), len(rows), tuple(odd))
 
 
 def error_reply(body: object) -> ErrorReply | None:
@@ -146,8 +136,7 @@ def error_reply(body: object) -> ErrorReply | None:
     code = fields.free_text("Code", limit=NAME_LIMIT)
     if not code:
         return None
-    request_id = fields.free_text("RequestId", limit=ID_LIMIT)
-    return ErrorReply(code, fields.free_text("Message"), request_id, fields.free_text("Recommend"))
+    return ErrorReply(code, fields.free_text("Message"), fields.free_text("RequestId", limit=ID_LIMIT))
 
 
 def _object(body: object, odd: list[str]) -> dict[str, object]:
@@ -155,10 +144,6 @@ def _object(body: object, odd: list[str]) -> dict[str, object]:
         return body
     odd.append(BODY)
     return {}
-
-
-def _request_id(answer: dict[str, object], odd: list[str]) -> str:
-    return Fields(answer, odd).free_text("RequestId", limit=ID_LIMIT)
 
 
 def _rows(source: dict[str, object], name: str, inner: str, odd: list[str]) -> list[object]:

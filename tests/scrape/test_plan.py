@@ -107,6 +107,7 @@ def about(calls: Iterable[Call]) -> list[str]:
     return told
 
 
+@settings(deadline=None)
 @given(work=any_work, videos=ids, by_job_ids=st.booleans())
 def test_all_work_is_planned_and_nothing_twice(work: Work, videos: list[str], *, by_job_ids: bool) -> None:
     calls = plan(work, budget=PLENTY, videos=[f"video {one}" for one in videos], by_job_ids=by_job_ids)
@@ -119,6 +120,7 @@ def test_all_work_is_planned_and_nothing_twice(work: Work, videos: list[str], *,
     assert size(work, by_job_ids=by_job_ids) == sum(action(call) == "GetTranscodeTask" for call in calls)
 
 
+@settings(deadline=None)
 @given(work=any_work, videos=ids, windows=st.integers(0, 40), budget=budgets, by_job_ids=st.booleans())
 def test_the_budget_is_never_exceeded_and_spent_where_there_is_work(
     work: Work, videos: list[str], windows: int, budget: dict[str, int], *, by_job_ids: bool
@@ -131,6 +133,7 @@ def test_the_budget_is_never_exceeded_and_spent_where_there_is_work(
     assert calls["GetTranscodeTask"] == min(size(work, by_job_ids=by_job_ids), budget["GetTranscodeTask"])
 
 
+@settings(deadline=None)
 @given(work=any_work, by_job_ids=st.booleans(), data=st.data())
 def test_what_is_under_way_is_not_planned_again(work: Work, *, by_job_ids: bool, data: st.DataObject) -> None:
     calls = gets(work, by_job_ids=by_job_ids)

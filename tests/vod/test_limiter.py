@@ -10,7 +10,7 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from exporter.deadline import Deadline
@@ -99,6 +99,7 @@ def test_many_threads_get_turns_of_their_own() -> None:
     assert sorted(turns) == [1000 + turn / 8 for turn in range(400)]
 
 
+@settings(deadline=None)
 @given(rate=st.floats(0.05, 200), taken=st.integers(0, 30), seconds=st.floats(0, 30))
 def test_the_calls_within_a_time_are_those_whose_turn_comes_before_its_end(
     rate: float, taken: int, seconds: float
@@ -170,6 +171,7 @@ def test_the_operation_is_left_alone_for_as_long_as_the_service_asks_up_to_a_min
     assert made.turn() == pytest.approx(1000 + waited)
 
 
+@settings(deadline=None)
 @given(
     rate=st.floats(0.05, 200),
     steps=st.lists(
