@@ -11,7 +11,6 @@ from exporter.deadline import Deadline
 from exporter.scrape.account import Account
 from exporter.snapshot import Snapshot
 
-
 _LOOKING_SECONDS = 0.05  # kept at least for the look at what is known; on a busy machine it takes longer than last time
 
 
@@ -51,8 +50,8 @@ class Scraper:
         """
         began = time.monotonic()
         accounts = self._accounts if account is None else [self.accounts[account]]
-        flights = [self._flight(one, deadline) for one in accounts]
         answer = deadline.less(min(max(2 * self._looking, _LOOKING_SECONDS), deadline.remaining() / 2))
+        flights = [self._flight(one, answer) for one in accounts]
         for one, flight in zip(accounts, flights, strict=True):
             if not flight.done.wait(answer.remaining()):
                 one.late(began)
@@ -68,7 +67,7 @@ class Scraper:
         self._looking = time.monotonic() - began
         return snapshot
 
-    def _flight(self, account: Account, deadline: Deadline) -> _Flight:
+    def _flight(self, account: Account, until: Deadline) -> _Flight:
         """The refresh to wait for: the last one, if it is recent or others still wait for it, or a new one."""
         with self._lock:
             now = time.monotonic()
@@ -76,7 +75,7 @@ class Scraper:
             if flight is not None:
                 recent = now - flight.began < self._min_interval
                 if recent or not (flight.done.is_set() or flight.until.expired):
-                    flight.until = max(flight.until, deadline)
+                    flight.until = max(flight.until, until)
                     return flight
-            flight = self._flights[account.name] = _Flight(now, account.refresh(), deadline)
+            flight = self._flights[account.name] = _Flight(now, account.refresh(), until)
             return flight
