@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help demo test check lint types imports pytest dashboards clean
+.PHONY: help demo test check lint types imports pytest dashboards pictures clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -40,6 +40,9 @@ pytest: $(VENV)/dev
 
 dashboards: $(VENV)/dev ## write the JSON of the Grafana dashboards anew
 	$(BIN)/python -m grafana
+
+pictures: $(VENV)/dev ## take the pictures of the README anew, in Chromium
+	$(BIN)/python docs/pictures.py
 
 clean: ## remove what was made here
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

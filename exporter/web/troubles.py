@@ -14,7 +14,10 @@ CODES_NAMED = 4
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """`kind` is `problem`, `warning` or `note`; `since` is Unix seconds; `state` is that of the jobs to look at."""
+    """`kind` is `problem`, `warning` or `note`; `since` is Unix seconds; `state` is that of the jobs to look at.
+
+    `runbook` is the name of a page in `docs/runbooks`.
+    """
 
     kind: str
     account: str
@@ -22,6 +25,7 @@ class Trouble:
     detail: str = ""
     since: float | None = None
     state: str = ""
+    runbook: str = ""
 
 
 def troubles(account: AccountSnapshot) -> Iterator[Trouble]:
@@ -40,13 +44,19 @@ def slowed_down(account: AccountSnapshot) -> dict[str, float]:
 def _reading(account: AccountSnapshot) -> Iterator[Trouble]:
     name = account.name
     if account.up is False:
-        yield Trouble("problem", name, "cannot be read", account.last_error, account.last_error_at)
+        yield Trouble(
+            "problem",
+            name,
+            "cannot be read",
+            account.last_error,
+            account.last_error_at,
+            runbook="VodAccountUnreachable",
+        )
     elif account.up is None:
         yield Trouble("note", name, "was not asked yet", "VOD is asked when the metrics are scraped.")
     if not account.view.durable:
-        yield Trouble(
-            "problem", name, "state is not kept", "What finishes now may be counted again after a restart; see the log."
-        )
+        detail = "What finishes now may be counted again after a restart; see the log."
+        yield Trouble("problem", name, "state is not kept", detail, runbook="VodStateNotDurable")
 
 
 def _failures(account: AccountSnapshot) -> Iterator[Trouble]:
@@ -58,17 +68,18 @@ def _failures(account: AccountSnapshot) -> Iterator[Trouble]:
     if who:
         told = [f"{count:,}\u00a0×\u00a0{code}" for code, count in codes.most_common(CODES_NAMED)]
         told += ["other codes"] if len(codes) > CODES_NAMED else []
-        yield Trouble("problem", account.name, f"{' and '.join(who)} failed", ", ".join(told), state=State.FAILED)
+        title = f"{' and '.join(who)} failed"
+        yield Trouble("problem", account.name, title, ", ".join(told), state=State.FAILED, runbook="VodJobsFailing")
 
 
 def _freshness(account: AccountSnapshot) -> Iterator[Trouble]:
     name, view = account.name, account.view
     if view.stale_jobs:
         detail = "Too long not heard of, so not listed. Is the exporter scraped? Is the budget enough?"
-        yield Trouble("warning", name, f"{_count(view.stale_jobs, 'job')} stale", detail)
+        yield Trouble("warning", name, f"{_count(view.stale_jobs, 'job')} stale", detail, runbook="VodDataStale")
     if slow := slowed_down(account):
         told = ", ".join(f"{action} {rate:.3g} calls/s" for action, rate in sorted(slow.items()))
-        yield Trouble("warning", name, "is throttled by VOD", f"Slowed down: {told}.")
+        yield Trouble("warning", name, "is throttled by VOD", f"Slowed down: {told}.", runbook="VodThrottled")
     if view.truncated_jobs:
         yield Trouble(
             "note",

@@ -16,7 +16,7 @@ from starlette.types import ASGIApp
 
 from exporter import config, wiring
 from exporter.metrics.telemetry import Telemetry
-from exporter.model import Job, Task
+from exporter.model import Job, Output, Task
 from exporter.scrape.scraper import Scraper
 from exporter.secret import SecretText
 from exporter.simulator.faults import Fault
@@ -321,10 +321,11 @@ def test_nothing_makes_the_page_scroll_sideways(
     tab: Callable[..., Tab], exporter: Exporter, size: tuple[int, int]
 ) -> None:
     """Not even words without an end."""
-    long = Job(LONG, LONG, "TranscodeFail", 0.5, error_code=LONG, error_message=LONG, input_url=f"http://{LONG}/{LONG}")
+    words = {"error_code": LONG, "error_message": LONG, "input_url": f"http://{LONG}/{LONG}"}
+    jobs = (Job(LONG, LONG, "TranscodeFail", 0.5, **words), Job("odd", LONG, LONG, output=Output(url=LONG)))  # type: ignore[arg-type]
     ledger = Ledger("prod")
     ledger.discover([LONG], source="discovery")
-    ledger.observe_task(LONG, Task(LONG, LONG, "Partial", jobs=(long,)))
+    ledger.observe_task(LONG, Task(LONG, LONG, LONG, jobs=jobs))
     told = AccountSnapshot(LONG, LONG, LONG, up=False, last_error=LONG, last_error_at=0.0, view=ledger.view())
     page = tab(size).page
     with served(Interface(Shown(lambda: told), Telemetry(), timeout=10.0, offset=0.5).app()) as long_words:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from html.parser import HTMLParser
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -28,6 +29,7 @@ from exporter.web.pages import size as as_size
 
 HOSTILE = "</td></style><script>alert(1)</script><img src=https://evil.example/x onerror=alert(1)>\"'&{{7*7}}"
 NOW = 1700000000.0
+ROOT = Path(__file__).parents[2]
 
 
 class Elements(HTMLParser):
@@ -162,7 +164,7 @@ def test_addresses_are_text_without_what_opens_them(url: str, shown: str) -> Non
         ({"up": True, "last_success": NOW - 3}, "Last answer 3 s ago"),
         (
             {"up": False, "last_error": "no route", "last_error_at": NOW - 130},
-            "prod: cannot be read no route ( 2 min ago)",
+            "prod: cannot be read what to do no route ( 2 min ago)",
         ),
         ({"up": True, "last_error": "slow", "last_error_at": NOW - 7200}, "Last error 2 h ago: slow"),
         ({"view": {"durable": False}}, "Problem prod: state is not kept"),
@@ -171,7 +173,7 @@ def test_addresses_are_text_without_what_opens_them(url: str, shown: str) -> Non
         ({"view": {"truncated_jobs": 7}}, "Note prod: 7 jobs not listed"),
         (
             {"budget": {"GetTranscodeTask": 2.5, "GetVideoList": 10.0}},
-            "throttled by VOD Slowed down: GetTranscodeTask 2.5",
+            "throttled by VOD what to do Slowed down: GetTranscodeTask 2.5",
         ),
         (
             {"budget": {"GetTranscodeTask": 2.5, "GetVideoList": 10.0}},
@@ -193,6 +195,15 @@ def test_what_failed_is_told_first_with_codes_and_a_link_to_it() -> None:
     assert "2 × Code0, 1 × Code1" in shown.text
     assert "/?account=prod&status=failed&refresh=0#list" in shown.links
     assert "(1) vod-transcode-exporter" in shown.text
+
+
+def test_what_is_wrong_comes_with_what_to_do() -> None:
+    """A page of this repository."""
+    view = {"durable": False, "stale_jobs": 1, "jobs": (ShownJob(Job("j", status="TranscodeFail"), "t", "v"),)}
+    shown = page(account(up=False, budget={"GetTranscodeTask": 1.0, "GetVideoList": 2.0}, view=view))
+    runbooks = [link.removeprefix(f"{REPOSITORY}/blob/main/") for link in shown.links if "/runbooks/" in link]
+    assert len(set(runbooks)) == shown.source.count("<li class=") == 5
+    assert all((ROOT / path).is_file() for path in runbooks)
 
 
 def test_accounts_that_cannot_be_read_come_first() -> None:
