@@ -63,19 +63,21 @@ class Calls:
         return refused_at is None or self._clock() - refused_at > _JOB_IDS_REFUSED_SECONDS
 
     def make(self, call: Call, deadline: Deadline) -> None:
-        """Raises `VodError` where the call failed."""
-        match call:
-            case ListVideos(query):
-                self._list_videos(query, deadline)
-            case ListTasks(video_id):
-                self._list_tasks(video_id, deadline)
-            case GetTask(task_id):
-                self._get_task(task_id, deadline)
-            case GetJobs(job_ids):
-                self._get_jobs(job_ids, deadline)
+        """Raises `VodError` where the call failed. Whatever comes of it, it then waits until the others had their turn."""
+        try:
+            match call:
+                case ListVideos(query):
+                    self._list_videos(query, deadline)
+                case ListTasks(video_id):
+                    self._list_tasks(video_id, deadline)
+                case GetTask(task_id):
+                    self._get_task(task_id, deadline)
+                case GetJobs(job_ids):
+                    self._get_jobs(job_ids, deadline)
+        finally:
+            self._made(call)
 
-    def made(self, call: Call) -> None:
-        """The call was made, whatever came of it: each waits until the others had their turn."""
+    def _made(self, call: Call) -> None:
         match call:
             case ListVideos(query) if self._discovery is not None:
                 self._discovery.asked(query)

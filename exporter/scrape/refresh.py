@@ -220,7 +220,6 @@ class Refresh:
         except Exception as error:  # noqa: BLE001 - a bug that one reply brings out must not cost the account
             failed = True
             self._bug(error, of=action(call))
-        self._calls.made(call)
         with self._lock:
             self._under_way.remove(call)
             self._outdated = True
