@@ -63,7 +63,7 @@ class Calls:
         return refused_at is None or self._clock() - refused_at > _JOB_IDS_REFUSED_SECONDS
 
     def make(self, call: Call, deadline: Deadline) -> None:
-        """Raises `VodError` where the call failed. Whatever comes of it, what it was about then waits its turn again."""
+        """Raises `VodError` where the call failed. It then waits its turn again, whatever came of it."""
         try:
             match call:
                 case ListVideos(query):
