@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import fields
+from pathlib import Path
+
 import pytest
 
 from exporter.model import Job, Task
 from exporter.snapshot import AccountSnapshot, LedgerView, ShownJob, ShownTask, Snapshot
-from exporter.web.listing import PAGE_SIZE, SEARCH_LIMIT, Listing, Query, listing
+from exporter.web.listing import PAGE_SIZE, REFRESH_SECONDS, SEARCH_LIMIT, Listing, Query, State, listing
 
 FAILED = Job("f1", "HD", "TranscodeFail", created=50.0, error_code="Invalid.Bad", error_message="No Such Thing")
 NEW = Job("n1", "SD", "Submitted", created=90.0)
@@ -127,3 +131,12 @@ def test_links_keep_what_was_asked_and_begin_at_the_first_page() -> None:
     assert query.link() == "/?q=a%26b+%3Cc%3E&account=%C3%BC&status=failed&refresh=0"
     assert query.link(page=5, q="").endswith("?account=%C3%BC&status=failed&page=5&refresh=0")
     assert Query().link() == "/"
+
+
+def test_the_documentation_has_every_parameter_and_its_values() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "status-page.md").read_text()
+    rows = dict(re.findall(r"^\| `(\w+)` \| (.+) \|$", text, re.MULTILINE))
+    assert list(rows) == [one.name for one in fields(Query)]
+    assert re.findall(r"`(\w+)`", rows["status"]) == list(State)
+    assert f"every {REFRESH_SECONDS} seconds" in rows["refresh"]
+    assert f"{PAGE_SIZE} to a\n  page" in text
