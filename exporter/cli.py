@@ -9,9 +9,12 @@ import logging
 import os
 import signal
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
+from queue import SimpleQueue
 from types import FrameType
 
 import prometheus_client
@@ -19,7 +22,7 @@ import prometheus_client
 from exporter import __version__, config, demo, flags, logs, tasktable, wiring
 from exporter.deadline import Deadline
 from exporter.errors import ConfigError, ExporterError
-from exporter.metrics.telemetry import Telemetry
+from exporter.reload import Exporter
 from exporter.simulator.server import Simulator
 from exporter.web.listener import listen, name, parse
 from exporter.web.server import Server
@@ -55,20 +58,29 @@ def _complain(*lines: str) -> None:
 
 
 def _run(args: argparse.Namespace) -> int:
-    settings = _settings(args)
-    listener = listen(args.web_listen_address)
-    telemetry = Telemetry()
-    store = wiring.store(settings.state)
-    scraper = wiring.scraper(settings, telemetry, store)
-    interface = wiring.interface(settings, scraper, telemetry, telemetry_path=args.web_telemetry_path)
-    server = Server(interface.app(), listener, timeout=settings.scrape.timeout)
-    with _signals(server.stop):
-        _log.info("listening", extra={"address": name(listener), "version": __version__})
-        server.serve_until_stopped()
-        scraper.close()
-        store.close()
-        _log.info("stopped")
+    with _hangups() as hangups:
+        load = partial(_settings, args)
+        settings = load()
+        listener = listen(args.web_listen_address)
+        exporter = Exporter(settings, load, telemetry_path=args.web_telemetry_path)
+        app = exporter.interface.app(reload=exporter.reload if args.web_enable_lifecycle else None)
+        server = Server(app, listener, timeout=settings.scrape.timeout)
+        with _signals(server.stop):
+            threading.Thread(target=_follow, args=(hangups, exporter.reload), name="reload", daemon=True).start()
+            _log.info("listening", extra={"address": name(listener), "version": __version__})
+            server.serve_until_stopped()
+            exporter.close()
+            _log.info("stopped")
     return 0
+
+
+def _follow(hangups: SimpleQueue[None], reload: Callable[[], object]) -> None:
+    """Reload for each SIGHUP; once for those that come while another reload is under way."""
+    while True:
+        hangups.get()
+        while not hangups.empty():
+            hangups.get()
+        reload()
 
 
 def _demo(args: argparse.Namespace) -> int:
@@ -145,6 +157,21 @@ def _settings(args: argparse.Namespace) -> config.Settings:
             [f"{path} is not in this folder; name yours with --config.file=FILE, or try the demo command"]
         )
     return config.load(path)
+
+
+@contextlib.contextmanager
+def _hangups() -> Iterator[SimpleQueue[None]]:
+    """A queue that has an entry for each SIGHUP, so that even one during the start does not end the process.
+
+    Of all that threads wait for, a handler may use this: its `put` may interrupt another in the same thread.
+    https://docs.python.org/3/library/queue.html#queue.SimpleQueue.put
+    """
+    hangups: SimpleQueue[None] = SimpleQueue()
+    handler = signal.signal(signal.SIGHUP, lambda *_: hangups.put(None))
+    try:
+        yield hangups
+    finally:
+        signal.signal(signal.SIGHUP, handler)
 
 
 @contextlib.contextmanager

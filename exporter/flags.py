@@ -51,7 +51,8 @@ In prometheus.yml:
 
 It also serves / (status page), /probe?account=NAME (one account alone), /sd (which accounts there
 are, for http_sd_configs), /-/healthy and /-/ready. SIGTERM ends it when what is under way is
-answered, a second one at once.
+answered, a second one at once. SIGHUP reads the configuration again; where that has faults, the log
+tells them and the old one goes on. So does POST /-/reload with --web.enable-lifecycle.
 """
 _DEMO = """\
 Simulator and exporter on loopback; no account needed. It prints where to look, scrapes the exporter
@@ -89,7 +90,7 @@ class _Parser(argparse.ArgumentParser):
 
 class _Form(argparse.RawDescriptionHelpFormatter):
     def __init__(self, prog: str) -> None:
-        super().__init__(prog, width=min(98, shutil.get_terminal_size().columns - 2))
+        super().__init__(prog, max_help_position=26, width=min(98, shutil.get_terminal_size().columns - 2))
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +163,12 @@ def _run(parser: argparse.ArgumentParser) -> None:
         default="/metrics",
         metavar="PATH",
         help="where metrics are served (default: /metrics)",
+    )
+    parser.add_argument(
+        "--web.enable-lifecycle",
+        dest="web_enable_lifecycle",
+        action="store_true",
+        help="let POST /-/reload read the configuration again",
     )
 
 

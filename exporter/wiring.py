@@ -38,12 +38,17 @@ def interface(
     settings: config.Settings, scraper: Scraper, telemetry: Telemetry, *, telemetry_path: str = "/metrics"
 ) -> Interface:
     """The HTTP interface on the scraper."""
-    return Interface(
-        scraper,
-        telemetry,
+    scrape = settings.scrape
+    made = Interface(scraper, telemetry, timeout=scrape.timeout, offset=scrape.offset, telemetry_path=telemetry_path)
+    configure(made, settings)
+    return made
+
+
+def configure(interface: Interface, settings: config.Settings) -> None:
+    """Have the interface answer as the settings say."""
+    interface.configure(
         timeout=settings.scrape.timeout,
         offset=settings.scrape.offset,
-        telemetry_path=telemetry_path,
         api_token=_reader(settings.api.source) if settings.api is not None else None,
         callbacks={
             one.name: Callback(one.callback.url, _reader(one.callback.source))
@@ -61,6 +66,12 @@ def _reader(source: SecretText | Path) -> Callable[[], SecretText]:
 def store(state: config.State) -> Store:
     """Raises `StateError` where the file cannot be used."""
     return MemoryStore() if state.path is None else SqliteStore(state.path)
+
+
+def concerns(one: config.Account, settings: config.Settings) -> object:
+    """All of the settings that `account` reads: where these are equal, so are the accounts."""
+    scrape = settings.scrape
+    return one.model_copy(update={"callback": None}), settings.series, scrape.timeout, scrape.concurrency
 
 
 def account(one: config.Account, settings: config.Settings, telemetry: Telemetry, store: Store) -> Account:

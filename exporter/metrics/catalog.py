@@ -289,6 +289,16 @@ REJECTED_REQUESTS = Metric(
     "Requests to the exporter that it refused.",
     ("path", "reason"),
 )
+RELOAD_SUCCESSFUL = Metric(
+    "vod_exporter_config_last_reload_successful",
+    "gauge",
+    "1 if the configuration was good when it was last loaded; 0 if not, and the one before it is in force.",
+)
+RELOAD_SUCCESS = Metric(
+    "vod_exporter_config_last_reload_success_timestamp_seconds",
+    "gauge",
+    "When the configuration in force was loaded, Unix time.",
+)
 BUILD_INFO = Metric("vod_exporter_build_info", "info", "The exporter's version and Python's.", ("version", "python"))
 
 COLLECTED = (
@@ -305,7 +315,8 @@ COLLECTED = (
 """What a snapshot tells, in the order of the exposition."""
 
 COUNTED = (
-    *(API_REQUESTS, API_ERRORS, API_DURATION, MALFORMED_FIELDS, DROPPED_TASKS, EVENTS, REJECTED_REQUESTS, BUILD_INFO),
+    *(API_REQUESTS, API_ERRORS, API_DURATION, MALFORMED_FIELDS, DROPPED_TASKS, EVENTS, REJECTED_REQUESTS),
+    *(RELOAD_SUCCESSFUL, RELOAD_SUCCESS, BUILD_INFO),
 )
 """What the exporter counts of itself."""
 

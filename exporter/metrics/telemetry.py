@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import platform
 import threading
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Iterable
 
 from prometheus_client import (
     CollectorRegistry,
     Counter,
+    Gauge,
     GCCollector,
     Histogram,
     Info,
@@ -57,10 +59,13 @@ class _OfAccount(Collector):
 
 
 class Telemetry:
-    """The exporter's own metrics, in a registry of their own."""
+    """The exporter's own metrics, in a registry of their own. `clock` gives Unix seconds."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, clock: Callable[[], float] = time.time) -> None:
         self.registry = _Registry()
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._accounts: dict[str, AccountTelemetry] = {}
         self._requests = self._counter(catalog.API_REQUESTS)
         self._errors = self._counter(catalog.API_ERRORS)
         self._malformed = self._counter(catalog.MALFORMED_FIELDS)
@@ -76,6 +81,9 @@ class Telemetry:
             buckets=_SECONDS,
             registry=self.registry,
         )
+        self._reload_successful = self._gauge(catalog.RELOAD_SUCCESSFUL)
+        self._reload_success = self._gauge(catalog.RELOAD_SUCCESS)
+        self.reloaded(successful=True)
         build = catalog.BUILD_INFO
         Info(build.family, build.help, registry=self.registry).info(
             {"version": __version__, "python": platform.python_version()}
@@ -87,19 +95,26 @@ class Telemetry:
     def _counter(self, metric: catalog.Metric) -> Counter:
         return Counter(metric.family, metric.help, metric.labels, registry=self.registry)
 
+    def _gauge(self, metric: catalog.Metric) -> Gauge:
+        return Gauge(metric.family, metric.help, metric.labels, registry=self.registry)
+
     def of_account(self, name: str) -> Collector:
         """What `registry` has of this account, and nothing of the process, the build or other accounts."""
         return _OfAccount(self.registry, name)
 
     def account(self, name: str) -> AccountTelemetry:
-        return AccountTelemetry(
-            name,
-            requests=self._requests,
-            errors=self._errors,
-            duration=self._duration,
-            malformed=self._malformed,
-            dropped=self._dropped,
-        )
+        """The same for the same name: the bound on its codes holds however often the account is made anew."""
+        with self._lock:
+            if name not in self._accounts:
+                self._accounts[name] = AccountTelemetry(
+                    name,
+                    requests=self._requests,
+                    errors=self._errors,
+                    duration=self._duration,
+                    malformed=self._malformed,
+                    dropped=self._dropped,
+                )
+            return self._accounts[name]
 
     def event(self, account: str, event: str) -> None:
         """The callback of an account took an event; `event` is its type, or `other`."""
@@ -109,6 +124,12 @@ class Telemetry:
         """These fields of an event were odd."""
         for field in fields:
             self._malformed.labels(account, field).inc()
+
+    def reloaded(self, *, successful: bool) -> None:
+        """The configuration was loaded, or had faults and was not."""
+        self._reload_successful.set(successful)
+        if successful:
+            self._reload_success.set(self._clock())
 
     def rejected(self, *, path: str, reason: str) -> None:
         """A request to the exporter was refused. `path` is one of its routes, or `other`."""

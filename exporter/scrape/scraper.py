@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from weakref import WeakKeyDictionary
 
 from exporter.deadline import Deadline
 from exporter.scrape.account import Account
@@ -27,16 +28,21 @@ class Scraper:
     """Safe to use from several threads. `min_interval` is in seconds."""
 
     def __init__(self, accounts: Sequence[Account], *, min_interval: float) -> None:
-        self._accounts = accounts
+        self._accounts = tuple(accounts)
         self._min_interval = min_interval
         self._lock = threading.Lock()
-        self._flights: dict[str, _Flight] = {}
+        self._flights: WeakKeyDictionary[Account, _Flight] = WeakKeyDictionary()
         self._looking = 0.0  # seconds that it took last to look at what is known
 
     @property
     def accounts(self) -> Mapping[str, Account]:
         """By name."""
         return {account.name: account for account in self._accounts}
+
+    def replace(self, accounts: Sequence[Account], *, min_interval: float) -> None:
+        """Scrape these from now on. Scrapes under way go on with those they began with."""
+        self._accounts = tuple(accounts)
+        self._min_interval = min_interval
 
     def close(self) -> None:
         """End the refreshes under way."""
@@ -71,11 +77,11 @@ class Scraper:
         """The refresh to wait for: the last one, if it is recent or others still wait for it, or a new one."""
         with self._lock:
             now = time.monotonic()
-            flight = self._flights.get(account.name)
+            flight = self._flights.get(account)
             if flight is not None:
                 recent = now - flight.began < self._min_interval
                 if recent or not (flight.done.is_set() or flight.until.expired):
                     flight.until = max(flight.until, until)
                     return flight
-            flight = self._flights[account.name] = _Flight(now, account.refresh(), until)
+            flight = self._flights[account] = _Flight(now, account.refresh(), until)
             return flight

@@ -1,9 +1,10 @@
-"""The HTTP interface: metrics, service discovery, status page, health, registration API, event callback."""
+"""The HTTP interface: metrics, service discovery, status page, health, reload, registration API, event callback."""
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
@@ -17,6 +18,7 @@ from exporter.deadline import Deadline, scrape_timeout
 from exporter.metrics.telemetry import Telemetry
 from exporter.scrape.scraper import Scraper
 from exporter.secret import SecretText
+from exporter.vod.fields import clean
 from exporter.web import api, openapi
 from exporter.web.callback import Callback, Callbacks
 from exporter.web.listing import Query
@@ -27,6 +29,7 @@ SCRAPES_AT_ONCE = 20  # of all accounts and of single ones together
 PAGES_AT_ONCE = 4  # people look at it, and it must not keep scrapes waiting
 MAX_HEADERS = 100
 RETRY_AFTER_SECONDS = 1
+_MAX_FAULT = 1000  # characters
 
 _FOR_PROGRAMS = ("/api/", "/callback/")  # which read JSON
 
@@ -53,8 +56,10 @@ class Interface:
     ) -> None:
         self._scraper = scraper
         self._telemetry = telemetry
-        self._timeout = timeout
-        self._offset = offset
+        self._callbacks: dict[str, Callback] = {}
+        self.configure(timeout=timeout, offset=offset, api_token=api_token, callbacks=callbacks)
+        self._reload: Callable[[], Sequence[str]] | None = None
+        self._reloading = asyncio.Lock()
         self._telemetry_path = telemetry_path
         self._clock = clock
         self._scrapes = 0
@@ -72,11 +77,30 @@ class Interface:
         }
         self._routes = [
             *(Route(path, page) for path, page in pages.items()),
-            *api.Api(lambda: scraper.accounts, token=api_token).routes(),
-            *Callbacks(lambda: scraper.accounts, callbacks or {}, telemetry, clock=clock).routes(),
+            Route("/-/reload", self._read_again, methods=["POST"]),
+            *api.Api(lambda: scraper.accounts, token=self._token).routes(),
+            *Callbacks(lambda: scraper.accounts, self._callbacks, telemetry, clock=clock).routes(),
         ]
 
-    def app(self) -> ASGIApp:
+    def configure(
+        self,
+        *,
+        timeout: float,
+        offset: float,
+        api_token: Callable[[], SecretText | None] | None = None,
+        callbacks: Mapping[str, Callback] | None = None,
+    ) -> None:
+        """Answer so from now on. Safe to use while requests are answered."""
+        self._timeout = timeout
+        self._offset = offset
+        self._api_token = api_token
+        self._callbacks.update(callbacks or {})
+        for name in self._callbacks.keys() - (callbacks or {}).keys():
+            del self._callbacks[name]
+
+    def app(self, *, reload: Callable[[], Sequence[str]] | None = None) -> ASGIApp:
+        """`reload` reads the configuration again and returns its faults; without it `/-/reload` answers 403."""
+        self._reload = reload
         app = Starlette(routes=self._routes, exception_handlers={HTTPException: self._explained})
         app.router.redirect_slashes = False  # would send a client to whatever its Host header names
 
@@ -98,7 +122,15 @@ class Interface:
         target = self._targets().get(names[0])
         if target is None:
             raise HTTPException(404, "no account has this name; /sd lists them")
-        return await self._scrape(request, target)
+        try:
+            return await self._scrape(request, target)
+        except KeyError:
+            if names[0] in self._scraper.accounts:
+                raise
+            raise HTTPException(404, "the account has just left the configuration") from None
+
+    def _token(self) -> SecretText | None:
+        return self._api_token() if self._api_token is not None else None
 
     def _targets(self) -> Mapping[str, Target]:
         """Each account apart. What is kept of one stays for as long as there is such an account."""
@@ -147,6 +179,16 @@ class Interface:
 
     async def _ready(self, _: Request) -> Response:
         return PlainTextResponse("vod-transcode-exporter is ready.\n")
+
+    async def _read_again(self, _: Request) -> Response:
+        if self._reload is None:
+            raise HTTPException(403, "to reload so, start the exporter with --web.enable-lifecycle; SIGHUP always does")
+        async with self._reloading:  # waiting here takes no thread
+            faults = await run_in_threadpool(self._reload)
+        if faults:
+            told = "".join(f"{clean(fault, _MAX_FAULT)}\n" for fault in faults)
+            return PlainTextResponse(f"configuration not reloaded:\n{told}", 500)
+        return PlainTextResponse("configuration reloaded\n")
 
     async def _openapi(self, _: Request) -> Response:
         return api.answer(openapi.DOCUMENT)

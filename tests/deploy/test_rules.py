@@ -19,11 +19,8 @@ RUNBOOKS = ROOT / "docs" / "runbooks"
 RUNBOOK_URL = "https://github.com/vod-transcode-exporter/vod-transcode-exporter/blob/main/docs/runbooks"
 SEVERITIES = {"critical", "warning", "info"}
 SECTIONS = ["Meaning", "Impact", "Diagnosis", "Mitigation", "See it fire"]
-OTHERS = {
-    "up": "Prometheus's own, of each scrape",
-    "vod_exporter_config_last_reload_successful": "comes with the reload of the configuration",
-}
-"""Metrics that rules may use though the catalog has them not, or not yet, and why."""
+OTHERS = {"up": "Prometheus's own, of each scrape"}
+"""Metrics that rules may use though the catalog has them not, and why."""
 
 Rule = dict[str, Any]
 

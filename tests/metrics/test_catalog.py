@@ -66,6 +66,8 @@ CONTRACT = {
     "vod_exporter_pending_calls": ("gauge", ACCOUNT),
     "vod_exporter_api_budget_requests_per_second": ("gauge", ("account", "action")),
     "vod_exporter_rejected_requests_total": ("counter", ("path", "reason")),
+    "vod_exporter_config_last_reload_successful": ("gauge", ()),
+    "vod_exporter_config_last_reload_success_timestamp_seconds": ("gauge", ()),
     "vod_exporter_build_info": ("info", ("version", "python")),
 }
 

@@ -22,7 +22,7 @@ from exporter.web.app import MAX_HEADERS, SCRAPES_AT_ONCE
 SCRAPED = ("/metrics", "/probe?account=prod")
 ROUTES = (*SCRAPED, "/", "/sd", "/-/healthy", "/-/ready", "/api/v1/openapi.json")
 NOWHERE = (
-    *("/-/reload", "/probe/", "/probe/prod", "/sd/"),
+    *("/-/reload/", "/probe/", "/probe/prod", "/sd/"),
     *("/debug", "/metrics/", "//metrics", "/callback", "/callback/", "/callback/a/b"),
 )
 

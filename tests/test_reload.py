@@ -1,0 +1,394 @@
+"""A reload changes what the file has changed, and touches nothing else."""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing
+from functools import partial
+from pathlib import Path
+
+import pytest
+import requests
+
+from exporter import config
+from exporter.deadline import Deadline
+from exporter.errors import StateError
+from exporter.reload import Exporter
+from exporter.simulator.server import Simulator
+from exporter.snapshot import AccountSnapshot, Total
+from exporter.tracking.sqlite import SqliteStore
+from exporter.web.listener import listen, url
+from exporter.web.server import Server
+
+KEYS = "{access_key_id: simulator, access_key_secret: simulator}"
+END = "scrape: {min_interval: 0s}\nstate: {path: state.db}\n"
+
+
+@pytest.fixture
+def simulator(simulators: Callable[..., Simulator]) -> Simulator:
+    made = simulators(quota=math.inf)
+    made.clock.freeze()
+    return made
+
+
+class File:
+    """A configuration of accounts that each watch these tasks of `simulator`."""
+
+    def __init__(self, folder: Path, simulator: Simulator, tasks: Sequence[str]) -> None:
+        self.path = folder / "exporter.yml"
+        self._simulator = simulator
+        self._tasks = list(tasks)
+
+    def write(self, *names: str, more: str = "", end: str = END) -> None:
+        """`more` is for the last account."""
+        accounts = [
+            f"  - name: {name}\n    endpoint: {self._simulator.url}\n    credentials: {KEYS}\n"
+            f"    track: {{tasks: {self._tasks}, discovery: {{enabled: false}}}}\n"
+            for name in names
+        ]
+        self.path.write_text("accounts:\n" + "".join(accounts) + more + end)
+
+
+@pytest.fixture
+def file(tmp_path: Path, simulator: Simulator) -> File:
+    """Of tasks that have ended."""
+    return File(tmp_path, simulator, [task.id for task in simulator.world.tasks[:5]])
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Callable[[], Exporter]]:
+    """The parts that run on the file as it is now, closed after the test."""
+    with ExitStack() as stack:
+
+        def started() -> Exporter:
+            load = partial(config.load, tmp_path / "exporter.yml")
+            return stack.enter_context(closing(Exporter(load(), load)))
+
+        yield started
+
+
+def scraped(exporter: Exporter) -> dict[str, AccountSnapshot]:
+    return {one.name: one for one in exporter.scraper.scrape(Deadline.after(20)).accounts}
+
+
+def finished(account: AccountSnapshot) -> float:
+    """Tasks counted as finished."""
+    return sum(value for (total, _), value in account.view.totals.counters.items() if total is Total.TASKS_FINISHED)
+
+
+def calls(simulator: Simulator) -> int:
+    return sum(simulator.quota.calls.values())
+
+
+@pytest.fixture
+def serve() -> Iterator[Callable[[Exporter], str]]:
+    """Where the exporter is served until the test ends."""
+    with ExitStack() as stack:
+
+        def served(exporter: Exporter) -> str:
+            listener = listen("127.0.0.1:0")
+            server = Server(exporter.interface.app(reload=exporter.reload), listener, timeout=5.0)
+            thread = threading.Thread(target=server.serve_until_stopped, daemon=True)
+            thread.start()
+            stack.callback(thread.join, 20)
+            stack.callback(server.stop)
+            return url(listener)
+
+        yield served
+
+
+def gauge(address: str, name: str) -> float:
+    lines = requests.get(f"{address}/metrics", timeout=20).text.splitlines()
+    return float(next(line.partition(" ")[2] for line in lines if line.startswith(f"vod_exporter_config_{name} ")))
+
+
+def test_unchanged_accounts_go_on_untouched_and_ask_nothing_anew(
+    file: File, simulator: Simulator, start: Callable[[], Exporter]
+) -> None:
+    """The account that takes events now is one of them, for events are the interface's."""
+    file.write("one", "two")
+    exporter = start()
+    before, seen = exporter.scraper.accounts, scraped(exporter)
+    spent = calls(simulator)
+    file.write(
+        *("one", "two"), more="    callback: {url: 'https://example.com/x', key: test123}\n", end=END + "\n# more\n"
+    )
+
+    assert exporter.reload() == []
+    assert exporter.scraper.accounts == before
+    after = scraped(exporter)
+    assert calls(simulator) == spent
+    assert [one.view for one in after.values()] == [one.view for one in seen.values()]
+
+
+def test_accounts_are_added_and_removed_in_the_order_of_the_file(
+    file: File, start: Callable[[], Exporter], serve: Callable[[Exporter], str]
+) -> None:
+    file.write("one", "two")
+    exporter = start()
+    address = serve(exporter)
+    kept = exporter.scraper.accounts["two"]
+    assert requests.get(f"{address}/probe?account=one", timeout=20).status_code == 200
+    file.write("three", "two")
+
+    assert exporter.reload() == []
+    after = scraped(exporter)
+    assert list(after) == ["three", "two"]
+    assert exporter.scraper.accounts["two"] is kept
+    assert after["three"].up is True
+    groups = requests.get(f"{address}/sd", timeout=20).json()
+    assert [group["labels"]["__param_account"] for group in groups] == ["three", "two"]
+    answers = [requests.get(f"{address}/probe?account={name}", timeout=20) for name in ("one", "two", "three")]
+    assert [answer.status_code for answer in answers] == [404, 200, 200]
+
+
+@pytest.mark.parametrize(
+    ("more", "end"),
+    [
+        ("    requests_per_second: 5\n", END),
+        ("", END + "series: {max_jobs: 400}\n"),
+        ("", END.replace("min_interval: 0s", "min_interval: 0s, timeout: 20s")),
+        ("", END.replace("min_interval: 0s", "min_interval: 0s, concurrency: 2")),
+    ],
+    ids=["account", "series", "timeout", "concurrency"],
+)
+def test_a_changed_account_is_made_anew_and_its_totals_go_on(
+    file: File, start: Callable[[], Exporter], more: str, end: str
+) -> None:
+    file.write("one")
+    exporter = start()
+    old, before = exporter.scraper.accounts["one"], scraped(exporter)["one"]
+    file.write("one", more=more, end=end)
+
+    assert exporter.reload() == []
+    after = scraped(exporter)["one"]
+    assert exporter.scraper.accounts["one"] is not old
+    assert [shown.task.id for shown in after.view.tasks] == [shown.task.id for shown in before.view.tasks]
+    assert after.view.totals.counters == before.view.totals.counters
+    assert after.view.durable
+
+
+def test_a_finish_after_the_reload_counts_once_on_top(
+    simulators: Callable[..., Simulator], tmp_path: Path, start: Callable[[], Exporter]
+) -> None:
+    """Some of the tasks end before the reload, the others after it."""
+    simulator = simulators(speed=100.0, quota=math.inf)
+    simulator.clock.freeze()
+    tasks = [task.id for task in simulator.world.tasks[-12:]]
+    file = File(tmp_path, simulator, tasks)
+    file.write("one")
+    exporter = start()
+    running = [shown.task for shown in scraped(exporter)["one"].view.tasks if not shown.task.finished]
+    simulator.clock.resume()
+
+    def until(count: int) -> float:
+        """How many were counted when it was so many, at least."""
+        end = time.monotonic() + 30
+        while (counted := finished(scraped(exporter)["one"])) < count and time.monotonic() < end:
+            time.sleep(0.02)
+        return counted
+
+    before = until(2)
+    file.write("one", more="    requests_per_second: 50\n")
+    assert exporter.reload() == []
+    assert len(running) >= 4
+    assert 2 <= before < len(running)
+    assert until(len(running)) == len(running)
+    assert finished(scraped(exporter)["one"]) == len(running)
+
+
+def test_a_bad_file_changes_nothing_but_the_gauge_and_says_all_its_faults(
+    file: File, start: Callable[[], Exporter], serve: Callable[[Exporter], str], caplog: pytest.LogCaptureFixture
+) -> None:
+    file.write("one")
+    exporter = start()
+    address = serve(exporter)
+    accounts, since = exporter.scraper.accounts, gauge(address, "last_reload_success_timestamp_seconds")
+    assert gauge(address, "last_reload_successful") == 1
+    file.write("one", end=END + "nonsense: 1\napi: {token: short}\n")
+
+    faults = exporter.reload()
+    assert [("nonsense" in one, "api.token" in one) for one in faults] == [(True, False), (False, True)]
+    assert exporter.scraper.accounts == accounts
+    assert scraped(exporter)["one"].up is True
+    assert gauge(address, "last_reload_successful") == 0
+    assert gauge(address, "last_reload_success_timestamp_seconds") == since
+    (record,) = [one for one in caplog.records if one.levelname == "ERROR"]
+    assert vars(record)["faults"] == " | ".join(faults)
+
+    file.write("one")
+    assert exporter.reload() == []
+    assert gauge(address, "last_reload_successful") == 1
+    assert gauge(address, "last_reload_success_timestamp_seconds") > since
+
+
+def test_a_file_that_is_gone_is_a_bad_file(file: File, start: Callable[[], Exporter]) -> None:
+    file.write("one")
+    exporter = start()
+    file.path.unlink()
+
+    assert "exporter.yml" in exporter.reload()[0]
+    assert scraped(exporter)["one"].up is True
+
+
+def test_another_state_is_for_the_next_start(
+    file: File, start: Callable[[], Exporter], caplog: pytest.LogCaptureFixture
+) -> None:
+    file.write("one")
+    exporter = start()
+    file.write("one", end=END.replace("state.db", "another.db"))
+
+    assert exporter.reload() == []
+    assert "takes effect with the next start" in caplog.text
+    assert not (file.path.parent / "another.db").exists()
+
+
+def test_what_the_interface_is_told_takes_effect(
+    file: File, start: Callable[[], Exporter], serve: Callable[[Exporter], str]
+) -> None:
+    """The token of the API, and a callback that comes and goes."""
+    file.write("one")
+    exporter = start()
+    address = serve(exporter)
+
+    def answers() -> tuple[int, int]:
+        token = {"Authorization": "Bearer a-token-of-the-api"}
+        listed = requests.get(f"{address}/api/v1/tasks", headers=token, timeout=20)
+        return listed.status_code, requests.post(f"{address}/callback/one", data=b"{}", timeout=20).status_code
+
+    assert answers() == (403, 403)
+    callback = "    callback: {url: 'https://example.com/x', key: test123}\n"
+    file.write("one", more=callback, end=END + "api: {token: a-token-of-the-api}\n")
+    exporter.reload()
+    assert answers() == (200, 401)
+    file.write("one", end=END + "api: {token: another-token-of-the-api}\n")
+    exporter.reload()
+    assert answers() == (401, 403)
+    file.write("one")
+    exporter.reload()
+    assert answers() == (403, 403)
+
+
+def test_a_scrape_under_way_ends_on_the_account_it_began_with(
+    file: File, simulator: Simulator, start: Callable[[], Exporter]
+) -> None:
+    simulator.delay = 1.0
+    file.write("one")
+    exporter = start()
+    with ThreadPoolExecutor(1) as pool:
+        under_way = pool.submit(scraped, exporter)
+        until = time.monotonic() + 20
+        while not calls(simulator) and time.monotonic() < until:
+            time.sleep(0.01)
+        file.write("two")
+        assert exporter.reload() == []
+        assert list(under_way.result()) == ["one"]
+    assert list(scraped(exporter)) == ["two"]
+
+
+def test_whoever_still_holds_an_old_account_registers_nothing_that_is_lost(
+    file: File, simulator: Simulator, start: Callable[[], Exporter]
+) -> None:
+    file.write("one")
+    exporter = start()
+    task = simulator.world.tasks[-1].id
+    old = exporter.scraper.accounts["one"]
+    file.write("one", more="    requests_per_second: 5\n")
+    exporter.reload()
+    new = exporter.scraper.accounts["one"]
+
+    with pytest.raises(StateError):
+        old.register([task])
+    assert new.register([task]) == {task: True}
+
+
+def test_an_account_whose_state_cannot_be_read_is_left_out_until_it_can(
+    file: File, start: Callable[[], Exporter], serve: Callable[[Exporter], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file.write("one", "two")
+    exporter = start()
+    address = serve(exporter)
+    before = finished(scraped(exporter)["two"])
+    file.write("one", "two", more="    requests_per_second: 5\n")
+    with monkeypatch.context() as broken:
+        broken.setattr(SqliteStore, "load", refuse)
+        assert exporter.reload() == ["account two: the disk is gone"]
+    assert list(scraped(exporter)) == ["one"]
+    assert gauge(address, "last_reload_successful") == 0
+
+    assert exporter.reload() == []
+    assert finished(scraped(exporter)["two"]) == before
+    assert gauge(address, "last_reload_successful") == 1
+
+
+def refuse(*_: object, **__: object) -> None:
+    raise StateError("the disk is gone")
+
+
+def test_a_bug_in_a_reload_is_told_and_the_next_one_works(file: File, monkeypatch: pytest.MonkeyPatch) -> None:
+    file.write("one")
+    answers: list[Callable[[], config.Settings]] = [lambda: config.load(file.path), lambda: [][0]]
+    with closing(Exporter(config.load(file.path), lambda: answers.pop()())) as exporter:
+        assert "IndexError" in exporter.reload()[0]
+        assert exporter.reload() == []
+
+
+def test_reloads_are_one_after_the_other(file: File) -> None:
+    file.write("one")
+    under_way, most = [0], [0]
+    lock = threading.Lock()
+
+    def load() -> config.Settings:
+        with lock:
+            under_way[0] += 1
+            most[0] = max(most[0], under_way[0])
+        time.sleep(0.05)
+        with lock:
+            under_way[0] -= 1
+        return config.load(file.path)
+
+    with closing(Exporter(config.load(file.path), load)) as exporter, ThreadPoolExecutor(4) as pool:
+        assert [one.result() for one in [pool.submit(exporter.reload) for _ in range(4)]] == [[]] * 4
+    assert most == [1]
+
+
+def test_nothing_is_reloaded_at_the_end(file: File) -> None:
+    file.write("one")
+    exporter = Exporter(config.load(file.path), lambda: config.load(file.path))
+    exporter.close()
+
+    assert exporter.reload() == ["the exporter is ending"]
+
+
+def test_the_exposition_keeps_up(file: File, start: Callable[[], Exporter], serve: Callable[[Exporter], str]) -> None:
+    """Lines kept from before are not shown for an account that was made anew."""
+    file.write("one")
+    exporter = start()
+    address = serve(exporter)
+    assert "vod_transcode_job_info{" in requests.get(f"{address}/metrics", timeout=20).text
+    file.write("one", end=END + "series: {per_job: false}\n")
+    exporter.reload()
+
+    assert "vod_transcode_job_info{" not in requests.get(f"{address}/metrics", timeout=20).text
+
+
+def test_over_http_it_answers_with_the_faults(
+    file: File, start: Callable[[], Exporter], serve: Callable[[Exporter], str]
+) -> None:
+    file.write("one")
+    reload = f"{serve(start())}/-/reload"
+    good = requests.post(reload, timeout=20)
+    file.write("one", end=END + "nonsense: 1\napi: {token: short}\n")
+    bad = requests.post(reload, timeout=20)
+
+    assert good.status_code == 200
+    assert (bad.status_code, bad.headers["Content-Type"]) == (500, "text/plain; charset=utf-8")
+    assert "nonsense" in bad.text.splitlines()[1]
+    assert "api.token" in bad.text.splitlines()[2]
+    for method in ("GET", "HEAD", "PUT", "DELETE"):
+        answer = requests.request(method, reload, timeout=20)
+        assert (answer.status_code, answer.headers["Allow"]) == (405, "POST")
