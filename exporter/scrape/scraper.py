@@ -12,7 +12,7 @@ from exporter.deadline import Deadline
 from exporter.scrape.account import Account
 from exporter.snapshot import Snapshot
 
-_LOOKING_SECONDS = 0.05  # kept at least for the look at what is known; on a busy machine it takes longer than last time
+_LOOKING_SECONDS = 0.1  # kept at least for the look at what is known; on a busy machine it takes longer than last time
 
 
 @dataclass(slots=True)

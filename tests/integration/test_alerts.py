@@ -26,7 +26,9 @@ from typing import Any
 
 import pytest
 import requests
+import yaml
 
+from exporter.simulator.faults import Fault
 from exporter.simulator.plan import ERRORS
 from exporter.simulator.scenario import SCENARIOS, Outage, Scenario
 from exporter.simulator.server import Simulator
@@ -51,6 +53,12 @@ rule_files: [loaded/*.yml]
 alerting: {{alertmanagers: [{{static_configs: [{{targets: ["{alertmanager}"]}}]}}]}}
 scrape_configs: [{{job_name: vod-transcode, static_configs: [{{targets: ["{exporter}"]}}]}}]
 """
+WITHOUT_DATA: dict[str, str] = {
+    "VodExporterAbsent": "is about series that are not there",
+    "VodQueueGrowing": "looks back an hour, which is a minute here: longer than this test",
+    "VodJobSlow": "no job here is fifteen minutes old",
+    "job_account_definition_job_id:vod_transcode_job_age_seconds:slow": "no job here is fifteen minutes old",
+}
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 Message = dict[str, Any]
@@ -89,9 +97,13 @@ class Stack:
         self._prometheus = prometheus
         self._alertmanager = alertmanager
 
+    def query(self, query: str) -> list[dict[str, Any]]:
+        answer = requests.get(f"http://{self._prometheus}/api/v1/query", params={"query": query}, timeout=10)
+        rows: list[dict[str, Any]] = answer.json()["data"]["result"]
+        return rows
+
     def scraped(self) -> bool:
-        found = requests.get(f"http://{self._prometheus}/api/v1/query", params={"query": "vod_up == 1"}, timeout=10)
-        return bool(found.json()["data"]["result"])
+        return bool(self.query("vod_up == 1"))
 
     def firing(self) -> set[str]:
         """Names of the alerts that Prometheus fires."""
@@ -189,6 +201,35 @@ def test_an_outage_is_one_alert_and_what_follows_from_it_is_silent(stack: Callab
     assert "ServiceUnavailable" in alert["annotations"]["description"]
 
 
+def test_every_expression_of_every_rule_finds_what_it_looks_at(stack: Callable[[Scenario, float], Stack]) -> None:
+    """Each at some moment, with thresholds that are told (`> bool 60`) in place of applied (`> 60`)."""
+    running = stack(replace(SCENARIOS["failures"], stuck_share=0.2, history=300.0), 20.0)
+    for code in ("Throttling.User", "SignatureDoesNotMatch"):
+        running.simulator.faults.add(Fault(kind="code", code=code, share=0.005))
+    left = expressions()
+    assert len(left) > 30
+
+    def all_found() -> bool:
+        for name in [name for name, query in left.items() if running.query(query)]:
+            del left[name]
+        return not left.keys() - WITHOUT_DATA.keys()
+
+    wait_until(all_found, told=lambda: f"no data: {left.keys() - WITHOUT_DATA.keys()}")
+
+
+def expressions() -> dict[str, str]:
+    """Of every rule by its name, with shortened time; alerts tell what they compare with a number, above it or not."""
+    found = {}
+    for file in (DEPLOY / "prometheus").glob("vod-transcode.*.yml"):
+        for group in yaml.safe_load(shortened(file.read_text()))["groups"]:
+            for rule in group["rules"]:
+                if "record" in rule:
+                    found[rule["record"]] = rule["expr"]
+                else:
+                    found[rule["alert"]] = re.sub(r"(?<=\s)(>=|<=|==|!=|>|<) (?=[\d.])", r"\1 bool ", rule["expr"])
+    return found
+
+
 def shortened(text: str) -> str:
     """Every duration by `FACTOR`, and nothing else: those after `for:` and the like, in `[...]`, and after `offset`."""
 
@@ -251,8 +292,8 @@ def free_address() -> str:
         return f"127.0.0.1:{free.getsockname()[1]}"
 
 
-def wait_until(true: Callable[[], object]) -> None:
+def wait_until(true: Callable[[], object], *, told: Callable[[], str] = lambda: "waited in vain") -> None:
     end = time.monotonic() + PATIENCE_SECONDS
     while not true():
-        assert time.monotonic() < end, "waited in vain"
+        assert time.monotonic() < end, told()
         time.sleep(0.2)
