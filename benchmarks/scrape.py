@@ -1,7 +1,7 @@
 """What a scrape costs: the exporter, beside one call a task, one after the other or by the official SDK in threads.
 
     python benchmarks/scrape.py [JOBS...]
-    python benchmarks/scrape.py --over-time [JOBS]
+    python benchmarks/scrape.py --over-time [JOBS [MILLISECONDS...]]
 
 The service is the simulator, in a process of its own, with an answer after 30 ms and nothing that moves: so many
 unfinished jobs, two to four of a task. All three keep their connections, and take no more than eight calls at a time;
@@ -47,6 +47,7 @@ from exporter.vod.limiter import Limiter
 
 SIZES = (100, 1_000, 5_000)
 DELAY_SECONDS = 0.03
+DELAYS_SECONDS = (0.03, 0.3, 1.0, 3.0)
 AT_ONCE = 8
 REPEATS = 3
 CALLS_A_SECOND = 10.0  # the default of `requests_per_second`
@@ -95,11 +96,11 @@ def main(sizes: Sequence[int]) -> None:
             print("".join(f"{one:>18}" for one in (f"{there.jobs:,}", name, *figures, *ratios)), flush=True)
 
 
-def over_time(size: int) -> None:
+def over_time(size: int, delays: Sequence[float]) -> None:
     print(f"{size:,} jobs, {CALLS_A_SECOND:.0f} calls a second, a scrape every {INTERVAL_SECONDS:.0f} s")
     heads = ("ms a call", "oldest figure s", "longest scrape s", "deadline s", "up", "throttled")
     print("".join(f"{head:>18}" for head in heads))
-    for delay in (0.03, 0.3, 1.0, 3.0):
+    for delay in delays:
         with service(size, delay) as there, closing(scraper(there, CALLS_A_SECOND)) as made:
             seen = 0
             while seen < len(there.tasks):  # at first all is new: that is another matter
@@ -224,7 +225,8 @@ if __name__ == "__main__":
     match sys.argv[1:]:
         case ["--serve", jobs, delay]:
             serve(int(jobs), float(delay))
-        case ["--over-time", *sizes]:
-            over_time(int(sizes[0]) if sizes else max(SIZES))
+        case ["--over-time", *rest]:
+            delays = [float(one) / 1e3 for one in rest[1:]]
+            over_time(int(rest[0]) if rest else max(SIZES), delays or DELAYS_SECONDS)
         case sizes:
             main([int(one) for one in sizes] or SIZES)
