@@ -262,3 +262,30 @@ def test_view_of_an_account_to_which_nothing_happened_is_read_by_both_parsers() 
     assert families
     assert not [sample for one in families for sample in one.samples]
     assert list(parse_openmetrics(OPENMETRICS.encode(view).decode()))  # type: ignore[no-untyped-call]
+
+
+def test_a_reload_tells_whether_it_was_good_and_when_the_last_good_one_was() -> None:
+    """From the start on, which loads the configuration too."""
+    now = [100.0]
+    telemetry = Telemetry(clock=lambda: now[0])
+
+    def told() -> tuple[float | None, float | None]:
+        prefix = "vod_exporter_config_last_reload_success"
+        return value(telemetry, f"{prefix}ful"), value(telemetry, f"{prefix}_timestamp_seconds")
+
+    assert told() == (1, 100.0)
+    now[0] = 200.0
+    telemetry.reloaded(successful=False)
+    assert told() == (0, 100.0)
+    now[0] = 300.0
+    telemetry.reloaded(successful=True)
+    assert told() == (1, 300.0)
+
+
+def test_an_account_made_anew_goes_on_with_its_counts_and_its_bound_on_codes() -> None:
+    telemetry = Telemetry()
+    for number in range(80):
+        telemetry.account("prod").called(action="GetTranscodeTask", seconds=0.1, error=refused(f"Code{number}"))
+
+    assert len(errors(telemetry)) == 51
+    assert sum(errors(telemetry).values()) == 80

@@ -295,3 +295,31 @@ def test_a_refresh_goes_on_after_the_answer_until_its_plan_is_done_and_no_furthe
     assert answer.up is True
     assert sum(after.view.task_counts.values()) == calls(simulator) == 30
     assert after.pending_calls == 0
+
+
+def test_an_account_in_the_place_of_another_is_asked_though_that_was_within_the_interval(slow: Slow) -> None:
+    scraper, new = over(slow, min_interval=60.0), Slow()
+    scraper.scrape(Deadline.after(0.05))
+    scraper.replace([cast(Account, new)], min_interval=60.0)
+    scraper.scrape(Deadline.after(0.05))
+    scraper.scrape(Deadline.after(0.05))
+
+    assert (len(slow.refreshes), len(new.refreshes)) == (1, 1)
+
+
+def test_an_account_that_stays_keeps_its_refresh_when_others_are_replaced(slow: Slow) -> None:
+    scraper, new = over(slow, min_interval=60.0), Slow()
+    scraper.scrape(Deadline.after(0.05))
+    scraper.replace([cast(Account, new), cast(Account, slow)], min_interval=60.0)
+    scraper.scrape(Deadline.after(0.05))
+
+    assert (len(slow.refreshes), len(new.refreshes)) == (1, 1)
+
+
+def test_another_interval_is_in_force_at_once(slow: Slow) -> None:
+    scraper = over(slow, min_interval=60.0)
+    scraper.scrape(Deadline.after(0.05))
+    scraper.replace([cast(Account, slow)], min_interval=0.0)
+    scraper.scrape(Deadline.after(0.05))
+
+    assert len(slow.refreshes) == 2

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import logging
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import product
@@ -15,9 +16,10 @@ import requests
 
 from exporter import logs
 from exporter.deadline import Deadline
+from exporter.metrics.telemetry import Telemetry
 from exporter.scrape.scraper import Scraper
 from exporter.snapshot import AccountSnapshot, Snapshot
-from exporter.web.app import MAX_HEADERS, SCRAPES_AT_ONCE
+from exporter.web.app import MAX_HEADERS, SCRAPES_AT_ONCE, Interface
 
 SCRAPED = ("/metrics", "/probe?account=prod")
 ROUTES = (*SCRAPED, "/", "/sd", "/-/healthy", "/-/ready", "/api/v1/openapi.json")
@@ -34,10 +36,11 @@ class FakeScraper(Scraper):
         super().__init__([], min_interval=0)
         self._answer = answer
         self.times: list[float] = []
+        self.gone = False
 
     @property
     def accounts(self) -> dict[str, Any]:
-        return {"prod": object()}  # nothing here looks into it
+        return {} if self.gone else {"prod": object()}  # nothing here looks into it
 
     def scrape(self, deadline: Deadline, *, account: str | None = None) -> Snapshot:
         assert account in (None, "prod")
@@ -222,3 +225,57 @@ def test_only_a_scrape_asks_vod(exporter: Any, scraper: FakeScraper) -> None:
     for path in SCRAPED:
         requests.get(exporter.url + path, timeout=10)
     assert len(scraper.times) == len(SCRAPED)
+
+
+def test_without_a_reload_the_route_is_closed_and_says_how_to_open_it(exporter: Any) -> None:
+    answer = requests.post(f"{exporter.url}/-/reload", timeout=10)
+    assert (answer.status_code, "--web.enable-lifecycle" in answer.text) == (403, True)
+    answer = requests.get(f"{exporter.url}/-/reload", timeout=10)
+    assert (answer.status_code, answer.headers["Allow"]) == (405, "POST")
+    assert rejected(exporter, path="/-/reload", reason="403") == 1
+
+
+@pytest.mark.parametrize("leaves", [True, False])
+def test_an_account_that_leaves_while_it_is_probed_is_404_and_a_bug_stays_one(
+    serve_interface: Callable[..., Any], leaves: bool
+) -> None:
+    def answer() -> None:
+        leaving.gone = leaves
+        raise KeyError("prod")
+
+    leaving = FakeScraper(answer)
+    got = requests.get(f"{serve_interface(leaving).url}/probe?account=prod", timeout=10)
+    assert got.status_code == (404 if leaves else 500)
+
+
+def test_faults_of_a_reload_are_told_without_what_could_harm_a_terminal(serve: Callable[..., Any]) -> None:
+    interface = Interface(FakeScraper(), Telemetry(), timeout=10.0, offset=0.5)
+    exporter = serve(interface.app(reload=lambda: ["exporter.yml:1: \x1b[31m\ud800: is no key\nforged", "second"]))
+    answer = requests.post(f"{exporter.url}/-/reload", timeout=10)
+    assert answer.status_code == 500
+    assert answer.text.splitlines()[1:] == ["exporter.yml:1: \ufffd[31m\ufffd: is no key\ufffdforged", "second"]
+
+
+def test_of_requests_to_reload_one_is_at_work_at_a_time(serve: Callable[..., Any]) -> None:
+    """The others take no thread from scrapes."""
+    under_way, most = 0, 0
+    go = threading.Event()
+
+    def reload() -> list[str]:
+        nonlocal under_way, most
+        under_way += 1
+        most = max(most, under_way)
+        go.wait(20)
+        under_way -= 1
+        return []
+
+    interface = Interface(FakeScraper(), Telemetry(), timeout=10.0, offset=0.5)
+    exporter = serve(interface.app(reload=reload))
+    with ThreadPoolExecutor(60) as pool:
+        asked = [pool.submit(requests.post, f"{exporter.url}/-/reload", timeout=30) for _ in range(60)]
+        while not under_way:
+            time.sleep(0.01)
+        good = requests.get(f"{exporter.url}/metrics", timeout=10)
+        go.set()
+        assert {one.result().status_code for one in asked} == {200}
+    assert (good.status_code, most) == (200, 1)

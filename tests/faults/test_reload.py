@@ -1,0 +1,130 @@
+"""A process is told to read its configuration again: by SIGHUP, over HTTP, in vain."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+from exporter.simulator.server import Simulator
+
+Start = Callable[..., Any]
+Account = Callable[..., str]
+Eventually = Callable[[Callable[[], object]], None]
+Simulators = Callable[..., Simulator]
+
+LIFECYCLE = "--web.enable-lifecycle"
+NOWHERE = "http://127.0.0.1:9"
+
+
+def successful(exporter: Any) -> bool:
+    return "\nvod_exporter_config_last_reload_successful 1.0\n" in exporter.get().text
+
+
+def test_sighup_with_a_bad_file_keeps_the_old_configuration_until_a_good_one_comes(
+    start: Start, account: Account, simulators: Simulators, eventually: Eventually, tmp_path: Path
+) -> None:
+    """The gauge says so, and the log why, in one line."""
+    simulator = simulators(speed=0.001)
+    good = account(simulator.url, [simulator.world.tasks[0].id])
+    exporter = start(good)
+    file = tmp_path / "exporter.yml"
+    assert successful(exporter)
+
+    file.write_text(good + "nonsense: 1\napi: {token: short}\n")
+    exporter.process.send_signal(signal.SIGHUP)
+    eventually(lambda: not successful(exporter))
+    assert 'vod_up{account="prod"} 1.0' in exporter.get().text
+    (line,) = [line for line in exporter.log.splitlines() if "level=error" in line]
+    assert "nonsense" in line
+    assert "api.token" in line
+
+    file.write_text(good.replace("name: prod", "name: other"))
+    exporter.process.send_signal(signal.SIGHUP)
+    eventually(lambda: successful(exporter))
+    answer = exporter.get().text
+    assert 'vod_up{account="other"} 1.0' in answer
+    assert 'vod_up{account="prod"}' not in answer
+    assert exporter.stop() == 0
+    assert exporter.log.splitlines()[-1].endswith("msg=stopped")
+
+
+def test_without_the_flag_http_reloads_nothing_and_names_the_flag(
+    start: Start, account: Account, tmp_path: Path
+) -> None:
+    exporter = start(account(NOWHERE, []))
+    (tmp_path / "exporter.yml").write_text("nonsense: 1\n")
+    answer = requests.post(f"{exporter.url}/-/reload", timeout=20)
+
+    assert (answer.status_code, LIFECYCLE in answer.text) == (403, True)
+    assert successful(exporter)
+
+
+def test_what_was_counted_of_a_changed_account_is_there_after_it_and_after_a_restart(
+    start: Start, account: Account, simulators: Simulators, eventually: Eventually, tmp_path: Path
+) -> None:
+    simulator = simulators(speed=100.0)
+    simulator.clock.freeze()
+    text = account(simulator.url, [task.id for task in simulator.world.tasks[-8:]], more="scrape: {min_interval: 0s}\n")
+    exporter = start(text, LIFECYCLE)
+
+    def counted() -> float:
+        lines = exporter.get().text.splitlines()
+        return sum(float(one.rpartition(" ")[2]) for one in lines if one.startswith("vod_transcode_tasks_finished_t"))
+
+    assert counted() == 0
+    simulator.clock.resume()
+    eventually(lambda: counted() >= 2)
+    simulator.clock.freeze()
+    exporter.get()
+    before = counted()
+    changed = text.replace("    track:", "    requests_per_second: 50\n    track:")
+    (tmp_path / "exporter.yml").write_text(changed)
+    assert requests.post(f"{exporter.url}/-/reload", timeout=20).status_code == 200
+
+    assert counted() == before
+    assert exporter.stop() == 0
+    exporter = start(changed)
+    assert counted() == before
+
+
+@pytest.mark.parametrize("how", ["signal", "http"])
+def test_a_storm_of_reloads_harms_no_scrape(
+    start: Start, account: Account, simulators: Simulators, tmp_path: Path, how: str
+) -> None:
+    """Each of another configuration; and the process ends in order while they go on."""
+    simulator = simulators(speed=0.001)
+    texts = [
+        account(simulator.url, [simulator.world.tasks[0].id], more="scrape: {min_interval: 0s}\n").replace("prod", name)
+        for name in ("prod", "other")
+    ]
+    exporter = start(texts[0], LIFECYCLE)
+
+    def storm() -> None:
+        for number in range(60):
+            new = tmp_path / "new.yml"
+            new.write_text(texts[number % 2])
+            new.replace(tmp_path / "exporter.yml")
+            if how == "signal":
+                exporter.process.send_signal(signal.SIGHUP)
+            else:
+                assert requests.post(f"{exporter.url}/-/reload", timeout=20).status_code == 200
+
+    threads, descriptors = exporter.status("Threads"), exporter.descriptors()
+    with ThreadPoolExecutor(1) as pool:
+        stormy = pool.submit(storm)
+        while not stormy.done():
+            answer = exporter.get()
+            assert answer.status_code == 200
+            assert answer.text.count("\nvod_account_info{") == 1
+        stormy.result()
+    assert exporter.status("Threads") < threads + 60
+    assert exporter.descriptors() < descriptors + 60
+    exporter.process.send_signal(signal.SIGHUP)
+    assert exporter.stop() == 0
+    assert not [line for line in exporter.log.splitlines() if "level=info" not in line]
