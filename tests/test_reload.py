@@ -290,6 +290,25 @@ def test_a_scrape_under_way_ends_on_the_account_it_began_with(
     assert list(scraped(exporter)) == ["two"]
 
 
+def test_an_account_that_was_removed_asks_nothing_more(
+    file: File, simulator: Simulator, start: Callable[[], Exporter]
+) -> None:
+    """Though its refresh was under way; and where it comes back, what it had found out is there."""
+    file.write("one", more="    requests_per_second: 4\n")
+    exporter = start()
+    exporter.scraper.scrape(Deadline.after(0.2))
+    file.write("two", more="    requests_per_second: 4\n")
+    assert exporter.reload() == []
+    spent = calls(simulator)
+    time.sleep(0.7)
+    assert 0 < spent < 5
+    assert calls(simulator) == spent
+
+    file.write("one", more="    requests_per_second: 4\n")
+    assert exporter.reload() == []
+    assert sum(exporter.scraper.snapshot().accounts[0].view.task_counts.values()) == spent
+
+
 def test_whoever_still_holds_an_old_account_registers_nothing_that_is_lost(
     file: File, simulator: Simulator, start: Callable[[], Exporter]
 ) -> None:
