@@ -15,6 +15,7 @@ from exporter.metrics.catalog import (
     PENDING_CALLS,
     REFRESH_DURATION,
     REJECTED_REQUESTS,
+    RELOAD_SUCCESSFUL,
     STALE_JOBS,
     STATE_DURABLE,
     TRUNCATED_JOBS,
@@ -256,7 +257,7 @@ def _errors() -> tuple[Panel, ...]:
                 decimals=0,
             ),
             sort="Times",
-            width=12,
+            width=10,
             height=7,
         ),
         bars(
@@ -272,7 +273,21 @@ def _errors() -> tuple[Panel, ...]:
                 f"{total(counted(REJECTED_REQUESTS, window='$__interval'), 'path', 'reason')} > 0",
                 "{{path}} {{reason}}",
             ),
-            width=12,
+            width=10,
             height=7,
+        ),
+        big(
+            Text(
+                title="Is its file in force?",
+                description="Yes as long as the last reload of the configuration was good. No is red: the file has "
+                "faults, the configuration before it is in force, and the log of the exporter tells the faults.",
+                unit="bool_yes_no",
+                no_value="Unknown",
+                steps=(("red", None), ("green", 1)),
+            ),
+            Query(one(RELOAD_SUCCESSFUL), "{{instance}}"),
+            width=4,
+            height=7,
+            show=Show.VALUE_AND_NAME,
         ),
     )
