@@ -19,7 +19,7 @@ from exporter.metrics.lines import lines
 
 _LEVEL = 1  # isal at level 1 is as small as zlib's default within a few percent, many times faster
 _RAW = -15  # deflate without header and checksum, window of 32 KiB
-_BLOCK = 64  # records in a block, in the mean; a power of two
+_BLOCK = 32  # records in a block, in the mean; a power of two
 
 Shown = TypeVar("Shown")
 
@@ -87,14 +87,18 @@ class Blocks(Generic[Shown]):
         self._keys = keys
         self._rows = rows
         self._blocks: dict[str, _Block[Shown]] = {}  # by the id of the first record
+        self._arranged: list[str] = []  # the keys of all records, and where blocks begin among them
+        self._starts: list[int] = []
 
     def arrange(self, records: Sequence[Shown]) -> dict[str, list[Part]]:
         """The parts that make up the lines of these records, by metric. What is no longer shown is forgotten."""
         keys, identities = self._keys(records), list(map(id, records))
-        starts = [index for index, key in enumerate(keys) if not index or not hash(key) % _BLOCK]
+        if keys != self._arranged:
+            self._arranged = keys
+            self._starts = [index for index, key in enumerate(keys) if not index or not hash(key) % _BLOCK]
         known = _Known(self._blocks.values())
         blocks = []
-        for start, end in pairwise([*starts, len(keys)]):
+        for start, end in pairwise([*self._starts, len(keys)]):
             block = self._blocks.get(keys[start])
             if block is None or block.identities != identities[start:end]:
                 block = self._block(records[start:end], keys[start:end], identities[start:end], known, block)

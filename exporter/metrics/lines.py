@@ -30,17 +30,26 @@ def lines(rows: Iterable[Row], *, exemplars: bool = False) -> dict[str, bytes]:
     {'vod_up': b'vod_up{account="prod"} 1.0\\n'}
     """
     texts: dict[str, str] = {}
+    told: Sequence[str] = ()
+    escaped: Sequence[str] = ()
     for metric, labels, value in rows:
-        if isinstance(value, (Exemplified, HistogramView)):
-            text = "".join(_total(metric, _escaped(labels), value, exemplars=exemplars))
-        elif value is not None:
-            template, ordered = _template(metric.name, metric.labels)
-            text = template % (*ordered(_escaped(labels)), "1.0" if value == 1 else _number(value))
-        else:
+        if value is None:
             continue
+        if labels is not told:  # many rows of a job have the same
+            told, escaped = labels, _escaped(labels)
         name = metric.name
+        if isinstance(value, (Exemplified, HistogramView)):
+            text = "".join(_total(metric, escaped, value, exemplars=exemplars))
+        else:
+            template, ordered = _templates.get(name) or _template_of(metric)
+            text = template % (*ordered(escaped), _short(value))
         texts[name] = texts[name] + text if name in texts else text
     return {name: text.encode() for name, text in texts.items()}
+
+
+def _short(value: float) -> str:
+    """As `_number`, which makes something of its own of large numbers alone."""
+    return repr(float(value)) if -1e6 < value < 1e6 else _number(value)
 
 
 def _total(
@@ -74,8 +83,16 @@ def _exemplar(exemplar: Exemplar) -> str:
     return f" # {{{labels}}} {_number(exemplar.value)} {exemplar.timestamp}"
 
 
+_Template = tuple[str, Callable[[Sequence[str]], tuple[str, ...]]]
+_templates: dict[str, _Template] = {}  # by the names of the catalog, so it does not grow
+
+
+def _template_of(metric: Metric) -> _Template:
+    return _templates.setdefault(metric.name, _template(metric.name, metric.labels))
+
+
 @cache  # by the metrics of the catalog, so it does not grow
-def _template(name: str, labels: tuple[str, ...]) -> tuple[str, Callable[[Sequence[str]], tuple[str, ...]]]:
+def _template(name: str, labels: tuple[str, ...]) -> _Template:
     """A line to fill in, and what puts label values in the order in which it names them: sorted."""
     order = sorted(range(len(labels)), key=labels.__getitem__)
     inside = ",".join(f'{labels[index]}="%s"' for index in order)
