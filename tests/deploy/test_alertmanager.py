@@ -80,6 +80,12 @@ def test_only_an_absent_exporter_silences_more_than_one_account() -> None:
         assert ("account" in rule["equal"]) is not everywhere
 
 
+def test_an_account_silences_nothing_of_its_namesake_in_another_scrape_job() -> None:
+    of_accounts = [rule["equal"] for rule in LOADED["inhibit_rules"] if "account" in rule["equal"]]
+    assert len(of_accounts) > 1
+    assert [equal for equal in of_accounts if "job" not in equal] == []
+
+
 def inhibits(cause: str, alert: str) -> bool:
     return any(
         matched(rule["source_matchers"], cause) and matched(rule["target_matchers"], alert)
