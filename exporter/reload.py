@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -39,12 +39,15 @@ class Exporter:
         self._running: dict[str, _Running] = {}
         self.scraper = Scraper([], min_interval=settings.scrape.min_interval)
         self.interface = wiring.interface(settings, self.scraper, self._telemetry, telemetry_path=telemetry_path)
-        self._apply(settings)
+        if faults := self._apply(settings):
+            raise StateError("; ".join(faults))
 
     def reload(self) -> Sequence[str]:
-        """Read the file again. Where it has faults, these are returned and told by log and metric, and all stays as is.
+        """Read the file again. What is wrong is returned, and told by log and metric.
 
-        Accounts whose settings are the same go on as if nothing had happened; the totals of others are in the store.
+        Where the file has faults all stays as it is. Otherwise accounts whose settings are the same go on as if nothing
+        had happened, and the others are made anew, with their totals from the store; one that cannot be goes on with
+        its old settings.
         """
         with self._lock:
             if self._closed:
@@ -53,7 +56,7 @@ class Exporter:
             self._telemetry.reloaded(successful=not faults)
             if faults:
                 told = {"count": len(faults), "faults": " | ".join(faults[:_TOLD])}
-                _log.error("configuration not reloaded", extra=told)
+                _log.error("reload failed", extra=told)
             return faults
 
     def close(self) -> None:
@@ -66,41 +69,57 @@ class Exporter:
     def _reload(self) -> Sequence[str]:
         try:
             settings = self._load()
-            self._apply(settings)
+            faults = self._apply(settings)
         except ConfigError as error:
             return error.faults
-        except ExporterError as error:
-            return [str(error)]
         except Exception as error:  # noqa: BLE001 - a signal has nobody else to tell it to
-            _log.error("bug in the reload", exc_info=error)
-            return [f"a bug of the exporter, the log has it: {type(error).__name__}"]
+            return [_said(error)]
         if settings.state != self._state:
             _log.warning("state is another in the configuration; that takes effect with the next start")
-        _log.info("configuration reloaded", extra={"accounts": len(settings.accounts)})
-        return []
+        if not faults:
+            _log.info("configuration reloaded", extra={"accounts": len(settings.accounts)})
+        return faults
 
-    def _apply(self, settings: config.Settings) -> None:
-        """An account whose state cannot be read is left out until the next reload; the others are as they should be."""
+    def _apply(self, settings: config.Settings) -> Sequence[str]:
+        """Bring in the settings; returns what came of each account that could not be made of them.
+
+        An old account ends before the new one begins, for only then the store has all that it has found out. Where the
+        new one cannot be made, one of the old settings is; where that cannot be either, none is there until the next
+        reload.
+        """
         before = self._running
-        wanted = {one.name: (one, wiring.concerns(one, settings)) for one in settings.accounts}
-        running = {name: one for name, one in before.items() if name in wanted and one.settings == wanted[name][1]}
-        self._running = running
-        _close(one for name, one in before.items() if name not in running)
+        wanted = {one.name: (one, settings) for one in settings.accounts}
+        running = {name: one for name, one in before.items() if name in wanted and one.is_of(*wanted[name])}
+        _close([one for name, one in before.items() if name not in running])
         faults = []
-        for name, (one, concerns) in wanted.items():
-            if name not in running:
-                share = _Share(self._store)
+        for name in [name for name in wanted if name not in running]:
+            old = [before[name].settings] if name in before else []
+            errors: list[str] = []
+            for one in (wanted[name], *old):
                 try:
-                    account = wiring.account(one, settings, self._telemetry, share)
-                except ExporterError as error:
-                    faults.append(f"account {name}: {error}")
-                else:
-                    running[name] = _Running(account, share, concerns)
-        accounts = [running[name].account for name in wanted if name in running]
-        self.scraper.replace(accounts, min_interval=settings.scrape.min_interval)
+                    running[name] = self._run(*one)
+                    break
+                except Exception as error:  # noqa: BLE001 - the others are served whatever it is
+                    errors.append(_said(error))
+            if errors:
+                outcome = "goes on with its old settings" if name in running else "is left out"
+                faults.append(f"account {name} {outcome}: {'; '.join(dict.fromkeys(errors))}")
+        self._running = {name: running[name] for name in wanted if name in running}
+        self.scraper.replace([one.account for one in self._running.values()], min_interval=settings.scrape.min_interval)
         wiring.configure(self.interface, settings)
-        if faults:
-            raise StateError("; ".join(faults))
+        self._telemetry.keep(wanted)
+        return faults
+
+    def _run(self, one: config.Account, settings: config.Settings) -> _Running:
+        share = _Share(self._store)
+        return _Running(wiring.account(one, settings, self._telemetry, share), share, (one, settings))
+
+
+def _said(error: Exception) -> str:
+    if isinstance(error, ExporterError):
+        return str(error)
+    _log.error("bug in the reload", exc_info=error)
+    return f"a bug of the exporter, the log has it: {type(error).__name__}"
 
 
 class _Share:
@@ -137,16 +156,22 @@ class _Running:
 
     account: Account
     share: _Share
-    settings: object
+    settings: tuple[config.Account, config.Settings]
+
+    def is_of(self, one: config.Account, settings: config.Settings) -> bool:
+        """Whether these settings would make the same account."""
+        return wiring.concerns(*self.settings) == wiring.concerns(one, settings)
 
     def close(self) -> None:
-        self.account.close()
+        try:
+            self.account.close()
+        except Exception as error:  # noqa: BLE001 - what takes its place has to come
+            _log.error("account not closed in order", exc_info=error, extra={"account": self.account.name})
         self.share.close()
 
 
-def _close(gone: Iterable[_Running]) -> None:
+def _close(gone: Collection[_Running]) -> None:
     """All at once: one whose service hangs takes a second."""
-    gone = list(gone)
     if gone:
         with ThreadPoolExecutor(len(gone)) as pool:
             list(pool.map(_Running.close, gone))

@@ -10,14 +10,16 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 import requests
 
-from exporter import config
+from exporter import config, wiring
 from exporter.deadline import Deadline
 from exporter.errors import StateError
 from exporter.reload import Exporter
+from exporter.scrape.account import Account
 from exporter.simulator.server import Simulator
 from exporter.snapshot import AccountSnapshot, Total
 from exporter.tracking.sqlite import SqliteStore
@@ -325,6 +327,48 @@ def test_whoever_still_holds_an_old_account_registers_nothing_that_is_lost(
     assert new.register([task]) == {task: True}
 
 
+def test_an_account_that_cannot_be_made_anew_goes_on_with_its_old_settings(
+    file: File,
+    simulator: Simulator,
+    start: Callable[[], Exporter],
+    serve: Callable[[Exporter], str],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Whatever is in the way, a bug of ours too; and the others are as the file has them."""
+    file.write("one", "two")
+    exporter = start()
+    address = serve(exporter)
+    before = finished(scraped(exporter)["two"])
+    file.write("three", "two", more="    requests_per_second: 5\n")
+    make = wiring.account
+
+    def breaks_on_new(one: config.Account, *rest: Any) -> Account:
+        if one.requests_per_second == 5:
+            raise TypeError("not like this")
+        return make(one, *rest)
+
+    with monkeypatch.context() as broken:
+        broken.setattr(wiring, "account", breaks_on_new)
+        (fault,) = exporter.reload()
+        answer = requests.post(f"{address}/-/reload", timeout=20)
+    assert fault.startswith("account two goes on with its old settings: a bug of the exporter")
+    assert "TypeError" in fault
+    assert (answer.status_code, answer.text) == (500, f"reload failed:\n{fault}\n")
+    assert {vars(one)["faults"] for one in caplog.records if one.getMessage() == "reload failed"} == {fault}
+    after = scraped(exporter)
+    assert list(after) == ["three", "two"]
+    assert finished(after["two"]) == before
+    assert max(after["two"].budget.values()) > 5
+    exporter.scraper.accounts["two"].register([simulator.world.tasks[-1].id])
+    assert scraped(exporter)["two"].up is True
+    assert gauge(address, "last_reload_successful") == 0
+
+    assert exporter.reload() == []
+    assert max(scraped(exporter)["two"].budget.values()) == 5
+    assert gauge(address, "last_reload_successful") == 1
+
+
 def test_an_account_whose_state_cannot_be_read_is_left_out_until_it_can(
     file: File, start: Callable[[], Exporter], serve: Callable[[Exporter], str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -335,13 +379,55 @@ def test_an_account_whose_state_cannot_be_read_is_left_out_until_it_can(
     file.write("one", "two", more="    requests_per_second: 5\n")
     with monkeypatch.context() as broken:
         broken.setattr(SqliteStore, "load", refuse)
-        assert exporter.reload() == ["account two: the disk is gone"]
+        assert exporter.reload() == ["account two is left out: the disk is gone"]
     assert list(scraped(exporter)) == ["one"]
     assert gauge(address, "last_reload_successful") == 0
 
     assert exporter.reload() == []
     assert finished(scraped(exporter)["two"]) == before
     assert gauge(address, "last_reload_successful") == 1
+
+
+def test_an_account_that_does_not_close_in_order_is_replaced_all_the_same(
+    file: File, start: Callable[[], Exporter], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    file.write("one", "two")
+    exporter = start()
+    file.write("one", "two", more="    requests_per_second: 5\n")
+    old, close = exporter.scraper.accounts["two"], Account.close
+
+    def stumble(account: Account) -> None:
+        close(account)
+        if account is old:
+            raise RuntimeError("stumbled")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(Account, "close", stumble)
+        assert exporter.reload() == []
+    assert max(scraped(exporter)["two"].budget.values()) == 5
+    assert "account not closed in order" in caplog.text
+
+
+def test_series_of_an_account_end_when_it_is_removed_and_begin_anew_when_it_returns(
+    file: File, start: Callable[[], Exporter], serve: Callable[[Exporter], str]
+) -> None:
+    """Of what the exporter counts itself too."""
+    file.write("one", "two")
+    exporter = start()
+    address = serve(exporter)
+
+    def of_one() -> list[str]:
+        return [line for line in requests.get(f"{address}/metrics", timeout=20).text.splitlines() if '"one"' in line]
+
+    assert any(line.startswith("vod_exporter_api_requests_total") for line in of_one())
+    old = exporter.scraper.accounts["one"]
+    file.write("two")
+    exporter.reload()
+    old._called(action="GetTranscodeTask", seconds=1.0, error=None)  # a request that was under way
+    assert of_one() == []
+    file.write("one", "two")
+    exporter.reload()
+    assert any(line.startswith("vod_exporter_api_requests_total") for line in of_one())
 
 
 def refuse(*_: object, **__: object) -> None:

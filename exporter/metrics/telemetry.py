@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 
 from prometheus_client import (
     CollectorRegistry,
@@ -66,6 +66,7 @@ class Telemetry:
         self._clock = clock
         self._lock = threading.Lock()
         self._accounts: dict[str, AccountTelemetry] = {}
+        self._gone: set[str] = set()
         self._requests = self._counter(catalog.API_REQUESTS)
         self._errors = self._counter(catalog.API_ERRORS)
         self._malformed = self._counter(catalog.MALFORMED_FIELDS)
@@ -105,6 +106,7 @@ class Telemetry:
     def account(self, name: str) -> AccountTelemetry:
         """The same for the same name: the bound on its codes holds however often the account is made anew."""
         with self._lock:
+            self._gone.discard(name)
             if name not in self._accounts:
                 self._accounts[name] = AccountTelemetry(
                     name,
@@ -116,14 +118,27 @@ class Telemetry:
                 )
             return self._accounts[name]
 
+    def keep(self, names: Collection[str]) -> None:
+        """The other accounts have left: their series end, and what still comes of them is not counted."""
+        with self._lock:
+            for name in self._accounts.keys() - set(names):
+                self._gone.add(name)
+                self._accounts.pop(name).close()
+                self._events.remove_by_labels({"account": name})
+                self._malformed.remove_by_labels({"account": name})
+
     def event(self, account: str, event: str) -> None:
         """The callback of an account took an event; `event` is its type, or `other`."""
-        self._events.labels(account, event).inc()
+        with self._lock:
+            if account not in self._gone:
+                self._events.labels(account, event).inc()
 
     def malformed(self, account: str, fields: Iterable[str]) -> None:
         """These fields of an event were odd."""
-        for field in fields:
-            self._malformed.labels(account, field).inc()
+        with self._lock:
+            if account not in self._gone:
+                for field in fields:
+                    self._malformed.labels(account, field).inc()
 
     def reloaded(self, *, successful: bool) -> None:
         """The configuration was loaded, or had faults and was not."""
@@ -156,6 +171,7 @@ class AccountTelemetry:
         self._malformed = malformed
         self._dropped = dropped
         self._lock = threading.Lock()
+        self._closed = False
         self._codes: set[str] = set()
         for action in _ACTIONS:
             requests.labels(account, action)
@@ -166,23 +182,36 @@ class AccountTelemetry:
 
     def called(self, *, action: str, seconds: float | None, error: VodError | None) -> None:
         """A request to VOD has ended; `seconds` is None where it was not sent, `error` after an answer."""
-        if seconds is not None:
-            self._requests.labels(self._account, action).inc()
-            self._duration.labels(self._account, action).observe(seconds)
-        if error is not None:
-            self._errors.labels(self._account, action, self._bounded(error.code)).inc()
+        with self._lock:
+            if self._closed:
+                return
+            if seconds is not None:
+                self._requests.labels(self._account, action).inc()
+                self._duration.labels(self._account, action).observe(seconds)
+            if error is not None:
+                self._errors.labels(self._account, action, self._bounded(error.code)).inc()
 
     def malformed(self, fields: Iterable[str]) -> None:
         """These fields of a reply were odd."""
-        for field in fields:
-            self._malformed.labels(self._account, field).inc()
+        with self._lock:
+            if not self._closed:
+                for field in fields:
+                    self._malformed.labels(self._account, field).inc()
 
     def dropped(self, reason: str) -> None:
         """A task is tracked no longer."""
-        self._dropped.labels(self._account, reason).inc()
+        with self._lock:
+            if not self._closed:
+                self._dropped.labels(self._account, reason).inc()
+
+    def close(self) -> None:
+        """Its series end, and nothing more is counted."""
+        with self._lock:
+            self._closed = True
+            for metric in (self._requests, self._duration, self._errors, self._malformed, self._dropped):
+                metric.remove_by_labels({"account": self._account})
 
     def _bounded(self, code: str) -> str:
-        with self._lock:
-            if len(self._codes) < _MAX_CODES:
-                self._codes.add(code)
-            return code if code in self._codes else _OTHER
+        if len(self._codes) < _MAX_CODES:
+            self._codes.add(code)
+        return code if code in self._codes else _OTHER

@@ -187,7 +187,7 @@ class Interface:
             faults = await run_in_threadpool(self._reload)
         if faults:
             told = "".join(f"{clean(fault, _MAX_FAULT)}\n" for fault in faults)
-            return PlainTextResponse(f"configuration not reloaded:\n{told}", 500)
+            return PlainTextResponse(f"reload failed:\n{told}", 500)
         return PlainTextResponse("configuration reloaded\n")
 
     async def _openapi(self, _: Request) -> Response:

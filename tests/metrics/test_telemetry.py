@@ -289,3 +289,30 @@ def test_an_account_made_anew_goes_on_with_its_counts_and_its_bound_on_codes() -
 
     assert len(errors(telemetry)) == 51
     assert sum(errors(telemetry).values()) == 80
+
+
+def test_an_account_that_has_left_has_no_series_and_gets_none() -> None:
+    """Though its last requests and events still end; and it counts from zero where it comes back."""
+    telemetry = used()
+    telemetry.account("other")
+    old = telemetry.account("prod")
+    telemetry.event("prod", "StreamTranscodeComplete")
+
+    def named(account: str) -> set[str]:
+        families = telemetry.registry.collect()
+        return {one.name for family in families for one in family.samples if one.labels.get("account") == account}
+
+    assert len(named("prod")) > len(named("other")) > 0
+    telemetry.keep(["other"])
+    old.called(action="GetTranscodeTask", seconds=0.3, error=refused("Throttling.User"))
+    old.malformed(["Fps"])
+    old.dropped("deleted")
+    telemetry.event("prod", "StreamTranscodeComplete")
+    telemetry.malformed("prod", ["Fps"])
+    assert named("prod") == set()
+    assert named("other")
+
+    assert telemetry.account("prod") is not old
+    assert named("prod") == named("other")
+    telemetry.event("prod", "StreamTranscodeComplete")
+    assert value(telemetry, "vod_exporter_events_total", account="prod", event="StreamTranscodeComplete") == 1
