@@ -5,8 +5,10 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Protocol
 
+from exporter.deadline import Deadline
 from exporter.errors import VodError
 from exporter.model import Task
 from exporter.scrape.calls import Calls, Recorder
@@ -20,6 +22,8 @@ from exporter.tracking.sources import API, EVENTS, VIDEOS, Source
 from exporter.tracking.videos import Videos
 from exporter.vod.client import Client, Observer
 from exporter.vod.limiter import Limiter
+
+_LOOKS_AT_ONCE = 32  # where the store hangs, further ones see what was known before
 
 
 class Connect(Protocol):
@@ -57,6 +61,8 @@ class Account:
         self._ledger = ledger
         self._videos = videos
         self._sources = sources
+        self._seen: AccountSnapshot | None = None
+        self._looks = threading.BoundedSemaphore(_LOOKS_AT_ONCE)
         self._refresh = Refresh(
             name,
             calls=Calls(
@@ -90,9 +96,39 @@ class Account:
     def late(self, began: float) -> None:
         """Somebody who has waited since then (monotonic) is answered before the refresh is done."""
         since, now = self._client.waiting_since, time.monotonic()
-        self._health.judge(hanging=since is not None and now - since > (now - began) / 2)
+        waiting = now - since if since is not None else 0.0
+        self._health.judge(waiting=waiting if waiting > (now - began) / 2 else 0.0)
+
+    def look(self) -> Callable[[Deadline], AccountSnapshot]:
+        """Begin to look at what is known: to be called with a deadline for the result.
+
+        What is shown is in the store before; where the store takes longer, the result is what was known before that.
+        """
+        found: list[AccountSnapshot] = []
+        over = threading.Event()
+
+        def find() -> None:
+            try:
+                found.append(self.snapshot())
+            finally:
+                self._looks.release()
+                over.set()
+
+        def result(deadline: Deadline) -> AccountSnapshot:
+            if over.wait(deadline.remaining()) and found:
+                self._seen = found[0]
+                return found[0]
+            last = self._seen or AccountSnapshot(self.name, self._region, self._endpoint)
+            return replace(last, view=replace(last.view, durable=False))
+
+        if self._looks.acquire(blocking=False):
+            threading.Thread(target=find, name=f"look {self.name}", daemon=True).start()
+        else:
+            over.set()
+        return result
 
     def snapshot(self) -> AccountSnapshot:
+        """What is known now; waits for the store."""
         health = self._health.state
         return AccountSnapshot(
             name=self.name,
@@ -131,7 +167,7 @@ class Account:
 
     def _called(self, *, action: str, seconds: float | None, error: VodError | None) -> None:
         self._recorder.called(action=action, seconds=seconds, error=error)
-        self._health.called(action=action, error=error)
+        self._health.called(action=action, error=error, seconds=seconds or 0.0)
 
     def _name_tasks(self) -> None:
         for source in self._sources:

@@ -71,8 +71,10 @@ class Calls:
                 case ListTasks(video_id):
                     self._list_tasks(video_id, deadline)
                 case GetTask(task_id):
+                    self._ledger.asking(task_id=task_id)
                     self._get_task(task_id, deadline)
                 case GetJobs(job_ids):
+                    self._ledger.asking(job_ids=job_ids)
                     self._get_jobs(job_ids, deadline)
         finally:
             self._made(call)

@@ -8,9 +8,19 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from exporter.errors import CredentialsError, DeadlineError, NotFoundError, VodError
+from exporter.errors import (
+    CredentialsError,
+    DeadlineError,
+    MalformedResponse,
+    NotFoundError,
+    RequestRejected,
+    VodError,
+)
 
 _log = logging.getLogger(__name__)
+
+_TOO_SLOW = 3.0
+_FORGOTTEN_SECONDS = 600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,40 +43,49 @@ class Health:
         self._answered: set[str] = set()
         self._failed: set[str] = set()
         self._denied = False
+        self._slowest = self._slowest_before = 0.0
+        self._called_at = clock()
         self.state = State()
 
     def begin(self) -> None:
         """From now on what is told counts for a new refresh."""
         with self._lock:
             self._answered, self._failed, self._denied = set(), set(), False
+            self._slowest, self._slowest_before = 0.0, self._slowest
 
-    def called(self, *, action: str, error: VodError | None) -> None:
-        """A request of this operation has ended. That an id is gone is an answer too."""
+    def called(self, *, action: str, error: VodError | None, seconds: float = 0.0) -> None:
+        """A request of this operation has ended after so many seconds."""
         with self._lock:
-            if error is None or isinstance(error, NotFoundError):
+            now = self._called_at = self._clock()
+            if error is not None and not isinstance(error, NotFoundError):
+                self._note(error, now)
+            if error is None or _is_of_one_id(action, error):
                 self._answered.add(action)
+                self._slowest = max(self._slowest, seconds)
                 # Before the first refresh is over, that is all there is to judge by.
                 up = True if self.state.up is None else self.state.up
-                self.state = replace(self.state, last_success=self._clock(), up=up)
+                self.state = replace(self.state, last_success=now, up=up)
             else:
                 self._failed.add(action)
                 self._denied |= isinstance(error, CredentialsError)
-                self._note(error)
 
-    def judge(self, *, hanging: bool = False) -> None:
+    def judge(self, *, waiting: float = 0.0) -> None:
         """Whether the account can be read, by the refresh so far: all that was asked was answered once, none denied.
 
-        `hanging` tells that requests wait for their answers, and have done so for long.
+        `waiting` is for how many seconds a request has waited for its answer: too long is what is several times as long
+        as the slowest answer took lately. A judgement on what is not asked about any more is forgotten in the end.
         """
         with self._lock:
-            if hanging and not self._answered:
-                self._note(DeadlineError("no answer before the deadline of the scrape", code="timeout"))
+            if waiting > _TOO_SLOW * max(self._slowest, self._slowest_before) and not self._answered:
+                self._note(DeadlineError("no answer before the deadline of the scrape", code="timeout"), self._clock())
                 self._judge(up=False)
             elif self._answered or self._failed:
                 self._judge(up=not (self._denied or self._failed - self._answered))
+            elif not waiting and self.state.up is False and self._clock() - self._called_at > _FORGOTTEN_SECONDS:
+                self.state = replace(self.state, up=None)
 
-    def _note(self, error: VodError) -> None:
-        self.state = replace(self.state, last_error=str(error), last_error_at=self._clock())
+    def _note(self, error: VodError, now: float) -> None:
+        self.state = replace(self.state, last_error=str(error), last_error_at=now)
 
     def _judge(self, *, up: bool) -> None:
         before, self.state = self.state, replace(self.state, up=up)
@@ -74,3 +93,10 @@ class Health:
             _log.warning("account down", extra={"account": self._account, "error": before.last_error})
         elif up and before.up is False:
             _log.info("account up again", extra={"account": self._account})
+
+
+def _is_of_one_id(action: str, error: VodError) -> bool:
+    """The service has answered: it is only the id asked about that is gone, odd or not taken."""
+    if isinstance(error, MalformedResponse):
+        return error.code in ("no_task", "wrong_task")
+    return isinstance(error, NotFoundError) or (isinstance(error, RequestRejected) and action != "GetVideoList")

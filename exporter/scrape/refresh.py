@@ -62,8 +62,9 @@ class Refresh:
         self._most_failures = max(concurrency, _FAILURES_IN_A_ROW)
 
         self._lock = threading.Lock()
+        self._beginning_lock = threading.Lock()
+        self._beginning: threading.Event | None = None  # of a refresh that has not taken over yet
         self._threads: set[threading.Thread] = set()
-        self._preparing = False
         self._stopped = False
         self._under_way: list[Call] = []
         self._taken: Counter[str] = Counter()  # calls, by operation
@@ -90,27 +91,25 @@ class Refresh:
     @property
     def pending(self) -> int:
         """How many calls of GetTranscodeTask the present refresh still has before it."""
-        with self._lock:
-            return self._later + _gets(self._plan)
+        return self._later + _gets(list(self._plan))
 
     def begin(self) -> threading.Event:
-        """Plan anew, whatever is under way. The event is set when all of it is done, or a later refresh took over."""
-        with self._lock:
-            now = time.monotonic()
-            if not self._done.is_set():
-                self._duration = now - self._begun
-                self._done.set()
-            self._done = done = threading.Event()
-            self._begun = now
+        """Plan anew, whatever is under way. The event is set when all of it is done, or a later refresh took over.
+
+        Waits for nothing, whatever the disks and locks of others are doing.
+        """
+        with self._beginning_lock:
+            if self._beginning is not None:
+                return self._beginning
+            done = threading.Event()
             if self._stopped:
                 done.set()
                 return done
-            self._health.begin()
-            self._ledger.begin_refresh()
-            self._reset()
-            if not self._preparing:
-                self._preparing = True
-                self._start_thread(self._begin)
+            self._beginning = done
+        self._ledger.begin_refresh()
+        if not self._start_thread(self._begin):
+            self._beginning = None
+            done.set()  # or every scrape to come would wait for it
         return done
 
     def outdate(self) -> None:
@@ -123,9 +122,8 @@ class Refresh:
 
     def close(self) -> None:
         """End, without waiting for long. The client is closed before, so that nobody waits for a turn."""
-        with self._lock:
-            self._stopped = True
-            threads = list(self._threads)
+        self._stopped = True
+        threads = list(self._threads)
         until = Deadline.after(_CLOSING_SECONDS)
         for thread in threads:
             thread.join(until.remaining())
@@ -136,10 +134,21 @@ class Refresh:
         except Exception as error:  # noqa: BLE001 - what is known already is refreshed all the same
             self._bug(error)
         with self._lock:
-            self._preparing = False
-            self._queries = list(self._discovery.due()) if self._discovery is not None else []
-            self._outdate()
+            self._take_over()
         self._work()
+
+    def _take_over(self) -> None:
+        now = time.monotonic()
+        if not self._done.is_set():
+            self._duration = now - self._begun
+            self._done.set()
+        with self._beginning_lock:
+            assert self._beginning is not None  # noqa: S101 - this is what began
+            self._done, self._beginning = self._beginning, None
+        self._begun = now
+        self._health.begin()
+        self._reset()
+        self._queries = list(self._discovery.due()) if self._discovery is not None else []
 
     def _work(self) -> None:
         while (call := self._next()) is not None:
@@ -163,7 +172,7 @@ class Refresh:
                 self._under_way.append(call)
                 return call
             self._threads.discard(threading.current_thread())
-            if not (self._under_way or self._preparing):
+            if not self._under_way:
                 self._finish()
             return None
 
@@ -195,19 +204,20 @@ class Refresh:
 
     def _staff(self) -> None:
         for _ in range(min(self._concurrency, len(self._under_way) + len(self._plan)) - len(self._threads)):
-            self._start_thread(self._work)
+            if not self._start_thread(self._work):
+                return
 
-    def _start_thread(self, target: Callable[[], None]) -> None:
+    def _start_thread(self, target: Callable[[], None]) -> bool:
+        """False where no thread is to be had: those there are do it all."""
         thread = threading.Thread(target=target, name=f"refresh {self._account}", daemon=True)
         self._threads.add(thread)
         try:
             thread.start()
-        except RuntimeError:  # no thread to be had: those there are do it all
+        except RuntimeError:
             self._threads.discard(thread)
             _log.exception("cannot refresh in parallel", extra={"account": self._account})
-            if not self._threads:
-                self._preparing = False
-                self._finish()  # or every scrape to come would wait for it
+            return False
+        return True
 
     def _make(self, call: Call) -> None:
         failed = denied = False

@@ -12,6 +12,7 @@ from exporter.deadline import Deadline
 from exporter.scrape.account import Account
 from exporter.snapshot import Snapshot
 
+_PATIENCE_SECONDS = 5.0  # of those who look without a scrape, where a store is slow
 _LOOKING_SECONDS = 0.1  # kept at least for the look at what is known; on a busy machine it takes longer than last time
 
 
@@ -61,15 +62,16 @@ class Scraper:
         for one, flight in zip(accounts, flights, strict=True):
             if not flight.done.wait(answer.remaining()):
                 one.late(began)
-        return self._look(accounts)
+        return self._look(accounts, deadline)
 
     def snapshot(self) -> Snapshot:
         """What is known now; asks nothing."""
-        return self._look(self._accounts)
+        return self._look(self._accounts, Deadline.after(_PATIENCE_SECONDS))
 
-    def _look(self, accounts: Sequence[Account]) -> Snapshot:
+    def _look(self, accounts: Sequence[Account], deadline: Deadline) -> Snapshot:
         began = time.monotonic()
-        snapshot = Snapshot(tuple(one.snapshot() for one in accounts))
+        looks = [one.look() for one in accounts]
+        snapshot = Snapshot(tuple(result(deadline) for result in looks))
         self._looking = time.monotonic() - began
         return snapshot
 

@@ -60,6 +60,7 @@ class Ledger:
         self._tell_dropped = dropped
         self._lock = threading.RLock()
         self._named: dict[str, frozenset[str]] = {}
+        self._refused: set[str] = set()  # past the bound
         self._gone: set[str] = set()  # dropped though named: not tracked again before it is named anew
         self._unsaved = Unsaved()
         self._asked = 0  # counts the calls; tasks and jobs remember the last one about them
@@ -147,9 +148,8 @@ class Ledger:
     # What there is to ask
 
     def begin_refresh(self) -> None:
-        """From now on `work` holds everything unfinished again."""
-        with self._lock:
-            self._begun = self._asked
+        """From now on `work` holds everything unfinished again. Waits for nobody."""
+        self._begun = self._asked
 
     def work(self) -> Work:
         """What was not asked since the present refresh began."""
@@ -171,6 +171,13 @@ class Ledger:
             for job_id in job_ids:
                 if tracked := self._jobs.get(job_id):
                     tracked.asked = self._asked
+
+    def asking(self, *, task_id: str = "", job_ids: Iterable[str] = ()) -> None:
+        """A call is about to be made. Events that come from now on may tell of more than its answer."""
+        with self._lock:
+            task = self._tasks.get(task_id)
+            for job_id in (*job_ids, *(task.job_ids if task is not None else ())):
+                if tracked := self._jobs.get(job_id):
                     tracked.hinted = False
 
     # What is seen
@@ -275,14 +282,20 @@ class Ledger:
             return replace(seen, totals=self._totals.view(), durable=self._keeper.durable)
 
     def close(self) -> None:
-        """Have the store take what has changed since the last view."""
+        """Have the store take what has changed since the last view, and the progress of what is unfinished."""
         with self._lock:
+            for job_id, job in self._jobs.items():
+                if job.finished_at is None:
+                    self._unsaved.jobs.change(job_id)
             self._keeper.try_to_save(self._tasks, self._jobs, now=self._clock())
 
     def _track(self, task_id: str, source: str, *, silent: bool = False) -> None:
         if len(self._tasks) >= MAX_TASKS:
-            self._tell_dropped("too_many")
+            if task_id not in self._refused and len(self._refused) < MAX_TASKS:
+                self._refused.add(task_id)
+                self._tell_dropped("too_many")
             return
+        self._refused.discard(task_id)
         self._tasks[task_id] = TrackedTask(id=task_id, source=source, since=self._clock(), silent=silent)
         self._unsaved.tasks.add(task_id)
 

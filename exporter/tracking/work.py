@@ -26,7 +26,12 @@ def work(tasks: Mapping[str, TrackedTask], jobs: Mapping[str, TrackedJob], *, be
     """What no call after the one with the number `begun` was about."""
     due = [task for task in tasks.values() if task.asked <= begun and _needs_whole(task, jobs)]
     due.sort(key=lambda task: task.asked)
-    waiting = [job for job in jobs.values() if job.finished_at is None and job.asked <= begun and not job.missing]
+    whole = {task.id for task in due}  # which tells of their jobs too
+    waiting = [
+        job
+        for job in jobs.values()
+        if job.finished_at is None and job.asked <= begun and not job.missing and job.task_id not in whole
+    ]
     waiting.sort(key=lambda job: job.asked)
     return Work(
         hinted_jobs=tuple((job.job.id, job.task_id) for job in waiting if job.hinted),

@@ -216,8 +216,11 @@ class Client:
             raise
 
     def _wait(self, action: str, deadline: Deadline) -> None:
-        if self._closing.wait(self._limiter.turn(action, deadline)):
-            raise BudgetSpent(f"{action}: stopped before its turn", code="stopped")
+        held = True
+        while held:
+            if self._closing.wait(self._limiter.turn(action, deadline)):
+                raise BudgetSpent(f"{action}: stopped before its turn", code="stopped")
+            held = self._limiter.is_held(action)
 
     def _attempt(
         self,

@@ -24,6 +24,7 @@ class _Pace:
     next: float
     rate: float
     since: float
+    held_until: float = -math.inf
 
 
 class Limiter:
@@ -63,8 +64,14 @@ class Limiter:
             if rate == self._rate or now - pace.since >= _SLOWED_ONCE_SECONDS:
                 rate = pace.rate = max(rate / 2, self._rate * SLOWEST)
                 pace.since = now
-            hold = max(1.0 / rate, min(retry_after or 0.0, _LONGEST_HOLD_SECONDS))
-            pace.next = max(pace.next, now + hold)
+            pace.held_until = now + max(1.0 / rate, min(retry_after or 0.0, _LONGEST_HOLD_SECONDS))
+            pace.next = max(pace.next, pace.held_until)
+
+    def is_held(self, action: str) -> bool:
+        """Turns of `action` that were taken before it was throttled are void: take others."""
+        with self._lock:
+            now = self._clock()
+            return now < self._pace(action, now).held_until
 
     def rate(self, action: str) -> float:
         """Calls per second that `action` is allowed now."""

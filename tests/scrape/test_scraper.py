@@ -21,7 +21,7 @@ from exporter.secret import SecretText
 from exporter.simulator.faults import Fault
 from exporter.simulator.server import Simulator
 from exporter.snapshot import AccountSnapshot, Snapshot
-from exporter.tracking.store import MemoryStore
+from exporter.tracking.store import Changes, MemoryStore
 
 KEYS = config.AccountKeys(access_key_id=SecretText("simulator"), access_key_secret=SecretText("simulator"))
 NOWHERE = "http://127.0.0.1:9"  # the discard port, where nothing listens
@@ -199,8 +199,8 @@ class Slow:
     def late(self, began: float) -> None:
         self.late_since.append(began)
 
-    def snapshot(self) -> AccountSnapshot:
-        return AccountSnapshot("slow", "", "")
+    def look(self) -> Callable[[Deadline], AccountSnapshot]:
+        return lambda _: AccountSnapshot("slow", "", "")
 
     def close(self) -> None: ...
 
@@ -323,3 +323,45 @@ def test_another_interval_is_in_force_at_once(slow: Slow) -> None:
     scraper.scrape(Deadline.after(0.05))
 
     assert len(slow.refreshes) == 2
+
+
+class SlowStore(MemoryStore):
+    """Takes nothing before it is told to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.hangs = threading.Event()
+        self.goes_on = threading.Event()
+
+    def save(self, account: str, changes: Changes) -> None:
+        if account == "slow" and self.hangs.is_set():
+            self.goes_on.wait(30)
+        super().save(account, changes)
+
+
+def test_a_store_that_hangs_holds_no_answer_and_no_other_account(simulator: Simulator) -> None:
+    store = SlowStore()
+    accounts = tuple(tracking(name, simulator.url, newest(simulator, 20)) for name in ("slow", "other"))
+    settings = config.Settings(accounts=accounts)
+    telemetry = Telemetry()
+    parts = [wiring.account(one, settings, telemetry, store) for one in accounts]
+    with closing(Scraper(parts, min_interval=0.0)) as scraper:
+        scraper.scrape(Deadline.after(20))
+        store.hangs.set()
+        simulator.clock.resume()
+        took, answers = [], []
+        for _ in range(3):
+            started = time.monotonic()
+            answers.append(scraper.scrape(Deadline(started + 1.0)))
+            took.append(time.monotonic() - started)
+        alone = time.monotonic()
+        scraper.scrape(Deadline.after(20), account="other")
+        alone = time.monotonic() - alone
+        store.goes_on.set()
+        after = scraper.scrape(Deadline.after(20)).accounts[0]
+
+    assert max(took) < 2.0
+    assert alone < 5.0
+    assert all(sum(answer.accounts[0].view.task_counts.values()) == 20 for answer in answers)
+    assert [answer.accounts[1].view.durable for answer in answers] == [True] * 3
+    assert after.view.durable is True

@@ -208,7 +208,7 @@ def test_a_job_left_out_by_id_is_looked_for_in_its_task_and_stays_if_told_there(
     looked_for = next_work(ledger)
     ask_task(ledger, running("t", "a", "b"))
 
-    assert looked_for == Work(whole_tasks=("t",), jobs=(("b", "t"),))
+    assert looked_for == Work(whole_tasks=("t",))
     assert set(next_work(ledger).jobs) == {("a", "t"), ("b", "t")}
 
 
@@ -223,7 +223,7 @@ def test_an_unfinished_job_is_forgotten_when_left_out_twice(ledger: Ledger, *, b
     ask_task(ledger, running("t", "b"))
 
     assert once == {"a", "b"}
-    assert work == Work(whole_tasks=("t",), jobs=(("b", "t"),))
+    assert work == Work(whole_tasks=("t",))
     assert set(statuses(ledger)) == {"b"}
 
 
@@ -280,6 +280,30 @@ def test_a_call_that_outlives_its_refresh_counts_for_the_next_too(ledger: Ledger
     assert ledger.work() == Work()
 
 
+def test_an_event_that_comes_while_its_job_is_asked_about_is_not_forgotten(ledger: Ledger) -> None:
+    """The answer may have been on its way before the job ended."""
+    track(ledger, running("t", "a", "b"))
+    for event_comes in (False, True):
+        ledger.observe_event("a", processing=None)
+        ledger.asking(job_ids=["a", "b"])
+        if event_comes:
+            ledger.observe_event("a", processing=None)
+        ask_jobs(ledger, ["a", "b"], Job("a", "HD", "Transcoding"), Job("b", "HD", "Transcoding"))
+        assert [one for one, _ in next_work(ledger).hinted_jobs] == (["a"] if event_comes else [])
+
+
+def test_progress_survives_an_orderly_end(clock: Clock) -> None:
+    store = MemoryStore()
+    ledger = Ledger(store=store, clock=clock)
+    track(ledger, running("t", "a"))
+    ledger.view()
+    ask_jobs(ledger, ["a"], Job("a", "HD", "Transcoding", 0.95))
+    ledger.view()
+    ledger.close()
+
+    assert [one.job.progress for one in Ledger(store=store, clock=clock).view().jobs] == [0.95]
+
+
 def test_within_a_refresh_what_was_asked_longest_ago_comes_first_too(ledger: Ledger) -> None:
     """A refresh may be cut off after any call, and the next goes on where it was."""
     track(ledger, running("t", "a", "b", "c", "d"))
@@ -296,8 +320,11 @@ def test_past_the_bound_a_task_is_not_tracked_before_another_leaves(
     monkeypatch.setattr("exporter.tracking.ledger.MAX_TASKS", 2)
     ledger = Ledger(limits=Limits(retention=900.0), clock=clock, dropped=dropped.append)
     discover(ledger, done("t", "a"), running("u", "b"))
+    ledger.name("key", ["v"], source="tasks")
+    ledger.name("key", ["v"], source="tasks")
     refused = ledger.register(["v"], source="api")
     told = list(dropped)
+    ledger.name("key", [], source="tasks")
     over(ledger, clock)
 
     assert (refused, told) == ({"v": False}, ["too_many"])

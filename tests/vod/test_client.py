@@ -500,6 +500,27 @@ def test_a_throttled_call_slows_its_operation_down(
     assert limiter.rate("GetVideoList") == 1000
 
 
+def test_calls_that_wait_for_their_turns_leave_a_service_alone_that_says_for_how_long(
+    clients: Start, wire: Start, answer: Make, soon: Deadline
+) -> None:
+    """Their turns were taken before it said so."""
+    moments: list[float] = []
+
+    def busy_once(_: Any, connection: socket.socket) -> bool:
+        moments.append(time.monotonic())
+        busy = answer(b"", "Retry-After: 1", status="429 Busy")
+        connection.sendall(busy if len(moments) == 1 else answer(b'{"TranscodeTask": {"TranscodeTaskId": "1"}}'))
+        return True
+
+    client = clients(wire(busy_once).url, limiter=Limiter(10))
+    with ThreadPoolExecutor(5) as pool:
+        for call in [pool.submit(client.get_task, "1", soon) for _ in range(5)]:
+            call.result()
+
+    assert len(moments) == 6
+    assert min(moments[1:]) - moments[0] >= 0.9
+
+
 def test_keys_that_cannot_be_had_cost_no_turn_and_are_no_request(
     clients: Start, wire: Start, soon: Deadline, observed: Observed
 ) -> None:

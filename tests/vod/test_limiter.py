@@ -171,6 +171,18 @@ def test_the_operation_is_left_alone_for_as_long_as_the_service_asks_up_to_a_min
     assert made.turn() == pytest.approx(1000 + waited)
 
 
+def test_turns_that_were_taken_before_are_void_while_the_operation_is_held() -> None:
+    made = Made(10)
+    made.turns(5)
+    made.limiter.throttled(GET, retry_after=3.0)
+    made.now += 0.4
+    held = made.limiter.is_held(GET), made.limiter.is_held("GetVideoList")
+    made.now += 2.7
+
+    assert held == (True, False)
+    assert not made.limiter.is_held(GET)
+
+
 @settings(deadline=None)
 @given(
     rate=st.floats(0.05, 200),
