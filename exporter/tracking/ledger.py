@@ -117,6 +117,8 @@ class Ledger:
         """
         with self._lock:
             new = [task_id for task_id in dict.fromkeys(task_ids) if task_id not in self._tasks]
+            if len(self._tasks) + len(new) > MAX_TASKS:
+                raise StateError(f"{len(self._tasks):,} tasks are tracked already, and at most {MAX_TASKS:,} are")
             for task_id, finished in self._keeper.recall(new).items():
                 if not finished:
                     self._track(task_id, source, silent=finished is False)

@@ -165,7 +165,7 @@ class Api:
             tracked = account.register(task_ids)
         except StateError as error:
             _log.error("registration not kept", extra={"account": account.name, "error": str(error)})
-            detail = f"the registration could not be kept, for the state cannot be used; ask again in {STATE_SECONDS} s"
+            detail = f"the registration could not be kept (the log says why); ask again in {STATE_SECONDS} s"
             raise HTTPException(503, detail, {"Retry-After": str(STATE_SECONDS)}) from None
         tasks = [{"task_id": task_id, "tracked": tracked[task_id]} for task_id in task_ids]
         return answer({"account": account.name, "tasks": tasks})
