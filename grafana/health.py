@@ -19,12 +19,11 @@ from exporter.metrics.catalog import (
     STALE_JOBS,
     STATE_DURABLE,
     TRUNCATED_JOBS,
-    UP,
 )
 from grafana import load
 from grafana.frame import account, dashboard, section
 from grafana.panels import BAD_IF_ANY, LOOK_IF_ANY, Column, Panel, Query, Show, Text, bars, big, lines, rows
-from grafana.queries import RANGE, TARGET, counted, of_exporters, one, quantile, rate, series, share, total
+from grafana.queries import RANGE, TARGET, counted, of_exporters, one, quantile, rate, readable, series, share, total
 
 _THROTTLED = 'code=~"(?i)throttling.*|http_429"'
 
@@ -70,7 +69,7 @@ def _trust() -> tuple[Panel, ...]:
                 no_value="Nothing asked yet",
                 steps=(("red", None), ("green", 1)),
             ),
-            Query(f"min by (account) ({series(UP)})", "{{account}}"),
+            Query(readable(), "{{account}}"),
             show=Show.VALUE_AND_NAME,
         ),
         big(

@@ -10,7 +10,6 @@ from exporter.metrics.catalog import (
     JOBS,
     JOBS_FINISHED,
     OLDEST_UNFINISHED,
-    UP,
 )
 from grafana import bill
 from grafana.frame import account, choice, dashboard, definition, section
@@ -24,6 +23,7 @@ from grafana.queries import (
     one,
     quantile,
     rate,
+    readable,
     series,
     share,
     total,
@@ -56,13 +56,14 @@ def _now() -> tuple[Panel, ...]:
         big(
             Text(
                 title="Which accounts can be read?",
-                description="1 as long as VOD answers with this account's keys. 0 is red: its figures stand still "
-                "then; the dashboard Exporter and the exporter's log say why.",
+                description="1 as long as VOD answers with this account's keys. 0 is red: none of "
+                "its exporters can read it, and its figures stand still; the dashboard Exporter and the exporter's log "
+                "say why.",
                 unit="bool_yes_no",
                 no_value="Nothing asked yet",
                 steps=(("red", None), ("green", 1)),
             ),
-            Query(f"min by (account) ({series(UP)})", "{{account}}"),
+            Query(readable(), "{{account}}"),
             show=Show.VALUE_AND_NAME,
         ),
         big(

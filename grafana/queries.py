@@ -6,7 +6,7 @@ everything is first brought to one value for each of the metric's own labels (`m
 
 from __future__ import annotations
 
-from exporter.metrics.catalog import ACCOUNT_INFO, BUILD_INFO, COUNTED, JOB_STATUS, Metric
+from exporter.metrics.catalog import ACCOUNT_INFO, BUILD_INFO, COUNTED, JOB_STATUS, UP, Metric
 
 TARGET = 'job=~"$job", instance=~"$instance"'
 KEY = ("account", "job_id", "definition")
@@ -20,6 +20,7 @@ RANGE = "$__range"
 
 _GONE = "15m"  # a figure counts as present for so long after its last scrape, so that a restart is no hole
 _GAP = "6h"  # and an outage of so long when a window begins does not make the whole counter count as new
+_STEP = "1m"  # how closely the first value in a window is looked for
 
 
 def series(metric: Metric, *matchers: str, suffix: str = "") -> str:
@@ -31,6 +32,11 @@ def series(metric: Metric, *matchers: str, suffix: str = "") -> str:
 def one(metric: Metric, *matchers: str) -> str:
     """The present value, once."""
     return _once(metric, series(metric, *matchers))
+
+
+def readable() -> str:
+    """1 for each account that one exporter or more can read, as VodAccountUnreachable sees it."""
+    return f"max by (job, account) ({series(UP)})"
 
 
 def latest(metric: Metric, *matchers: str, window: str = RANGE) -> str:
@@ -53,13 +59,25 @@ def counted(metric: Metric, *matchers: str, window: str) -> str:
     """How often something was counted in `window`: whole numbers, with the first time.
 
     `increase` is blind for the first time, as a series that comes with its first error begins at 1, and its
-    extrapolation makes 1.07 of 1. So this is the counter now less the counter then, and where it was not there then,
-    or has begun anew, the counter itself.
+    extrapolation makes 1.07 of 1. So this is the counter now less the counter then. Where it was not there then, or was
+    lost, it is the counter itself, but only if that has begun since: its account (the exporter, of a metric without)
+    was told of then, or in the window before it. Else Prometheus came later than the counter, which may hold years, and
+    it is the counter now less what Prometheus first saw.
     """
     selector = series(metric, *matchers)
     now = _once(metric, f"last_over_time({selector}[{_GONE}])")
     then = _once(metric, f"last_over_time({selector}[{_GAP}] offset {window})")
-    return f"({now} - {then} >= 0 or {now})"
+    # Of all exporters together at each moment, or one with an empty state would make all that another counted new.
+    first = f"min_over_time({_once(metric, selector)}[{window}:{_STEP}])"
+    teller, key = (series(ACCOUNT_INFO), ("account",)) if "account" in metric.labels else (series(BUILD_INFO), ())
+    told = f"last_over_time({teller}[{_GAP}] offset {window})"
+    target = ", ".join(("job", "instance", *key))
+    scrapes = f"max by ({target}) (count_over_time({teller}[{window}]))"
+    from_start = f"count_over_time({selector}[{window}]) >= on ({target}) group_left () {scrapes}"
+    return (
+        f"({now} - {then} >= 0 or {now} and on ({', '.join(key)}) {told}"
+        f" or {now} unless {_once(metric, from_start)} or {now} - {first})"
+    )
 
 
 def total(expression: str, *by: str) -> str:

@@ -30,7 +30,10 @@ SELECTOR = re.compile(r"\b([a-z]\w+)\{([^{}]*)\}")
 METRIC = re.compile(r"\b((?:vod|process|scrape)_\w+|up)\b")
 COUNTED = re.compile(
     r"\((max by \([\w, ]+\) \(last_over_time\()(\w+_total\{[^{}]*\})\[\w+\]\)\)"
-    r" - \1\2\[\w+\] offset [$\w]+\)\) >= 0 or \1\2\[\w+\]\)\)\)"
+    r" - \1\2\[\w+\] offset ([$\w]+)\)\) >= 0"
+    r" or (\1\2\[\w+\]\)\)) and on \(\w*\) last_over_time\(vod_\w+_info\{[^{}]*\}\[\w+\] offset \3\)"
+    r" or \4 unless max by \([\w, ]+\) \(count_over_time\(\2\[\3\]\) >= on [^{}]+\{[^{}]*\}\[\3\]\)\)\)"
+    r" or \4 - min_over_time\(max by \([\w, ]+\) \(\2\)\[\3:1m\]\)\)"
 )
 
 

@@ -9,12 +9,13 @@ from pathlib import Path
 import pytest
 import yaml
 
-from exporter.metrics.catalog import JOB_FAILURES, JOBS, JOBS_FINISHED, UP
-from grafana.queries import counted, of_exporters, one, rate, share, total
+from exporter.metrics.catalog import JOB_FAILURES, JOBS, JOBS_FINISHED, REJECTED_REQUESTS, UP
+from grafana.queries import counted, of_exporters, one, rate, readable, share, total
 from tests.grafana.expressions import interpolated
 
 ALL = {"job": ".+", "instance": ".+", "account": ".+", "definition": ".+", "__rate_interval": "10m"}
 FAILURES = 'vod_transcode_job_failures_total{job="vod",instance="%s",account="a",definition="HD",error_code="Bad"}'
+ACCOUNT = 'vod_account_info{job="vod",instance="%s",account="a",region="cn-shanghai",endpoint=""}'
 IN_AN_HOUR = total(counted(JOB_FAILURES, window="1h"), "error_code")
 
 Check = Callable[..., None]
@@ -49,7 +50,50 @@ def check(tool: Callable[[str], str], tmp_path: Path) -> Check:
     ],
 )
 def test_failures_of_an_hour_are_counted(check: Check, values: str, failed: float) -> None:
-    check({FAILURES % "one": values}, IN_AN_HOUR, failed, '{error_code="Bad"}')
+    check({ACCOUNT % "one": "1x130", FAILURES % "one": values}, IN_AN_HOUR, failed, '{error_code="Bad"}')
+
+
+@pytest.mark.parametrize(
+    ("account", "values", "failed"),
+    [
+        pytest.param("_x70 1x60", "_x70 5000000x60", 0, id="all that was counted before Prometheus came is not new"),
+        pytest.param("_x70 1x60", "_x70 5000000x20 5000003x40", 3, id="but what was counted since then is"),
+        pytest.param("_x70 1x60", "_x80 1x50", 1, id="a code's first failure after that"),
+        pytest.param("_x70 1x60", "_x70 5000000x20 0x10 2x30", 2, id="a counter that was lost after that"),
+        pytest.param("_x70 1x9 _x20 1x40", "_x70 500x9 _x20 502x40", 2, id="an outage after that"),
+    ],
+)
+def test_failures_are_counted_since_prometheus_first_saw_the_account(
+    check: Check, account: str, values: str, failed: float
+) -> None:
+    check({ACCOUNT % "one": account, FAILURES % "one": values}, IN_AN_HOUR, failed, '{error_code="Bad"}')
+
+
+def test_an_exporter_with_an_empty_state_does_not_make_all_that_another_counted_new(check: Check) -> None:
+    """Prometheus came to both within the hour; the other one's count is the higher, and has not grown."""
+    series = {ACCOUNT % "one": "_x70 1x60", FAILURES % "one": "_x70 500x60"}
+    series |= {ACCOUNT % "two": "_x75 1x55", FAILURES % "two": "_x85 1x45"}
+    check(series, IN_AN_HOUR, 0, '{error_code="Bad"}')
+
+
+def test_a_new_pod_goes_on_also_where_prometheus_saw_the_old_one_first_within_the_hour(check: Check) -> None:
+    series = {ACCOUNT % "old": "_x70 1x20", FAILURES % "old": "_x70 3x10 5x10"}
+    series |= {ACCOUNT % "new": "_x92 1x40", FAILURES % "new": "_x92 5x10 8x30"}
+    check(series, IN_AN_HOUR, 5, '{error_code="Bad"}')
+
+
+def test_refused_requests_are_counted_since_prometheus_first_saw_the_exporter(check: Check) -> None:
+    exporter = 'vod_exporter_build_info{job="vod",instance="one",version="1",python="3"}'
+    refused = 'vod_exporter_rejected_requests_total{job="vod",instance="one",path="/probe",reason="%s"}'
+    series = {exporter: "_x70 1x60", refused % "account": "_x70 400x60", refused % "busy": "_x80 2x50"}
+    check(series, total(counted(REJECTED_REQUESTS, window="1h")), 2)
+
+
+def test_of_two_exporters_one_that_reads_the_account_is_enough_as_it_is_for_the_alert(check: Check) -> None:
+    up = 'vod_up{job="%s",instance="%s",account="a"}'
+    series = {up % ("vod", "one"): "0x130", up % ("vod", "two"): "1x130"}
+    check(series, readable(), 1, '{job="vod",account="a"}')
+    check(series | {up % ("other", "one"): "0x130"}, f"{readable()} == 0", 0, '{job="other",account="a"}')
 
 
 def test_two_exporters_of_an_account_count_a_failure_once(check: Check) -> None:
