@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import errno
 import io
 import logging
 import os
@@ -45,7 +46,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     except KeyboardInterrupt:
         return 128 + signal.SIGINT
-    except BrokenPipeError:  # `| head` has read enough; without this Python complains when it flushes at its end
+    except (
+        BrokenPipeError
+    ):  # `| head` has read enough, or its like; without this Python complains when it flushes at its end
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     return status
@@ -87,10 +90,15 @@ def _demo(args: argparse.Namespace) -> int:
     os.environ["no_proxy"] = "*"  # nothing here leaves this machine
     simulated = {"seed": args.seed, "scenario": args.scenario, "speed": args.speed, "history": demo.HISTORY_SECONDS}
     with (
-        _signals() as stopped,
+        _signals(hangup=True) as stopped,
         Simulator(listen=parse(args.simulator_listen_address), **simulated) as simulator,
     ):
-        demo.Demo(simulator, args.web_listen_address, stack=args.stack).run(sys.stdout, stopped)
+        try:
+            demo.Demo(simulator, args.web_listen_address, stack=args.stack).run(sys.stdout, stopped)
+        except OSError as error:
+            if error.errno != errno.EIO:
+                raise
+            raise BrokenPipeError from None  # the terminal has closed
     return 0
 
 
@@ -175,20 +183,24 @@ def _hangups() -> Iterator[SimpleQueue[None]]:
 
 
 @contextlib.contextmanager
-def _signals(stop: Callable[[], object] = lambda: None) -> Iterator[Callable[[], bool]]:
+def _signals(stop: Callable[[], object] = lambda: None, *, hangup: bool = False) -> Iterator[Callable[[], bool]]:
     """SIGTERM and SIGINT call `stop`; a second one ends the process at once. Yields whether one has come.
 
+    With `hangup`, SIGHUP calls it too, and is never the second one: of a terminal that closes, two may come.
     No `Event` is set, for the signal may interrupt the very thread that holds its lock.
     """
     seen: list[int] = []
 
     def on_signal(number: int, _: FrameType | None) -> None:
+        if seen and number == signal.SIGHUP:
+            return
         if seen:
             os._exit(128 + number)
         seen.append(number)
         stop()
 
-    handlers = {number: signal.signal(number, on_signal) for number in (signal.SIGTERM, signal.SIGINT)}
+    numbers = (signal.SIGTERM, signal.SIGINT, *((signal.SIGHUP,) if hangup else ()))
+    handlers = {number: signal.signal(number, on_signal) for number in numbers}
     try:
         yield lambda: bool(seen)
     finally:

@@ -71,7 +71,7 @@ class Demo:
         try:
             out.write(self._note + _WELCOME.format(url=self._url, simulator=self._simulator.url))
             out.flush()
-            with Stack(self._url) if self._with_stack else nullcontext() as stack:
+            with Stack(self._url, stopped) if self._with_stack else nullcontext() as stack:
                 out.write("".join(f"{line}\n" for line in (*(stack.told if stack else ()), "Ctrl-C ends it.")))
                 out.flush()
                 self._tell_until(out, stopped)

@@ -44,9 +44,13 @@ class _Program:
 
 @dataclass(slots=True)
 class Stack:
-    """Around the exporter at `exporter`, an URL. Use it in a `with`: `told` then has a line for each program."""
+    """Around the exporter at `exporter`, an URL. Use it in a `with`: `told` then has a line for each program.
+
+    Once `stopped`, no more are started, and none that starts is waited for.
+    """
 
     exporter: str
+    stopped: Callable[[], bool] = lambda: False
     told: list[str] = field(default_factory=list)
     folder: Path = field(init=False)
     _temporary: tempfile.TemporaryDirectory[str] = field(init=False)
@@ -58,6 +62,8 @@ class Stack:
         self.folder = Path(self._temporary.name)
         try:
             for program in _PROGRAMS:
+                if self.stopped():
+                    break
                 self.told.append(f"{program.title:<12} {self._start(program)}")
         except BaseException:
             self._stop()
@@ -93,11 +99,20 @@ class Stack:
             )
         self._running.append(process)
         url = f"http://127.0.0.1:{port}"
-        if not _is_ready(process, url + program.ready):
+        if not self._is_ready(process, url + program.ready):
             last = log.read_text(errors="replace").strip().rpartition("\n")[2]
             return f"does not start: {last[:300] or 'it says nothing'}"
         self._urls[program.title] = url
         return url + program.page
+
+    def _is_ready(self, process: subprocess.Popen[bytes], url: str) -> bool:
+        until = time.monotonic() + _READY_SECONDS
+        while process.poll() is None and time.monotonic() < until and not self.stopped():
+            with suppress(requests.RequestException):
+                if requests.get(url, timeout=1).status_code == 200:
+                    return True
+            time.sleep(0.05)
+        return False
 
     def _stop(self) -> None:
         for process in self._running:
@@ -110,16 +125,6 @@ class Stack:
                 process.kill()
                 process.wait()
         self._temporary.cleanup()
-
-
-def _is_ready(process: subprocess.Popen[bytes], url: str) -> bool:
-    until = time.monotonic() + _READY_SECONDS
-    while process.poll() is None and time.monotonic() < until:
-        with suppress(requests.RequestException):
-            if requests.get(url, timeout=1).status_code == 200:
-                return True
-        time.sleep(0.05)
-    return False
 
 
 def _until_our_end() -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import signal
 import subprocess
@@ -20,6 +21,7 @@ from exporter.stack import Stack, files
 
 ROOT = Path(__file__).parents[1]
 PATIENCE_SECONDS = 60.0
+DEMO = (sys.executable, "-m", "exporter", "demo", "--stack", "--web.listen-address=127.0.0.1:0")
 
 STAND_IN = """\
 #!{python}
@@ -44,8 +46,7 @@ def wait_until(condition: Callable[[], object]) -> None:
 @contextmanager
 def demo(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], dict[str, str]]]:
     """The demo with its stack, and the addresses that it told."""
-    command = [sys.executable, "-m", "exporter", "demo", "--stack", "--web.listen-address=127.0.0.1:0", *arguments]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen([*DEMO, *arguments], stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None
             lines: list[str] = []
@@ -115,6 +116,65 @@ def test_what_is_started_ends_even_where_the_demo_is_killed(tool: Callable[[str]
         process.wait(PATIENCE_SECONDS)
 
         wait_until(lambda: not any(is_running(pid) for pid in started))
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_it_ends_in_order_while_a_program_starts(empty_path: Path, tmp_path: Path, number: int) -> None:
+    """Though that takes long; the next is not begun, and without `setpriv` too nothing stays behind."""
+    started, temporary = never_ready(empty_path), tmp_path / "temporary"
+    temporary.mkdir()
+    environment = {**os.environ, "TMPDIR": str(temporary)}
+    with subprocess.Popen(DEMO, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=environment) as process:
+        try:
+            wait_until(started)
+            assert list(temporary.iterdir())
+            process.send_signal(number)
+            if number == signal.SIGHUP:  # the shell tells of a closed terminal, and so does the kernel
+                process.send_signal(number)
+            _, complaint = process.communicate(timeout=PATIENCE_SECONDS)
+        finally:
+            process.kill()
+    (pid,) = started()
+    assert (process.returncode, complaint) == (0, b"")
+    assert not is_running(pid)
+    assert list(temporary.iterdir()) == []
+
+
+def test_it_ends_with_its_terminal(empty_path: Path, tmp_path: Path) -> None:
+    started, temporary, complaint = never_ready(empty_path), tmp_path / "temporary", tmp_path / "complaint"
+    temporary.mkdir()
+    own_terminal = (
+        "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execv(sys.argv[1], sys.argv[1:])"
+    )
+    terminal, inner = os.openpty()
+    with complaint.open("wb") as stderr:
+        process = subprocess.Popen(
+            [sys.executable, "-c", own_terminal, *DEMO],
+            stdin=inner,
+            stdout=inner,
+            stderr=stderr,
+            env={**os.environ, "TMPDIR": str(temporary)},
+            start_new_session=True,
+        )
+    os.close(inner)
+    with process:
+        try:
+            wait_until(started)
+            os.close(terminal)
+            process.wait(PATIENCE_SECONDS)
+        finally:
+            process.kill()
+    assert not any(is_running(pid) for pid in started())
+    assert list(temporary.iterdir()) == []
+    assert complaint.read_text() == ""
+
+
+def never_ready(folder: Path) -> Callable[[], list[int]]:
+    """Puts programs there that start and are never ready; returns how to learn which were started."""
+    note = folder / "started"
+    for name in ("alertmanager", "prometheus", "grafana"):
+        program(folder, name, f"#!/bin/sh\necho $$ >>{note}\nexec /bin/sleep 600\n")
+    return lambda: [int(line) for line in note.read_text().splitlines()] if note.exists() else []
 
 
 def test_what_is_missing_is_told_with_how_to_get_it(empty_path: Path) -> None:
