@@ -105,6 +105,13 @@ def test_a_new_pod_goes_on_where_the_old_one_stopped(check: Check) -> None:
     check({FAILURES % "old": "3x80", FAILURES % "new": "_x82 4x50"}, IN_AN_HOUR, 1, '{error_code="Bad"}')
 
 
+def test_a_first_failure_that_a_new_pod_goes_on_with_counts(check: Check) -> None:
+    """The new pod has it from its first scrape on, but the account was known before, and without it."""
+    series = {ACCOUNT % "old": "1x90", FAILURES % "old": "_x80 1x10"}
+    series |= {ACCOUNT % "new": "_x92 1x40", FAILURES % "new": "_x92 1x40"}
+    check(series, IN_AN_HOUR, 1, '{error_code="Bad"}')
+
+
 def test_jobs_that_two_exporters_tell_of_are_there_once(check: Check) -> None:
     name = 'vod_transcode_jobs{job="vod",instance="%s",account="%s",definition="HD",status="Transcoding"}'
     series = {name % ("one", "a"): "4x130", name % ("two", "a"): "4x130", name % ("two", "b"): "3x130"}
