@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import re
 from collections import Counter
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import partial
 from importlib.resources import files
-from urllib.parse import urlsplit
 
 from jinja2 import Environment, PackageLoader
 
 from exporter import __version__
 from exporter.model import TASK_FINAL
 from exporter.snapshot import AccountSnapshot, Snapshot
+from exporter.web.addresses import address, without_keys
 from exporter.web.listing import REFRESH_SECONDS, SEARCH_LIMIT, Query, State, job_state, listing, task_state
 from exporter.web.troubles import slowed_down, troubles
 
@@ -26,8 +25,6 @@ TROUBLES_SHOWN = 100
 
 _KINDS = ("problem", "warning", "note")
 _HEALTH = {None: ("unasked", "Not asked yet"), True: ("up", "Up"), False: ("down", "Down")}
-# Addresses signed as the CDN's types B and C do it have the signature in their path.
-_SIGNED_PATH = re.compile(r"/\d{12}/[0-9a-f]{32}(?=/)|/[0-9a-f]{32}/[0-9a-f]{8}(?=/)", re.IGNORECASE)
 
 
 def moment(seconds: float) -> str:
@@ -61,18 +58,6 @@ def size(count: float) -> str:
         if count >= 1000:
             count, unit = count / 1000, greater
     return f"{count:,.0f} B" if unit == "B" else f"{count:,.1f} {unit}"
-
-
-def address(url: str) -> str:
-    """An address without what opens it: no name and password, no query, no signature in its path."""
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        return "an address that makes no sense"
-    host = parts.netloc.rpartition("@")[2]
-    path = _SIGNED_PATH.sub("/…", parts.path)
-    origin = f"{parts.scheme}://{host}" if host else f"{parts.scheme}:" if parts.scheme else ""
-    return f"{origin}{path}{'?…' if parts.query or parts.fragment else ''}"
 
 
 def percent(ratio: float) -> str:
@@ -111,6 +96,7 @@ _environment.filters |= {
     "duration": duration,
     "size": size,
     "address": address,
+    "without_keys": without_keys,
     "percent": percent,
     "budget": budget,
     "job_counts": job_counts,

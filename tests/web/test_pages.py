@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from html.parser import HTMLParser
 from pathlib import Path
@@ -9,17 +10,19 @@ from typing import Any
 
 import pytest
 import requests
+from hypothesis import assume, given
+from hypothesis import strategies as st
 
 from exporter.model import Job, Output, Task
 from exporter.scrape.scraper import Scraper
 from exporter.snapshot import AccountSnapshot, LedgerView, ShownJob, ShownTask, Snapshot
+from exporter.web.addresses import address, without_keys
 from exporter.web.listing import PAGE_SIZE, REFRESH_SECONDS, Query
 from exporter.web.pages import (
     ACCOUNTS_SHOWN,
     HEADERS,
     REPOSITORY,
     TROUBLES_SHOWN,
-    address,
     ago,
     duration,
     percent,
@@ -145,6 +148,13 @@ def test_it_comes_with_a_policy_that_forbids_scripts_and_frames(serve_interface:
         ("javascript:alert(1)", "javascript:alert(1)"),
         ("http://[odd", "an address that makes no sense"),
         ("just/a/path", "just/a/path"),
+        ("name:secret@cdn.example/a.mp4", "cdn.example/a.mp4"),
+        ("https://name:sec;ret@cdn.example/a.mp4", "https://cdn.example/a.mp4"),
+        ("https://name:sec/ret@cdn.example/a.mp4", "an address that makes no sense"),
+        ("https://name:sec?ret@cdn.example/a.mp4", "an address that makes no sense"),
+        ("https://cdn.example/a@2x.mp4?v=1@2", "https://cdn.example/a@2x.mp4?…"),
+        ("https://cdn.example:8443/a.mp4;token=secret", "https://cdn.example:8443/a.mp4?…"),
+        ("https://[::1]:80/a@b.mp4", "https://[::1]:80/a@b.mp4"),
     ],
 )
 def test_addresses_are_text_without_what_opens_them(url: str, shown: str) -> None:
@@ -154,6 +164,59 @@ def test_addresses_are_text_without_what_opens_them(url: str, shown: str) -> Non
     failed = page(account(jobs=[Job("j", "HD", "TranscodeFail", input_url=url)]))
     assert shown in failed.text
     assert not any(url[:12] in link for link in [*done.links, *failed.links])
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("404 from https://h/a.mp4?auth_key=170-0-SECRET, gone", "404 from https://h/a.mp4?… gone"),
+        ('cannot read "https://name:SECRET@h/a.mp4"', 'cannot read "https://h/a.mp4"'),
+        ("下载失败:https://h/a?Signature=SECRET&x=1。", "下载失败:https://h/a?…"),
+        ("from https://h/a.mp4,https://name:SECRET@h/b", "from https://h/a.mp4,https://h/b"),
+        ("at name:SECRET@h/a.mp4;token=SECRET", "at …@h/a.mp4;token=…"),
+        ("with url: /a.mp4?x=1&Signature=SECRET (timed out)", "with url: /a.mp4?… (timed out)"),
+        ("https://h/a?back=https://name:SECRET@h/b", "https://h/a?…https://h/b"),
+        ("no: Signature=SECRET&AccessKeyId=SECRET, auth_key%3DSECRET", "no: Signature=…&AccessKeyId=…, auth_key%3D…"),
+        ("read https://h/a.mp4: why? codec=h264, 12:30, a@b.c", "read https://h/a.mp4: why? codec=h264, 12:30, a@b.c"),
+    ],
+)
+def test_texts_are_shown_without_keys_and_not_found_by_them(text: str, shown: str) -> None:
+    """The error of a job, that of an account, and what is wrong."""
+    jobs = [Job("j", "HD", "TranscodeFail", error_code="BadFile", error_message=text)]
+    found = page(account(jobs=jobs, up=False, last_error=text, last_error_at=NOW))
+    assert found.text.count(" ".join(shown.split())) == 3
+    assert "SECRET" not in found.source
+    if "SECRET" in text:
+        assert "Nothing is like this" in page(account(jobs=jobs), q="SECRET").text
+
+
+@given(
+    secret=st.from_regex(r"[!-~]{4,20}", fullmatch=True),
+    where=st.sampled_from(["https://h/a?x={}", "https://h/a.mp4?auth_key={}&x=1", "/a.mp4?x={}", "https://h/a#{}"]),
+    before=st.text(max_size=20),
+    after=st.text(max_size=20),
+)
+def test_no_query_is_shown_whatever_stands_around_it(secret: str, where: str, before: str, after: str) -> None:
+    assume("//" not in secret and secret not in f"{before} {where} {after}")
+    assert secret not in without_keys(f"{before} {where.format(secret)} {after}")
+
+
+@given(text=st.text(max_size=200))
+def test_any_text_can_be_shown(text: str) -> None:
+    address(text)
+    without_keys(text)
+
+
+@given(
+    name=st.from_regex(r"[A-Za-z0-9._~%!$-]{0,8}", fullmatch=True),
+    password=st.from_regex(r"[!-~]*[A-Za-z;!$][!-~]*", fullmatch=True).filter(lambda one: len(one) > 3),
+    scheme=st.sampled_from(["https://", "rtmp://", "//"]),
+)
+def test_no_password_is_shown_whatever_is_in_it(name: str, password: str, scheme: str) -> None:
+    """Nor a part of it, unless what is before the part that shows is a port."""
+    assume(not re.match(r"[0-9]{0,5}([/?#;]|$)", password) and "//" not in password)
+    shown = without_keys(f"at {scheme}{name}:{password}@host.example/a.mp4")
+    assert shown in (f"at {scheme}host.example/a.mp4", "at an address that makes no sense")
 
 
 @pytest.mark.parametrize(
