@@ -68,7 +68,7 @@ def _run(args: argparse.Namespace) -> int:
         exporter = Exporter(settings, load, telemetry_path=args.web_telemetry_path)
         app = exporter.interface.app(reload=exporter.reload if args.web_enable_lifecycle else None)
         server = Server(app, listener, timeout=settings.scrape.timeout)
-        with _signals(server.stop):
+        with _signals(lambda: server.stop(timeout=exporter.interface.timeout)):
             threading.Thread(target=_follow, args=(hangups, exporter.reload), name="reload", daemon=True).start()
             _log.info("listening", extra={"address": name(listener), "version": __version__})
             server.serve_until_stopped()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 from exporter import config
 from exporter.keyfile import read_key
@@ -27,6 +28,8 @@ from exporter.vod.limiter import Limiter
 from exporter.web.app import Interface
 from exporter.web.callback import Callback
 
+_T = TypeVar("_T")
+
 
 def scraper(settings: config.Settings, telemetry: Telemetry, store: Store) -> Scraper:
     """The scraper over all accounts of the settings."""
@@ -38,15 +41,16 @@ def interface(
     settings: config.Settings, scraper: Scraper, telemetry: Telemetry, *, telemetry_path: str = "/metrics"
 ) -> Interface:
     """The HTTP interface on the scraper."""
-    scrape = settings.scrape
-    made = Interface(scraper, telemetry, timeout=scrape.timeout, offset=scrape.offset, telemetry_path=telemetry_path)
-    configure(made, settings)
-    return made
+    return _told(settings, partial(Interface, scraper, telemetry, telemetry_path=telemetry_path))
 
 
 def configure(interface: Interface, settings: config.Settings) -> None:
     """Have the interface answer as the settings say."""
-    interface.configure(
+    _told(settings, interface.configure)
+
+
+def _told(settings: config.Settings, who: Callable[..., _T]) -> _T:
+    return who(
         timeout=settings.scrape.timeout,
         offset=settings.scrape.offset,
         api_token=_reader(settings.api.source) if settings.api is not None else None,

@@ -267,6 +267,10 @@ def test_what_the_interface_is_told_takes_effect(
     file.write("one", more=callback, end=END + "api: {token: a-token-of-the-api}\n")
     exporter.reload()
     assert answers() == (200, 401)
+    assert exporter.interface.timeout == 10.0
+    file.write("one", end=END.replace("min_interval: 0s", "min_interval: 0s, timeout: 20s"))
+    exporter.reload()
+    assert exporter.interface.timeout == 20.0
     file.write("one", end=END + "api: {token: another-token-of-the-api}\n")
     exporter.reload()
     assert answers() == (401, 403)

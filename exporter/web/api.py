@@ -33,7 +33,7 @@ MAX_OFFSET = 1_000_000_000
 TASK_ID_PATTERN = "^[A-Za-z0-9_-]{1,128}$"
 
 REQUESTS_AT_ONCE = 64  # each may hold a whole body
-THREADS = 6  # of the server's 40, of which scrapes may take 20
+THREADS = 6  # of the server's 40; scrapes have their own
 BUSY_SECONDS = 1
 STATE_SECONDS = 5
 

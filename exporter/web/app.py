@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
 
+from anyio import CapacityLimiter, to_thread
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
@@ -25,7 +26,9 @@ from exporter.web.listing import Query
 from exporter.web.pages import HEADERS, status_page
 from exporter.web.targets import Target, host_of, target_groups
 
-SCRAPES_AT_ONCE = 20  # of all accounts and of single ones together
+SCRAPES_AT_ONCE = 20  # of all accounts
+PROBES_AT_ONCE = 4  # of one account: when VOD cannot be reached each waits for its deadline, and keeps none of another
+THREADS = 400  # for scrapes, which mostly wait; the rest has the server's own
 PAGES_AT_ONCE = 4  # people look at it, and it must not keep scrapes waiting
 MAX_HEADERS = 100
 RETRY_AFTER_SECONDS = 1
@@ -56,13 +59,13 @@ class Interface:
     ) -> None:
         self._scraper = scraper
         self._telemetry = telemetry
-        self._callbacks: dict[str, Callback] = {}
         self.configure(timeout=timeout, offset=offset, api_token=api_token, callbacks=callbacks)
         self._reload: Callable[[], Sequence[str]] | None = None
         self._reloading = asyncio.Lock()
         self._telemetry_path = telemetry_path
         self._clock = clock
         self._scrapes = 0
+        self._threads: CapacityLimiter | None = None  # made in the loop that uses it
         self._pages = 0
         self._all = Target(scraper, telemetry.registry)
         self._accounts: dict[str, Target] = {}
@@ -79,7 +82,7 @@ class Interface:
             *(Route(path, page) for path, page in pages.items()),
             Route("/-/reload", self._read_again, methods=["POST"]),
             *api.Api(lambda: scraper.accounts, token=self._token).routes(),
-            *Callbacks(lambda: scraper.accounts, self._callbacks, telemetry, clock=clock).routes(),
+            *Callbacks(lambda: scraper.accounts, lambda: self._callbacks, telemetry, clock=clock).routes(),
         ]
 
     def configure(
@@ -91,12 +94,10 @@ class Interface:
         callbacks: Mapping[str, Callback] | None = None,
     ) -> None:
         """Answer so from now on. Safe to use while requests are answered."""
-        self._timeout = timeout
+        self.timeout = timeout
         self._offset = offset
         self._api_token = api_token
-        self._callbacks.update(callbacks or {})
-        for name in self._callbacks.keys() - (callbacks or {}).keys():
-            del self._callbacks[name]
+        self._callbacks = callbacks or {}
 
     def app(self, *, reload: Callable[[], Sequence[str]] | None = None) -> ASGIApp:
         """`reload` reads the configuration again and returns its faults; without it `/-/reload` answers 403."""
@@ -142,16 +143,24 @@ class Interface:
         return self._accounts
 
     async def _scrape(self, request: Request, target: Target) -> Response:
-        if self._scrapes >= SCRAPES_AT_ONCE:
-            detail = f"{self._scrapes} scrapes are under way; let fewer servers scrape, or raise their interval"
+        if target.under_way >= (SCRAPES_AT_ONCE if target is self._all else PROBES_AT_ONCE):
+            detail = (
+                f"{target.under_way} scrapes of this are under way; let fewer servers scrape, or raise their interval"
+            )
+            raise HTTPException(503, detail, {"Retry-After": str(RETRY_AFTER_SECONDS)})
+        if self._scrapes >= THREADS - (0 if target is self._all else SCRAPES_AT_ONCE):
+            detail = f"{self._scrapes} scrapes are under way; scrape more accounts together, or raise the interval"
             raise HTTPException(503, detail, {"Retry-After": str(RETRY_AFTER_SECONDS)})
         header = request.headers.get("x-prometheus-scrape-timeout-seconds")
-        deadline = Deadline.after(scrape_timeout(header, offset=self._offset, limit=self._timeout))
+        deadline = Deadline.after(scrape_timeout(header, offset=self._offset, limit=self.timeout))
+        self._threads = self._threads or CapacityLimiter(THREADS)
         self._scrapes += 1
+        target.under_way += 1
         try:
-            return await run_in_threadpool(target.scrape, request.headers, deadline)
+            return await to_thread.run_sync(target.scrape, request.headers, deadline, limiter=self._threads)
         finally:
             self._scrapes -= 1
+            target.under_way -= 1
 
     async def _sd(self, request: Request) -> Response:
         host = host_of(request.headers)

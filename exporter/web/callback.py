@@ -34,12 +34,15 @@ class Callback:
 
 
 class Callbacks:
-    """`/callback/NAME`. An event is acknowledged once the ledger has it; VOD is never asked here."""
+    """`/callback/NAME`. An event is acknowledged once the ledger has it; VOD is never asked here.
+
+    `accounts` and `callbacks` are called for each event.
+    """
 
     def __init__(
         self,
         accounts: Callable[[], Mapping[str, Account]],
-        callbacks: Mapping[str, Callback],
+        callbacks: Callable[[], Mapping[str, Callback]],
         telemetry: Telemetry,
         *,
         clock: Callable[[], float],
@@ -66,7 +69,7 @@ class Callbacks:
 
     def _authenticate(self, request: Request, name: str) -> None:
         """Before the body is read: the signature does not cover it, and strangers' bodies cost memory."""
-        callback = self._callbacks.get(name)
+        callback = self._callbacks().get(name)
         key = self._keys.read(f"callback key of {name}", callback.key) if callback is not None else None
         if callback is None or key is None:
             raise HTTPException(403, "this account takes no events: the configuration has no callback key for it")

@@ -42,7 +42,10 @@ class Server(uvicorn.Server):
         _allow_more_descriptors()
         self.run(sockets=[self._listener])
 
-    def stop(self) -> None:
+    def stop(self, *, timeout: float = 0.0) -> None:
+        """`timeout` is what requests may take now, where that is more than it was."""
+        grace = self.config.timeout_graceful_shutdown or 0
+        self.config.timeout_graceful_shutdown = max(grace, math.ceil(timeout + GRACE_SECONDS))
         self.should_exit = True
 
     @contextlib.contextmanager

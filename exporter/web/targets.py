@@ -21,7 +21,7 @@ _MAX_PORT = 65535
 class Target:
     """One exposition: that of `account`, or without it of all accounts. `registry` is what the exporter adds of itself.
 
-    Safe to use from several threads.
+    Safe to use from several threads; `under_way` is the server's, to count its scrapes in.
     """
 
     def __init__(self, scraper: Scraper, registry: Collector, *, account: str | None = None) -> None:
@@ -29,6 +29,7 @@ class Target:
         self._registry = registry
         self._account = account
         self._lines = Exposition()
+        self.under_way = 0
         self._rendering = 0.0  # seconds that the last exposition took to be made
 
     def scrape(self, headers: Headers, deadline: Deadline) -> Response:

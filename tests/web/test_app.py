@@ -6,7 +6,7 @@ import gzip
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import product
 from typing import Any
@@ -19,7 +19,8 @@ from exporter.deadline import Deadline
 from exporter.metrics.telemetry import Telemetry
 from exporter.scrape.scraper import Scraper
 from exporter.snapshot import AccountSnapshot, Snapshot
-from exporter.web.app import MAX_HEADERS, SCRAPES_AT_ONCE, Interface
+from exporter.web import app
+from exporter.web.app import MAX_HEADERS, PROBES_AT_ONCE, SCRAPES_AT_ONCE, THREADS, Interface
 
 SCRAPED = ("/metrics", "/probe?account=prod")
 ROUTES = (*SCRAPED, "/", "/sd", "/-/healthy", "/-/ready", "/api/v1/openapi.json")
@@ -30,20 +31,21 @@ NOWHERE = (
 
 
 class FakeScraper(Scraper):
-    """Answers with one account, and remembers how much time each scrape was given."""
+    """Answers with one account, whichever is asked, and remembers how much time each scrape was given."""
 
-    def __init__(self, answer: Callable[[], None] = lambda: None) -> None:
+    def __init__(self, answer: Callable[[], None] = lambda: None, names: Sequence[str] = ("prod",)) -> None:
         super().__init__([], min_interval=0)
+        self._names = names
         self._answer = answer
         self.times: list[float] = []
         self.gone = False
 
     @property
     def accounts(self) -> dict[str, Any]:
-        return {} if self.gone else {"prod": object()}  # nothing here looks into it
+        return {} if self.gone else dict.fromkeys(self._names, object())  # nothing here looks into it
 
     def scrape(self, deadline: Deadline, *, account: str | None = None) -> Snapshot:
-        assert account in (None, "prod")
+        assert account in (None, *self._names)
         self.times.append(deadline.remaining())
         self._answer()
         return self.snapshot()
@@ -174,29 +176,75 @@ def test_format_and_compression_are_negotiated(exporter: Any, session: requests.
     assert body.endswith(b"# EOF\n")
 
 
-def test_a_scrape_too_many_gets_503_while_the_rest_is_served(serve_interface: Callable[..., Any]) -> None:
-    """Of all accounts and of one alike. And when those under way have ended, scrapes are answered again."""
+def held() -> tuple[Callable[[], None], Callable[[int], None], threading.Event]:
+    """What a scrape waits in; how to wait until so many do; how to let them go."""
     waiting, go = threading.Semaphore(0), threading.Event()
 
     def answer() -> None:
         waiting.release()
-        go.wait(20)
+        go.wait(30)
 
+    def until(count: int) -> None:
+        for _ in range(count):
+            assert waiting.acquire(timeout=20)
+
+    return answer, until, go
+
+
+@pytest.mark.parametrize(("path", "bound"), [(SCRAPED[0], SCRAPES_AT_ONCE), (SCRAPED[1], PROBES_AT_ONCE)])
+def test_a_scrape_too_many_gets_503_while_the_rest_is_served(
+    serve_interface: Callable[..., Any], path: str, bound: int
+) -> None:
+    """And when those under way have ended, scrapes are answered again."""
+    answer, until, go = held()
     exporter = serve_interface(FakeScraper(answer))
-    urls = [exporter.url + path for path in SCRAPED]
-    with ThreadPoolExecutor(SCRAPES_AT_ONCE) as pool:
-        first = [pool.submit(requests.get, urls[number % 2], timeout=30) for number in range(SCRAPES_AT_ONCE)]
-        for _ in first:
-            assert waiting.acquire(timeout=10)
-        refusals = [requests.get(url, timeout=10) for url in urls]
+    url = exporter.url + path
+    with ThreadPoolExecutor(bound) as pool:
+        first = [pool.submit(requests.get, url, timeout=30) for _ in range(bound)]
+        until(bound)
+        refused = requests.get(url, timeout=10)
         others = [requests.get(exporter.url + path, timeout=10).status_code for path in ("/", "/-/healthy", "/-/ready")]
         go.set()
-        assert [one.result().status_code for one in first] == [200] * SCRAPES_AT_ONCE
-    for refused in refusals:
-        assert (refused.status_code, refused.headers["Retry-After"]) == (503, "1")
-        assert f"{SCRAPES_AT_ONCE} scrapes" in refused.text
+        assert [one.result().status_code for one in first] == [200] * bound
+    assert (refused.status_code, refused.headers["Retry-After"]) == (503, "1")
+    assert f"{bound} scrapes" in refused.text
     assert others == [200, 200, 200]
-    assert [rejected(exporter, path=path, reason="503") for path in ("/metrics", "/probe")] == [1, 1]
+    assert rejected(exporter, path=path.partition("?")[0], reason="503") == 1
+
+
+def test_an_outage_of_many_accounts_keeps_no_scrape_waiting_for_another(serve_interface: Callable[..., Any]) -> None:
+    """Each waits for its deadline, and all are answered: that VOD is away must not look like an exporter that is."""
+    names = [f"account-{number}" for number in range(100)]
+    answer, until, go = held()
+    exporter = serve_interface(FakeScraper(answer, names))
+    paths = ["/metrics", *(f"/probe?account={name}" for name in names)]
+    with ThreadPoolExecutor(len(paths)) as pool:
+        asked = [pool.submit(requests.get, exporter.url + path, timeout=60) for path in paths]
+        until(len(paths))
+        others = [requests.get(exporter.url + path, timeout=10).status_code for path in ("/", "/-/healthy", "/-/ready")]
+        go.set()
+        assert {one.result().status_code for one in asked} == {200}
+    assert others == [200, 200, 200]
+
+
+def test_of_scrapes_together_there_are_as_many_as_threads_and_probes_leave_some_for_all_accounts(
+    serve_interface: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert THREADS > 2 * SCRAPES_AT_ONCE
+    monkeypatch.setattr(app, "THREADS", SCRAPES_AT_ONCE + 3)
+    names = [f"account-{number}" for number in range(4)]
+    answer, until, go = held()
+    exporter = serve_interface(FakeScraper(answer, names))
+    probes = [f"{exporter.url}/probe?account={name}" for name in names]
+    with ThreadPoolExecutor(SCRAPES_AT_ONCE + 3) as pool:
+        asked = [pool.submit(requests.get, url, timeout=30) for url in probes[:3]]
+        until(3)
+        refused = requests.get(probes[3], timeout=10)
+        asked += [pool.submit(requests.get, f"{exporter.url}/metrics", timeout=30) for _ in range(SCRAPES_AT_ONCE)]
+        until(SCRAPES_AT_ONCE)
+        go.set()
+        assert {one.result().status_code for one in asked} == {200}
+    assert (refused.status_code, refused.headers["Retry-After"]) == (503, "1")
 
 
 def test_a_bug_is_logged_once_and_told_without_details(

@@ -38,6 +38,19 @@ def test_a_request_under_way_is_answered(serve: Serve, eventually: Eventually) -
     assert client.recv(1) == b""
 
 
+def test_a_request_that_may_take_longer_than_at_the_start_is_answered_too(serve: Serve, eventually: Eventually) -> None:
+    """As after a reload of `scrape.timeout`; where it may take less now, those that came before have their time."""
+    served = serve(app)
+    served.server.config.timeout_graceful_shutdown = 0.2
+    client = served.send(GET.format("/slow"))
+    eventually(lambda: served.server.server_state.tasks)
+    served.server.stop(timeout=3.0)
+    assert b"xxxxx" in client.recv(4096)
+    grace = served.server.config.timeout_graceful_shutdown
+    served.server.stop(timeout=1.0)
+    assert served.server.config.timeout_graceful_shutdown == grace > 3.0
+
+
 def test_a_large_answer_under_way_is_read_to_its_end(serve: Serve, eventually: Eventually) -> None:
     served = serve(app)
     client = served.send(GET.format("/big"), receive_buffer=65536)
