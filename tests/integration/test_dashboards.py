@@ -79,10 +79,11 @@ def tried(query: Query) -> Iterator[Expression]:
 
 
 def check_counts(query: Query) -> None:
-    """The errors that the overview ranks are all that were ever counted, the first of each code too."""
+    """What the overview counts of errors is of this account's time: no more than was ever counted, and something."""
     (ranked,) = (each.query for each in expressions(SHORTENED) if each.panel == "Which errors are the most frequent?")
     counted = "sum by (error_code) (vod_transcode_job_failures_total)"
-    assert len(query(f"({ranked}) == {counted}")) == len(query(f"{counted} > 0")) > 1
+    shown = len(query(f"({ranked}) <= {counted}"))
+    assert shown == len(query(ranked)) > 0
 
 
 def check_exemplars(query: Query) -> None:

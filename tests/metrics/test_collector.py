@@ -449,7 +449,7 @@ def snapshots(draw: st.DrawFn) -> Snapshot:
     )
 
 
-@settings(repeatable, max_examples=40)
+@settings(repeatable, max_examples=20)
 @given(snapshots())
 def test_any_snapshot_is_read_back_the_same_from_both_formats(snapshot: Snapshot) -> None:
     """Every label value and figure survives escaping and parsing, and no series is there twice."""
@@ -465,7 +465,7 @@ def total(found: dict[Series, float], account_name: str, name: str, **labels: st
     return sum(value for (metric, had), value in found.items() if metric == name and set(wanted) <= had)
 
 
-@settings(repeatable, max_examples=40)
+@settings(repeatable, max_examples=20)
 @given(snapshots())
 def test_counts_of_any_snapshot_add_up(snapshot: Snapshot) -> None:
     """Jobs counted are jobs shown, stale and cut; every shown one has one status, and tasks are all accounted for."""
@@ -484,7 +484,7 @@ def test_counts_of_any_snapshot_add_up(snapshot: Snapshot) -> None:
             assert 0 < had <= total(found, name, "vod_transcode_jobs", status=status)
 
 
-@settings(repeatable, max_examples=25)
+@settings(repeatable, max_examples=12)
 @given(st.lists(TASKS, max_size=4))
 def test_accounts_with_the_same_ids_never_collide(tasks: list[Task]) -> None:
     """Each account shows what it would show alone."""

@@ -326,7 +326,7 @@ class CountedOnceInAFile(CountedOnce):
 
 
 @pytest.mark.parametrize(
-    ("machine", "examples"), [(CountedOnce, 150), (CountedOnceInAFile, 30)], ids=["memory", "file"]
+    ("machine", "examples"), [(CountedOnce, 80), (CountedOnceInAFile, 20)], ids=["memory", "file"]
 )
 def test_each_finish_counts_once(machine: type[CountedOnce], examples: int) -> None:
     run_state_machine_as_test(

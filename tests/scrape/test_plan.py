@@ -201,7 +201,7 @@ class Life:
     budget=st.integers(1, 8),
     arrivals=st.lists(st.integers(0, 12), min_size=1, max_size=10),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 def test_nothing_starves_whatever_arrives_and_no_call_is_spent_on_a_finished_task(
     jobs: int, failing: int, budget: int, arrivals: list[int]
 ) -> None:

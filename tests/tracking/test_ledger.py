@@ -815,4 +815,4 @@ class AnyOrder(RuleBasedStateMachine):
 
 
 TestAnyOrder = AnyOrder.TestCase
-TestAnyOrder.settings = settings(max_examples=80, stateful_step_count=40, deadline=None, derandomize=True)
+TestAnyOrder.settings = settings(max_examples=40, stateful_step_count=40, deadline=None, derandomize=True)
