@@ -126,7 +126,8 @@ class Refresh:
         threads = list(self._threads)
         until = Deadline.after(_CLOSING_SECONDS)
         for thread in threads:
-            thread.join(until.remaining())
+            if thread.is_alive():  # or about to start, and then to end at once
+                thread.join(until.remaining())
 
     def _begin(self) -> None:
         try:
