@@ -13,7 +13,7 @@ from exporter.scrape.account import Account
 from exporter.snapshot import Snapshot
 
 _PATIENCE_SECONDS = 5.0  # of those who look without a scrape, where a store is slow
-_LOOKING_SECONDS = 0.1  # kept at least for the look at what is known; on a busy machine it takes longer than last time
+_LOOKING_SECONDS = 0.25  # kept at least for the look at what is known; on a busy machine it takes longer than last time
 
 
 @dataclass(slots=True)
@@ -57,7 +57,7 @@ class Scraper:
         """
         began = time.monotonic()
         accounts = self._accounts if account is None else [self.accounts[account]]
-        answer = deadline.less(min(max(2 * self._looking, _LOOKING_SECONDS), deadline.remaining() / 2))
+        answer = deadline.less(min(max(3 * self._looking, _LOOKING_SECONDS), deadline.remaining() / 2))
         flights = [self._flight(one, answer) for one in accounts]
         for one, flight in zip(accounts, flights, strict=True):
             if not flight.done.wait(answer.remaining()):
