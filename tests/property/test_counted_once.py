@@ -325,9 +325,7 @@ class CountedOnceInAFile(CountedOnce):
             shutil.rmtree(self.folder)
 
 
-@pytest.mark.parametrize(
-    ("machine", "examples"), [(CountedOnce, 80), (CountedOnceInAFile, 20)], ids=["memory", "file"]
-)
+@pytest.mark.parametrize(("machine", "examples"), [(CountedOnce, 80), (CountedOnceInAFile, 20)], ids=["memory", "file"])
 def test_each_finish_counts_once(machine: type[CountedOnce], examples: int) -> None:
     run_state_machine_as_test(
         machine,
