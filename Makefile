@@ -36,7 +36,7 @@ imports: $(VENV)/dev
 	$(BIN)/lint-imports
 
 pytest: $(VENV)/dev
-	$(BIN)/pytest -n 6 --dist worksteal
+	$(BIN)/pytest -n 5 --dist worksteal
 
 dashboards: $(VENV)/dev ## write the JSON of the Grafana dashboards anew
 	$(BIN)/python -m grafana

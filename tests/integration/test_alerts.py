@@ -296,4 +296,4 @@ def wait_until(true: Callable[[], object], *, told: Callable[[], str] = lambda: 
     end = time.monotonic() + PATIENCE_SECONDS
     while not true():
         assert time.monotonic() < end, told()
-        time.sleep(0.2)
+        time.sleep(0.5)
