@@ -19,6 +19,7 @@ class Keeper:
 
     def __init__(self, account: str, store: Store, unsaved: Unsaved, totals: Totals) -> None:
         self.durable = True
+        self.closed = False
         self._account = account
         self._store = store
         self._unsaved = unsaved
@@ -36,7 +37,9 @@ class Keeper:
         self.durable = True
 
     def try_to_save(self, tasks: Mapping[str, TrackedTask], jobs: Mapping[str, TrackedJob], *, now: float) -> None:
-        """As `save`, or go on without."""
+        """As `save`, or go on without. Once closed nothing is saved: another may have loaded what is kept."""
+        if self.closed:
+            return
         try:
             self.save(tasks, jobs, now=now)
         except StateError as error:

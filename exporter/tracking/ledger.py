@@ -290,6 +290,7 @@ class Ledger:
                 if job.finished_at is None:
                     self._unsaved.jobs.change(job_id)
             self._keeper.try_to_save(self._tasks, self._jobs, now=self._clock())
+            self._keeper.closed = True
 
     def _track(self, task_id: str, source: str, *, silent: bool = False) -> None:
         if len(self._tasks) >= MAX_TASKS:

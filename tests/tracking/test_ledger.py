@@ -304,6 +304,19 @@ def test_progress_survives_an_orderly_end(clock: Clock) -> None:
     assert [one.job.progress for one in Ledger(store=store, clock=clock).view().jobs] == [0.95]
 
 
+def test_a_closed_ledger_gives_the_store_nothing_more(clock: Clock) -> None:
+    """Another one may have loaded what it gave, and gone on."""
+    store = MemoryStore()
+    ledger = Ledger(store=store, clock=clock)
+    track(ledger, running("t", "a"))
+    ledger.close()
+    track(ledger, done("u", "b"))
+    view = ledger.view()
+
+    assert finished_jobs(view) == 1
+    assert finished_jobs(Ledger(store=store, clock=clock).view()) == 0
+
+
 def test_within_a_refresh_what_was_asked_longest_ago_comes_first_too(ledger: Ledger) -> None:
     """A refresh may be cut off after any call, and the next goes on where it was."""
     track(ledger, running("t", "a", "b", "c", "d"))
