@@ -305,6 +305,9 @@ def test_an_account_that_was_removed_asks_nothing_more(
     file.write("one", more="    requests_per_second: 4\n")
     exporter = start()
     exporter.scraper.scrape(Deadline.after(0.2))
+    end = time.monotonic() + 30
+    while not calls(simulator) and time.monotonic() < end:
+        time.sleep(0.01)
     file.write("two", more="    requests_per_second: 4\n")
     assert exporter.reload() == []
     spent = calls(simulator)
