@@ -122,7 +122,7 @@ def test_with_vod_answering_in_30_s_a_header_of_3_s_is_answered_within_it_and_th
         took.append(time.monotonic() - started)
         up = account.up
 
-    assert max(took) < 6  # 2.4 where nothing else runs
+    assert max(took) < 3.0
     assert took[0] > 2.0
     assert up is False
     assert "deadline" in account.last_error
@@ -136,7 +136,7 @@ def test_an_answer_that_drips_or_stalls_does_not_hold_the_scrape(simulator: Simu
     started = time.monotonic()
     account = scraper.scrape(Deadline.after(1.0)).accounts[0]
 
-    assert time.monotonic() - started < 5  # a second, where nothing else runs; the answer itself would take an hour
+    assert time.monotonic() - started < 1.5
     assert account.up is False
 
 
@@ -365,8 +365,8 @@ def test_a_store_that_hangs_holds_no_answer_and_no_other_account(simulator: Simu
         store.goes_on.set()
         after = scraper.scrape(Deadline.after(20)).accounts[0]
 
-    assert max(took) < 10  # a second each, where nothing else runs; the store would take 30
-    assert alone < 15
+    assert max(took) < 2.0
+    assert alone < 5.0
     assert all(sum(answer.accounts[0].view.task_counts.values()) == 20 for answer in answers)
     assert [answer.accounts[1].view.durable for answer in answers] == [True] * 3
     assert after.view.durable is True
