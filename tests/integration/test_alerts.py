@@ -12,11 +12,8 @@ import contextlib
 import json
 import math
 import re
-import socket
-import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
@@ -32,9 +29,10 @@ from exporter.simulator.faults import Fault
 from exporter.simulator.plan import ERRORS
 from exporter.simulator.scenario import SCENARIOS, Outage, Scenario
 from exporter.simulator.server import Simulator
+from tests.integration.programs import free_address, is_ready, wait_until
+from tests.integration.programs import running as running_program
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
-PATIENCE_SECONDS = 60.0
 FACTOR = 60  # a minute takes a second
 EXPORTER = """\
 accounts:
@@ -139,8 +137,8 @@ def stack(tmp_path: Path, tool: Callable[[str], str]) -> Iterator[Callable[[Scen
                 ],
             ]
             for number, command in enumerate(commands):
-                running.enter_context(process(command, tmp_path, f"{number}.log"))
-            wait_until(lambda: all(ready(address) for address in addresses))
+                running.enter_context(running_program(command, tmp_path, f"{number}.log"))
+            wait_until(lambda: all(is_ready(address) for address in addresses))
             started = Stack(simulator, receiver, prometheus, alertmanager)
             # Prometheus takes seconds to find its targets: five minutes in shortened time, after which they are absent.
             wait_until(started.scraped)
@@ -263,37 +261,3 @@ def serving(server: Receiver) -> Iterator[Receiver]:
         server.shutdown()
         server.server_close()
         thread.join()
-
-
-@contextlib.contextmanager
-def process(command: list[str], folder: Path, log: str) -> Iterator[None]:
-    with (
-        (folder / log).open("w") as out,
-        subprocess.Popen(command, cwd=folder, stdout=out, stderr=out) as started,
-    ):
-        try:
-            yield
-        finally:
-            started.terminate()
-            try:
-                started.wait(timeout=30)
-            except subprocess.TimeoutExpired:
-                started.kill()
-
-
-def ready(address: str) -> bool:
-    with contextlib.suppress(requests.ConnectionError):
-        return requests.get(f"http://{address}/-/ready", timeout=10).ok
-    return False
-
-
-def free_address() -> str:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        return f"127.0.0.1:{free.getsockname()[1]}"
-
-
-def wait_until(true: Callable[[], object], *, told: Callable[[], str] = lambda: "waited in vain") -> None:
-    end = time.monotonic() + PATIENCE_SECONDS
-    while not true():
-        assert time.monotonic() < end, told()
-        time.sleep(0.5)

@@ -5,10 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import math
-import re
-import socket
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -20,8 +16,8 @@ from exporter.secret import SecretText
 from exporter.simulator.server import Simulator
 from exporter.vod.events import signature
 from tests.grafana.expressions import Expression, dashboards, expressions, panels
+from tests.integration.programs import PATIENCE_SECONDS, running_exporter, running_prometheus
 
-PATIENCE_SECONDS = 90.0
 KEY = "key-of-the-callback"
 CALLBACK = "http://vod.example.com/callback/prod"
 PROMETHEUS = """\
@@ -54,7 +50,7 @@ def test_every_query_of_every_panel_finds_data(
     """Each at some moment, while jobs run and fail, VOD throttles, and events and strangers come in."""
     program = tool("prometheus")
     world = simulators(scenario="failures", speed=20.0, history=120.0)
-    with running_exporter(tmp_path, world.url) as exporter, running_prometheus(program, tmp_path, exporter) as query:
+    with running_exporter(tmp_path, settings(world.url)) as exporter, scraping(program, tmp_path, exporter) as query:
         for fault in FAULTS:
             requests.post(f"{world.url}/simulator/faults", json=fault, timeout=10).raise_for_status()
         left = {(each.place, each.source) for each in expressions(SHORTENED | {"job_id": ""})}
@@ -123,70 +119,32 @@ def told(moment: float) -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(moment))
 
 
-@contextlib.contextmanager
-def running_exporter(folder: Path, endpoint: str) -> Iterator[str]:
-    """The exporter as its own process, with one account: its address."""
-    settings = {
-        "accounts": [
-            {
-                "name": "prod",
-                "endpoint": endpoint,
-                "credentials": {"access_key_id": "simulator", "access_key_secret": "simulator"},
-                "track": {"discovery": {"interval": "5s", "lookback": "1h"}},
-                "callback": {"url": CALLBACK, "key": KEY},
-            }
-        ],
-        "scrape": {"min_interval": "1s"},
-        "state": {"memory": True},
+def settings(endpoint: str) -> dict[str, object]:
+    account = {
+        "name": "prod",
+        "endpoint": endpoint,
+        "credentials": {"access_key_id": "simulator", "access_key_secret": "simulator"},
+        "track": {"discovery": {"interval": "5s", "lookback": "1h"}},
+        "callback": {"url": CALLBACK, "key": KEY},
     }
-    config, log = folder / "exporter.yml", folder / "exporter.log"
-    config.write_text(json.dumps(settings))  # JSON is YAML
-    command = [sys.executable, "-m", "exporter", f"--config.file={config}", "--web.listen-address=127.0.0.1:0"]
-    with log.open("w") as written, subprocess.Popen(command, stderr=written) as process:
-        try:
-            while (found := re.search(r"msg=listening .*?(127\.0\.0\.1:\d+)", log.read_text())) is None:
-                assert process.poll() is None, log.read_text()
-                time.sleep(0.1)
-            yield f"http://{found[1]}"
-        finally:
-            process.terminate()
-            process.wait(timeout=30)
+    return {"accounts": [account], "scrape": {"min_interval": "1s"}}
 
 
 @contextlib.contextmanager
-def running_prometheus(program: str, folder: Path, exporter: str) -> Iterator[Query]:
+def scraping(program: str, folder: Path, exporter: str) -> Iterator[Query]:
     """A Prometheus that scrapes `exporter`: a function from an expression to the rows of its instant vector.
 
     With `query_exemplars` as second argument, to its exemplars of the last ten minutes.
     """
-    config, log = folder / "prometheus.yml", folder / "prometheus.log"
-    config.write_text(PROMETHEUS.format(target=exporter.removeprefix("http://")))
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        address = f"127.0.0.1:{free.getsockname()[1]}"
-    command = [program, f"--config.file={config}", f"--storage.tsdb.path={folder / 'data'}"]
-    command += [f"--web.listen-address={address}", "--enable-feature=exemplar-storage"]
-    session = requests.Session()
+    config = PROMETHEUS.format(target=exporter.removeprefix("http://"))
+    with running_prometheus(program, folder, config) as address, requests.Session() as session:
 
-    def query(expression: str, what: str = "query") -> Rows:
-        now = time.time()
-        asked = {"query": expression, "start": now - 600, "end": now} if what != "query" else {"query": expression}
-        answer = session.post(f"http://{address}/api/v1/{what}", data=asked, timeout=30).json()
-        assert answer["status"] == "success", f"{answer['error']} in {expression}"
-        rows: Rows = answer["data"]["result"] if what == "query" else answer["data"]
-        return rows
+        def query(expression: str, what: str = "query") -> Rows:
+            now = time.time()
+            asked = {"query": expression, "start": now - 600, "end": now} if what != "query" else {"query": expression}
+            answer = session.post(f"{address}/api/v1/{what}", data=asked, timeout=30).json()
+            assert answer["status"] == "success", f"{answer['error']} in {expression}"
+            rows: Rows = answer["data"]["result"] if what == "query" else answer["data"]
+            return rows
 
-    with (
-        log.open("w") as written,
-        subprocess.Popen(command, stdout=written, stderr=written) as process,
-    ):
-        try:
-            while True:
-                assert process.poll() is None, log.read_text()
-                with contextlib.suppress(requests.ConnectionError):
-                    if session.get(f"http://{address}/-/ready", timeout=10).ok:
-                        break
-                time.sleep(0.1)
-            yield query
-        finally:
-            process.terminate()
-            process.wait(timeout=30)
+        yield query

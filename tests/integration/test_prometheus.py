@@ -3,12 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import re
-import socket
-import subprocess
-import sys
-import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
@@ -19,8 +14,8 @@ import pytest
 import requests
 
 from exporter.simulator.server import Simulator
+from tests.integration.programs import running_demo, running_exporter, running_prometheus, wait_until
 
-PATIENCE_SECONDS = 60.0
 GLOBAL = """\
 global: {scrape_interval: 2s, scrape_timeout: 2s}
 """
@@ -38,8 +33,8 @@ Query = Callable[..., dict[Labels, float]]
 def test_promql_finds_the_simulators_truth(tmp_path: Path, tool: Callable[[str], str]) -> None:
     """Progress between 0 and 1 that moves; counts, bitrates and sizes by definition as the simulator made them."""
     with (
-        running_demo() as (exporter, simulator),
-        running_prometheus(tool("prometheus"), tmp_path, exporter, ALL_ACCOUNTS) as query,
+        running_demo("--speed=6") as (exporter, simulator),
+        scraping(tool("prometheus"), tmp_path, exporter, ALL_ACCOUNTS) as query,
     ):
         wait_until(lambda: query("count_over_time(up[1m])").get((), 0) >= 2)
         assert query("up") == {(): 1}
@@ -84,8 +79,8 @@ def test_accounts_are_discovered_and_probed_as_the_documentation_says(
     assert {name for name, _ in tasks} == set(worlds)
 
     with (
-        running_exporter(tmp_path, worlds) as exporter,
-        running_prometheus(tool("prometheus"), tmp_path, exporter, documented("http_sd_configs")) as query,
+        running_exporter(tmp_path, settings(worlds)) as exporter,
+        scraping(tool("prometheus"), tmp_path, exporter, documented("http_sd_configs")) as query,
     ):
         wait_until(lambda: set(query("vod_transcode_task_info", "account", "task_id")) == tasks)
         host, job, own = exporter.removeprefix("http://"), "vod-transcode", "vod-transcode-exporter"
@@ -124,86 +119,27 @@ def means(figures: Iterable[tuple[str, float]]) -> dict[Labels, float]:
     return {definition: fmean(values) for definition, values in by_definition.items()}
 
 
-@contextlib.contextmanager
-def running_demo() -> Iterator[tuple[str, str]]:
-    """The demo as its own process: the addresses of its exporter and its simulator."""
-    command = [sys.executable, "-m", "exporter", "demo", "--web.listen-address=127.0.0.1:0", "--speed=6"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        try:
-            assert process.stdout is not None
-            told = "".join(process.stdout.readline() for _ in range(4))
-            metrics, simulator = (re.search(rf"{what} +(http://[\d.:]+)", told) for what in ("Metrics", "Simulator"))
-            assert metrics is not None, told
-            assert simulator is not None, told
-            yield metrics[1], simulator[1]
-        finally:
-            process.terminate()
-            process.communicate(timeout=30)
-
-
-@contextlib.contextmanager
-def running_exporter(folder: Path, worlds: Mapping[str, Simulator]) -> Iterator[str]:
-    """The exporter as its own process, with an account for each simulator: its address."""
+def settings(worlds: Mapping[str, Simulator]) -> dict[str, object]:
+    """An account for each simulator."""
     keys = {"access_key_id": "simulator", "access_key_secret": "simulator"}
     accounts = [{"name": name, "endpoint": world.url, "credentials": keys} for name, world in worlds.items()]
-    config, log = folder / "exporter.yml", folder / "exporter.log"
-    settings = {"accounts": accounts, "scrape": {"min_interval": "1s"}, "state": {"memory": True}}
-    config.write_text(json.dumps(settings))  # JSON is YAML
-    command = [sys.executable, "-m", "exporter", f"--config.file={config}", "--web.listen-address=127.0.0.1:0"]
-    with log.open("w") as written, subprocess.Popen(command, stderr=written) as process:
-
-        def address() -> re.Match[str] | None:
-            return re.search(r"msg=listening .*?(127\.0\.0\.1:\d+)", log.read_text())
-
-        try:
-            wait_until(address)
-            found = address()
-            assert found is not None
-            yield f"http://{found[1]}"
-        finally:
-            process.terminate()
-            process.wait(timeout=30)
+    return {"accounts": accounts, "scrape": {"min_interval": "1s"}}
 
 
 @contextlib.contextmanager
-def running_prometheus(program: str, folder: Path, exporter: str, scrape_configs: str) -> Iterator[Query]:
+def scraping(program: str, folder: Path, exporter: str, scrape_configs: str) -> Iterator[Query]:
     """A Prometheus that scrapes `exporter`, which is `exporter:10870` in the configuration.
 
     Yields a function from an expression and label names to an instant vector.
     """
-    config = folder / "prometheus.yml"
-    config.write_text(GLOBAL + scrape_configs.replace("exporter:10870", exporter.removeprefix("http://")))
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        address = f"127.0.0.1:{free.getsockname()[1]}"
-    command = [program, f"--config.file={config}", f"--storage.tsdb.path={folder / 'data'}"]
-    with (
-        (folder / "prometheus.log").open("w") as log,
-        subprocess.Popen([*command, f"--web.listen-address={address}"], stdout=log, stderr=log) as process,
-    ):
+    config = GLOBAL + scrape_configs.replace("exporter:10870", exporter.removeprefix("http://"))
+    with running_prometheus(program, folder, config) as address:
 
         def query(expression: str, *labels: str) -> dict[Labels, float]:
-            found = requests.get(f"http://{address}/api/v1/query", params={"query": expression}, timeout=10)
+            found = requests.get(f"{address}/api/v1/query", params={"query": expression}, timeout=10)
             rows: list[dict[str, Any]] = found.json()["data"]["result"]
             vector = {tuple(row["metric"].get(label, "") for label in labels): float(row["value"][1]) for row in rows}
             assert len(vector) == len(rows), f"{labels} do not tell the samples of {expression} apart"
             return vector
 
-        def ready() -> bool:
-            assert process.poll() is None, (folder / "prometheus.log").read_text()
-            with contextlib.suppress(requests.ConnectionError):
-                return requests.get(f"http://{address}/-/ready", timeout=10).ok
-            return False
-
-        try:
-            wait_until(ready)
-            yield query
-        finally:
-            process.terminate()
-            process.wait(timeout=30)
-
-
-def wait_until(true: Callable[[], object]) -> None:
-    end = time.monotonic() + PATIENCE_SECONDS
-    while not true():
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.2)
+        yield query
