@@ -1,19 +1,15 @@
-"""The registration API: tracking tasks right after they were submitted, listing them, and letting them go."""
+"""The registration API: registers transcode tasks right after they were submitted, lists and deletes them."""
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import hmac
-import json
 import logging
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TypeVar
+from collections.abc import Callable, Mapping, Sequence
 
-from starlette.concurrency import run_in_threadpool
+from anyio import CapacityLimiter, to_thread
 from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
@@ -22,100 +18,34 @@ from exporter.model import Task, task_status
 from exporter.scrape.account import Account
 from exporter.secret import SecretText
 from exporter.vod.fields import clean
+from exporter.web.admission import Admission
+from exporter.web.requests import (
+    KeyReader,
+    json_object,
+    json_response,
+    query_parameters,
+    read_body,
+    require_json,
+    whole_number,
+)
 
 _log = logging.getLogger(__name__)
-_T = TypeVar("_T")
 
-MAX_BODY_BYTES = 1 << 20
-MAX_IDS = 1000  # registered at once
+MAX_IDS = 1000  # in one registration
 MAX_LIMIT, DEFAULT_LIMIT = 1000, 100
 MAX_OFFSET = 1_000_000_000
 TASK_ID_PATTERN = "^[A-Za-z0-9_-]{1,128}$"
 
-REQUESTS_AT_ONCE = 64  # each may hold a whole body
-THREADS = 6  # of the server's 40; scrapes have their own
-BUSY_SECONDS = 1
-STATE_SECONDS = 5
+REQUESTS_AT_ONCE = 64  # each may hold a body of 1 MiB in memory
+THREADS = 6  # a slow disk blocks these threads only, none of the threads for scrapes and pages
+STATE_RETRY_SECONDS = 5
 
 _TASK_ID = re.compile(TASK_ID_PATTERN.removeprefix("^").removesuffix("$"))
 _KEYS = ("account", "task_id", "task_ids")
 
 
-def refusal(status: int, detail: str, headers: Mapping[str, str] | None = None) -> Response:
-    """What clients that are programs get: `{"error": "a sentence"}`."""
-    return answer({"error": detail}, status, headers)
-
-
-def answer(content: object, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
-    return Response(json.dumps(content).encode() + b"\n", status, headers, "application/json")
-
-
-class Desk:
-    """Bounds what one kind of client can take up: requests at once, the bytes of a body, threads."""
-
-    def __init__(self) -> None:
-        self._under_way = 0
-        self._threads = asyncio.Semaphore(THREADS)
-
-    @contextlib.contextmanager
-    def place(self) -> Iterator[None]:
-        """For one request, from before its body is read; 503 where all places are taken."""
-        if self._under_way >= REQUESTS_AT_ONCE:
-            detail = f"{self._under_way} requests are under way; ask again in {BUSY_SECONDS} s"
-            raise HTTPException(503, detail, {"Retry-After": str(BUSY_SECONDS)})
-        self._under_way += 1
-        try:
-            yield
-        finally:
-            self._under_way -= 1
-
-    async def work(self, function: Callable[..., _T], *arguments: object) -> _T:
-        """Run what may wait for a lock or a disk, in a thread."""
-        async with self._threads:
-            return await run_in_threadpool(function, *arguments)
-
-
-async def read_body(request: Request) -> bytes:
-    """The whole body; 413 as soon as it is too large. How long it may take is up to the connection."""
-    too_large = HTTPException(413, f"the body is larger than {MAX_BODY_BYTES >> 20} MiB")
-    declared = request.headers.get("content-length", "")
-    if declared.isdecimal() and int(declared) > MAX_BODY_BYTES:
-        raise too_large
-    body = bytearray()
-    try:
-        async for part in request.stream():
-            if len(body) + len(part) > MAX_BODY_BYTES:
-                raise too_large
-            body += part
-    except ClientDisconnect:
-        raise HTTPException(400, "the body ended before it was whole") from None
-    return bytes(body)
-
-
-class KeyReader:
-    """Keys that may be read anew for each request: where one cannot be, nobody is let in, and the log says so once."""
-
-    def __init__(self) -> None:
-        self._told: dict[str, str] = {}
-
-    def read(self, what: str, key: Callable[[], SecretText | None]) -> SecretText | None:
-        """What `key` returns; 503 where it raises `ValueError`, as `exporter.keyfile.read_key` does."""
-        try:
-            found = key()
-            if found is not None and not found.get_secret_value():
-                raise ValueError("is empty")  # noqa: TRY301 - as bad as one that cannot be read
-        except ValueError as error:
-            if self._told.get(what) != str(error):
-                self._told[what] = str(error)
-                _log.error("key cannot be used", extra={"key": what, "error": str(error)})
-            detail = f"the {what} cannot be used; the log says why"
-            raise HTTPException(503, detail, {"Retry-After": str(STATE_SECONDS)}) from None
-        self._told.pop(what, None)
-        return found
-
-
 class Api:
-    """`/api/v1/tasks`. `accounts` and `token` are called for each request; no token means that nobody may ask."""
+    """Serves `/api/v1/tasks`. Calls `accounts` and `token` for each request; without a token it answers 403."""
 
     def __init__(
         self, accounts: Callable[[], Mapping[str, Account]], *, token: Callable[[], SecretText | None] | None
@@ -123,7 +53,11 @@ class Api:
         self._accounts = accounts
         self._token = token
         self._keys = KeyReader()
-        self._desk = Desk()
+        self._admission = Admission(
+            REQUESTS_AT_ONCE,
+            f"{REQUESTS_AT_ONCE} requests to the API are in progress; send this request again in a second",
+        )
+        self._threads = CapacityLimiter(THREADS)
 
     def routes(self) -> list[Route]:
         return [
@@ -133,30 +67,30 @@ class Api:
 
     async def _tasks(self, request: Request) -> Response:
         self._authorize(request)
-        with self._desk.place():
+        with self._admission:
             if request.method != "POST":
-                return await self._desk.work(self._list, request)
-            _parameters(request, ())
-            _check_type(request)
+                return await to_thread.run_sync(self._list, request, limiter=self._threads)
+            query_parameters(request, ())
+            require_json(request)
             body = await read_body(request)
-            return await self._desk.work(self._register, body)
+            return await to_thread.run_sync(self._register, body, limiter=self._threads)
 
     async def _task(self, request: Request) -> Response:
         self._authorize(request)
-        with self._desk.place():
-            return await self._desk.work(self._delete, request)
+        with self._admission:
+            return await to_thread.run_sync(self._delete, request, limiter=self._threads)
 
     def _authorize(self, request: Request) -> None:
         token = self._keys.read("token of the API", self._token) if self._token is not None else None
         if token is None:
-            raise HTTPException(403, "the API is off: the configuration has neither api.token nor api.token_file")
+            raise HTTPException(403, "the API is off; set api.token or api.token_file in the configuration")
         given = request.headers.getlist("authorization")
         scheme, _, credentials = given[0].partition(" ") if len(given) == 1 else ("", "", "")
         if scheme.lower() != "bearer":
             raise HTTPException(401, "send the token: Authorization: Bearer TOKEN", {"WWW-Authenticate": "Bearer"})
         if not hmac.compare_digest(credentials.strip().encode(), token.get_secret_value().encode()):
             challenge = {"WWW-Authenticate": 'Bearer error="invalid_token"'}
-            raise HTTPException(401, "this token is not the one of the configuration", challenge)
+            raise HTTPException(401, "the token differs from the token of the configuration", challenge)
 
     def _register(self, body: bytes) -> Response:
         name, task_ids = _registration(body)
@@ -164,32 +98,35 @@ class Api:
         try:
             tracked = account.register(task_ids)
         except StateError as error:
-            _log.error("registration not kept", extra={"account": account.name, "error": str(error)})
-            detail = f"the registration could not be kept (the log says why); ask again in {STATE_SECONDS} s"
-            raise HTTPException(503, detail, {"Retry-After": str(STATE_SECONDS)}) from None
+            _log.error("registration could not be stored", extra={"account": account.name, "error": str(error)})
+            detail = (
+                "the registration could not be stored (the log of the exporter says why); "
+                f"send it again in {STATE_RETRY_SECONDS} s"
+            )
+            raise HTTPException(503, detail, {"Retry-After": str(STATE_RETRY_SECONDS)}) from None
         tasks = [{"task_id": task_id, "tracked": tracked[task_id]} for task_id in task_ids]
-        return answer({"account": account.name, "tasks": tasks})
+        return json_response({"account": account.name, "tasks": tasks})
 
     def _list(self, request: Request) -> Response:
-        given = _parameters(request, ("account", "limit", "offset"))
-        limit = _whole(given, "limit", default=DEFAULT_LIMIT, least=1, most=MAX_LIMIT)
-        offset = _whole(given, "offset", default=0, least=0, most=MAX_OFFSET)
+        given = query_parameters(request, ("account", "limit", "offset"))
+        limit = whole_number(given, "limit", default=DEFAULT_LIMIT, least=1, most=MAX_LIMIT)
+        offset = whole_number(given, "offset", default=0, least=0, most=MAX_OFFSET)
         accounts = [self._account(given["account"])] if "account" in given else list(self._accounts().values())
         rows = [(account.name, *row) for account in accounts for row in account.tracked()]
         tasks = [_described(*row) for row in rows[offset : offset + limit]]
-        return answer({"tasks": tasks, "total": len(rows), "limit": limit, "offset": offset})
+        return json_response({"tasks": tasks, "total": len(rows), "limit": limit, "offset": offset})
 
     def _delete(self, request: Request) -> Response:
-        given = _parameters(request, ("account",))
+        given = query_parameters(request, ("account",))
         account = self._account(given.get("account"))
         if not account.delete(request.path_params["task_id"]):
-            raise HTTPException(404, "no such task is tracked")
+            raise HTTPException(404, "no task with this id is tracked")
         return Response(status_code=204)
 
     def _account(self, name: str | None) -> Account:
         accounts = self._accounts()
         if name is None and len(accounts) != 1:
-            raise HTTPException(400, f"account is missing; one of: {', '.join(accounts)}")
+            raise HTTPException(400, f"account is missing; name one of: {', '.join(accounts)}")
         found = next(iter(accounts.values())) if name is None else accounts.get(name)
         if found is None:
             raise HTTPException(404, f"no account has the name {clean(name or '', 64)!r}")
@@ -206,82 +143,24 @@ def _described(account: str, task_id: str, source: str, task: Task | None) -> di
     }
 
 
-def _check_type(request: Request) -> None:
-    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
-        raise HTTPException(415, "send Content-Type: application/json")
-    if request.headers.get("content-encoding", "identity").strip().lower() != "identity":
-        raise HTTPException(415, "send the body without Content-Encoding")
-
-
 def _registration(body: bytes) -> tuple[str | None, Sequence[str]]:
-    """The account, where one is named, and the ids, each once; 400 for anything but a registration."""
-    given = _object(body)
+    """The account, if the body names one, and the task ids without repetitions; raises 400 for an invalid body."""
+    given = json_object(body)
     for key in given:
         if key not in _KEYS:
-            raise HTTPException(400, f"{clean(key, 64)!r} is no key of a registration; it has: {', '.join(_KEYS)}")
+            raise HTTPException(
+                400, f"unknown key {clean(key, 64)!r}; the keys of a registration are: {', '.join(_KEYS)}"
+            )
     account = given.get("account")
     if "account" in given and not isinstance(account, str):
-        raise HTTPException(400, "account is no text")
+        raise HTTPException(400, "account must be a string")
     if ("task_id" in given) == ("task_ids" in given):
-        raise HTTPException(400, "give one of task_id and task_ids")
+        raise HTTPException(400, "give either task_id or task_ids")
     listed = given["task_ids"] if "task_ids" in given else [given["task_id"]]
     if not isinstance(listed, list) or not 1 <= len(listed) <= MAX_IDS:
-        raise HTTPException(400, f"task_ids is no list of 1 to {MAX_IDS} ids")
+        raise HTTPException(400, f"task_ids must be a list of 1 to {MAX_IDS} task ids")
     for place, task_id in enumerate(listed):
         if not isinstance(task_id, str) or _TASK_ID.fullmatch(task_id) is None:
             name = f"task_ids[{place}]" if "task_ids" in given else "task_id"
-            raise HTTPException(400, f"{name} is no task id: a text of 1 to 128 letters, digits, _ and -")
+            raise HTTPException(400, f"{name} must be a string of 1 to 128 letters, digits, _ and -")
     return account if isinstance(account, str) else None, list(dict.fromkeys(listed))
-
-
-def _object(body: bytes) -> dict[str, object]:
-    try:
-        parsed: object = json.loads(
-            body.decode("utf-8-sig"), object_pairs_hook=_without_repeats, parse_constant=_no_number
-        )
-    except UnicodeDecodeError:
-        raise HTTPException(400, "the body is not UTF-8") from None
-    except _Odd as odd:
-        raise HTTPException(400, str(odd)) from None
-    except ValueError:  # also for integers of thousands of digits
-        raise HTTPException(400, "the body is no JSON") from None
-    except RecursionError:
-        raise HTTPException(400, "the body is nested too deeply") from None
-    if not isinstance(parsed, dict):
-        raise HTTPException(400, "the body is no JSON object")
-    return parsed
-
-
-class _Odd(ValueError):
-    """JSON to Python, but not to the standard, or with two meanings."""
-
-
-def _without_repeats(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        raise _Odd("the body has a key twice")
-    return found
-
-
-def _no_number(text: str) -> object:
-    raise _Odd(f"the body is no JSON: {text} is no number")
-
-
-def _parameters(request: Request, names: Sequence[str]) -> dict[str, str]:
-    """The query's parameters, each once and of `names`; 400 for others."""
-    found: dict[str, str] = {}
-    for name, value in request.query_params.multi_items():
-        if name not in names:
-            known = f"it takes: {', '.join(names)}" if names else "it takes none"
-            raise HTTPException(400, f"{clean(name, 64)!r} is no parameter here; {known}")
-        if name in found:
-            raise HTTPException(400, f"{name} is given twice")
-        found[name] = value
-    return found
-
-
-def _whole(given: Mapping[str, str], name: str, *, default: int, least: int, most: int) -> int:
-    text = given.get(name, str(default))
-    if not (text.isascii() and text.isdigit() and len(text) <= 10 and least <= int(text) <= most):
-        raise HTTPException(400, f"{name} is no whole number from {least} to {most}")
-    return int(text)

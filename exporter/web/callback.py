@@ -1,4 +1,4 @@
-"""The event callback: VOD tells that jobs have ended, and the next scrape asks about these first."""
+"""The event callback: VOD reports that jobs have finished, and the next scrape refreshes these jobs first."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from anyio import CapacityLimiter, to_thread
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
@@ -16,17 +17,22 @@ from exporter.metrics.telemetry import Telemetry
 from exporter.scrape.account import Account
 from exporter.secret import SecretText
 from exporter.vod import events
-from exporter.web.api import Desk, KeyReader, read_body
+from exporter.web.admission import Admission
+from exporter.web.requests import KeyReader, read_body
 
 _log = logging.getLogger(__name__)
+
+EVENTS_AT_ONCE = 64  # each may hold a body of 1 MiB in memory
+THREADS = 6  # a slow disk blocks these threads only, none of the threads for scrapes and pages
 
 
 @dataclass(frozen=True, slots=True)
 class Callback:
-    """The callback of one account: `url` is the address to the letter as VOD has it, `key` reads its key.
+    """The callback of one account.
 
-    `url` is not shown, for its query may hold a secret. `key` is called for each event, and raises `ValueError` where
-    there is none to be had.
+    `url` is the callback URL exactly as it is registered with VOD, because VOD signs it; `repr` leaves it out, because
+    its query may contain a secret. `key` returns the callback key, or raises `ValueError` if it cannot be read; it is
+    called for each event.
     """
 
     url: str = field(repr=False)
@@ -34,9 +40,9 @@ class Callback:
 
 
 class Callbacks:
-    """`/callback/NAME`. An event is acknowledged once the ledger has it; VOD is never asked here.
+    """Serves `/callback/NAME`. It answers 200 once the ledger has the event, and sends no request to VOD.
 
-    `accounts` and `callbacks` are called for each event.
+    Calls `accounts` and `callbacks` for each event. `clock` returns Unix seconds.
     """
 
     def __init__(
@@ -52,7 +58,10 @@ class Callbacks:
         self._telemetry = telemetry
         self._clock = clock
         self._keys = KeyReader()
-        self._desk = Desk()
+        self._admission = Admission(
+            EVENTS_AT_ONCE, f"{EVENTS_AT_ONCE} events are in progress; send this event again in a second"
+        )
+        self._threads = CapacityLimiter(THREADS)
 
     def routes(self) -> list[Route]:
         return [Route("/callback/{name}", self._callback, methods=["POST"])]
@@ -63,39 +72,44 @@ class Callbacks:
         if account is None:
             raise HTTPException(404, "no account has this name")
         self._authenticate(request, name)
-        with self._desk.place():
+        with self._admission:
             body = await read_body(request)
-            return await self._desk.work(self._take, account, body)
+            return await to_thread.run_sync(self._accept, account, body, limiter=self._threads)
 
     def _authenticate(self, request: Request, name: str) -> None:
-        """Before the body is read: the signature does not cover it, and strangers' bodies cost memory."""
+        """Raises 401 or 403 before the body is read.
+
+        The signature does not cover the body, so reading it first would only let strangers occupy memory.
+        """
         callback = self._callbacks().get(name)
         key = self._keys.read(f"callback key of {name}", callback.key) if callback is not None else None
         if callback is None or key is None:
-            raise HTTPException(403, "this account takes no events: the configuration has no callback key for it")
+            raise HTTPException(403, "this account accepts no events; set its callback in the configuration")
         challenge = {"WWW-Authenticate": "X-VOD-SIGNATURE"}
         given, timestamp = (request.headers.get(header, "") for header in ("x-vod-signature", "x-vod-timestamp"))
         if not events.authentic(given, url=callback.url, timestamp=timestamp, key=key):
-            detail = "X-VOD-SIGNATURE is not made of this callback's address, X-VOD-TIMESTAMP and the key"
+            detail = "X-VOD-SIGNATURE does not match callback.url, X-VOD-TIMESTAMP and the callback key"
             raise HTTPException(401, detail, challenge)
         if not events.fresh(timestamp, now=self._clock()):
             minutes = events.MAX_AGE_SECONDS / 60
-            detail = f"X-VOD-TIMESTAMP is more than {minutes:.0f} minutes from this machine's time"
+            detail = f"X-VOD-TIMESTAMP differs from the clock of this machine by more than {minutes:.0f} minutes"
             raise HTTPException(401, detail, challenge)
 
-    def _take(self, account: Account, body: bytes) -> Response:
+    def _accept(self, account: Account, body: bytes) -> Response:
         try:
             event = events.parse(events.decode(body))
         except ValueError:
-            raise HTTPException(400, "the body is neither JSON nor Base64 of it") from None
+            raise HTTPException(400, "the body is neither JSON nor JSON in Base64") from None
         self._telemetry.event(account.name, event.type)
         self._telemetry.malformed(account.name, event.malformed)
         try:
             for job in event.jobs:
                 account.event(job_id=job.id, video_id=event.video_id, processing=job.processing)
         except StateError as error:
-            _log.error("event not kept", extra={"account": account.name, "error": str(error)})
-            raise HTTPException(503, "the event cannot be kept now; send it again", {"Retry-After": "1"}) from None
-        if event.video_id and not event.jobs:  # all of it failed, or its jobs cannot be read
+            _log.error("event could not be stored", extra={"account": account.name, "error": str(error)})
+            detail = "the event could not be stored (the log of the exporter says why); send it again"
+            raise HTTPException(503, detail, {"Retry-After": "1"}) from None
+        if event.video_id and not event.jobs:
+            # The task failed before it had jobs, or no job of the event can be read: list the tasks of the video.
             account.event(job_id="", video_id=event.video_id, processing=None)
         return Response()

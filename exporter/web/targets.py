@@ -1,4 +1,4 @@
-"""What Prometheus scrapes: all accounts or one of them, and the list of accounts for its service discovery."""
+"""Targets of Prometheus: the exposition of all accounts or of one, and the target groups for service discovery."""
 
 from __future__ import annotations
 
@@ -13,27 +13,40 @@ from starlette.responses import Response
 from exporter.deadline import Deadline
 from exporter.metrics.exposition import Exposition, accepts_gzip, choose_format
 from exporter.scrape.scraper import Scraper
+from exporter.web.admission import Admission
 
 _HOST = re.compile(r"(?:[A-Za-z0-9][A-Za-z0-9._-]{0,252}|\[[0-9A-Fa-f:.]{2,45}\])(?::(?P<port>[0-9]{1,5}))?")
 _MAX_PORT = 65535
 
 
 class Target:
-    """One exposition: that of `account`, or without it of all accounts. `registry` is what the exporter adds of itself.
+    """The exposition of `account`, or of all accounts without it. `registry` collects the exporter's own metrics.
 
-    Safe to use from several threads; `under_way` is the server's, to count its scrapes in.
+    `scrape` is safe to call from several threads. `admission` bounds these calls; the event loop enters it.
     """
 
-    def __init__(self, scraper: Scraper, registry: Collector, *, account: str | None = None) -> None:
+    def __init__(
+        self, scraper: Scraper, registry: Collector, *, scrapes_at_once: int, account: str | None = None
+    ) -> None:
         self._scraper = scraper
         self._registry = registry
         self._account = account
         self._lines = Exposition()
-        self.under_way = 0
-        self._rendering = 0.0  # seconds that the last exposition took to be made
+        self._rendering = 0.0  # seconds that rendering the last exposition took
+        subject = "all accounts" if account is None else "this account"
+        self.admission = Admission(
+            scrapes_at_once,
+            f"{scrapes_at_once} scrapes of {subject} are in progress; "
+            "let fewer Prometheus servers scrape, or raise their scrape_interval",
+        )
 
     def scrape(self, headers: Headers, deadline: Deadline) -> Response:
-        """The answer to a request with these headers, in the format that they ask for."""
+        """The response to a scrape by `deadline`, in the format and compression that `headers` accept.
+
+        Raises `KeyError` if the scraper has no such account (any more).
+        """
+        # The last rendering predicts how long this one takes, so the refresh of the snapshot has to end that much
+        # earlier. It keeps at least half of the time, even if the prediction is longer.
         time_to_ask = deadline.less(min(self._rendering, deadline.remaining() / 2))
         snapshot = self._scraper.scrape(time_to_ask, account=self._account)
         began = time.monotonic()
@@ -48,13 +61,14 @@ class Target:
 
 
 def target_groups(accounts: Iterable[str], *, host: str, scheme: str) -> list[dict[str, object]]:
-    """The accounts as `http_sd_configs` reads them, each to be scraped at `host` by `/probe`. With one account::
+    """Target groups for `http_sd_configs`: one group an account, to scrape with `/probe` at `host`. Example::
 
         [{"targets": ["exporter:10870"],
           "labels": {"instance": "exporter:10870/prod", "__metrics_path__": "/probe", "__param_account": "prod"}}]
 
-    `instance` keeps the `up` of accounts apart. The scheme is left to the scrape configuration, whose default is http,
-    unless `scheme` is https: behind a proxy that ends TLS, http is what arrives here, not what the client speaks.
+    `instance` differs for each account, so that each account has an `up` series of its own. The groups contain
+    `__scheme__` only if `scheme` is https. If it is http, a proxy in front of the exporter may have terminated TLS, and
+    the scheme is unknown: `scheme` of the scrape configuration then decides.
     https://prometheus.io/docs/prometheus/latest/http_sd/
     """
     secure = {"__scheme__": "https"} if scheme == "https" else {}
@@ -73,7 +87,7 @@ def target_groups(accounts: Iterable[str], *, host: str, scheme: str) -> list[di
 
 
 def host_of(headers: Headers) -> str | None:
-    """The address that the client reached the exporter by, `HOST` or `HOST:PORT`; None where it does not tell."""
+    """The address, `HOST` or `HOST:PORT`, that the client used for the exporter; None if the header is malformed."""
     match = _HOST.fullmatch(headers.get("host", ""))
     if match is None or not 0 < int(match["port"] or 80) <= _MAX_PORT:
         return None

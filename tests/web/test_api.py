@@ -28,6 +28,7 @@ from exporter.tracking.videos import Videos
 from exporter.vod.client import Client
 from exporter.web import api
 from exporter.web.app import Interface
+from exporter.web.requests import MAX_BODY_BYTES
 
 TOKEN = "s3cret-token"
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
@@ -178,7 +179,7 @@ def test_the_account_says_whose_task_it_is(exporters: Exporter) -> None:
 def test_with_several_accounts_one_must_be_named(exporters: Exporter) -> None:
     exporter = exporters("prod", "test")
     for answer in (exporter.post({"task_id": "a"}), exporter.ask("DELETE", f"{TASKS}/a")):
-        assert (answer.status_code, error(answer)) == (400, "account is missing; one of: prod, test")
+        assert (answer.status_code, error(answer)) == (400, "account is missing; name one of: prod, test")
 
 
 def test_an_unknown_account_is_404(exporter: Running) -> None:
@@ -198,11 +199,11 @@ def test_what_the_store_does_not_take_is_503_and_not_tracked(
     exporter.store.broken = True
     answer = exporter.post({"task_id": "a"})
     assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
-    assert "could not be kept" in error(answer)
+    assert "could not be stored" in error(answer)
     assert "disk" not in answer.text
     assert exporter.tracked() == []
     assert exporter.rejected(TASKS, 503) == 1
-    assert [record.getMessage() for record in caplog.records] == ["registration not kept"]
+    assert [record.getMessage() for record in caplog.records] == ["registration could not be stored"]
     assert caplog.records[0].__dict__["error"] == "the disk is full"
     exporter.store.broken = False
     assert exporter.post({"task_id": "a"}).json()["tasks"][0]["tracked"]
@@ -213,23 +214,23 @@ def test_what_the_store_does_not_take_is_503_and_not_tracked(
 
 
 NO_REGISTRATIONS: list[tuple[object, str]] = [
-    ({}, "give one of task_id and task_ids"),
-    ({"account": "prod"}, "give one of task_id and task_ids"),
-    ({"task_id": "a", "task_ids": ["b"]}, "give one of task_id and task_ids"),
-    ({"task_ids": []}, "task_ids is no list of 1 to 1000 ids"),
-    ({"task_ids": "a"}, "task_ids is no list of 1 to 1000 ids"),
-    ({"task_ids": {"a": 1}}, "task_ids is no list of 1 to 1000 ids"),
-    ({"task_ids": ["a"] * 1001}, "task_ids is no list of 1 to 1000 ids"),
-    ({"task_ids": ["a", 7]}, "task_ids[1] is no task id: a text of 1 to 128 letters, digits, _ and -"),
-    ({"task_ids": ["a", None]}, "task_ids[1] is no task id"),
-    *(({"task_id": odd}, "task_id is no task id") for odd in ODD_IDS),
-    ({"task_id": "a", "account": 7}, "account is no text"),
-    ({"task_id": "a", "account": None}, "account is no text"),
-    ({"task_id": "a", "acount": "prod"}, "'acount' is no key of a registration"),
-    ({"task_id": "a", "\ud800\x1b[2J": 1}, "'\ufffd\ufffd[2J' is no key of a registration"),
-    ([], "the body is no JSON object"),
-    ("a", "the body is no JSON object"),
-    (None, "the body is no JSON object"),
+    ({}, "give either task_id or task_ids"),
+    ({"account": "prod"}, "give either task_id or task_ids"),
+    ({"task_id": "a", "task_ids": ["b"]}, "give either task_id or task_ids"),
+    ({"task_ids": []}, "task_ids must be a list of 1 to 1000 task ids"),
+    ({"task_ids": "a"}, "task_ids must be a list of 1 to 1000 task ids"),
+    ({"task_ids": {"a": 1}}, "task_ids must be a list of 1 to 1000 task ids"),
+    ({"task_ids": ["a"] * 1001}, "task_ids must be a list of 1 to 1000 task ids"),
+    ({"task_ids": ["a", 7]}, "task_ids[1] must be a string of 1 to 128 letters, digits, _ and -"),
+    ({"task_ids": ["a", None]}, "task_ids[1] must be a string"),
+    *(({"task_id": odd}, "task_id must be a string") for odd in ODD_IDS),
+    ({"task_id": "a", "account": 7}, "account must be a string"),
+    ({"task_id": "a", "account": None}, "account must be a string"),
+    ({"task_id": "a", "acount": "prod"}, "unknown key 'acount'"),
+    ({"task_id": "a", "\ud800\x1b[2J": 1}, "unknown key '\ufffd\ufffd[2J'"),
+    ([], "the body is not a JSON object"),
+    ("a", "the body is not a JSON object"),
+    (None, "the body is not a JSON object"),
 ]
 
 
@@ -243,19 +244,19 @@ def test_what_is_no_registration_is_400_and_says_what_is_wrong(exporter: Running
 
 
 NO_JSON: list[tuple[bytes, str]] = [
-    (b"", "no JSON"),
-    (b"task_id=a", "no JSON"),
-    (b'{"task_id": "a"', "no JSON"),
-    (b'{"task_id": "a"}{}', "no JSON"),
-    (b"{'task_id': 'a'}", "no JSON"),
-    (b'{"task_id": "a\n"}', "no JSON"),
+    (b"", "not valid JSON"),
+    (b"task_id=a", "not valid JSON"),
+    (b'{"task_id": "a"', "not valid JSON"),
+    (b'{"task_id": "a"}{}', "not valid JSON"),
+    (b"{'task_id': 'a'}", "not valid JSON"),
+    (b'{"task_id": "a\n"}', "not valid JSON"),
     (b'{"task_id": "\xe9"}', "not UTF-8"),
     ('{"task_id": "a"}'.encode("utf-16"), "not UTF-8"),
-    (b'{"task_id": NaN}', "NaN is no number"),
-    (b'{"task_id": "a", "x": -Infinity}', "-Infinity is no number"),
-    (b'{"task_id": ' + b"9" * 5000 + b"}", "no JSON"),
-    (b'{"task_id": 1e400}', "no task id"),
-    (b'{"task_id": "a", "task_id": "b"}', "a key twice"),
+    (b'{"task_id": NaN}', "NaN is not a JSON number"),
+    (b'{"task_id": "a", "x": -Infinity}', "-Infinity is not a JSON number"),
+    (b'{"task_id": ' + b"9" * 5000 + b"}", "not valid JSON"),
+    (b'{"task_id": 1e400}', "task_id must be a string"),
+    (b'{"task_id": "a", "task_id": "b"}', "a key occurs twice"),
     (b'{"task_id":' * 90_000, "nested too deeply"),
     (b"[" * 900_000, "nested too deeply"),
 ]
@@ -287,8 +288,8 @@ def test_parameters_of_the_content_type_do_not_matter_but_an_encoding_does(expor
 
 def test_a_body_over_the_limit_is_413_however_it_comes(exporter: Running) -> None:
     """With its length, in pieces, and with a length that announces more than ever comes."""
-    body = b'{"task_id": "a"}' + b" " * api.MAX_BODY_BYTES
-    assert exporter.send(body[: api.MAX_BODY_BYTES]).status_code == 200
+    body = b'{"task_id": "a"}' + b" " * MAX_BODY_BYTES
+    assert exporter.send(body[:MAX_BODY_BYTES]).status_code == 200
     for sent in (body, iter([body[:1000], body[1000:]])):
         answer = exporter.send(cast("bytes", sent))
         assert (answer.status_code, error(answer)) == (413, "the body is larger than 1 MiB")
@@ -443,16 +444,16 @@ def test_pages_together_are_everything_once(exporters: Exporter) -> None:
 
 
 ODD_QUERIES: list[tuple[str, str]] = [
-    *((f"limit={odd}", "limit is no whole number from 1 to 1000") for odd in ("0", "1001", "-1", "1.0", "", "x")),
-    ("limit=%C2%B2", "limit is no whole number"),
-    ("limit=%2B1", "limit is no whole number"),
-    (f"limit={'9' * 5000}", "limit is no whole number"),
-    ("offset=-1", "offset is no whole number from 0 to 1000000000"),
-    ("offset=1000000001", "offset is no whole number"),
-    ("limit=1&limit=2", "limit is given twice"),
-    ("accout=prod", "'accout' is no parameter here; it takes: account, limit, offset"),
-    ("%1b%5b2J", "'\ufffd[2J' is no parameter here"),
-    ("&".join(f"x{number}" for number in range(8000)), "'x0' is no parameter here"),
+    *((f"limit={odd}", "limit must be a whole number from 1 to 1000") for odd in ("0", "1001", "-1", "1.0", "", "x")),
+    ("limit=%C2%B2", "limit must be a whole number"),
+    ("limit=%2B1", "limit must be a whole number"),
+    (f"limit={'9' * 5000}", "limit must be a whole number"),
+    ("offset=-1", "offset must be a whole number from 0 to 1000000000"),
+    ("offset=1000000001", "offset must be a whole number"),
+    ("limit=1&limit=2", "the parameter limit occurs twice"),
+    ("accout=prod", "unknown parameter 'accout'; the parameters are: account, limit, offset"),
+    ("%1b%5b2J", "unknown parameter '\ufffd[2J'"),
+    ("&".join(f"x{number}" for number in range(8000)), "unknown parameter 'x0'"),
 ]
 
 
@@ -465,7 +466,7 @@ def test_an_odd_query_is_400_and_says_what_is_wrong(exporter: Running) -> None:
 
 def test_a_registration_takes_no_query(exporter: Running) -> None:
     answer = exporter.ask("POST", f"{TASKS}?account=prod", json={"task_id": "a"})
-    assert (answer.status_code, error(answer)) == (400, "'account' is no parameter here; it takes none")
+    assert (answer.status_code, error(answer)) == (400, "unknown parameter 'account'; this request has no parameters")
 
 
 # -- deletion --------------------------------------------------------------------------------------------------------
@@ -484,7 +485,7 @@ def test_a_deleted_task_is_tracked_no_longer_whatever_names_it(exporter: Running
 def test_deleting_what_is_not_tracked_is_404(exporter: Running) -> None:
     for task_id in ("nothing", "a%20b", "a,b", "%00", "%ff", "x" * 129, "..%2e", "é"):
         answer = exporter.ask("DELETE", f"{TASKS}/{task_id}")
-        assert (answer.status_code, error(answer)) == (404, "no such task is tracked"), task_id
+        assert (answer.status_code, error(answer)) == (404, "no task with this id is tracked"), task_id
     assert exporter.rejected(f"{TASKS}/{{task_id}}", 404) == 8
 
 
@@ -503,14 +504,14 @@ def test_another_method_gets_405_with_allow(exporter: Running, path: str, allowe
     for method in {"GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "BREW"} - set(allowed.split(", ")):
         answer = exporter.ask(method, path)
         assert (answer.status_code, answer.headers["Allow"]) == (405, allowed)
-        assert error(answer) == f"this address answers {allowed} only"
+        assert error(answer) == f"this path accepts the methods {allowed} only"
 
 
 def test_elsewhere_under_the_api_is_404_in_json(exporter: Running) -> None:
     for path in ("/api/v1/task", f"{TASKS}/", f"{TASKS}/a/b", "/api/v2/tasks", "/api/"):
         answer = exporter.ask("GET", path)
         assert answer.status_code == 404
-        assert "nothing is served here" in error(answer)
+        assert "this path does not exist" in error(answer)
     assert exporter.rejected("other", 404) == 5
 
 
@@ -540,6 +541,6 @@ def test_a_slow_disk_takes_few_threads_and_clients_too_many_are_told_to_come_bac
         exporter.store.gate.set()
         assert [one.result().status_code for one in waiting] == [200] * places
     assert (refused.status_code, refused.headers["Retry-After"]) == (503, "1")
-    assert f"{places} requests are under way" in error(refused)
+    assert f"{places} requests to the API are in progress" in error(refused)
     assert (healthy, len(workers)) == (200, api.THREADS)
     assert exporter.ask("GET").json()["total"] == places

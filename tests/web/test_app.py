@@ -19,8 +19,9 @@ from exporter.deadline import Deadline
 from exporter.metrics.telemetry import Telemetry
 from exporter.scrape.scraper import Scraper
 from exporter.snapshot import AccountSnapshot, Snapshot
-from exporter.web import app
-from exporter.web.app import MAX_HEADERS, PROBES_AT_ONCE, SCRAPES_AT_ONCE, THREADS, Interface
+from exporter.web import scrapes
+from exporter.web.app import MAX_HEADERS, Interface
+from exporter.web.scrapes import PROBES_AT_ONCE, SCRAPES_AT_ONCE, THREADS
 
 SCRAPED = ("/metrics", "/probe?account=prod")
 ROUTES = (*SCRAPED, "/", "/sd", "/-/healthy", "/-/ready", "/api/v1/openapi.json")
@@ -231,7 +232,7 @@ def test_of_scrapes_together_there_are_as_many_as_threads_and_probes_leave_some_
     serve_interface: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert THREADS > 2 * SCRAPES_AT_ONCE
-    monkeypatch.setattr(app, "THREADS", SCRAPES_AT_ONCE + 3)
+    monkeypatch.setattr(scrapes, "THREADS", SCRAPES_AT_ONCE + 3)
     names = [f"account-{number}" for number in range(4)]
     answer, until, go = held()
     exporter = serve_interface(FakeScraper(answer, names))

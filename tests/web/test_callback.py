@@ -25,9 +25,9 @@ from exporter.tracking.videos import Videos
 from exporter.vod.client import Client
 from exporter.vod.events import signature
 from exporter.vod.payloads import JobsReply
-from exporter.web.api import MAX_BODY_BYTES
 from exporter.web.app import Interface
 from exporter.web.callback import Callback
+from exporter.web.requests import MAX_BODY_BYTES
 
 URL, KEY = "https://vod.example/callback/prod", SecretText("c4llback-key")
 NOW = 1_773_992_957.0
@@ -229,7 +229,7 @@ def test_a_wrong_signature_is_401_and_has_no_effect(exporter: Running) -> None:
     for headers in cases:
         answer = exporter.send(STREAM, **headers)
         assert answer.status_code == 401, headers
-        assert "X-VOD-SIGNATURE is not" in error(answer)
+        assert "X-VOD-SIGNATURE does not match" in error(answer)
         assert answer.headers["WWW-Authenticate"]
         assert right not in answer.text
     assert exporter.rejected(401) == len(cases)
@@ -249,7 +249,7 @@ def test_an_event_of_over_five_minutes_ago_or_ahead_is_401_and_has_no_effect(exp
         answer = exporter.send(STREAM, age=age)
         assert (answer.status_code, error(answer)) == (
             401,
-            "X-VOD-TIMESTAMP is more than 5 minutes from this machine's time",
+            "X-VOD-TIMESTAMP differs from the clock of this machine by more than 5 minutes",
         )
     assert exporter.ledger.work().hinted_jobs == ()
     assert exporter.send(STREAM, age=299).status_code == 200
@@ -267,7 +267,7 @@ def test_an_unknown_account_is_404_and_one_without_a_key_403(exporter: Running) 
         assert exporter.send(STREAM, path=path).status_code == 404
     answer = exporter.send(STREAM, path="/callback/deaf")
     assert answer.status_code == 403
-    assert "no callback key" in error(answer)
+    assert "set its callback" in error(answer)
     assert (exporter.rejected(404), exporter.rejected(403)) == (4, 1)
 
 
@@ -302,7 +302,7 @@ def test_what_is_no_json_is_400(exporter: Running) -> None:
     bodies = (b"", b"no", b"\xff\xfe", b'{"a":', b'{"a":' * 100_000, b"[" * 100_000, b"EventType=x", b"===")
     for body in bodies:
         answer = exporter.send(body)
-        assert (answer.status_code, error(answer)) == (400, "the body is neither JSON nor Base64 of it"), body[:20]
+        assert (answer.status_code, error(answer)) == (400, "the body is neither JSON nor JSON in Base64"), body[:20]
     assert exporter.rejected(400) == len(bodies)
 
 

@@ -31,6 +31,7 @@ from exporter.vod.client import Client
 from exporter.web import api, openapi
 from exporter.web.app import Interface
 from exporter.web.callback import Callback
+from exporter.web.requests import MAX_BODY_BYTES
 
 PAGE = (Path(__file__).parents[2] / "docs" / "api.md").read_text(encoding="utf-8")
 PATH = "/api/v1/openapi.json"
@@ -128,7 +129,7 @@ ANSWERS: Mapping[tuple[str, str, str], dict[str, Any]] = {
     ("POST", TASKS, "401"): {"json": BODY, "headers": {}},
     ("POST", TASKS, "403"): {"json": BODY, "token": None},
     ("POST", TASKS, "404"): {"json": {**BODY, "account": "test"}},
-    ("POST", TASKS, "413"): {"json": {"task_id": "a" * api.MAX_BODY_BYTES}},
+    ("POST", TASKS, "413"): {"json": {"task_id": "a" * MAX_BODY_BYTES}},
     ("POST", TASKS, "415"): {"data": b"{}"},
     ("POST", TASKS, "503"): {"json": {"task_id": "new"}, "broken": True},
     ("GET", TASKS, "200"): {"params": {"limit": 3}},
@@ -224,7 +225,7 @@ def test_the_page_tells_the_bounds_of_the_code() -> None:
     for figure in (
         f"up to {api.MAX_IDS:,}",
         f"1 to {api.MAX_LIMIT}, {api.DEFAULT_LIMIT} where",
-        f"larger than {api.MAX_BODY_BYTES >> 20} MiB",
+        f"larger than {MAX_BODY_BYTES >> 20} MiB",
         f"or {api.REQUESTS_AT_ONCE} requests",
         f"at most {events.MAX_AGE_SECONDS / 60:.0f} minutes",
     ):

@@ -145,10 +145,11 @@ def test_probe_of_no_one_account_is_refused_with_what_to_do(exporter: Any, scrap
     """And counted. The refusal itself names no account."""
     for query in ("", "?account=", "?accounts=prod", "?account=prod&account=prod", "?account=prod&account=quiet"):
         answer = get(exporter, f"/probe{query}")
-        assert (answer.status_code, answer.text) == (400, "name one account: /probe?account=NAME; /sd lists them\n")
+        wanted = "name one account: /probe?account=NAME; /sd lists the accounts\n"
+        assert (answer.status_code, answer.text) == (400, wanted)
     for name in ("nobody", "PROD", "prod%20", "prod%00", "%ff", "pro*", "x" * 5000):
         answer = get(exporter, f"/probe?account={name}")
-        assert (answer.status_code, answer.text) == (404, "no account has this name; /sd lists them\n")
+        assert (answer.status_code, answer.text) == (404, "no account has this name; /sd lists the accounts\n")
     assert scraper.asked == []
     text = get(exporter, "/metrics").text
     assert 'vod_exporter_rejected_requests_total{path="/probe",reason="400"} 5.0' in text
@@ -187,7 +188,7 @@ class SlowCollector(Collector):
 
 def test_next_scrape_leaves_the_time_that_rendering_took(scraper: FakeScraper) -> None:
     """Not more than half of what there is, however long the last took."""
-    target = Target(scraper, SlowCollector(), account="prod")
+    target = Target(scraper, SlowCollector(), account="prod", scrapes_at_once=1)
     for seconds in (10.0, 10.0, 0.4):
         target.scrape(Headers(), Deadline.after(seconds))
     first, second, short = scraper.times
@@ -248,6 +249,6 @@ def test_sd_refuses_an_odd_host_header(exporter: Any) -> None:
 def test_sd_without_a_host_header_says_how_to_ask(exporter: Any) -> None:
     """As HTTP/1.0 allows; two of them the server refuses."""
     status, body = discovered(exporter, version="1.0")
-    assert (status, "ask for http://HOST:PORT/sd" in body) == ("400", True)
+    assert (status, "request http://HOST:PORT/sd" in body) == ("400", True)
     status, body = discovered(exporter, "Host: one", "Host: two")
     assert (status, "targets" in body) == ("400", False)

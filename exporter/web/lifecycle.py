@@ -1,0 +1,53 @@
+"""The management routes: health, readiness, and reloading the configuration."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+
+from exporter.vod.fields import clean
+
+_MAX_FAULT = 1000  # characters
+
+
+class Lifecycle:
+    """Serves `/-/healthy`, `/-/ready` and `/-/reload`.
+
+    `reload` loads the configuration again and returns its faults; while it is None, `/-/reload` answers 403.
+    """
+
+    def __init__(self) -> None:
+        self.reload: Callable[[], Sequence[str]] | None = None
+        self._reloading = asyncio.Lock()
+
+    def routes(self) -> list[Route]:
+        return [
+            Route("/-/healthy", self._healthy),
+            Route("/-/ready", self._ready),
+            Route("/-/reload", self._reload, methods=["POST"]),
+        ]
+
+    async def _healthy(self, _: Request) -> Response:
+        return PlainTextResponse("vod-transcode-exporter is healthy.\n")
+
+    async def _ready(self, _: Request) -> Response:
+        return PlainTextResponse("vod-transcode-exporter is ready.\n")
+
+    async def _reload(self, _: Request) -> Response:
+        if self.reload is None:
+            raise HTTPException(
+                403, "reloading by HTTP is off; start the exporter with --web.enable-lifecycle, or send it SIGHUP"
+            )
+        # Requests wait for this lock in the event loop. In worker threads they would take the threads of others.
+        async with self._reloading:
+            faults = await run_in_threadpool(self.reload)
+        if faults:
+            lines = "".join(f"{clean(fault, _MAX_FAULT)}\n" for fault in faults)
+            return PlainTextResponse(f"reload failed:\n{lines}", 500)
+        return PlainTextResponse("configuration reloaded\n")

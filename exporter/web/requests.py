@@ -1,0 +1,137 @@
+"""Requests of programs: bodies, query parameters, JSON, and the keys that authenticate them."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable, Mapping, Sequence
+
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+
+from exporter.secret import SecretText
+from exporter.vod.fields import clean
+
+_log = logging.getLogger(__name__)
+
+MAX_BODY_BYTES = 1 << 20
+KEY_RETRY_SECONDS = 5
+
+
+def json_response(content: object, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    """`content` as JSON."""
+    return Response(json.dumps(content).encode() + b"\n", status, headers, "application/json")
+
+
+def json_error(status: int, detail: str, headers: Mapping[str, str] | None = None) -> Response:
+    """A refusal for clients that are programs: `{"error": "a sentence"}`."""
+    return json_response({"error": detail}, status, headers)
+
+
+async def read_body(request: Request) -> bytes:
+    """The complete body; raises 413 as soon as it exceeds `MAX_BODY_BYTES`.
+
+    There is no time limit here: `exporter.web.connections` closes connections that are too slow.
+    """
+    too_large = HTTPException(413, f"the body is larger than {MAX_BODY_BYTES >> 20} MiB")
+    declared = request.headers.get("content-length", "")
+    if declared.isdecimal() and int(declared) > MAX_BODY_BYTES:
+        raise too_large
+    body = bytearray()
+    try:
+        async for part in request.stream():
+            if len(body) + len(part) > MAX_BODY_BYTES:
+                raise too_large
+            body += part
+    except ClientDisconnect:
+        raise HTTPException(400, "the connection was closed before the body was complete") from None
+    return bytes(body)
+
+
+def require_json(request: Request) -> None:
+    """Raises 415 unless the headers declare an uncompressed JSON body."""
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
+        raise HTTPException(415, "send Content-Type: application/json")
+    if request.headers.get("content-encoding", "identity").strip().lower() != "identity":
+        raise HTTPException(415, "send the body without Content-Encoding")
+
+
+def json_object(body: bytes) -> dict[str, object]:
+    """The JSON object in `body`; raises 400 for anything else, for repeated keys and for numbers outside JSON."""
+    try:
+        parsed: object = json.loads(
+            body.decode("utf-8-sig"), object_pairs_hook=_without_repeats, parse_constant=_no_number
+        )
+    except UnicodeDecodeError:
+        raise HTTPException(400, "the body is not UTF-8") from None
+    except _InvalidJson as error:
+        raise HTTPException(400, str(error)) from None
+    except ValueError:  # Python raises it for integers of more than 4,300 digits, too
+        raise HTTPException(400, "the body is not valid JSON") from None
+    except RecursionError:
+        raise HTTPException(400, "the body is nested too deeply") from None
+    if not isinstance(parsed, dict):
+        raise HTTPException(400, "the body is not a JSON object")
+    return parsed
+
+
+class _InvalidJson(ValueError):
+    """Python's decoder accepts the text, but it is not standard JSON or is ambiguous."""
+
+
+def _without_repeats(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise _InvalidJson("a key occurs twice in an object of the body; give each key once")
+    return found
+
+
+def _no_number(text: str) -> object:
+    raise _InvalidJson(f"the body is not valid JSON: {text} is not a JSON number")
+
+
+def query_parameters(request: Request, names: Sequence[str]) -> dict[str, str]:
+    """The parameters of the query; raises 400 if a name is not in `names` or occurs twice."""
+    found: dict[str, str] = {}
+    for name, value in request.query_params.multi_items():
+        if name not in names:
+            known = f"the parameters are: {', '.join(names)}" if names else "this request has no parameters"
+            raise HTTPException(400, f"unknown parameter {clean(name, 64)!r}; {known}")
+        if name in found:
+            raise HTTPException(400, f"the parameter {name} occurs twice; give it once")
+        found[name] = value
+    return found
+
+
+def whole_number(given: Mapping[str, str], name: str, *, default: int, least: int, most: int) -> int:
+    """The parameter `name` of a query as a number from `least` to `most`; raises 400 for anything else."""
+    text = given.get(name, str(default))
+    if not (text.isascii() and text.isdigit() and len(text) <= 10 and least <= int(text) <= most):
+        raise HTTPException(400, f"{name} must be a whole number from {least} to {most}")
+    return int(text)
+
+
+class KeyReader:
+    """Reads keys for each request, because a key file may change. A failure is logged once, until it changes."""
+
+    def __init__(self) -> None:
+        self._reported: dict[str, str] = {}
+
+    def read(self, name: str, key: Callable[[], SecretText | None]) -> SecretText | None:
+        """The result of `key`; raises 503 if `key` raises `ValueError` or the key is empty, so nobody is let in.
+
+        `name` says which key it is, in the log and in the response.
+        """
+        try:
+            found = key()
+            if found is not None and not found.get_secret_value():
+                raise ValueError("is empty")  # noqa: TRY301 - handled like a key that cannot be read
+        except ValueError as error:
+            if self._reported.get(name) != str(error):
+                self._reported[name] = str(error)
+                _log.error("key cannot be used", extra={"key": name, "error": str(error)})
+            detail = f"the {name} cannot be used; the log of the exporter says why"
+            raise HTTPException(503, detail, {"Retry-After": str(KEY_RETRY_SECONDS)}) from None
+        self._reported.pop(name, None)
+        return found

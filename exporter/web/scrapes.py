@@ -1,0 +1,92 @@
+"""The routes that Prometheus uses: the metrics of all accounts, of one account, and the list of accounts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from anyio import CapacityLimiter, to_thread
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from exporter.deadline import Deadline, scrape_timeout
+from exporter.metrics.telemetry import Telemetry
+from exporter.scrape.scraper import Scraper
+from exporter.web.admission import Admission
+from exporter.web.requests import json_response
+from exporter.web.targets import Target, host_of, target_groups
+
+SCRAPES_AT_ONCE = 20  # of all accounts
+PROBES_AT_ONCE = 4  # of one account; while VOD cannot be reached, each probe waits for its deadline
+THREADS = 400  # for scrapes, which mostly wait; other requests have threads of their own
+
+
+class Scrapes:
+    """Serves `telemetry_path`, `/probe` and `/sd`."""
+
+    def __init__(self, scraper: Scraper, telemetry: Telemetry, *, telemetry_path: str) -> None:
+        self._scraper = scraper
+        self._telemetry = telemetry
+        self._telemetry_path = telemetry_path
+        self._threads = CapacityLimiter(THREADS)
+        # `/metrics` always finds a thread, because the probes of all accounts together leave that many threads.
+        self._probes = Admission(
+            THREADS - SCRAPES_AT_ONCE,
+            f"{THREADS - SCRAPES_AT_ONCE} scrapes of single accounts are in progress; "
+            f"scrape the accounts together at {telemetry_path}, or raise scrape_interval in Prometheus",
+        )
+        self._all = Target(scraper, telemetry.registry, scrapes_at_once=SCRAPES_AT_ONCE)
+        self._accounts: dict[str, Target] = {}
+
+    def configure(self, *, timeout: float, offset: float) -> None:
+        """Apply `scrape.timeout` and `scrape.offset`, in seconds, to the scrapes that follow."""
+        self.timeout = timeout
+        self._offset = offset
+
+    def routes(self) -> list[Route]:
+        return [
+            Route(self._telemetry_path, self._metrics),
+            Route("/probe", self._probe),
+            Route("/sd", self._sd),
+        ]
+
+    async def _metrics(self, request: Request) -> Response:
+        with self._all.admission:
+            return await self._scrape(request, self._all)
+
+    async def _probe(self, request: Request) -> Response:
+        names = request.query_params.getlist("account")
+        if len(names) != 1 or not names[0]:
+            raise HTTPException(400, "name one account: /probe?account=NAME; /sd lists the accounts")
+        target = self._targets().get(names[0])
+        if target is None:
+            raise HTTPException(404, "no account has this name; /sd lists the accounts")
+        try:
+            with target.admission, self._probes:
+                return await self._scrape(request, target)
+        except KeyError:
+            if names[0] in self._scraper.accounts:
+                raise
+            raise HTTPException(404, "the account was just removed from the configuration") from None
+
+    def _targets(self) -> Mapping[str, Target]:
+        """The target of each account. A target, and what it caches, lives as long as its account."""
+        before, scraper, telemetry = self._accounts, self._scraper, self._telemetry
+        self._accounts = {
+            name: before.get(name)
+            or Target(scraper, telemetry.of_account(name), account=name, scrapes_at_once=PROBES_AT_ONCE)
+            for name in scraper.accounts
+        }
+        return self._accounts
+
+    async def _scrape(self, request: Request, target: Target) -> Response:
+        header = request.headers.get("x-prometheus-scrape-timeout-seconds")
+        deadline = Deadline.after(scrape_timeout(header, offset=self._offset, limit=self.timeout))
+        return await to_thread.run_sync(target.scrape, request.headers, deadline, limiter=self._threads)
+
+    async def _sd(self, request: Request) -> Response:
+        host = host_of(request.headers)
+        if host is None:
+            raise HTTPException(400, "the Host header is not HOST or HOST:PORT; request http://HOST:PORT/sd")
+        return json_response(target_groups(self._scraper.accounts, host=host, scheme=request.scope["scheme"]))
