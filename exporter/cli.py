@@ -25,6 +25,7 @@ from exporter.deadline import Deadline
 from exporter.errors import ConfigError, ExporterError
 from exporter.reload import Exporter
 from exporter.simulator.server import Simulator
+from exporter.text import clean
 from exporter.web.listener import listen, name, parse
 from exporter.web.server import Server
 
@@ -56,8 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _complain(*lines: str) -> None:
     for line in lines:
-        inert = "".join(char if char.isprintable() else "\ufffd" for char in line)
-        print(f"{flags.PROGRAM}: {inert}", file=sys.stderr)
+        print(f"{flags.PROGRAM}: {clean(line)}", file=sys.stderr)
 
 
 def _run(args: argparse.Namespace) -> int:

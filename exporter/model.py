@@ -9,7 +9,17 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-UNKNOWN = "unknown"
+UNKNOWN = "unknown"  # a status or other value that the exporter does not know
+OTHER = "other"  # a known value, or one past a bound, that has no label value of its own
+
+GET_TRANSCODE_TASK = "GetTranscodeTask"
+LIST_TRANSCODE_TASK = "ListTranscodeTask"
+GET_VIDEO_LIST = "GetVideoList"
+ACTIONS = (GET_TRANSCODE_TASK, LIST_TRANSCODE_TASK, GET_VIDEO_LIST)
+"""The operations of VOD that the exporter calls. Each has a quota and a RAM action, `vod:NAME`, of its own."""
+
+ID_PATTERN = "[A-Za-z0-9_-]{1,128}"
+"""Matches a whole task or video id as people and their programs write it; also valid in JSON Schema."""
 
 TASK_FINAL = ("CompleteAllSucc", "CompleteAllFail", "CompletePartialSucc")
 TASK_STATUSES = ("Processing", "Partial", *TASK_FINAL)

@@ -12,6 +12,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from exporter.config.yaml_source import Expanded, Fault, KeyPath, Source
+from exporter.text import clean
 
 _SHOWN = 60  # characters of a value or key
 _PLAIN_KEY = re.compile(r"[A-Za-z0-9_.-]{1,40}")
@@ -121,7 +122,7 @@ def lines(found: Iterable[Fault], source: Source, path: Path) -> list[str]:
     order = {key: position for position, key in enumerate(source.lines)}
     in_order = sorted(found, key=lambda fault: (fault.line, order.get(fault.path, 0)))
     return [
-        _one_line(f"{path}:{fault.line}: {_path_text(fault.path)}{': ' if fault.path else ''}{fault.text}")
+        clean(f"{path}:{fault.line}: {_path_text(fault.path)}{': ' if fault.path else ''}{fault.text}")
         for fault in in_order
     ]
 
@@ -148,7 +149,3 @@ def _key(key: str, *, below_keys: bool) -> str:
     if _PLAIN_KEY.fullmatch(key):
         return key
     return json.dumps(key if len(key) <= _SHOWN else key[:_SHOWN] + "…", ensure_ascii=False)
-
-
-def _one_line(text: str) -> str:
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)

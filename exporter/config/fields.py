@@ -18,6 +18,7 @@ from pydantic_core import PydanticCustomError
 
 from exporter.config.yaml_source import Expanded
 from exporter.keyfile import key_text, read_key
+from exporter.model import ID_PATTERN
 from exporter.secret import SecretText
 
 ENV_PATTERN = r"\$\{[A-Za-z_][A-Za-z0-9_]*\}"
@@ -64,7 +65,6 @@ def _matching(pattern: str, text: str) -> PlainValidator:
 
 _NAME = r"(?!\.{1,2}$)[A-Za-z0-9_.-]{1,64}"
 _REGION = r"(?=.{4,40}$)[a-z]{2}(?:-[a-z0-9]+)+"
-ID_PATTERN = r"[A-Za-z0-9_-]{1,128}"
 
 Name = Annotated[
     str,

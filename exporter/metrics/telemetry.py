@@ -23,12 +23,11 @@ from prometheus_client.registry import Collector
 from exporter import __version__
 from exporter.errors import VodError
 from exporter.metrics import catalog
+from exporter.model import ACTIONS, OTHER
 
-_ACTIONS = ("GetTranscodeTask", "ListTranscodeTask", "GetVideoList")
 _DROPPED = ("not_found", "given_up", "deleted", "too_many")
 _OF_ACCOUNTS = frozenset(metric.family for metric in catalog.COUNTED if "account" in metric.labels)
 _MAX_CODES = 50  # of errors in one account; further ones count as `other`
-_OTHER = "other"
 _SECONDS = (0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
 
@@ -173,10 +172,10 @@ class AccountTelemetry:
         self._lock = threading.Lock()
         self._closed = False
         self._codes: set[str] = set()
-        for action in _ACTIONS:
+        for action in ACTIONS:
             requests.labels(account, action)
             duration.labels(account, action)
-            errors.labels(account, action, _OTHER)
+            errors.labels(account, action, OTHER)
         for reason in _DROPPED:
             dropped.labels(account, reason)
 
@@ -214,4 +213,4 @@ class AccountTelemetry:
     def _bounded(self, code: str) -> str:
         if len(self._codes) < _MAX_CODES:
             self._codes.add(code)
-        return code if code in self._codes else _OTHER
+        return code if code in self._codes else OTHER

@@ -10,10 +10,9 @@ from typing import Protocol
 
 from exporter.deadline import Deadline
 from exporter.errors import VodError
-from exporter.model import Task
+from exporter.model import ACTIONS, Task
 from exporter.scrape.calls import Calls, Recorder
 from exporter.scrape.health import Health
-from exporter.scrape.plan import ACTIONS
 from exporter.scrape.refresh import Refresh
 from exporter.snapshot import AccountSnapshot
 from exporter.tracking.discovery import Discovery

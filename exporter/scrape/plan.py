@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import count, islice
 
+from exporter.model import GET_TRANSCODE_TASK, GET_VIDEO_LIST, LIST_TRANSCODE_TASK
 from exporter.tracking.discovery import VideoQuery
 from exporter.tracking.ledger import Work
 from exporter.vod.client import JOB_IDS_PER_CALL
@@ -45,7 +46,6 @@ class GetJobs:
 
 Call = ListVideos | ListTasks | GetTask | GetJobs
 
-ACTIONS = ("GetTranscodeTask", "ListTranscodeTask", "GetVideoList")
 # Whose turn it is, and who takes it where there is none of that kind. Three of four are for new tasks.
 _TURNS = (
     *(("new", "whole", "jobs"),) * 3,
@@ -59,11 +59,11 @@ def action(call: Call) -> str:
     """The operation of VOD that it calls, which has a budget of its own."""
     match call:
         case ListVideos():
-            return "GetVideoList"
+            return GET_VIDEO_LIST
         case ListTasks():
-            return "ListTranscodeTask"
+            return LIST_TRANSCODE_TASK
         case _:
-            return "GetTranscodeTask"
+            return GET_TRANSCODE_TASK
 
 
 def plan(
@@ -82,9 +82,9 @@ def plan(
     `by_job_ids`, for a service that refuses them, unfinished jobs cost one call per task.
     """
     return [
-        *islice(map(ListVideos, queries), budget["GetVideoList"]),
-        *islice(map(ListTasks, videos), budget["ListTranscodeTask"]),
-        *islice(_gets(work, by_job_ids=by_job_ids, made=made), budget["GetTranscodeTask"]),
+        *islice(map(ListVideos, queries), budget[GET_VIDEO_LIST]),
+        *islice(map(ListTasks, videos), budget[LIST_TRANSCODE_TASK]),
+        *islice(_gets(work, by_job_ids=by_job_ids, made=made), budget[GET_TRANSCODE_TASK]),
     ]
 
 

@@ -11,9 +11,10 @@ from collections.abc import Callable, Iterable, Mapping
 
 from exporter.deadline import Deadline
 from exporter.errors import BudgetSpent, CredentialsError, VodError
+from exporter.model import ACTIONS
 from exporter.scrape.calls import Calls
 from exporter.scrape.health import Health
-from exporter.scrape.plan import ACTIONS, Call, GetJobs, ListTasks, ListVideos, action, plan, size, without
+from exporter.scrape.plan import Call, GetJobs, ListTasks, ListVideos, action, plan, size, without
 from exporter.tracking.discovery import Discovery, VideoQuery
 from exporter.tracking.ledger import Ledger
 from exporter.tracking.videos import Videos

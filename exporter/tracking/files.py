@@ -14,13 +14,14 @@ import os
 import re
 import stat
 import time
-from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from exporter.config import yaml_source
-from exporter.config.fields import ID_PATTERN
+from exporter.fingerprint import fingerprint
+from exporter.jsontext import JsonError, JsonObject, decode
+from exporter.model import ID_PATTERN
 from exporter.tracking.ledger import Ledger
 from exporter.tracking.sources import FILES
 from exporter.tracking.videos import Videos
@@ -101,7 +102,7 @@ class Files:
         if not stat.S_ISREG(status.st_mode):
             return False
         file = self._files.setdefault(path, _File())
-        state = (status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_ino, status.st_dev)
+        state = fingerprint(status)
         if state != file.state:
             self._read(path, file, state)
             # One written just now may be written once more within a tick of the file system's clock.
@@ -174,24 +175,12 @@ def _from_json(text: str) -> _Ids:
     if not text.strip():
         raise _BrokenError("is empty; write [] to name nothing")
     try:
-        # The value of a number does not matter, and may have too many digits.
-        data = json.loads(text, object_pairs_hook=_Mapping, parse_int=len, parse_float=len)
-    except json.JSONDecodeError as error:
-        raise _BrokenError("is not JSON here; check quotes, commas and brackets", error.lineno) from None
-    except RecursionError:
-        raise _BrokenError(_SHAPE) from None
-    if isinstance(data, _Mapping) and data.repeated is not None:
-        raise _BrokenError("a key is given twice; keep one", _json_line(text, (data.repeated,), nth=2))
+        data = decode(text, find_repeated_keys=True)
+    except JsonError as error:
+        raise _BrokenError(f"{error} here; check quotes, commas and brackets", error.line) from None
+    if isinstance(data, JsonObject) and data.repeated_key is not None:
+        raise _BrokenError("a key is given twice; keep one", _json_line(text, (data.repeated_key,), nth=2))
     return _ids(data, lambda path: _json_line(text, path))
-
-
-class _Mapping(dict[str, object]):
-    """A mapping of JSON that knows of a key given twice."""
-
-    def __init__(self, pairs: list[tuple[str, object]]) -> None:
-        super().__init__(pairs)
-        counts = Counter(key for key, _ in pairs)
-        self.repeated = next((key for key, count in counts.items() if count > 1), None)
 
 
 def _ids(data: object, line: Callable[[yaml_source.KeyPath], int]) -> _Ids:

@@ -8,10 +8,20 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from itertools import product
 
-from exporter.model import DEFINITIONS, JOB_FINAL, TASK_FINAL, UNKNOWN, Job, Output, Task, job_status, task_status
+from exporter.model import (
+    DEFINITIONS,
+    JOB_FINAL,
+    OTHER,
+    TASK_FINAL,
+    UNKNOWN,
+    Job,
+    Output,
+    Task,
+    job_status,
+    task_status,
+)
 from exporter.snapshot import Exemplar, HistogramView, Key, Total, TotalsView
 
-OTHER = "other"
 TRIGGERS = ("Auto", "Manual")
 MAX_DEFINITIONS = 50  # by name, the rest as `other`; the service documents ten
 MAX_ERROR_CODES = 50

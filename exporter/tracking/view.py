@@ -8,11 +8,19 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from itertools import product
 
-from exporter.model import JOB_STATUSES, TASK_STATUSES, UNKNOWN, Job, Task, job_status, mean_progress, task_status
+from exporter.model import (
+    JOB_STATUSES,
+    OTHER,
+    TASK_STATUSES,
+    UNKNOWN,
+    Job,
+    Task,
+    job_status,
+    mean_progress,
+    task_status,
+)
 from exporter.snapshot import LedgerView, ShownJob, ShownTask
 from exporter.tracking.records import TrackedJob, TrackedTask
-
-OTHER = "other"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import random
 import threading
@@ -29,7 +28,8 @@ from exporter.errors import (
     TokenExpired,
     VodError,
 )
-from exporter.model import Task
+from exporter.jsontext import JsonError, decode
+from exporter.model import GET_TRANSCODE_TASK, GET_VIDEO_LIST, LIST_TRANSCODE_TASK, Task
 from exporter.vod import payloads, signing
 from exporter.vod.credentials import Credentials, Keys
 from exporter.vod.limiter import Limiter
@@ -107,16 +107,16 @@ class Client:
         def the_task(body: object) -> tuple[Task, tuple[str, ...]]:
             reply = payloads.task_reply(body)
             if reply.task is None:
-                raise MalformedResponse("GetTranscodeTask: the answer holds no task", code="no_task")
+                raise MalformedResponse(f"{GET_TRANSCODE_TASK}: the answer has no task", code="no_task")
             if reply.task.id not in ("", task_id):
-                raise MalformedResponse("GetTranscodeTask: the answer is about another task", code="wrong_task")
+                raise MalformedResponse(f"{GET_TRANSCODE_TASK}: the answer is about another task", code="wrong_task")
             return reply.task, reply.malformed
 
-        return self._call("GetTranscodeTask", {"TranscodeTaskId": task_id}, deadline, the_task)
+        return self._call(GET_TRANSCODE_TASK, {"TranscodeTaskId": task_id}, deadline, the_task)
 
     def get_jobs(self, job_ids: Sequence[str], deadline: Deadline) -> payloads.JobsReply:
         """`GetTranscodeTask` by `JobIds`: up to `JOB_IDS_PER_CALL` jobs of any tasks."""
-        return self._call("GetTranscodeTask", {"JobIds": ",".join(job_ids)}, deadline, payloads.jobs_reply)
+        return self._call(GET_TRANSCODE_TASK, {"JobIds": ",".join(job_ids)}, deadline, payloads.jobs_reply)
 
     def list_tasks(self, video_id: str, deadline: Deadline) -> Iterator[payloads.TaskListReply]:
         """`ListTranscodeTask`, a page at a time: the tasks of one video in the past year, without their jobs.
@@ -125,7 +125,7 @@ class Client:
         """
         parameters = {"VideoId": video_id, "PageSize": str(TASKS_PER_PAGE)}
         return self._pages(
-            *("ListTranscodeTask", parameters, deadline, payloads.task_list_reply),
+            *(LIST_TRANSCODE_TASK, parameters, deadline, payloads.task_list_reply),
             ids=lambda page: {task.id for task in page.tasks},
             size=TASKS_PER_PAGE,
             field="TranscodeTaskList",
@@ -146,7 +146,7 @@ class Client:
         if created is not None:
             parameters["StartTime"], parameters["EndTime"] = map(_timestamp, created)
         return self._pages(
-            *("GetVideoList", parameters, deadline, payloads.video_list_reply),
+            *(GET_VIDEO_LIST, parameters, deadline, payloads.video_list_reply),
             ids=lambda page: {video.id for video in page.videos},
             size=VIDEOS_PER_PAGE,
             field="VideoList",
@@ -298,8 +298,8 @@ def _body(action: str, answer: Answer, secrets: Sequence[str]) -> object:
     status, content = answer.status, answer.content
     retry_after = _seconds(answer.headers.get("Retry-After"))
     try:
-        body: object = json.loads(content, parse_int=_integer)
-    except (ValueError, RecursionError):
+        body = decode(content)
+    except JsonError:
         if status != 200:
             raise bare_refusal(action, status=status, retry_after=retry_after) from None
         kind = "empty" if not content.strip() else "html" if content.lstrip()[:1] == b"<" else "not_json"
@@ -316,11 +316,6 @@ def _body(action: str, answer: Answer, secrets: Sequence[str]) -> object:
             f"{action}: HTTP 200 with JSON that is no object; check the endpoint", code="not_object"
         )
     return body
-
-
-def _integer(digits: str) -> float:
-    """Python refuses integers of thousands of digits, and with them the whole body; here they cost one field."""
-    return int(digits) if len(digits) <= 40 else float("inf")
 
 
 def _seconds(header: str | None) -> float | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import threading
 import time
 from collections.abc import Callable
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from exporter.errors import CredentialsError
+from exporter.fingerprint import fingerprint
 from exporter.keyfile import read_key
 from exporter.secret import SecretText
 
@@ -123,12 +123,11 @@ def _read_one(source: SecretText | Path | None) -> SecretText | None:
 
 
 def _state(path: Path) -> object:
-    """What changes when a file does: None while it is not there."""
+    """The fingerprint of the file; None while it is not there."""
     try:
-        status = os.stat(path)  # noqa: PTH116 - one call per scrape and key; Path adds nothing
+        return fingerprint(path.stat())
     except OSError:
         return None
-    return status.st_mtime_ns, status.st_size, status.st_ino, status.st_dev
 
 
 class ProviderChain:

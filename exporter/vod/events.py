@@ -12,18 +12,17 @@ import base64
 import binascii
 import hashlib
 import hmac
-import json
-import math
 import re
 from dataclasses import dataclass
 
+from exporter import jsontext
+from exporter.model import OTHER
 from exporter.secret import SecretText
 from exporter.vod.fields import Fields
 from exporter.vod.payloads import BODY, ROWS_LIMIT
 
 STREAM_COMPLETE = "StreamTranscodeComplete"
 COMPLETE = "TranscodeComplete"
-OTHER = "other"
 TYPES = (STREAM_COMPLETE, COMPLETE, OTHER)
 """Every value of `Event.type`."""
 
@@ -79,16 +78,7 @@ def decode(raw: bytes) -> object:
             text = base64.b64decode("".join(text.split()), validate=True).decode("utf-8-sig")
         except (binascii.Error, UnicodeDecodeError):
             raise ValueError("neither a JSON object nor Base64 of one") from None
-    try:
-        body: object = json.loads(text, parse_int=_integer, strict=False)
-    except RecursionError:
-        raise ValueError("nested too deeply") from None
-    return body
-
-
-def _integer(digits: str) -> float:
-    """Python refuses integers of over 4,300 digits; here they spoil only the field they stand in."""
-    return int(digits) if len(digits) < 20 else math.inf
+    return jsontext.decode(text)
 
 
 def parse(body: object) -> Event:

@@ -6,11 +6,13 @@ a number belongs, and every value of another kind than the field's, are odd: abs
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
+
+from exporter.jsontext import JsonError, decode
+from exporter.text import UNSAFE_CHARACTERS, clean
 
 ID_LIMIT = 128
 NAME_LIMIT = 64
@@ -25,22 +27,11 @@ _TIME = re.compile(r"\d{4}-\d\d-\d\d[T ][\d:.,Zz+-]{1,32}", re.ASCII)
 _EARLIEST = datetime(2000, 1, 1, tzinfo=UTC).timestamp()
 _LATEST = datetime(2100, 1, 1, tzinfo=UTC).timestamp()
 
-# What could end a log line, turn its direction, hide in it, or not be encoded at all: C0, DEL, C1, line and paragraph
-# separators, marks and overrides of direction, the byte-order mark, lone surrogates.
-_UNSAFE_SET = "\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff"
-_UNSAFE = re.compile(f"[{_UNSAFE_SET}]")
 # An id is sent back to the service, ids joined by commas; one that had to be mended would name something else.
-_ID = re.compile(rf"[^\s,{_UNSAFE_SET}]{{1,{ID_LIMIT}}}")
+_ID = re.compile(rf"[^\s,{UNSAFE_CHARACTERS}]{{1,{ID_LIMIT}}}")
 
 _LAYERS = 4
 _PREFIX = re.compile(r'"?\w{1,64}"?\s*:\s*', re.ASCII)
-# Python refuses integers of over 4,300 digits; infinity is as odd, and spoils its own field only.
-_DECODER = json.JSONDecoder(parse_int=lambda digits: int(digits) if len(digits) < 20 else math.inf, strict=False)
-
-
-def clean(text: str, limit: int = FREE_TEXT_LIMIT) -> str:
-    """`text` for labels, logs and pages: stripped, cut to `limit` characters, unsafe ones shown as U+FFFD."""
-    return _UNSAFE.sub("\ufffd", text.strip()[:limit])
 
 
 def is_id(text: str) -> bool:
@@ -73,10 +64,9 @@ def _peel(text: str) -> object:
     bare = _PREFIX.sub("", text, count=1) if _PREFIX.match(text) else text
     for candidate in (text, bare, f'"{bare.removeprefix(chr(34)).removesuffix(chr(34))}"'):
         try:
-            value: object = _DECODER.decode(candidate)
-        except (ValueError, RecursionError):
+            return decode(candidate)
+        except JsonError:
             continue
-        return value
     raise ValueError("no JSON")
 
 

@@ -14,10 +14,10 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from exporter.errors import StateError
-from exporter.model import Task, task_status
+from exporter.model import ID_PATTERN, Task, task_status
 from exporter.scrape.account import Account
 from exporter.secret import SecretText
-from exporter.vod.fields import clean
+from exporter.text import clean
 from exporter.web.admission import Admission
 from exporter.web.requests import (
     KeyReader,
@@ -34,13 +34,13 @@ _log = logging.getLogger(__name__)
 MAX_IDS = 1000  # in one registration
 MAX_LIMIT, DEFAULT_LIMIT = 1000, 100
 MAX_OFFSET = 1_000_000_000
-TASK_ID_PATTERN = "^[A-Za-z0-9_-]{1,128}$"
+TASK_ID_PATTERN = f"^{ID_PATTERN}$"
 
 REQUESTS_AT_ONCE = 64  # each may hold a body of 1 MiB in memory
 THREADS = 6  # a slow disk blocks these threads only, none of the threads for scrapes and pages
 STATE_RETRY_SECONDS = 5
 
-_TASK_ID = re.compile(TASK_ID_PATTERN.removeprefix("^").removesuffix("$"))
+_TASK_ID = re.compile(ID_PATTERN)
 _KEYS = ("account", "task_id", "task_ids")
 
 

@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from exporter.vod.fields import clean
+from exporter.text import clean
 
 _MAX_FAULT = 1000  # characters
 

@@ -11,6 +11,7 @@ from urllib.parse import urlencode
 
 from exporter.model import Job, job_status, task_status
 from exporter.snapshot import AccountSnapshot, ShownTask, Snapshot
+from exporter.text import clean
 from exporter.web.addresses import without_keys
 
 PAGE_SIZE = 50
@@ -69,10 +70,10 @@ class Query:
     @classmethod
     def of(cls, parameters: Mapping[str, str]) -> Query:
         """Whatever stands in the parameters: what makes no sense counts as absent."""
-        text = "".join(char if char.isprintable() else " " for char in parameters.get("q", "")[:SEARCH_LIMIT])
+        words = parameters.get("q", "")[:SEARCH_LIMIT].split()  # on tabs and line breaks too, which a paste may bring
         status = parameters.get("status", "")
         return cls(
-            q=text.strip(),
+            q=clean(" ".join(words)),
             account=parameters.get("account", ""),
             status=status if status in tuple(State) else "",
             page=max(1, _number(parameters.get("page"), 1)),

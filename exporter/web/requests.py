@@ -10,8 +10,9 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
+from exporter.jsontext import JsonError, JsonObject, decode
 from exporter.secret import SecretText
-from exporter.vod.fields import clean
+from exporter.text import clean
 
 _log = logging.getLogger(__name__)
 
@@ -58,37 +59,16 @@ def require_json(request: Request) -> None:
 
 
 def json_object(body: bytes) -> dict[str, object]:
-    """The JSON object in `body`; raises 400 for anything else, for repeated keys and for numbers outside JSON."""
+    """The JSON object in `body`; raises 400 for anything else and for a key that occurs twice."""
     try:
-        parsed: object = json.loads(
-            body.decode("utf-8-sig"), object_pairs_hook=_without_repeats, parse_constant=_no_number
-        )
-    except UnicodeDecodeError:
-        raise HTTPException(400, "the body is not UTF-8") from None
-    except _InvalidJson as error:
-        raise HTTPException(400, str(error)) from None
-    except ValueError:  # Python raises it for integers of more than 4,300 digits, too
-        raise HTTPException(400, "the body is not valid JSON") from None
-    except RecursionError:
-        raise HTTPException(400, "the body is nested too deeply") from None
-    if not isinstance(parsed, dict):
+        parsed = decode(body, find_repeated_keys=True)
+    except JsonError as error:
+        raise HTTPException(400, f"the body {error}") from None
+    if not isinstance(parsed, JsonObject):
         raise HTTPException(400, "the body is not a JSON object")
+    if parsed.repeated_key is not None:
+        raise HTTPException(400, "a key occurs twice in the object of the body; give each key once")
     return parsed
-
-
-class _InvalidJson(ValueError):
-    """Python's decoder accepts the text, but it is not standard JSON or is ambiguous."""
-
-
-def _without_repeats(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        raise _InvalidJson("a key occurs twice in an object of the body; give each key once")
-    return found
-
-
-def _no_number(text: str) -> object:
-    raise _InvalidJson(f"the body is not valid JSON: {text} is not a JSON number")
 
 
 def query_parameters(request: Request, names: Sequence[str]) -> dict[str, str]:

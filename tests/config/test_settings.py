@@ -331,7 +331,7 @@ def test_a_name_with_a_line_break_forges_no_line(tmp_path: Path) -> None:
     path.write_text("x: 1\n")
     with pytest.raises(ConfigError) as caught:
         config.load(path, environ={})
-    assert all("a\\nb\\x1b.yml:1: " in fault for fault in caught.value.faults)
+    assert all("a\ufffdb\ufffd.yml:1: " in fault for fault in caught.value.faults)
 
 
 CANARY = "CANARYxCANARYxCANARYxCANARYx30"

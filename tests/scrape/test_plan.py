@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from exporter.deadline import Deadline
-from exporter.model import Job, Task
-from exporter.scrape.plan import ACTIONS, Call, GetJobs, GetTask, ListTasks, ListVideos, action, plan, size, without
+from exporter.model import ACTIONS, Job, Task
+from exporter.scrape.plan import Call, GetJobs, GetTask, ListTasks, ListVideos, action, plan, size, without
 from exporter.tracking.discovery import VideoQuery
 from exporter.tracking.ledger import Ledger, Work
 from exporter.tracking.view import Limits

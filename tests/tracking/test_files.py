@@ -106,7 +106,7 @@ def test_a_file_names_the_tasks_and_videos_that_it_lists(
 NOT_AN_ID = "is not an id; use 1 to 128 letters, digits, `_` and `-`, as VOD shows it"
 SHAPE = "is not a list of ids, nor a mapping with `tasks` and `videos`; write one of these"
 NEITHER = "a key is neither `tasks` nor `videos`; remove it"
-ODD_JSON = "is not JSON here; check quotes, commas and brackets"
+ODD_JSON = "is not valid JSON here; check quotes, commas and brackets"
 BROKEN: list[tuple[str, str | bytes, int, str]] = [
     ("a.yml", "", 1, "is empty; write [] to name nothing"),
     ("a.yml", "# none\n", 1, "is empty; write [] to name nothing"),
@@ -131,7 +131,7 @@ BROKEN: list[tuple[str, str | bytes, int, str]] = [
     ("a.json", '["a",\n"CANARY"', 2, ODD_JSON),
     ("a.json", '["a"]\n["CANARY"]', 2, ODD_JSON),
     ("a.json", '"CANARY"', 1, SHAPE),
-    ("a.json", "[" * 100_000, 1, SHAPE),
+    ("a.json", "[" * 100_000, 1, "is nested too deeply here; check quotes, commas and brackets"),
     ("a.json", '["a",\n\n"CANARY x"]', 3, f"[1]: {NOT_AN_ID}"),
     ("a.json", '["a",\n12]', 2, "[1]: is a number; quote it"),
     ("a.json", '["a",\n' + "9" * 5000 + "]", 2, "[1]: is a number; quote it"),

@@ -10,13 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from exporter.model import OTHER
 from exporter.secret import SecretText
 from exporter.vod.events import (
     COMPLETE,
     FIELDS,
     MAX_AGE_SECONDS,
     MAX_PROCESSING_SECONDS,
-    OTHER,
     STREAM_COMPLETE,
     TYPES,
     EndedJob,

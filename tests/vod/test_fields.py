@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.vod.fields import Fields, clean, embedded, is_id
+from exporter.vod.fields import Fields, embedded, is_id
 
 ANYTHING = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters()),
@@ -189,19 +189,6 @@ def test_free_text_is_cut_silently() -> None:
 
     assert fields.free_text("Field") == "x" * 1024
     assert odd == []
-
-
-@pytest.mark.parametrize(
-    "sign",
-    ["\x00", "\n", "\r", "\x1b", "\x7f", "\x85", "\x9b", "\u2028", "\u2029", "\u202e", "\u2066", "\u200f", "\ud800"],
-)
-def test_unsafe_characters_are_replaced(sign: str) -> None:
-    """faults 29 and 35: nothing ends a line, starts an escape code, turns the direction or cannot be encoded."""
-    assert clean(f"a{sign}b") == "a\ufffdb"
-
-
-def test_other_characters_stay() -> None:
-    assert clean(' 任务 "quoted" \\ <b> é 🎬 ') == '任务 "quoted" \\ <b> é 🎬'
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,27 @@
+"""Text from outside is safe to show."""
+
+from __future__ import annotations
+
+import pytest
+
+from exporter.text import clean
+
+
+@pytest.mark.parametrize(
+    "character",
+    [
+        *("\x00", "\n", "\r", "\x1b", "\x7f", "\x85", "\x9b", "\xad", "\u200b", "\u200f", "\u2028", "\u2029", "\u202e"),
+        *("\u2060", "\u2066", "\ufeff", "\ud800"),
+    ],
+)
+def test_unsafe_characters_are_replaced(character: str) -> None:
+    """faults 29 and 35: no line break, escape code, change of direction, invisible or unencodable character is left."""
+    assert clean(f"a{character}b") == "a\ufffdb"
+
+
+def test_other_characters_stay() -> None:
+    assert clean(' 任务\u3000"quoted" \\ <b> é 🎬 ') == '任务\u3000"quoted" \\ <b> é 🎬'
+
+
+def test_text_is_cut_to_the_limit() -> None:
+    assert clean(" abc ", 2) == "ab"
