@@ -1,1 +1,1 @@
-"""The HTTP side: routes, pages, the server."""
+"""The HTTP server, its routes and the status page."""

@@ -1,4 +1,4 @@
-"""Connections that end: a peer that sends nothing, drips its request or does not read its answer is given up."""
+"""Connections with limits: closes those of clients that send or read too slowly, and bounds their number and memory."""
 
 from __future__ import annotations
 
@@ -9,30 +9,32 @@ import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
 MAX_CONNECTIONS = 1000
-MAX_UNREAD_BYTES = 128 * 1024 * 1024  # of answers, over all connections
+MAX_UNREAD_BYTES = 128 * 1024 * 1024  # of responses, over all connections
 CHECK_SECONDS = 10.0
 CLOSING_CHECK_SECONDS = 1.0
 
 _BAD_REQUEST = (
     b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n"
-    b"this is no HTTP/1.1 request, or its address and headers are over 64 KiB\n"
+    b"this is not an HTTP/1.1 request, or its URL and headers exceed 64 KiB\n"
 )
 
 
 class BoundedProtocol(H11Protocol):
-    """uvicorn bounds neither the time until a request is whole nor the time until its answer is read, nor the memory.
+    """uvicorn's protocol with limits on time, connections and memory, which uvicorn does not have.
 
-    From one check to the next, `CHECK_SECONDS` later, a connection must have moved on: to a whole request, or by bytes
-    of its answer that the peer took. Between requests uvicorn's own keep-alive timeout holds. Past `MAX_CONNECTIONS` a
-    new one is refused; past `MAX_UNREAD_BYTES` those go whose answers wait longest.
+    Each connection is checked every `CHECK_SECONDS`. It is closed if since the last check neither a request was
+    completed nor the client took any bytes of a response. Idle connections are left to uvicorn's keep-alive timeout,
+    and the server's own work on a response has no limit here. New connections beyond `MAX_CONNECTIONS` are closed. If
+    all responses together have more than `MAX_UNREAD_BYTES` unread, the oldest responses are dropped.
     """
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        self._answered_at = 0.0
+        self._responded_at = 0.0
         self._refused = False
         self._check_seconds = CHECK_SECONDS
-        self._seen: tuple[object, int] | None = self._place()
+        # The progress at the last check; None if the connection was not waiting for the client then.
+        self._last_progress: tuple[object, int] | None = self._progress()
         self._check = self.loop.call_later(self._check_seconds, self._check_progress)
         if len(self.connections) > MAX_CONNECTIONS:
             transport.abort()
@@ -42,60 +44,65 @@ class BoundedProtocol(H11Protocol):
         super().connection_lost(exc)
 
     def on_response_complete(self) -> None:
-        self._answered_at = self.loop.time()
+        self._responded_at = self.loop.time()
         super().on_response_complete()
         if self.unread:
             self._bound_unread()
 
     def shutdown(self) -> None:
-        """The server stops: what is under way is answered, but who does not read is not waited for."""
+        """Called when the server stops. Requests in progress are completed, but slow clients are closed sooner."""
         super().shutdown()
         self._check.cancel()
-        self._check_seconds, self._seen = CLOSING_CHECK_SECONDS, None
+        self._check_seconds, self._last_progress = CLOSING_CHECK_SECONDS, None
         self._check = self.loop.call_later(self._check_seconds, self._check_progress)
 
     def data_received(self, data: bytes) -> None:
         if not self._refused:
             super().data_received(data)
 
-    def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - ours says more
+    def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - our message says more
         if self.conn.our_state is not h11.IDLE:
-            self.transport.close()  # nonsense in the body of a request that has its answer, or will have it
+            # The invalid bytes are in a body. Its request has a response already, or will get one.
+            self.transport.close()
             return
         self.transport.write(_BAD_REQUEST)
         if self.transport.can_write_eof():
-            # Closing now, with bytes unread, would reset the connection, and with it go the answer.
+            # Closing a socket with unread bytes resets the connection, and the client would lose the response.
+            # So only the sending side is closed, and further bytes are discarded until the next check.
             self._refused = True
             self.transport.write_eof()
         else:
             self.transport.close()
 
     def _should_upgrade(self) -> bool:
-        return False  # uvicorn would log two warnings for each client that asks
+        return False  # otherwise uvicorn logs two warnings for each client that asks for an upgrade
 
     @property
     def unread(self) -> int:
-        """Bytes of answers that neither the peer nor the kernel has taken yet."""
+        """Bytes of responses that are still in the memory of this process."""
         return self.transport.get_write_buffer_size()
 
-    def _place(self) -> tuple[object, int]:
+    def _progress(self) -> tuple[object, int]:
+        """Changes with each new request and with each part of a response that the client takes."""
         return self.cycle, self.unread
 
     def _check_progress(self) -> None:
         cycle = cast("RequestResponseCycle | None", self.cycle)
-        rests = self.timeout_keep_alive_task is not None and not self.unread
-        works = cycle is not None and not (cycle.more_body or cycle.response_complete or self.unread)
-        if not (rests or works) and self._place() == self._seen:
+        idle = self.timeout_keep_alive_task is not None and not self.unread
+        # The request is complete, and the server still works on the response.
+        working = cycle is not None and not (cycle.more_body or cycle.response_complete or self.unread)
+        if not (idle or working) and self._progress() == self._last_progress:
             self.transport.abort()
             return
-        self._seen = None if rests or works else self._place()
+        self._last_progress = None if idle or working else self._progress()
         self._check = self.loop.call_later(self._check_seconds, self._check_progress)
 
     def _bound_unread(self) -> None:
+        """Close the connections whose responses have waited longest, until the rest is within the limit."""
         waiting = [one for one in self.connections if isinstance(one, BoundedProtocol) and one.unread]
-        over = sum(one.unread for one in waiting) - MAX_UNREAD_BYTES
-        for one in sorted(waiting, key=lambda one: one._answered_at):
-            if over <= 0:
+        excess = sum(one.unread for one in waiting) - MAX_UNREAD_BYTES
+        for connection in sorted(waiting, key=lambda one: one._responded_at):
+            if excess <= 0:
                 break
-            over -= one.unread
-            one.transport.abort()
+            excess -= connection.unread
+            connection.transport.abort()

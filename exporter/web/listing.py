@@ -1,4 +1,4 @@
-"""What the status page lists: the tasks and jobs that a search finds, failed ones first, a page at a time."""
+"""The list of the status page: tasks and jobs that match a search, sorted by urgency and divided into pages."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from urllib.parse import urlencode
 from exporter.model import Job, job_status, task_status
 from exporter.snapshot import AccountSnapshot, ShownTask, Snapshot
 from exporter.text import clean
-from exporter.web.addresses import without_keys
+from exporter.web.redaction import redact_text
 
 PAGE_SIZE = 50
-SEARCH_LIMIT = 200  # characters; three ids and more
+SEARCH_LIMIT = 200  # characters; enough for several ids
 REFRESH_SECONDS = 30
 
 
 class State(StrEnum):
-    """How a job is, or a task without jobs. In the order in which they are listed."""
+    """The state of a job, or of a task without jobs. The list shows the states in this order."""
 
     FAILED = "failed"
     UNKNOWN = "unknown"
@@ -48,18 +48,18 @@ _OF_TASK = {
 
 
 def job_state(status: str) -> State:
-    """Of a job's status, as VOD or the metrics have it."""
+    """The state for a job status of VOD or of the metrics."""
     return _OF_JOB.get(job_status(status), State.UNKNOWN)
 
 
 def task_state(status: str) -> State:
-    """Of a task's status, as VOD or the metrics have it."""
+    """The state for a task status of VOD or of the metrics."""
     return _OF_TASK.get(task_status(status), State.UNKNOWN)
 
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """What the address of the page asks for. `page` counts from 1; `refresh` is in seconds, 0 is never."""
+    """The query parameters of the page. `page` counts from 1; `refresh` is in seconds, and 0 switches it off."""
 
     q: str = ""
     account: str = ""
@@ -69,8 +69,9 @@ class Query:
 
     @classmethod
     def of(cls, parameters: Mapping[str, str]) -> Query:
-        """Whatever stands in the parameters: what makes no sense counts as absent."""
-        words = parameters.get("q", "")[:SEARCH_LIMIT].split()  # on tabs and line breaks too, which a paste may bring
+        """The query in `parameters`. Invalid values count as absent, so that any URL shows a page."""
+        # Splits on tabs and line breaks too, which pasted text may contain.
+        words = parameters.get("q", "")[:SEARCH_LIMIT].split()
         status = parameters.get("status", "")
         return cls(
             q=clean(" ".join(words)),
@@ -82,22 +83,23 @@ class Query:
 
     @property
     def narrow(self) -> bool:
+        """Whether the query leaves out tasks or jobs."""
         return bool(self.q or self.account or self.status)
 
     def link(self, **changes: str | int) -> str:
-        """The address of the page with these parameters changed; on its first page, where `page` is not among them."""
+        """The URL of the page with `changes` to its parameters. It leads to the first page unless they set `page`."""
         wanted = replace(self, **{"page": 1, **changes})  # type: ignore[arg-type]
         names = ("q", "account", "status", "page", "refresh")
-        told = {name: getattr(wanted, name) for name in names if getattr(wanted, name) != getattr(_NOTHING, name)}
-        return f"/?{urlencode(told)}" if told else "/"
+        parameters = {name: getattr(wanted, name) for name in names if getattr(wanted, name) != getattr(_DEFAULT, name)}
+        return f"/?{urlencode(parameters)}" if parameters else "/"
 
 
-_NOTHING = Query()
+_DEFAULT = Query()
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A job, or with `job` None a task without jobs. `task` is None where the bound on series has left it out."""
+    """A job, or a task without jobs if `job` is None. `task` is None if `series.max_jobs` excludes the task."""
 
     account: str
     task_id: str
@@ -108,17 +110,18 @@ class Row:
 
     @property
     def text(self) -> str:
-        """What a search looks through."""
+        """The text that a search matches against, in case-folded form."""
         job, task = self.job or Job(""), self.task.task if self.task else None
         status = task.status if task else ""
         words = [self.task_id, self.video_id, job.id, job.definition, job.status, job.error_code]
-        words.append(without_keys(job.error_message))  # nobody finds out letter by letter what is not shown
+        # The text as shown: searching the full message would reveal redacted secrets letter by letter.
+        words.append(redact_text(job.error_message))
         return " ".join((*words, status, self.state)).casefold()
 
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """A task and those of its jobs that are on the page."""
+    """A task, and its jobs on this page."""
 
     account: str
     task_id: str
@@ -133,7 +136,7 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """One page. `found` rows of `known` answer the query; `first` and `last` of them are on it, counted from 1."""
+    """One page. `found` of all `known` rows match the query. The page has rows `first` to `last`, counted from 1."""
 
     groups: tuple[Group, ...]
     known: int
@@ -151,13 +154,13 @@ class Listing:
 
     @property
     def near(self) -> list[int]:
-        """The pages to offer: the first, the last, and those around this one, in order."""
+        """The page numbers to link to: the first, the last, and those next to this page, in ascending order."""
         around = range(self.page - 2, self.page + 3)
         return sorted({1, self.pages, *(page for page in around if 1 <= page <= self.pages)})
 
 
 def listing(snapshot: Snapshot, query: Query) -> Listing:
-    """The page that the query asks for, the last one where it asks for one beyond it."""
+    """The page that `query` asks for, or the last page if there are fewer."""
     known = [row for account in snapshot.accounts for row in rows(account)]
     found = list(_matching(known, query))
     pages = max(1, -(-len(found) // PAGE_SIZE))
@@ -167,15 +170,17 @@ def listing(snapshot: Snapshot, query: Query) -> Listing:
 
 
 def rows(account: AccountSnapshot) -> Iterator[Row]:
-    """Every job of the account's view, then its tasks without jobs."""
+    """All jobs of the account's view, then its tasks without jobs."""
     view, name = account.view, account.name
     tasks = {shown.task.id: shown for shown in view.tasks}
-    for one in view.jobs:
-        yield Row(name, one.task_id, one.video_id, tasks.get(one.task_id), one.job, job_state(one.job.status))
-    with_jobs = {one.task_id for one in view.jobs}
-    for shown in view.tasks:
-        if shown.task.id not in with_jobs:
-            yield Row(name, shown.task.id, shown.task.video_id, shown, None, task_state(shown.task.status))
+    for shown in view.jobs:
+        job, task_id = shown.job, shown.task_id
+        yield Row(name, task_id, shown.video_id, tasks.get(task_id), job, job_state(job.status))
+    with_jobs = {shown.task_id for shown in view.jobs}
+    for task_id, shown_task in tasks.items():
+        if task_id not in with_jobs:
+            task = shown_task.task
+            yield Row(name, task_id, task.video_id, shown_task, None, task_state(task.status))
 
 
 def _number(text: str | None, default: int) -> int:
@@ -183,7 +188,7 @@ def _number(text: str | None, default: int) -> int:
 
 
 def _matching(candidates: Iterable[Row], query: Query) -> Iterator[Row]:
-    """Rows of the wanted account and state that have every word of the search, in whatever case."""
+    """The rows of the account and state of `query` that contain each word of its search, in upper or lower case."""
     words = query.q.casefold().split()
     for row in candidates:
         if query.account in ("", row.account) and query.status in ("", row.state):
@@ -193,7 +198,10 @@ def _matching(candidates: Iterable[Row], query: Query) -> Iterator[Row]:
 
 
 def _sorted(found: Iterable[Row]) -> list[Row]:
-    """Jobs of a task together, tasks by their worst state; of what is unfinished the oldest first, else the latest."""
+    """The rows, grouped by task. Tasks are sorted by the most urgent state of their jobs.
+
+    Within a state, unfinished tasks are sorted from old to new, and finished tasks from new to old.
+    """
     tasks: dict[tuple[str, str], list[Row]] = {}
     for row in found:
         tasks.setdefault((row.account, row.task_id), []).append(row)
@@ -203,6 +211,7 @@ def _sorted(found: Iterable[Row]) -> list[Row]:
 
 
 def _urgency(row: Row) -> tuple[int, float]:
+    """The sort key of a task, from its most urgent row: first the state, then the age."""
     source = row.job or (row.task.task if row.task else None)
     created, completed = (source.created, source.completed) if source else (None, None)
     if row.state in (State.TRANSCODING, State.SUBMITTED, State.UNKNOWN):

@@ -1,4 +1,4 @@
-"""The OpenAPI document of the registration API, held to it by a test."""
+"""The OpenAPI document of the registration API. Tests compare it with the answers of the API."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ Json = dict[str, Any]
 _ACCOUNT: Json = {
     "type": "string",
     "pattern": "^[A-Za-z0-9_.-]{1,64}$",
-    "description": "Name of an account of the configuration.",
+    "description": "The name of an account in the configuration.",
     "examples": ["prod"],
 }
 _TASK_ID: Json = {
     "type": "string",
     "pattern": TASK_ID_PATTERN,
-    "description": "The TranscodeTaskId that SubmitTranscodeJobs answers.",
+    "description": "The TranscodeTaskId in the response of SubmitTranscodeJobs.",
     "examples": ["3d705f385b23438385a2bdd6c4e3a1b2"],
 }
 
@@ -55,7 +55,7 @@ def _refused(description: str, *headers: str) -> Json:
 
 
 def _responses(success: Mapping[str, Json], *names: str) -> Json:
-    refused = {"400": "Odd", "401": "Unauthorized", "403": "Off", "404": "NotFound", "503": "Unavailable"}
+    refused = {"400": "Malformed", "401": "Unauthorized", "403": "Off", "404": "NotFound", "503": "Unavailable"}
     more = {"413": "TooLarge", "415": "WrongType"}
     chosen = refused | {status: more[status] for status in names}
     return {**success, **{status: _ref("responses", name) for status, name in sorted(chosen.items())}}
@@ -67,7 +67,7 @@ DOCUMENT: Json = {
         "title": "vod-transcode-exporter",
         "version": __version__,
         "summary": "Registration of transcode tasks of ApsaraVideo VOD",
-        "description": "Tell the exporter of a task right after SubmitTranscodeJobs, and its next scrape shows it.",
+        "description": "Register a task right after SubmitTranscodeJobs, so that the next scrape shows it.",
         "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
     },
     "servers": [{"url": "/"}],
@@ -79,49 +79,60 @@ DOCUMENT: Json = {
                 "operationId": "registerTasks",
                 "summary": "Track tasks.",
                 "description": (
-                    "Once this is answered with 200 the registration is kept, and outlives a restart. Doing it again "
-                    "changes nothing. A task that was finished before is not tracked again, which is no error."
+                    "After the response 200 the registration is stored and survives a restart. A repeated "
+                    "registration changes nothing. A task that has finished before is not tracked again; this is not "
+                    "an error."
                 ),
                 "tags": ["tasks"],
                 "requestBody": {"required": True, "content": _json(_ref("schemas", "Registration"))},
                 "responses": _responses(
-                    {"200": {"description": "Kept.", "content": _json(_ref("schemas", "Registered"))}}, "413", "415"
+                    {
+                        "200": {
+                            "description": "The tasks are registered.",
+                            "content": _json(_ref("schemas", "Registered")),
+                        }
+                    },
+                    "413",
+                    "415",
                 ),
             },
             "get": {
                 "operationId": "listTasks",
-                "summary": "List tracked tasks, of whatever source.",
+                "summary": "List the tracked tasks of all sources.",
                 "description": (
-                    "Account by account; new ones come last in theirs. A task that is dropped between two pages moves "
-                    "those after it one place forward."
+                    "The tasks are grouped by account, and new tasks are last in their account. If a task is dropped "
+                    "between two requests, the tasks after it move forward by one."
                 ),
                 "tags": ["tasks"],
                 "parameters": [
-                    _query("account", _ACCOUNT, "Tasks of this account only."),
+                    _query("account", _ACCOUNT, "List the tasks of this account only."),
                     _query(
                         "limit",
                         {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": DEFAULT_LIMIT},
-                        "At most so many.",
+                        "The maximum number of tasks in the response.",
                     ),
                     _query(
                         "offset",
                         {"type": "integer", "minimum": 0, "maximum": MAX_OFFSET, "default": 0},
-                        "How many to leave out at the beginning.",
+                        "The number of tasks to skip at the start.",
                     ),
                 ],
-                "responses": _responses({"200": {"description": "A page.", "content": _json(_ref("schemas", "Page"))}}),
+                "responses": _responses(
+                    {"200": {"description": "A page of the list.", "content": _json(_ref("schemas", "Page"))}}
+                ),
             },
         },
         "/api/v1/tasks/{task_id}": {
             "delete": {
                 "operationId": "deleteTask",
-                "summary": "Track a task no longer, whatever source names it.",
+                "summary": "Stop tracking a task.",
+                "description": "This also applies to tasks that the configuration, a file or discovery has named.",
                 "tags": ["tasks"],
                 "parameters": [
                     {"name": "task_id", "in": "path", "required": True, "schema": _TASK_ID},
-                    _query("account", _ACCOUNT, "May be left out where the configuration has one account."),
+                    _query("account", _ACCOUNT, "Optional if the configuration has only one account."),
                 ],
-                "responses": _responses({"204": {"description": "It is tracked no longer."}}),
+                "responses": _responses({"204": {"description": "The task is not tracked any more."}}),
             },
         },
         "/api/v1/openapi.json": {
@@ -136,7 +147,11 @@ DOCUMENT: Json = {
     },
     "components": {
         "securitySchemes": {
-            "token": {"type": "http", "scheme": "bearer", "description": "api.token, or the text in api.token_file."}
+            "token": {
+                "type": "http",
+                "scheme": "bearer",
+                "description": "The value of api.token, or the content of api.token_file.",
+            }
         },
         "schemas": {
             "Registration": {
@@ -144,7 +159,7 @@ DOCUMENT: Json = {
                     {
                         "account": {
                             **_ACCOUNT,
-                            "description": "May be left out where the configuration has one account.",
+                            "description": "Optional if the configuration has only one account.",
                         },
                         "task_id": _TASK_ID,
                         "task_ids": {"type": "array", "items": _TASK_ID, "minItems": 1, "maxItems": MAX_IDS},
@@ -152,20 +167,20 @@ DOCUMENT: Json = {
                 ),
                 "required": [],
                 "oneOf": [{"required": ["task_id"]}, {"required": ["task_ids"]}],
-                "description": f"One task or up to {MAX_IDS}, in at most {MAX_BODY_BYTES >> 20} MiB.",
+                "description": f"One task or up to {MAX_IDS} tasks, in a body of at most {MAX_BODY_BYTES >> 20} MiB.",
             },
             "Registered": _object(
                 {
                     "account": _ACCOUNT,
                     "tasks": {
                         "type": "array",
-                        "description": "Each id once, in the order given.",
+                        "description": "Each id once, in the order of the request.",
                         "items": _object(
                             {
                                 "task_id": _TASK_ID,
                                 "tracked": {
                                     "type": "boolean",
-                                    "description": "false: it was finished before.",
+                                    "description": "false if the task has finished before.",
                                 },
                             }
                         ),
@@ -175,7 +190,7 @@ DOCUMENT: Json = {
             "Page": _object(
                 {
                     "tasks": {"type": "array", "items": _ref("schemas", "Task"), "maxItems": MAX_LIMIT},
-                    "total": {"type": "integer", "minimum": 0, "description": "How many there are on all pages."},
+                    "total": {"type": "integer", "minimum": 0, "description": "The number of tasks on all pages."},
                     "limit": {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT},
                     "offset": {"type": "integer", "minimum": 0},
                 }
@@ -184,25 +199,32 @@ DOCUMENT: Json = {
                 {
                     "account": _ACCOUNT,
                     "task_id": {"type": "string", "description": "TranscodeTaskId."},
-                    "source": {"enum": list(SOURCES), "description": "Where it was found first."},
+                    "source": {"enum": list(SOURCES), "description": "The source that named the task first."},
                     "status": {
                         "enum": [*TASK_STATUSES, UNKNOWN, None],
-                        "description": "TaskStatus when it was last seen; null before it was.",
+                        "description": "The last TaskStatus from VOD; null before the first response.",
                     },
-                    "video_id": {"type": ["string", "null"], "description": "VideoId, where VOD told it."},
+                    "video_id": {"type": ["string", "null"], "description": "The VideoId, if VOD has reported it."},
                 }
             ),
-            "Error": _object({"error": {"type": "string", "description": "A sentence that says what to do."}}),
+            "Error": _object(
+                {
+                    "error": {
+                        "type": "string",
+                        "description": "A sentence that says what is wrong and how to correct it.",
+                    }
+                }
+            ),
         },
         "responses": {
-            "Odd": _refused("The request cannot be understood."),
+            "Malformed": _refused("The request is malformed."),
             "Unauthorized": _refused("The token is missing or wrong.", "WWW-Authenticate"),
-            "Off": _refused("The configuration has neither api.token nor api.token_file."),
-            "NotFound": _refused("No such account, or no such task is tracked."),
+            "Off": _refused("The API is off: the configuration has neither api.token nor api.token_file."),
+            "NotFound": _refused("No account has this name, or no task with this id is tracked."),
             "TooLarge": _refused("The body is larger than 1 MiB."),
-            "WrongType": _refused("The body is not application/json."),
+            "WrongType": _refused("The body is not application/json, or is compressed."),
             "Unavailable": _refused(
-                "The state or the token cannot be used now, or too many requests are under way.", "Retry-After"
+                "The state or the token cannot be used now, or too many requests are in progress.", "Retry-After"
             ),
         },
     },

@@ -1,4 +1,4 @@
-"""The status page: what a snapshot says, for people."""
+"""The status page: a snapshot rendered as HTML."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from jinja2 import Environment, PackageLoader
 from exporter import __version__
 from exporter.model import TASK_FINAL
 from exporter.snapshot import AccountSnapshot, Snapshot
-from exporter.web.addresses import address, without_keys
 from exporter.web.listing import REFRESH_SECONDS, SEARCH_LIMIT, Query, State, job_state, listing, task_state
+from exporter.web.redaction import redact_text, redact_url
 from exporter.web.troubles import slowed_down, troubles
 
 REPOSITORY = "https://github.com/vod-transcode-exporter/vod-transcode-exporter"
@@ -24,7 +24,7 @@ ACCOUNTS_SHOWN = 100
 TROUBLES_SHOWN = 100
 
 _KINDS = ("problem", "warning", "note")
-_HEALTH = {None: ("unasked", "Not asked yet"), True: ("up", "Up"), False: ("down", "Down")}
+_HEALTH = {None: ("unasked", "Not scraped yet"), True: ("up", "Up"), False: ("down", "Down")}
 
 
 def moment(seconds: float) -> str:
@@ -66,14 +66,14 @@ def percent(ratio: float) -> str:
 
 
 def budget(account: AccountSnapshot) -> str:
-    """Calls per second, and which operations have fewer."""
+    """The requests per second that each operation may send, and the operations that are slowed down."""
     full = max(account.budget.values(), default=0.0)
     slow = [f"{action} slowed down to {rate:.3g}" for action, rate in sorted(slowed_down(account).items())]
-    return ", ".join([f"{full:g} calls/s", *slow])
+    return ", ".join([f"{full:g} requests/s", *slow])
 
 
 def job_counts(account: AccountSnapshot) -> Mapping[State, int]:
-    """How many jobs there are of each state that there is, listed or not."""
+    """The number of jobs in each state that occurs, including jobs that are not listed."""
     counts: Counter[State] = Counter()
     for (_, status), count in account.view.job_counts.items():
         counts[job_state(status)] += count
@@ -81,7 +81,7 @@ def job_counts(account: AccountSnapshot) -> Mapping[State, int]:
 
 
 def task_counts(account: AccountSnapshot) -> tuple[int, int]:
-    """How many tasks are unfinished, and how many finished."""
+    """The number of unfinished tasks, and of finished tasks."""
     counts = account.view.task_counts
     finished = sum(counts.get(status, 0) for status in TASK_FINAL)
     return sum(counts.values()) - finished, finished
@@ -95,8 +95,8 @@ _environment.filters |= {
     "iso": iso,
     "duration": duration,
     "size": size,
-    "address": address,
-    "without_keys": without_keys,
+    "redact_url": redact_url,
+    "redact_text": redact_text,
     "percent": percent,
     "budget": budget,
     "job_counts": job_counts,
@@ -120,15 +120,19 @@ HEADERS = {
 
 
 def status_page(snapshot: Snapshot, query: Query, *, telemetry_path: str, now: float) -> str:
-    """HTML without scripts; text from VOD is escaped. Asks nothing of VOD. `now` is Unix seconds."""
-    accounts = sorted(snapshot.accounts, key=lambda one: one.up is not False)
-    found = sorted((one for account in accounts for one in troubles(account)), key=lambda one: _KINDS.index(one.kind))
+    """The page as HTML without scripts, for `now` in Unix seconds.
+
+    Text from VOD is escaped. Rendering reads the snapshot only; it sends no requests to VOD.
+    """
+    accounts = sorted(snapshot.accounts, key=lambda account: account.up is not False)
+    found = [trouble for account in accounts for trouble in troubles(account)]
+    found.sort(key=lambda trouble: _KINDS.index(trouble.kind))
     return _template.render(
         accounts=accounts,
         accounts_shown=ACCOUNTS_SHOWN,
         troubles=found[:TROUBLES_SHOWN],
         more_troubles=len(found) - TROUBLES_SHOWN,
-        serious=[one for one in found if one.kind != "note"],
+        serious=[trouble for trouble in found if trouble.kind != "note"],
         listing=listing(snapshot, query),
         query=query,
         states=list(State),

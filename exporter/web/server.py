@@ -1,4 +1,4 @@
-"""The server: uvicorn on a socket of ours, ended in order by `stop`."""
+"""The HTTP server: uvicorn on a socket that is already open, with an orderly `stop`."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from starlette.types import ASGIApp
 
 from exporter.web.connections import BoundedProtocol
 
-KEEP_ALIVE_SECONDS = 120  # longer than scrape intervals, so that Prometheus keeps its connection
-GRACE_SECONDS = 5.0  # for answers, beyond the time that a scrape may take
+KEEP_ALIVE_SECONDS = 120  # longer than usual scrape intervals, so that Prometheus can reuse its connection
+GRACE_SECONDS = 5.0  # to send responses after a stop, in addition to the time that a scrape may take
 
 
 class Server(uvicorn.Server):
-    """Serves `app` on `listener` until `stop`. Requests take up to `timeout` seconds."""
+    """Serves `app` on the listening socket `listener`. `timeout` is the longest time of a request, in seconds."""
 
     def __init__(self, app: ASGIApp, listener: socket.socket, *, timeout: float) -> None:
         super().__init__(
@@ -38,24 +38,31 @@ class Server(uvicorn.Server):
         self._listener = listener
 
     def serve_until_stopped(self) -> None:
-        """Requests under way when it is stopped are answered, within `timeout` and `GRACE_SECONDS`."""
+        """Block until `stop` is called, and then, at most `timeout` + `GRACE_SECONDS`, until requests are answered."""
         _allow_more_descriptors()
         self.run(sockets=[self._listener])
 
     def stop(self, *, timeout: float = 0.0) -> None:
-        """`timeout` is what requests may take now, where that is more than it was."""
+        """End `serve_until_stopped`. Safe to call from a signal handler or another thread, also before it starts.
+
+        `timeout` is the longest time of a request now, in seconds. It counts if it exceeds the one of the constructor,
+        because a reload may have raised `scrape.timeout`.
+        """
         grace = self.config.timeout_graceful_shutdown or 0
         self.config.timeout_graceful_shutdown = max(grace, math.ceil(timeout + GRACE_SECONDS))
         self.should_exit = True
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """In place of uvicorn's, which ends the process by the signal: who runs the server handles signals."""
+        """Replaces uvicorn's handlers, which end the process by the signal. The command line handles signals itself."""
         yield
 
 
 def _allow_more_descriptors() -> None:
-    """As Go programs do: the soft limit, often 1024, guards programs that use `select`; nothing here does."""
+    """Raise the soft limit of file descriptors to the hard limit, as Go programs do.
+
+    The soft limit, often 1024, only protects programs that use `select`. Nothing here does.
+    """
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     with contextlib.suppress(ValueError, OSError):
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

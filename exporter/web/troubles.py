@@ -1,4 +1,4 @@
-"""What is wrong with an account, in words: what the status page says first."""
+"""Problems of an account, which the status page shows first."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ CODES_NAMED = 4
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """`kind` is `problem`, `warning` or `note`; `since` is Unix seconds; `state` is that of the jobs to look at.
+    """A problem that a person should look at.
 
-    `runbook` is the name of a page in `docs/runbooks`.
+    `kind` is `problem`, `warning` or `note`. `since` is in Unix seconds. `state` selects the jobs that it is about.
+    `runbook` is the name of a page in `docs/runbooks`. `title` continues a sentence that starts with the account name.
     """
 
     kind: str
@@ -29,14 +30,14 @@ class Trouble:
 
 
 def troubles(account: AccountSnapshot) -> Iterator[Trouble]:
-    """The worst first."""
+    """The troubles of `account`, the most urgent first."""
     yield from _reading(account)
     yield from _failures(account)
     yield from _freshness(account)
 
 
 def slowed_down(account: AccountSnapshot) -> dict[str, float]:
-    """Calls per second of the operations that VOD has throttled."""
+    """Requests per second of each operation that the exporter has slowed down because VOD throttled it."""
     full = max(account.budget.values(), default=0.0)
     return {action: rate for action, rate in account.budget.items() if rate < full}
 
@@ -53,39 +54,44 @@ def _reading(account: AccountSnapshot) -> Iterator[Trouble]:
             runbook="VodAccountUnreachable",
         )
     elif account.up is None:
-        yield Trouble("note", name, "was not asked yet", "VOD is asked when the metrics are scraped.")
+        yield Trouble("note", name, "has not been scraped yet", "Each scrape by Prometheus reads the account.")
     if not account.view.durable:
-        detail = "What finishes now may be counted again after a restart; see the log."
-        yield Trouble("problem", name, "state is not kept", detail, runbook="VodStateNotDurable")
+        detail = (
+            "Tasks that finish now may be counted twice after a restart. The log says why the state cannot be written."
+        )
+        yield Trouble("problem", name, "the state is not stored", detail, runbook="VodStateNotDurable")
 
 
 def _failures(account: AccountSnapshot) -> Iterator[Trouble]:
     failed = [row for row in rows(account) if row.state is State.FAILED]
     codes = Counter(row.job.error_code or "no code" for row in failed if row.job is not None)
     jobs, tasks = codes.total(), len(failed) - codes.total()
-    who = [_count(jobs, "job")] if jobs else []
-    who += [f"{_count(tasks, 'task')} without jobs"] if tasks else []
-    if who:
-        told = [f"{count:,}\u00a0×\u00a0{code}" for code, count in codes.most_common(CODES_NAMED)]
-        told += ["other codes"] if len(codes) > CODES_NAMED else []
-        title = f"{' and '.join(who)} failed"
-        yield Trouble("problem", account.name, title, ", ".join(told), state=State.FAILED, runbook="VodJobsFailing")
+    counts = [_count(jobs, "job")] if jobs else []
+    counts += [f"{_count(tasks, 'task')} without jobs"] if tasks else []
+    if counts:
+        listed = [f"{count:,}\u00a0×\u00a0{code}" for code, count in codes.most_common(CODES_NAMED)]
+        listed += ["other codes"] if len(codes) > CODES_NAMED else []
+        title = f"{' and '.join(counts)} failed"
+        yield Trouble("problem", account.name, title, ", ".join(listed), state=State.FAILED, runbook="VodJobsFailing")
 
 
 def _freshness(account: AccountSnapshot) -> Iterator[Trouble]:
     name, view = account.name, account.view
     if view.stale_jobs:
-        detail = "Too long not heard of, so not listed. Is the exporter scraped? Is the budget enough?"
+        detail = (
+            "Their data is older than series.max_staleness, so they are not listed. "
+            "Check that Prometheus scrapes this exporter and that requests_per_second is high enough."
+        )
         yield Trouble("warning", name, f"{_count(view.stale_jobs, 'job')} stale", detail, runbook="VodDataStale")
     if slow := slowed_down(account):
-        told = ", ".join(f"{action} {rate:.3g} calls/s" for action, rate in sorted(slow.items()))
-        yield Trouble("warning", name, "is throttled by VOD", f"Slowed down: {told}.", runbook="VodThrottled")
+        rates = ", ".join(f"{action} {rate:.3g} requests/s" for action, rate in sorted(slow.items()))
+        yield Trouble("warning", name, "is throttled by VOD", f"Slowed down to: {rates}.", runbook="VodThrottled")
     if view.truncated_jobs:
         yield Trouble(
             "note",
             name,
             f"{_count(view.truncated_jobs, 'job')} not listed",
-            "They are beyond series.max_jobs; the counts have them.",
+            "They exceed series.max_jobs. The counts include them.",
         )
 
 

@@ -104,7 +104,7 @@ def test_a_port_in_use_is_one_line_that_says_what_to_do(tmp_path: Path, account:
         address = f"127.0.0.1:{taken.getsockname()[1]}"
         line = refused(tmp_path, account("http://127.0.0.1:9", []), f"--web.listen-address={address}")
     assert line.startswith(f"vod-transcode-exporter: cannot listen on {address}: ")
-    assert "stop what listens there, or choose another address" in line
+    assert "stop the program that uses this port, or choose another port" in line
 
 
 def test_a_missing_variable_or_key_file_is_refused_by_name(tmp_path: Path) -> None:

@@ -152,10 +152,10 @@ def test_it_has_the_landmarks_headings_and_names_that_screen_readers_go_by(
     page.goto(exporter.url)
     for landmark in ("banner", "main", "search", "contentinfo"):
         expect(page.get_by_role(landmark)).to_have_count(1)
-    expect(page.get_by_role("navigation", name="Interfaces")).to_be_visible()
+    expect(page.get_by_role("navigation", name="Endpoints")).to_be_visible()
     expect(page.get_by_role("heading", level=1)).to_have_count(1)
     headings = [one.split("\n")[0] for one in page.get_by_role("heading", level=2).all_inner_texts()]
-    assert headings == ["2 things to look at", "Accounts", "Tasks and jobs"]
+    assert headings == ["2 issues need attention", "Accounts", "Tasks and jobs"]
     expect(page.get_by_role("article", name="denied")).to_contain_text("Down")
     expect(page.get_by_role("article", name="prod")).to_contain_text("Up")
     failed = next(job for job in exporter.jobs.values() if job.status == "TranscodeFail")
@@ -179,7 +179,7 @@ def test_what_is_wrong_is_seen_first_and_leads_to_what_failed(
     first = page.locator(".problem").first
     expect(first).to_contain_text("denied: cannot be read")
     expect(first).to_be_in_viewport(ratio=1)
-    page.get_by_role("link", name="Show what failed in prod").click()
+    page.get_by_role("link", name="Show failed jobs of prod").click()
     failed = {job.id for job in exporter.jobs.values() if job.status == "TranscodeFail"}
     assert failed
     shown = page.locator("tr.job th").all_inner_texts()
@@ -199,7 +199,7 @@ def test_a_search_finds_a_job_a_task_and_a_status(
     search.get_by_role("searchbox").fill(job.id.upper())
     search.get_by_role("button", name="Search").click()
     expect(page.locator("tr.job th")).to_have_text([job.id])
-    expect(page.locator("caption")).to_contain_text("1 to 1 of 1 found among")
+    expect(page.locator("caption")).to_contain_text("1 to 1 of 1 found")
     expect(search.get_by_role("searchbox")).to_have_value(job.id.upper())
     assert "refresh=0" in page.url
 
@@ -207,9 +207,9 @@ def test_a_search_finds_a_job_a_task_and_a_status(
     search.get_by_role("combobox", name="Status").select_option("failed")
     search.get_by_role("combobox", name="Account").select_option("prod")
     search.get_by_role("searchbox").press("Enter")
-    expect(page.get_by_text("Nothing is like this: nowhere, in account prod, failed.")).to_be_visible()
+    expect(page.get_by_text("No job matches nowhere, account prod, status failed.")).to_be_visible()
     page.get_by_role("link", name="Show all").click()
-    expect(page.locator("caption")).not_to_contain_text("found among")
+    expect(page.locator("caption")).not_to_contain_text("in total")
 
 
 def test_pages_follow_each_other_and_show_every_job_once(exporter: Exporter, tab: Callable[..., Tab]) -> None:
@@ -257,7 +257,7 @@ def test_the_keyboard_reaches_everything_and_shows_where_it_is(exporter: Exporte
             )
         )
     assert [name for name, _, _ in seen[:4]] == [
-        *("Skip to what is wrong", "Skip to the search", "Metrics", "Service discovery"),
+        *("Skip to the problems", "Skip to the search", "Metrics", "Service discovery"),
     ]
     assert all(visible and outlined for _, visible, outlined in seen), seen
     assert len({str(one) for one in seen if one[0] in ("q", "Search")}) == 2
@@ -272,7 +272,7 @@ def test_the_keyboard_reaches_everything_and_shows_where_it_is(exporter: Exporte
     expect(page.get_by_role("searchbox")).to_be_focused()
     page.keyboard.type("TranscodeFail")
     page.keyboard.press("Enter")
-    expect(page.locator("caption")).to_contain_text("found among")
+    expect(page.locator("caption")).to_contain_text("in total")
     assert "q=TranscodeFail" in page.url
 
 
@@ -302,7 +302,7 @@ def test_that_it_refreshes_itself_is_all_that_axe_finds_before_that_is_paused(
     page.get_by_role("link", name="Pause refreshing").click()
     assert violations(page) == {}
     page.goto(f"{exporter.url}/?q=nowhere&refresh=0")
-    expect(page.get_by_role("link", name="Refresh by itself again")).to_be_visible()
+    expect(page.get_by_role("link", name="Resume refreshing")).to_be_visible()
     assert violations(page) == {}
 
 

@@ -44,7 +44,9 @@ def test_what_is_no_address_is_refused_with_examples(address: str) -> None:
 
 
 def test_a_taken_port_is_named_with_a_remedy(taken: int) -> None:
-    with pytest.raises(ListenError, match=rf"cannot listen on 127.0.0.1:{taken}: .*; stop what listens there, or"):
+    with pytest.raises(
+        ListenError, match=rf"cannot listen on 127.0.0.1:{taken}: .*; stop the program that uses this port, or"
+    ):
         listen(f"127.0.0.1:{taken}")
 
 

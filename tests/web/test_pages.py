@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from html.parser import HTMLParser
 from pathlib import Path
@@ -10,13 +9,10 @@ from typing import Any
 
 import pytest
 import requests
-from hypothesis import assume, given
-from hypothesis import strategies as st
 
 from exporter.model import Job, Output, Task
 from exporter.scrape.scraper import Scraper
 from exporter.snapshot import AccountSnapshot, LedgerView, ShownJob, ShownTask, Snapshot
-from exporter.web.addresses import address, without_keys
 from exporter.web.listing import PAGE_SIZE, REFRESH_SECONDS, Query
 from exporter.web.pages import (
     ACCOUNTS_SHOWN,
@@ -133,117 +129,52 @@ def test_it_comes_with_a_policy_that_forbids_scripts_and_frames(serve_interface:
     assert "unsafe" not in policy
 
 
-@pytest.mark.parametrize(
-    ("url", "shown"),
-    [
-        ("http://b.oss.aliyuncs.com/a/b.mp4", "http://b.oss.aliyuncs.com/a/b.mp4"),
-        ("http://b.example/a.mp4?Expires=1&OSSAccessKeyId=K&Signature=S%3D", "http://b.example/a.mp4?…"),
-        ("https://cdn.example/a.m3u8?auth_key=170-0-0-abc#t=1", "https://cdn.example/a.m3u8?…"),
-        ("https://cdn.example/a.m3u8#secret", "https://cdn.example/a.m3u8?…"),
-        ("https://name:secret@cdn.example:8443/a.mp4", "https://cdn.example:8443/a.mp4"),
-        (f"https://cdn.example/202311142213/{'0a' * 16}/v/a.mp4", "https://cdn.example/…/v/a.mp4"),
-        (f"https://cdn.example/{'0a' * 16}/6553f100/v/a.mp4", "https://cdn.example/…/v/a.mp4"),
-        (f"https://b.example/{'0a' * 16}/a.mp4", f"https://b.example/{'0a' * 16}/a.mp4"),
-        ("oss://bucket/a.mp4", "oss://bucket/a.mp4"),
-        ("javascript:alert(1)", "javascript:alert(1)"),
-        ("http://[odd", "an address that makes no sense"),
-        ("just/a/path", "just/a/path"),
-        ("name:secret@cdn.example/a.mp4", "cdn.example/a.mp4"),
-        ("https://name:sec;ret@cdn.example/a.mp4", "https://cdn.example/a.mp4"),
-        ("https://name:sec/ret@cdn.example/a.mp4", "an address that makes no sense"),
-        ("https://name:sec?ret@cdn.example/a.mp4", "an address that makes no sense"),
-        ("https://cdn.example/a@2x.mp4?v=1@2", "https://cdn.example/a@2x.mp4?…"),
-        ("https://cdn.example:8443/a.mp4;token=secret", "https://cdn.example:8443/a.mp4?…"),
-        ("https://[::1]:80/a@b.mp4", "https://[::1]:80/a@b.mp4"),
-    ],
-)
-def test_addresses_are_text_without_what_opens_them(url: str, shown: str) -> None:
-    assert address(url) == shown
-    done = page(account(jobs=[Job("j", "HD", "TranscodeSuccess", output=Output(url=url))]))
-    assert shown in done.text
-    failed = page(account(jobs=[Job("j", "HD", "TranscodeFail", input_url=url)]))
-    assert shown in failed.text
-    assert not any(url[:12] in link for link in [*done.links, *failed.links])
+def test_urls_of_jobs_are_redacted_text_without_a_link() -> None:
+    url, shown = "https://name:SECRET@cdn.example/a.mp4?auth_key=SECRET", "https://cdn.example/a.mp4?…"
+    for job in (
+        Job("j", "HD", "TranscodeSuccess", output=Output(url=url)),
+        Job("j", status="TranscodeFail", input_url=url),
+    ):
+        found = page(account(jobs=[job]))
+        assert shown in found.text
+        assert "SECRET" not in found.source
+        assert not any("cdn.example" in link for link in found.links)
 
 
-@pytest.mark.parametrize(
-    ("text", "shown"),
-    [
-        ("404 from https://h/a.mp4?auth_key=170-0-SECRET, gone", "404 from https://h/a.mp4?… gone"),
-        ('cannot read "https://name:SECRET@h/a.mp4"', 'cannot read "https://h/a.mp4"'),
-        ("下载失败:https://h/a?Signature=SECRET&x=1。", "下载失败:https://h/a?…"),
-        ("from https://h/a.mp4,https://name:SECRET@h/b", "from https://h/a.mp4,https://h/b"),
-        ("at name:SECRET@h/a.mp4;token=SECRET", "at …@h/a.mp4;token=…"),
-        ("with url: /a.mp4?x=1&Signature=SECRET (timed out)", "with url: /a.mp4?… (timed out)"),
-        ("https://h/a?back=https://name:SECRET@h/b", "https://h/a?…https://h/b"),
-        ("no: Signature=SECRET&AccessKeyId=SECRET, auth_key%3DSECRET", "no: Signature=…&AccessKeyId=…, auth_key%3D…"),
-        ("read https://h/a.mp4: why? codec=h264, 12:30, a@b.c", "read https://h/a.mp4: why? codec=h264, 12:30, a@b.c"),
-    ],
-)
-def test_texts_are_shown_without_keys_and_not_found_by_them(text: str, shown: str) -> None:
-    """The error of a job, that of an account, and what is wrong."""
+def test_error_messages_are_redacted_and_not_found_by_what_was_removed() -> None:
+    """The message occurs three times: as the error of a job, as that of the account, and as a problem."""
+    text = "404 from https://h/a.mp4?auth_key=170-0-SECRET, gone"
     jobs = [Job("j", "HD", "TranscodeFail", error_code="BadFile", error_message=text)]
     found = page(account(jobs=jobs, up=False, last_error=text, last_error_at=NOW))
-    assert found.text.count(" ".join(shown.split())) == 3
+    assert found.text.count("404 from https://h/a.mp4?… gone") == 3
     assert "SECRET" not in found.source
-    if "SECRET" in text:
-        assert "Nothing is like this" in page(account(jobs=jobs), q="SECRET").text
-
-
-@given(
-    secret=st.from_regex(r"[!-~]{4,20}", fullmatch=True),
-    where=st.sampled_from(["https://h/a?x={}", "https://h/a.mp4?auth_key={}&x=1", "/a.mp4?x={}", "https://h/a#{}"]),
-    before=st.text(max_size=20),
-    after=st.text(max_size=20),
-)
-def test_no_query_is_shown_whatever_stands_around_it(secret: str, where: str, before: str, after: str) -> None:
-    assume("//" not in secret and secret not in f"{before} {where} {after}")
-    assert secret not in without_keys(f"{before} {where.format(secret)} {after}")
-
-
-@given(text=st.text(max_size=200))
-def test_any_text_can_be_shown(text: str) -> None:
-    address(text)
-    without_keys(text)
-
-
-@given(
-    name=st.from_regex(r"[A-Za-z0-9._~%!$-]{0,8}", fullmatch=True),
-    password=st.from_regex(r"[!-~]*[A-Za-z;!$][!-~]*", fullmatch=True).filter(lambda one: len(one) > 3),
-    scheme=st.sampled_from(["https://", "rtmp://", "//"]),
-)
-def test_no_password_is_shown_whatever_is_in_it(name: str, password: str, scheme: str) -> None:
-    """Unless it makes another address, in which host and port end before the rest of it."""
-    assume("@" not in password or not re.search("[/?#]", password))
-    assume(not re.match(r"[0-9]{0,5}([/?#;]|$)", password) and "//" not in password)
-    shown = without_keys(f"at {scheme}{name}:{password}@host.example/a.mp4")
-    assert shown in (f"at {scheme}host.example/a.mp4", "at an address that makes no sense")
+    assert "No job matches" in page(account(jobs=jobs), q="SECRET").text
 
 
 @pytest.mark.parametrize(
     ("described", "words"),
     [
-        ({"up": None}, "Note prod: was not asked yet"),
-        ({"up": True, "last_success": NOW - 3}, "Nothing is wrong All accounts can be read"),
-        ({"up": True, "last_success": NOW - 3}, "Last answer 3 s ago"),
+        ({"up": None}, "Note prod: has not been scraped yet"),
+        ({"up": True, "last_success": NOW - 3}, "No problems All accounts can be read"),
+        ({"up": True, "last_success": NOW - 3}, "Last success 3 s ago"),
         (
             {"up": False, "last_error": "no route", "last_error_at": NOW - 130},
-            "prod: cannot be read what to do no route ( 2 min ago)",
+            "prod: cannot be read runbook no route ( 2 min ago)",
         ),
         ({"up": True, "last_error": "slow", "last_error_at": NOW - 7200}, "Last error 2 h ago: slow"),
-        ({"view": {"durable": False}}, "Problem prod: state is not kept"),
+        ({"view": {"durable": False}}, "Problem prod: the state is not stored"),
         ({"view": {"stale_jobs": 1, "oldest_refresh": NOW - 400}}, "Warning prod: 1 job stale"),
         ({"view": {"stale_jobs": 1200, "oldest_refresh": NOW - 400}}, "Oldest refresh 6 min ago Stale jobs 1,200"),
         ({"view": {"truncated_jobs": 7}}, "Note prod: 7 jobs not listed"),
         (
             {"budget": {"GetTranscodeTask": 2.5, "GetVideoList": 10.0}},
-            "throttled by VOD what to do Slowed down: GetTranscodeTask 2.5",
+            "throttled by VOD runbook Slowed down to: GetTranscodeTask 2.5 requests/s",
         ),
         (
             {"budget": {"GetTranscodeTask": 2.5, "GetVideoList": 10.0}},
-            "10 calls/s, GetTranscodeTask slowed down to 2.5",
+            "10 requests/s, GetTranscodeTask slowed down to 2.5",
         ),
-        ({"budget": {"GetTranscodeTask": 0.5}, "pending_calls": 31}, "Calls still to make 31"),
+        ({"budget": {"GetTranscodeTask": 0.5}, "pending_calls": 31}, "Pending requests 31"),
         ({"view": {"task_counts": {"Processing": 2, "unknown": 1, "CompleteAllSucc": 4}}}, "3 unfinished, 4 finished"),
         ({"view": {"job_counts": {("HD", "Transcoding"): 2, ("SD", "Transcoding"): 1}}}, "Jobs 3 transcoding"),
     ],
@@ -255,7 +186,7 @@ def test_it_tells_how_reading_an_account_goes(described: dict[str, Any], words: 
 def test_what_failed_is_told_first_with_codes_and_a_link_to_it() -> None:
     bad = [Job(f"j{n}", "HD", "TranscodeFail", error_code=f"Code{n // 2}") for n in range(3)]
     shown = page(account([Task("source", status="CompleteAllFail")], bad), refresh="0")
-    assert "1 thing to look at Problem prod: 3 jobs and 1 task without jobs failed" in shown.text
+    assert "1 issue needs attention Problem prod: 3 jobs and 1 task without jobs failed" in shown.text
     assert "2 × Code0, 1 × Code1" in shown.text
     assert "/?account=prod&status=failed&refresh=0#list" in shown.links
     assert "(1) vod-transcode-exporter" in shown.text
@@ -330,14 +261,14 @@ def test_only_a_page_of_many_jobs_is_shown() -> None:
 
 def test_a_search_without_an_answer_says_so() -> None:
     assert (
-        "Nothing is like this: nowhere, in account prod, failed."
+        "No job matches nowhere, account prod, status failed."
         in page(account(jobs=[Job("j")]), q="nowhere", account="prod", status="failed").text
     )
 
 
 def test_without_accounts_and_without_jobs_it_says_what_is_missing() -> None:
     assert "No account is configured." in page().text
-    assert "Nothing is listed: no task is tracked yet" in page(account()).text
+    assert "The list is empty: no task is tracked yet" in page(account()).text
 
 
 def test_figures_are_as_people_say_them() -> None:
