@@ -34,15 +34,15 @@ import requests
 
 from exporter import config, wiring
 from exporter.deadline import Deadline
+from exporter.keys import Key
 from exporter.metrics.exposition import TEXT, Exposition
 from exporter.metrics.telemetry import Telemetry
 from exporter.scrape.scraper import Scraper
-from exporter.secret import SecretText
 from exporter.simulator.scenario import Scenario
 from exporter.simulator.server import Simulator
 from exporter.tracking.store import MemoryStore
 from exporter.vod.client import Client
-from exporter.vod.credentials import StaticKeys
+from exporter.vod.credentials import ConfiguredKeys
 from exporter.vod.limiter import Limiter
 
 SIZES = (100, 1_000, 5_000)
@@ -133,7 +133,7 @@ def exporter(there: Service) -> Callable[[], None]:
 
 
 def scraper(there: Service, rate: float) -> Scraper:
-    keys = config.AccountKeys(access_key_id=SecretText(KEY), access_key_secret=SecretText(KEY))
+    keys = config.AccountKeys(access_key_id=Key(KEY), access_key_secret=Key(KEY))
     account = config.Account.model_construct(
         name="prod",
         endpoint=there.url,
@@ -148,7 +148,7 @@ def scraper(there: Service, rate: float) -> Scraper:
 
 
 def one_by_one(there: Service) -> Callable[[], None]:
-    keys = StaticKeys(access_key_id=SecretText(KEY), access_key_secret=SecretText(KEY))
+    keys = ConfiguredKeys(access_key_id=Key(KEY), access_key_secret=Key(KEY))
     client = Client(endpoint=there.url, credentials=keys, limiter=Limiter(1e6))
 
     def ask() -> None:

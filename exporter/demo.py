@@ -14,9 +14,9 @@ import requests
 
 from exporter import config, wiring
 from exporter.errors import ListenError
+from exporter.keys import Key
 from exporter.metrics.telemetry import Telemetry
 from exporter.model import TASK_FINAL
-from exporter.secret import SecretText
 from exporter.simulator.server import Simulator
 from exporter.snapshot import AccountSnapshot
 from exporter.stack import Stack
@@ -46,7 +46,7 @@ class Demo:
     def __init__(self, simulator: Simulator, address: str | None, *, stack: bool = False) -> None:
         self._simulator = simulator
         self._with_stack = stack
-        keys = config.AccountKeys(access_key_id=SecretText("simulator"), access_key_secret=SecretText("simulator"))
+        keys = config.AccountKeys(access_key_id=Key("simulator"), access_key_secret=Key("simulator"))
         track = config.Track(discovery=config.Discovery(interval=DISCOVERY_INTERVAL_SECONDS, lookback=LOOKBACK_SECONDS))
         account = config.Account(name="demo", endpoint=simulator.url, credentials=keys, track=track)
         settings = config.Settings(accounts=(account,), scrape=config.ScrapeSettings(min_interval=1.0))

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 from typing import TypeVar
 
 from exporter import config
-from exporter.keyfile import read_key
 from exporter.metrics.telemetry import Telemetry
 from exporter.scrape.account import Account
 from exporter.scrape.scraper import Scraper
-from exporter.secret import SecretText
 from exporter.tracking.discovery import Discovery
 from exporter.tracking.files import Files
 from exporter.tracking.ledger import Ledger
@@ -23,7 +20,7 @@ from exporter.tracking.totals import Buckets
 from exporter.tracking.videos import Videos
 from exporter.tracking.view import Limits
 from exporter.vod.client import Client
-from exporter.vod.credentials import Credentials, KeyFiles, ProviderChain, StaticKeys
+from exporter.vod.credentials import ConfiguredKeys, Credentials, ProviderChain
 from exporter.vod.limiter import Limiter
 from exporter.web.app import Interface
 from exporter.web.callback import Callback
@@ -53,18 +50,13 @@ def _told(settings: config.Settings, who: Callable[..., _T]) -> _T:
     return who(
         timeout=settings.scrape.timeout,
         offset=settings.scrape.offset,
-        api_token=_reader(settings.api.source) if settings.api is not None else None,
+        api_token=settings.api.bearer_token if settings.api is not None else None,
         callbacks={
-            one.name: Callback(one.callback.url, _reader(one.callback.source))
+            one.name: Callback(one.callback.url, one.callback.signing_key)
             for one in settings.accounts
             if one.callback is not None
         },
     )
-
-
-def _reader(source: SecretText | Path) -> Callable[[], SecretText]:
-    """Reads a key for each use: a file may have changed since."""
-    return partial(read_key, source) if isinstance(source, Path) else lambda: source
 
 
 def store(state: config.State) -> Store:
@@ -121,7 +113,5 @@ def client(one: config.Account) -> Client:
 def credentials(one: config.Account) -> Credentials:
     if one.credentials is None:
         return ProviderChain()
-    identity, secret, token = one.credentials.sources
-    if isinstance(identity, Path) or isinstance(secret, Path) or isinstance(token, Path):
-        return KeyFiles(access_key_id=identity, access_key_secret=secret, security_token=token)
-    return StaticKeys(access_key_id=identity, access_key_secret=secret, security_token=token)
+    identity, secret, token = one.credentials.keys
+    return ConfiguredKeys(access_key_id=identity, access_key_secret=secret, security_token=token)

@@ -17,7 +17,7 @@ from exporter.deadline import Deadline
 from exporter.metrics.telemetry import Telemetry
 from exporter.simulator.server import Simulator
 from exporter.tracking.store import MemoryStore
-from exporter.vod.credentials import KeyFiles, ProviderChain, StaticKeys
+from exporter.vod.credentials import ConfiguredKeys, ProviderChain
 from exporter.web.listener import listen
 from exporter.web.server import Server
 
@@ -32,10 +32,10 @@ def load(folder: Path, text: str) -> config.Settings:
     ("credentials", "kind"),
     [
         ("", ProviderChain),
-        ("credentials: {access_key_id: a, access_key_secret: b}", StaticKeys),
-        ("credentials: {access_key_id: a, access_key_secret: b, security_token: c}", StaticKeys),
-        ("credentials: {access_key_id: a, access_key_secret_file: secret}", KeyFiles),
-        ("credentials: {access_key_id: a, access_key_secret: b, security_token_file: secret}", KeyFiles),
+        ("credentials: {access_key_id: a, access_key_secret: b}", ConfiguredKeys),
+        ("credentials: {access_key_id: a, access_key_secret: b, security_token: c}", ConfiguredKeys),
+        ("credentials: {access_key_id: a, access_key_secret_file: secret}", ConfiguredKeys),
+        ("credentials: {access_key_id: a, access_key_secret: b, security_token_file: secret}", ConfiguredKeys),
     ],
 )
 def test_keys_come_from_where_the_account_says(tmp_path: Path, credentials: str, kind: type) -> None:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from pydantic import ConfigDict, Field, ValidationInfo, field_validator
 
 from exporter.config import amounts, fields
 from exporter.config.duration import format_duration
 from exporter.config.section import Section, duration, either, file_key, text_or_file
-from exporter.secret import SecretText
+from exporter.keys import Key
 
 
 class Discovery(Section):
@@ -52,12 +50,12 @@ class AccountKeys(Section):
     A path is absolute after `load`, and its file was readable then.
     """
 
-    access_key_id: fields.KeyText | None = Field(default=None, description="AccessKey id")
-    access_key_id_file: fields.KeyFile | None = file_key("file that holds the AccessKey id")
-    access_key_secret: fields.KeyText | None = Field(default=None, description="AccessKey secret")
-    access_key_secret_file: fields.KeyFile | None = file_key("file that holds the AccessKey secret")
-    security_token: fields.KeyText | None = Field(default=None, description="STS token, with temporary keys")
-    security_token_file: fields.KeyFile | None = file_key("file that holds the STS token")
+    access_key_id: fields.TextKey | None = Field(default=None, description="AccessKey id")
+    access_key_id_file: fields.FileKey | None = file_key("file that holds the AccessKey id")
+    access_key_secret: fields.TextKey | None = Field(default=None, description="AccessKey secret")
+    access_key_secret_file: fields.FileKey | None = file_key("file that holds the AccessKey secret")
+    security_token: fields.TextKey | None = Field(default=None, description="STS token, with temporary keys")
+    security_token_file: fields.FileKey | None = file_key("file that holds the STS token")
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -70,8 +68,8 @@ class AccountKeys(Section):
     )
 
     @property
-    def sources(self) -> tuple[SecretText | Path, SecretText | Path, SecretText | Path | None]:
-        """Id, secret and token, each as its text or its file."""
+    def keys(self) -> tuple[Key, Key, Key | None]:
+        """AccessKey id, AccessKey secret and STS token."""
         identity = self.access_key_id or self.access_key_id_file
         secret = self.access_key_secret or self.access_key_secret_file
         assert identity and secret  # noqa: S101, PT018 - held by `_one_of_two`
@@ -79,8 +77,8 @@ class AccountKeys(Section):
 
     @field_validator("access_key_id_file", "access_key_secret_file", "security_token_file")
     @classmethod
-    def _one_of_two(cls, path: Path | None, info: ValidationInfo) -> Path | None:
-        return text_or_file(path, info, required=info.field_name != "security_token_file")
+    def _one_of_two(cls, file: Key | None, info: ValidationInfo) -> Key | None:
+        return text_or_file(file, info, required=info.field_name != "security_token_file")
 
 
 class Callback(Section):
@@ -88,22 +86,22 @@ class Callback(Section):
 
     # Not shown: its query may hold a secret.
     url: fields.CallbackUrl = Field(description="address of the callback, to the letter as VOD has it", repr=False)
-    key: fields.KeyText | None = Field(default=None, description="authentication key of the callback")
-    key_file: fields.KeyFile | None = file_key("file that holds the authentication key of the callback")
+    key: fields.TextKey | None = Field(default=None, description="authentication key of the callback")
+    key_file: fields.FileKey | None = file_key("file that holds the authentication key of the callback")
 
     model_config = ConfigDict(json_schema_extra=either("key"))
 
     @property
-    def source(self) -> SecretText | Path:
-        """The key, as its text or its file."""
-        source = self.key or self.key_file
-        assert source  # noqa: S101 - held by `_one_of_two`
-        return source
+    def signing_key(self) -> Key:
+        """The authentication key, from `key` or `key_file`."""
+        key = self.key or self.key_file
+        assert key  # noqa: S101 - held by `_one_of_two`
+        return key
 
     @field_validator("key_file")
     @classmethod
-    def _one_of_two(cls, path: Path | None, info: ValidationInfo) -> Path | None:
-        return text_or_file(path, info)
+    def _one_of_two(cls, file: Key | None, info: ValidationInfo) -> Key | None:
+        return text_or_file(file, info)
 
 
 class Account(Section):

@@ -13,13 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import PlainValidator, ValidationInfo, WithJsonSchema
+from pydantic import PlainSerializer, PlainValidator, ValidationInfo, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from exporter.config.yaml_source import Expanded
-from exporter.keyfile import key_text, read_key
+from exporter.keys import Key
 from exporter.model import ID_PATTERN
-from exporter.secret import SecretText
 
 ENV_PATTERN = r"\$\{[A-Za-z_][A-Za-z0-9_]*\}"
 
@@ -155,29 +154,30 @@ Patterns = Annotated[
 ]
 
 
-def _key_text(value: object) -> SecretText:
-    return _secret_text(value, "copy the key as Alibaba Cloud shows it")
+def _key_text(value: object) -> Key:
+    return _text_key(value, "copy the key as Alibaba Cloud shows it")
 
 
-def _secret_text(value: object, remedy: str) -> SecretText:
-    if isinstance(value, SecretText):
+def _text_key(value: object, remedy: str) -> Key:
+    if isinstance(value, Key):
         return value
     if not isinstance(value, str):
         raise refused(f"is not text; {'write the key itself' if isinstance(value, (dict, list)) else 'quote it'}")
     try:
-        return key_text(value)
+        return Key(value)
     except ValueError as error:
         raise refused(f"{error}; {remedy}") from None
 
 
-def _key_file(value: object, info: ValidationInfo) -> Path:
-    return _secret_file(value, info)[0]
+def _key_file(value: object, info: ValidationInfo) -> Key:
+    return _file_key(value, info)[0]
 
 
-def _secret_file(value: object, info: ValidationInfo) -> tuple[Path, SecretText]:
-    path = _path(value, info)
+def _file_key(value: object, info: ValidationInfo) -> tuple[Key, int]:
+    """The key and its present length in characters. The file must be readable when the configuration is loaded."""
+    key = value if isinstance(value, Key) else Key(_path(value, info))
     try:
-        return path, read_key(path)
+        return key, len(key.read().get_secret_value())
     except ValueError as error:
         remedy = "write the key alone to it, readable by the exporter"
         raise refused(f"the file{_shown_path(value)} {error}; {remedy}") from None
@@ -189,35 +189,37 @@ def _shown_path(value: object) -> str:
     return "" if _LIKE_A_KEY.search(written) or len(written) > 200 else f" {written}"
 
 
+_MASK = PlainSerializer(str)  # a dump of the settings shows no key
 _KEY_SCHEMA = WithJsonSchema({"type": "string", "minLength": 1})
 
-KeyText = Annotated[SecretText, PlainValidator(_key_text), _KEY_SCHEMA]
-KeyFile = Annotated[Path, PlainValidator(_key_file), _KEY_SCHEMA]
+TextKey = Annotated[Key, PlainValidator(_key_text), _MASK, _KEY_SCHEMA]
+FileKey = Annotated[Key, PlainValidator(_key_file), _MASK, _KEY_SCHEMA]
 
 MIN_TOKEN = 16
 _TOKEN_REMEDY = f"write {MIN_TOKEN} random characters or more, as `openssl rand -hex 32` makes them"
 
 
-def _token_text(value: object) -> SecretText:
-    token = _secret_text(value, _TOKEN_REMEDY)
-    if len(token.get_secret_value()) < MIN_TOKEN:
+def _text_token(value: object) -> Key:
+    token = _text_key(value, _TOKEN_REMEDY)
+    if len(token.read().get_secret_value()) < MIN_TOKEN:
         raise refused(f"is shorter than {MIN_TOKEN} characters; {_TOKEN_REMEDY}")
     return token
 
 
-def _token_file(value: object, info: ValidationInfo) -> Path:
-    path, token = _secret_file(value, info)
-    if len(token.get_secret_value()) < MIN_TOKEN:
+def _file_token(value: object, info: ValidationInfo) -> Key:
+    token, length = _file_key(value, info)
+    if length < MIN_TOKEN:
         raise refused(f"the file{_shown_path(value)} holds less than {MIN_TOKEN} characters; {_TOKEN_REMEDY}")
-    return path
+    return token
 
 
-TokenText = Annotated[
-    SecretText,
-    PlainValidator(_token_text),
+TextToken = Annotated[
+    Key,
+    PlainValidator(_text_token),
+    _MASK,
     WithJsonSchema({"type": "string", "anyOf": [{"minLength": MIN_TOKEN}, {"pattern": ENV_PATTERN}]}),
 ]
-TokenFile = Annotated[Path, PlainValidator(_token_file), _KEY_SCHEMA]
+FileToken = Annotated[Key, PlainValidator(_file_token), _MASK, _KEY_SCHEMA]
 
 
 def _switch(value: object) -> bool:

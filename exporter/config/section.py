@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo
 
 from exporter.config import fields
+from exporter.keys import Key
 
 
 class Section(BaseModel):
@@ -25,16 +25,16 @@ def file_key(description: str) -> Any:
     return Field(default=None, description=description, validate_default=True)
 
 
-def text_or_file(path: Path | None, info: ValidationInfo, *, required: bool = True) -> Path | None:
+def text_or_file(file: Key | None, info: ValidationInfo, *, required: bool = True) -> Key | None:
     """Exactly one of the key and its file is given; with `required` false at most one."""
     key = str(info.field_name).removesuffix("_file")
     if key not in info.data:
-        return path  # its own fault is told already
-    if info.data[key] is not None and path is not None:
+        return file  # its own fault is told already
+    if info.data[key] is not None and file is not None:
         raise fields.refused(f"is given beside {key}; keep one of the two")
-    if info.data[key] is None and path is None and required:
+    if info.data[key] is None and file is None and required:
         raise fields.refused(f"{key} is missing; add {key} or {key}_file", at_parent=True)
-    return path
+    return file
 
 
 def either(key: str) -> dict[str, Any]:

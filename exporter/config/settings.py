@@ -15,7 +15,7 @@ from exporter.config.account import Account, AccountKeys, Callback, Discovery, T
 from exporter.config.duration import format_duration
 from exporter.config.section import Section, duration, either, file_key, text_or_file
 from exporter.errors import ConfigError
-from exporter.secret import SecretText
+from exporter.keys import Key
 
 STATE_FILE = "vod-transcode-exporter.db"
 
@@ -114,22 +114,22 @@ class State(Section):
 class Api(Section):
     """The registration API."""
 
-    token: fields.TokenText | None = Field(default=None, description="bearer token of the registration API")
-    token_file: fields.TokenFile | None = file_key("file that holds the bearer token of the registration API")
+    token: fields.TextToken | None = Field(default=None, description="bearer token of the registration API")
+    token_file: fields.FileToken | None = file_key("file that holds the bearer token of the registration API")
 
     model_config = ConfigDict(json_schema_extra=either("token"))
 
     @property
-    def source(self) -> SecretText | Path:
-        """The token, as its text or its file."""
-        source = self.token or self.token_file
-        assert source  # noqa: S101 - held by `_one_of_two`
-        return source
+    def bearer_token(self) -> Key:
+        """The token, from `token` or `token_file`."""
+        token = self.token or self.token_file
+        assert token  # noqa: S101 - held by `_one_of_two`
+        return token
 
     @field_validator("token_file")
     @classmethod
-    def _one_of_two(cls, path: Path | None, info: ValidationInfo) -> Path | None:
-        return text_or_file(path, info)
+    def _one_of_two(cls, file: Key | None, info: ValidationInfo) -> Key | None:
+        return text_or_file(file, info)
 
 
 class Settings(Section):

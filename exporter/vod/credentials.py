@@ -7,13 +7,10 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Protocol
 
 from exporter.errors import CredentialsError
-from exporter.fingerprint import fingerprint
-from exporter.keyfile import read_key
-from exporter.secret import SecretText
+from exporter.keys import Key, SecretText
 
 _log = logging.getLogger(__name__)
 
@@ -38,96 +35,73 @@ class Credentials(Protocol):
         """Forget what is cached: the service says that the token has expired."""
 
 
-class StaticKeys:
-    """Keys that never change."""
+class ConfiguredKeys:
+    """The keys of the configuration. Files are read again after they have changed.
 
-    def __init__(
-        self, *, access_key_id: SecretText, access_key_secret: SecretText, security_token: SecretText | None = None
-    ) -> None:
-        self._keys = Keys(access_key_id.get_secret_value(), access_key_secret, security_token)
-
-    def keys(self) -> Keys:
-        return self._keys
-
-    def renew(self) -> None:
-        """Nothing is cached."""
-
-
-class KeyFiles:
-    """Keys of which some or all are in files, read again when a file has changed.
-
-    A file that cannot be read, or is empty, in the middle of a rotation leaves the last good keys in use, and is
-    logged once until it is read again.
+    While a file cannot be read or has no key, as in the middle of a rotation, the last good keys stay in use. This is
+    logged once, until the file is good again.
     """
 
-    def __init__(
-        self,
-        *,
-        access_key_id: SecretText | Path,
-        access_key_secret: SecretText | Path,
-        security_token: SecretText | Path | None = None,
-    ) -> None:
-        self._sources = (access_key_id, access_key_secret, security_token)
+    def __init__(self, *, access_key_id: Key, access_key_secret: Key, security_token: Key | None = None) -> None:
+        self._access_key_id = access_key_id
+        self._access_key_secret = access_key_secret
+        self._security_token = security_token
         self._lock = threading.Lock()
         self._good: Keys | None = None
         self._seen: tuple[object, ...] | None = None
-        self._complained = False
+        self._reported = False
 
     def keys(self) -> Keys:
         with self._lock:
-            seen = self._fingerprint()
+            seen = self._fingerprints()
             if self._good is None or seen != self._seen:
                 self._read(seen)
-            assert self._good is not None  # noqa: S101 - _read raises where there is none
+            assert self._good is not None  # noqa: S101 - _read raises if there are none
             return self._good
 
     def renew(self) -> None:
+        # The next call of `keys` reads the files even if they look unchanged.
         with self._lock:
             self._seen = None
 
     def _read(self, seen: tuple[object, ...]) -> None:
         try:
-            # An id and a secret from two sides of a rotation would not fit together: read until nothing moved.
+            # The id from before a rotation and the secret from after it do not match, so the files must not change
+            # while they are read. A rotation that never ends must not hold up the request.
             for _ in range(_READ_ATTEMPTS):
                 keys = self._read_all()
-                before, seen = seen, self._fingerprint()
+                before, seen = seen, self._fingerprints()
                 if before == seen:
                     break
         except ValueError as error:
             if self._good is None:
                 raise CredentialsError(
-                    f"{error}; write the key to that file, readable by the exporter", code="NoCredentials"
+                    f"{error}; write the key to this file, readable by the exporter", code="NoCredentials"
                 ) from None
-            if not self._complained:
+            if not self._reported:
                 _log.warning("%s; the keys read before stay in use", error)
-                self._complained = True
+                self._reported = True
             return
-        self._good, self._seen, self._complained = keys, before, False
+        self._good, self._seen, self._reported = keys, before, False
 
     def _read_all(self) -> Keys:
-        identity, secret, token = (_read_one(source) for source in self._sources)
-        assert identity is not None and secret is not None  # noqa: S101, PT018 - only the token may be absent
-        return Keys(identity.get_secret_value(), secret, token)
+        token = self._security_token
+        return Keys(
+            _read(self._access_key_id).get_secret_value(),
+            _read(self._access_key_secret),
+            _read(token) if token is not None else None,
+        )
 
-    def _fingerprint(self) -> tuple[object, ...]:
-        return tuple(_state(source) for source in self._sources if isinstance(source, Path))
+    def _fingerprints(self) -> tuple[object, ...]:
+        keys = (self._access_key_id, self._access_key_secret, self._security_token)
+        return tuple(key.fingerprint() for key in keys if key is not None)
 
 
-def _read_one(source: SecretText | Path | None) -> SecretText | None:
-    if not isinstance(source, Path):
-        return source
+def _read(key: Key) -> SecretText:
     try:
-        return read_key(source)
+        return key.read()
     except ValueError as error:
-        raise ValueError(f"the key file {str(source)!r} {error}") from None
-
-
-def _state(path: Path) -> object:
-    """The fingerprint of the file; None while it is not there."""
-    try:
-        return fingerprint(path.stat())
-    except OSError:
-        return None
+        raise ValueError(f"the key file {str(key.path)!r} {error}") from None
 
 
 class ProviderChain:

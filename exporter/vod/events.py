@@ -16,8 +16,8 @@ import re
 from dataclasses import dataclass
 
 from exporter import jsontext
+from exporter.keys import SecretText
 from exporter.model import OTHER
-from exporter.secret import SecretText
 from exporter.vod.fields import Fields
 from exporter.vod.payloads import BODY, ROWS_LIMIT
 

@@ -14,9 +14,9 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from exporter.errors import StateError
+from exporter.keys import Key
 from exporter.model import ID_PATTERN, Task, task_status
 from exporter.scrape.account import Account
-from exporter.secret import SecretText
 from exporter.text import clean
 from exporter.web.admission import Admission
 from exporter.web.requests import (
@@ -47,9 +47,7 @@ _KEYS = ("account", "task_id", "task_ids")
 class Api:
     """Serves `/api/v1/tasks`. Calls `accounts` and `token` for each request; without a token it answers 403."""
 
-    def __init__(
-        self, accounts: Callable[[], Mapping[str, Account]], *, token: Callable[[], SecretText | None] | None
-    ) -> None:
+    def __init__(self, accounts: Callable[[], Mapping[str, Account]], *, token: Callable[[], Key | None]) -> None:
         self._accounts = accounts
         self._token = token
         self._keys = KeyReader()
@@ -81,9 +79,10 @@ class Api:
             return await to_thread.run_sync(self._delete, request, limiter=self._threads)
 
     def _authorize(self, request: Request) -> None:
-        token = self._keys.read("token of the API", self._token) if self._token is not None else None
-        if token is None:
+        key = self._token()
+        if key is None:
             raise HTTPException(403, "the API is off; set api.token or api.token_file in the configuration")
+        token = self._keys.read("token of the API", key)
         given = request.headers.getlist("authorization")
         scheme, _, credentials = given[0].partition(" ") if len(given) == 1 else ("", "", "")
         if scheme.lower() != "bearer":

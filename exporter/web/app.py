@@ -13,9 +13,9 @@ from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.routing import Match, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from exporter.keys import Key
 from exporter.metrics.telemetry import Telemetry
 from exporter.scrape.scraper import Scraper
-from exporter.secret import SecretText
 from exporter.web import openapi
 from exporter.web.admission import Admission
 from exporter.web.api import Api
@@ -35,9 +35,8 @@ _PROGRAM_PATHS = ("/api/", "/callback/")  # clients of these paths expect JSON
 class Interface:
     """Answers HTTP requests from `scraper`. `timeout` and `offset` are those of `scrape`, in seconds.
 
-    `api_token` is called for each API request; if it is missing or returns None, the API answers 403. `callbacks` maps
-    account names to event callbacks. A key reader raises `ValueError` if its key cannot be read; the request then gets
-    503. `clock` returns Unix seconds.
+    Without `api_token` the API answers 403. `callbacks` maps account names to event callbacks. Keys are read for each
+    request; if a key cannot be read, the request gets 503. `clock` returns Unix seconds.
     """
 
     def __init__(
@@ -48,7 +47,7 @@ class Interface:
         timeout: float,
         offset: float,
         telemetry_path: str = "/metrics",
-        api_token: Callable[[], SecretText | None] | None = None,
+        api_token: Key | None = None,
         callbacks: Mapping[str, Callback] | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -67,7 +66,7 @@ class Interface:
             *self._scrapes.routes(),
             *self._lifecycle.routes(),
             Route("/api/v1/openapi.json", self._openapi),
-            *Api(lambda: scraper.accounts, token=self._token).routes(),
+            *Api(lambda: scraper.accounts, token=lambda: self._api_token).routes(),
             *Callbacks(lambda: scraper.accounts, lambda: self._callbacks, telemetry, clock=clock).routes(),
         ]
 
@@ -76,7 +75,7 @@ class Interface:
         *,
         timeout: float,
         offset: float,
-        api_token: Callable[[], SecretText | None] | None = None,
+        api_token: Key | None = None,
         callbacks: Mapping[str, Callback] | None = None,
     ) -> None:
         """Apply these settings to the requests that follow. Safe to call while requests are answered."""
@@ -103,9 +102,6 @@ class Interface:
                 await app(scope, receive, send)
 
         return bounded
-
-    def _token(self) -> SecretText | None:
-        return self._api_token() if self._api_token is not None else None
 
     async def _status(self, request: Request) -> Response:
         with self._pages:

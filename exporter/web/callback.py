@@ -13,9 +13,9 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from exporter.errors import StateError
+from exporter.keys import Key
 from exporter.metrics.telemetry import Telemetry
 from exporter.scrape.account import Account
-from exporter.secret import SecretText
 from exporter.vod import events
 from exporter.web.admission import Admission
 from exporter.web.requests import KeyReader, read_body
@@ -31,12 +31,11 @@ class Callback:
     """The callback of one account.
 
     `url` is the callback URL exactly as it is registered with VOD, because VOD signs it; `repr` leaves it out, because
-    its query may contain a secret. `key` returns the callback key, or raises `ValueError` if it cannot be read; it is
-    called for each event.
+    its query may contain a secret. `key` is read for each event.
     """
 
     url: str = field(repr=False)
-    key: Callable[[], SecretText]
+    key: Key
 
 
 class Callbacks:
@@ -82,9 +81,9 @@ class Callbacks:
         The signature does not cover the body, so reading it first would only let strangers occupy memory.
         """
         callback = self._callbacks().get(name)
-        key = self._keys.read(f"callback key of {name}", callback.key) if callback is not None else None
-        if callback is None or key is None:
+        if callback is None:
             raise HTTPException(403, "this account accepts no events; set its callback in the configuration")
+        key = self._keys.read(f"callback key of {name}", callback.key)
         challenge = {"WWW-Authenticate": "X-VOD-SIGNATURE"}
         given, timestamp = (request.headers.get(header, "") for header in ("x-vod-signature", "x-vod-timestamp"))
         if not events.authentic(given, url=callback.url, timestamp=timestamp, key=key):

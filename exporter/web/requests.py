@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from exporter.jsontext import JsonError, JsonObject, decode
-from exporter.secret import SecretText
+from exporter.keys import Key, SecretText
 from exporter.text import clean
 
 _log = logging.getLogger(__name__)
@@ -98,15 +98,13 @@ class KeyReader:
     def __init__(self) -> None:
         self._reported: dict[str, str] = {}
 
-    def read(self, name: str, key: Callable[[], SecretText | None]) -> SecretText | None:
-        """The result of `key`; raises 503 if `key` raises `ValueError` or the key is empty, so nobody is let in.
+    def read(self, name: str, key: Key) -> SecretText:
+        """The text of the key; raises 503 if it cannot be read, so nobody is let in.
 
         `name` says which key it is, in the log and in the response.
         """
         try:
-            found = key()
-            if found is not None and not found.get_secret_value():
-                raise ValueError("is empty")  # noqa: TRY301 - handled like a key that cannot be read
+            text = key.read()
         except ValueError as error:
             if self._reported.get(name) != str(error):
                 self._reported[name] = str(error)
@@ -114,4 +112,4 @@ class KeyReader:
             detail = f"the {name} cannot be used; the log of the exporter says why"
             raise HTTPException(503, detail, {"Retry-After": str(KEY_RETRY_SECONDS)}) from None
         self._reported.pop(name, None)
-        return found
+        return text

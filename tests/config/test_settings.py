@@ -36,7 +36,7 @@ from exporter.config import (
 from exporter.config.faults import hidden, translated
 from exporter.config.settings import SECTIONS
 from exporter.errors import ConfigError
-from exporter.secret import SecretText
+from exporter.keys import Key
 from exporter.tracking import totals
 
 ROOT = Path(__file__).parents[2]
@@ -121,9 +121,8 @@ def test_a_full_file_loads_into_seconds_and_absolute_paths() -> None:
     loaded = config.load(DATA / "full.good.yml", environ=ENVIRON)
     prod, intranet, chain = loaded.accounts
     assert prod.credentials
-    assert prod.credentials.access_key_secret_file == DATA / "key.txt"
-    assert [type(source) for source in prod.credentials.sources[:2]] == [SecretText, type(DATA)]
-    assert prod.credentials.sources[2] is None
+    assert prod.credentials.access_key_secret_file == Key(DATA / "key.txt")
+    assert prod.credentials.keys == (prod.credentials.access_key_id, Key(DATA / "key.txt"), None)
     assert prod.track == Track(
         tasks=("3d705f385b23438385a2bdd6c4e3a1b2", "0123"),
         videos=("a_b-C",),
@@ -133,10 +132,9 @@ def test_a_full_file_loads_into_seconds_and_absolute_paths() -> None:
     )
     assert prod.callback
     assert prod.callback.url == "https://exporter.example.com:8443/callback/prod?a=b%20c"
-    assert isinstance(prod.callback.source, SecretText)
-    assert prod.callback.source.get_secret_value() == "CANARYKEY"
+    assert prod.callback.signing_key == Key("CANARYKEY")
     assert intranet.callback
-    assert intranet.callback.source == DATA / "key.txt"
+    assert intranet.callback.signing_key == Key(DATA / "key.txt")
     assert chain.callback is None
     assert chain.track == Track()
     assert (prod.requests_per_second, intranet.requests_per_second) == (2.5, 10.0)
@@ -150,15 +148,14 @@ def test_a_full_file_loads_into_seconds_and_absolute_paths() -> None:
     )
     assert loaded.state == State(path=DATA / ".." / "state" / "$x.db")
     assert loaded.api
-    assert isinstance(loaded.api.source, SecretText)
-    assert loaded.api.source.get_secret_value() == "CANARY.CANARY=CANARY"
+    assert loaded.api.bearer_token == Key("CANARY.CANARY=CANARY")
 
 
 def test_a_state_in_memory_has_no_path_and_a_token_may_be_in_a_file() -> None:
     loaded = config.load(DATA / "state_memory.good.yml", environ={})
     assert (loaded.state.path, loaded.state.memory) == (None, True)
     assert loaded.api
-    assert loaded.api.source == DATA / "token.txt"
+    assert loaded.api.bearer_token == Key(DATA / "token.txt")
 
 
 def test_without_its_section_the_state_is_in_the_working_directory_and_the_api_is_off(
@@ -238,7 +235,7 @@ def test_a_callback_address_is_kept_to_the_letter_or_refused(url: str, tmp_path:
 
 
 def test_the_address_of_a_callback_is_not_shown_by_its_section() -> None:
-    callback = Callback(url="https://h/?token=CANARY", key=SecretText("CANARY"))
+    callback = Callback(url="https://h/?token=CANARY", key=Key("CANARY"))
     assert "CANARY" not in f"{callback} {callback!r}"
 
 
@@ -252,7 +249,7 @@ def test_paths_start_at_the_folder_of_the_file_not_at_the_working_directory(
     monkeypatch.chdir(tmp_path)
     keys = config.load(Path("etc/config.yml"), environ={}).accounts[0].credentials
     assert keys
-    assert keys.access_key_id_file == tmp_path / "etc" / "id"
+    assert keys.access_key_id_file == Key(tmp_path / "etc" / "id")
 
 
 def test_settings_are_frozen() -> None:

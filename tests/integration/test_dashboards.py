@@ -12,7 +12,7 @@ from typing import Any
 
 import requests
 
-from exporter.secret import SecretText
+from exporter.keys import SecretText
 from exporter.simulator.server import Simulator
 from exporter.vod.events import signature
 from tests.grafana.expressions import Expression, dashboards, expressions, panels

@@ -10,8 +10,8 @@ from typing import Any
 
 from exporter import config, wiring
 from exporter.deadline import Deadline, scrape_timeout
+from exporter.keys import Key
 from exporter.metrics.telemetry import Telemetry
-from exporter.secret import SecretText
 from exporter.simulator.server import Simulator
 from exporter.snapshot import AccountSnapshot
 from exporter.tracking.store import MemoryStore
@@ -25,7 +25,7 @@ def test_sixty_tasks_at_ten_calls_a_second_of_200_ms_within_5_s(simulators: Call
     simulator = simulators(seed=7, history=900.0)  # of the newest tasks some are finished, some not
     simulator.clock.freeze()
     simulator.delay = 0.2
-    keys = config.AccountKeys(access_key_id=SecretText("simulator"), access_key_secret=SecretText("simulator"))
+    keys = config.AccountKeys(access_key_id=Key("simulator"), access_key_secret=Key("simulator"))
     tracked = tuple(task.id for task in simulator.world.tasks[-TASKS:])
     account = config.Account(
         name="prod",

@@ -11,9 +11,9 @@ import pytest
 
 from exporter import config, wiring
 from exporter.deadline import Deadline
+from exporter.keys import Key
 from exporter.metrics.telemetry import Telemetry
 from exporter.scrape.scraper import Scraper
-from exporter.secret import SecretText
 from exporter.simulator.server import Simulator
 from exporter.tracking.store import MemoryStore
 
@@ -27,7 +27,7 @@ def simulator(simulators: Callable[..., Simulator]) -> Simulator:
 
 @pytest.fixture
 def scraper(simulator: Simulator) -> Iterator[Scraper]:
-    keys = config.AccountKeys(access_key_id=SecretText("simulator"), access_key_secret=SecretText("simulator"))
+    keys = config.AccountKeys(access_key_id=Key("simulator"), access_key_secret=Key("simulator"))
     account = config.Account(
         name="prod",
         endpoint=simulator.url,

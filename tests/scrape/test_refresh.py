@@ -20,19 +20,19 @@ from exporter.errors import (
     RequestRejected,
     VodError,
 )
+from exporter.keys import Key
 from exporter.model import Job, Task
 from exporter.scrape.account import Account
-from exporter.secret import SecretText
 from exporter.simulator.faults import Fault
 from exporter.simulator.server import Simulator
 from exporter.tracking.ledger import Ledger
 from exporter.tracking.videos import Videos
 from exporter.vod.client import Client, Observer, ignore
-from exporter.vod.credentials import StaticKeys
+from exporter.vod.credentials import ConfiguredKeys
 from exporter.vod.limiter import Limiter
 from exporter.vod.payloads import JobsReply, TaskListReply
 
-KEY = SecretText("simulator")
+KEY = Key("simulator")
 DENIED = CredentialsError("grant vod:ListTranscodeTask", code="Forbidden.RAM")
 DOWN = ConnectionFailed("no connection", code="connect")
 GONE = NotFoundError("gone", code="NoSuchResource")
@@ -522,7 +522,7 @@ def account(simulator: Simulator) -> Iterator[Account]:
 def over(simulator: Simulator, tasks: Sequence[object], *, timeout: float = 20.0) -> tuple[Account, Ledger]:
     ledger = Ledger()
     ledger.name("tasks", [cast(Task, task).id for task in tasks], source="tasks")
-    keys = StaticKeys(access_key_id=KEY, access_key_secret=KEY)
+    keys = ConfiguredKeys(access_key_id=KEY, access_key_secret=KEY)
     account = Account(
         name="prod",
         region="",

@@ -14,16 +14,16 @@ import pytest
 
 from exporter import config, wiring
 from exporter.deadline import Deadline, scrape_timeout
+from exporter.keys import Key
 from exporter.metrics.telemetry import Telemetry
 from exporter.scrape.account import Account
 from exporter.scrape.scraper import Scraper
-from exporter.secret import SecretText
 from exporter.simulator.faults import Fault
 from exporter.simulator.server import Simulator
 from exporter.snapshot import AccountSnapshot, Snapshot
 from exporter.tracking.store import Changes, MemoryStore
 
-KEYS = config.AccountKeys(access_key_id=SecretText("simulator"), access_key_secret=SecretText("simulator"))
+KEYS = config.AccountKeys(access_key_id=Key("simulator"), access_key_secret=Key("simulator"))
 NOWHERE = "http://127.0.0.1:9"  # the discard port, where nothing listens
 
 

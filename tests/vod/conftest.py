@@ -16,10 +16,10 @@ import pytest
 import trustme
 
 from exporter.errors import VodError
-from exporter.secret import SecretText
+from exporter.keys import Key
 from exporter.vod import client as client_module
 from exporter.vod.client import Client
-from exporter.vod.credentials import Keys, StaticKeys
+from exporter.vod.credentials import ConfiguredKeys, Keys
 from exporter.vod.limiter import Limiter
 
 KEY_ID = "simulator"
@@ -186,7 +186,7 @@ def clients(
     ) -> Client:
         one = Client(
             endpoint=endpoint,
-            credentials=credentials or static(**keys),
+            credentials=credentials or configured(**keys),
             limiter=limiter or Limiter(10_000),
             timeout=timeout,
             observer=observer,
@@ -199,11 +199,11 @@ def clients(
         one.close()
 
 
-def static(*, key_id: str = KEY_ID, secret: str = KEY_ID, token: str | None = None) -> StaticKeys:
-    return StaticKeys(
-        access_key_id=SecretText(key_id),
-        access_key_secret=SecretText(secret),
-        security_token=SecretText(token) if token is not None else None,
+def configured(*, key_id: str = KEY_ID, secret: str = KEY_ID, token: str | None = None) -> ConfiguredKeys:
+    return ConfiguredKeys(
+        access_key_id=Key(key_id),
+        access_key_secret=Key(secret),
+        security_token=Key(token) if token is not None else None,
     )
 
 

@@ -32,7 +32,7 @@ from exporter.errors import (
     TokenExpired,
     VodError,
 )
-from exporter.secret import SecretText
+from exporter.keys import SecretText
 from exporter.simulator import Simulator
 from exporter.simulator.faults import KINDS, Fault
 from exporter.vod import client as client_module

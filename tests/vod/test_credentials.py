@@ -15,10 +15,9 @@ from typing import Any
 import pytest
 
 from exporter.errors import CredentialsError
-from exporter.keyfile import read_key
-from exporter.secret import SecretText
+from exporter.keys import Key, SecretText
 from exporter.vod import credentials
-from exporter.vod.credentials import Credentials, KeyFiles, Keys, ProviderChain, StaticKeys
+from exporter.vod.credentials import ConfiguredKeys, Credentials, Keys, ProviderChain
 
 
 def shown(keys: Keys) -> tuple[str, str, str | None]:
@@ -33,6 +32,18 @@ def replace(path: Path, text: str) -> None:
     new.replace(path)
 
 
+class CountingKey(Key):
+    """Counts how often it was read."""
+
+    def __init__(self, source: str | Path) -> None:
+        super().__init__(source)
+        self.reads = 0
+
+    def read(self) -> SecretText:
+        self.reads += 1
+        return super().read()
+
+
 class Files:
     """An id given as text, with a secret and a token in files."""
 
@@ -41,7 +52,10 @@ class Files:
         self.token = folder / "token"
         self.secret.write_text("secret-1\n")
         self.token.write_text("token-1\n")
-        self.keys = KeyFiles(access_key_id=SecretText("id"), access_key_secret=self.secret, security_token=self.token)
+        self.secret_key = CountingKey(self.secret)
+        self.keys = ConfiguredKeys(
+            access_key_id=Key("id"), access_key_secret=self.secret_key, security_token=Key(self.token)
+        )
 
 
 @pytest.fixture
@@ -54,10 +68,10 @@ def test_keys_print_without_anything_secret() -> None:
     assert "CANARY" not in f"{keys} {keys!r}"
 
 
-def test_static_keys_are_what_was_given() -> None:
-    static: Credentials = StaticKeys(access_key_id=SecretText("id"), access_key_secret=SecretText("secret"))
-    static.renew()
-    assert shown(static.keys()) == ("id", "secret", None)
+def test_keys_given_as_text_are_used_as_given() -> None:
+    given: Credentials = ConfiguredKeys(access_key_id=Key("id"), access_key_secret=Key("secret"))
+    given.renew()
+    assert shown(given.keys()) == ("id", "secret", None)
 
 
 def test_text_and_files_mix(files: Files) -> None:
@@ -65,10 +79,10 @@ def test_text_and_files_mix(files: Files) -> None:
     assert shown(mixed.keys()) == ("id", "secret-1", "token-1")
 
 
-def test_files_that_have_not_changed_are_not_read_again(files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_files_that_have_not_changed_are_not_read_again(files: Files) -> None:
     first = files.keys.keys()
-    monkeypatch.setattr(credentials, "read_key", None)
     assert files.keys.keys() is first
+    assert files.secret_key.reads == 1
 
 
 def test_rotated_files_are_read_again(files: Files) -> None:
@@ -89,12 +103,11 @@ def test_a_new_file_of_equal_size_and_time_is_read_again(files: Files) -> None:
     assert shown(files.keys.keys())[1] == "secret-2"
 
 
-def test_renew_reads_again_even_what_looks_the_same(files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_after_renew_files_are_read_again_even_if_they_look_unchanged(files: Files) -> None:
     files.keys.keys()
-    monkeypatch.setattr(credentials, "read_key", lambda _: SecretText("other"))
-    assert shown(files.keys.keys())[1] == "secret-1"
     files.keys.renew()
-    assert shown(files.keys.keys())[1] == "other"
+    files.keys.keys()
+    assert files.secret_key.reads == 2
 
 
 @pytest.mark.parametrize("spoil", [Path.unlink, lambda path: replace(path, "\n"), lambda path: replace(path, "a\nb")])
@@ -120,39 +133,34 @@ def test_no_good_key_yet_is_an_error_that_names_the_file(files: Files) -> None:
     assert caught.value.code == "NoCredentials"
     assert str(caught.value) == (
         f"the key file '{files.secret}' cannot be read (No such file or directory); "
-        "write the key to that file, readable by the exporter"
+        "write the key to this file, readable by the exporter"
     )
     files.secret.write_text("secret-2")
     assert shown(files.keys.keys())[1] == "secret-2"
 
 
-def test_an_id_and_a_secret_from_two_sides_of_a_rotation_are_not_mixed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The files are replaced between the reading of one and of the other."""
+def test_an_id_and_a_secret_from_two_sides_of_a_rotation_are_not_mixed(tmp_path: Path) -> None:
+    """Both files are replaced after the id has been read and before the secret is read."""
     identity, secret = tmp_path / "id", tmp_path / "secret"
     identity.write_text("id-1")
     secret.write_text("secret-1")
-    calls = 0
 
-    def rotate_after_the_first(path: Path) -> SecretText:
-        nonlocal calls
-        calls += 1
-        found = read_key(path)
-        if calls == 1:
-            replace(identity, "id-22")
-            replace(secret, "secret-22")
-        return found
+    class RotatedAfterRead(CountingKey):
+        def read(self) -> SecretText:
+            found = super().read()
+            if self.reads == 1:
+                replace(identity, "id-22")
+                replace(secret, "secret-22")
+            return found
 
-    monkeypatch.setattr(credentials, "read_key", rotate_after_the_first)
-    keys = KeyFiles(access_key_id=identity, access_key_secret=secret).keys()
+    keys = ConfiguredKeys(access_key_id=RotatedAfterRead(identity), access_key_secret=Key(secret)).keys()
     assert shown(keys) == ("id-22", "secret-22", None)
 
 
 def test_many_threads_get_whole_keys_while_files_rotate(tmp_path: Path) -> None:
     secret = tmp_path / "secret"
     secret.write_text("secret-0")
-    keys = KeyFiles(access_key_id=SecretText("id"), access_key_secret=secret)
+    keys = ConfiguredKeys(access_key_id=Key("id"), access_key_secret=Key(secret))
     with ThreadPoolExecutor(4) as pool:
         found = [pool.submit(keys.keys) for _ in range(200)]
         for turn in range(50):

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from exporter.keys import SecretText
 from exporter.model import OTHER
-from exporter.secret import SecretText
 from exporter.vod.events import (
     COMPLETE,
     FIELDS,

@@ -15,10 +15,10 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_play
 from starlette.types import ASGIApp
 
 from exporter import config, wiring
+from exporter.keys import Key
 from exporter.metrics.telemetry import Telemetry
 from exporter.model import Job, Output, Task
 from exporter.scrape.scraper import Scraper
-from exporter.secret import SecretText
 from exporter.simulator.faults import Fault
 from exporter.simulator.server import Simulator
 from exporter.snapshot import AccountSnapshot, Snapshot
@@ -65,7 +65,7 @@ class Exporter:
 
 
 def account(name: str, simulator: Simulator, *, secret: str = "simulator") -> config.Account:
-    keys = config.AccountKeys(access_key_id=SecretText("simulator"), access_key_secret=SecretText(secret))
+    keys = config.AccountKeys(access_key_id=Key("simulator"), access_key_secret=Key(secret))
     track = config.Track(discovery=config.Discovery(interval=5.0, lookback=3600.0))
     return config.Account(name=name, endpoint=simulator.url, credentials=keys, track=track, requests_per_second=100.0)
 

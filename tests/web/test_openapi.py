@@ -18,11 +18,11 @@ from schemathesis.config import GenerationConfig, ProjectConfig, ProjectsConfig
 
 from exporter import __version__
 from exporter.errors import StateError
+from exporter.keys import Key
 from exporter.metrics.catalog import EVENTS, JOB_PROCESSING, REJECTED_REQUESTS
 from exporter.metrics.telemetry import Telemetry
 from exporter.scrape.account import Account
 from exporter.scrape.scraper import Scraper
-from exporter.secret import SecretText
 from exporter.tracking.ledger import Ledger
 from exporter.tracking.store import Changes, MemoryStore
 from exporter.tracking.videos import Videos
@@ -36,6 +36,7 @@ from exporter.web.requests import MAX_BODY_BYTES
 PAGE = (Path(__file__).parents[2] / "docs" / "api.md").read_text(encoding="utf-8")
 PATH = "/api/v1/openapi.json"
 TASKS, TASK = "/api/v1/tasks", "/api/v1/tasks/{task_id}"
+TOKEN, UNREADABLE = Key("s3cret-token"), Key(Path("/nonexistent/token"))
 BEARER = {"Authorization": "Bearer s3cret-token"}
 BOUNDED = settings(
     derandomize=True, max_examples=40, deadline=None, database=None, suppress_health_check=list(HealthCheck)
@@ -66,7 +67,6 @@ class Running:
     """An exporter with the account `prod` and a few tasks."""
 
     def __init__(self, serve: Callable[..., Any], *, tasks: int = 5) -> None:
-        self.token: SecretText | None = SecretText("s3cret-token")
         self.store = Store()
         telemetry, ledger = Telemetry(), Ledger("prod", store=self.store)
         ledger.discover([f"found-{number}" for number in range(tasks)], source="discovery")
@@ -81,15 +81,13 @@ class Running:
             recorder=telemetry.account("prod"),
         )
         scraper = Scraper([account], min_interval=0)
-        interface = Interface(
-            scraper,
-            telemetry,
-            timeout=10.0,
-            offset=0.5,
-            api_token=lambda: self.token,
-            callbacks={"prod": Callback("https://vod.example.com/callback/prod", lambda: SecretText("callback-key"))},
-        )
-        self.url: str = serve(interface.app()).url
+        self._interface = Interface(scraper, telemetry, timeout=10.0, offset=0.5)
+        self.use_token(TOKEN)
+        self.url: str = serve(self._interface.app()).url
+
+    def use_token(self, token: Key | None) -> None:
+        callback = Callback("https://vod.example.com/callback/prod", Key("callback-key"))
+        self._interface.configure(timeout=10.0, offset=0.5, api_token=token, callbacks={"prod": callback})
 
 
 @pytest.fixture
@@ -137,13 +135,13 @@ ANSWERS: Mapping[tuple[str, str, str], dict[str, Any]] = {
     ("GET", TASKS, "401"): {"headers": {"Authorization": "Bearer wrong"}},
     ("GET", TASKS, "403"): {"token": None},
     ("GET", TASKS, "404"): {"params": {"account": "test"}},
-    ("GET", TASKS, "503"): {"token": SecretText("")},
+    ("GET", TASKS, "503"): {"token": UNREADABLE},
     ("DELETE", TASK, "204"): {"task_id": "found-0"},
     ("DELETE", TASK, "400"): {"params": {"x": 1}},
     ("DELETE", TASK, "401"): {"headers": {}},
     ("DELETE", TASK, "403"): {"token": None},
     ("DELETE", TASK, "404"): {"params": {"account": "test"}},
-    ("DELETE", TASK, "503"): {"token": SecretText("")},
+    ("DELETE", TASK, "503"): {"token": UNREADABLE},
     ("GET", PATH, "200"): {"headers": {}, "token": None},
 }
 
@@ -157,10 +155,10 @@ def documented() -> Iterator[tuple[str, str, str]]:
 
 def test_every_answer_of_the_document_is_given_and_as_it_says(exporter: Running) -> None:
     assert set(documented()) == set(ANSWERS)
-    token = exporter.token
     for (method, path, status), how in ANSWERS.items():
         options = {"headers": BEARER, **how}
-        exporter.token, exporter.store.broken = options.pop("token", token), options.pop("broken", False)
+        exporter.use_token(options.pop("token", TOKEN))
+        exporter.store.broken = options.pop("broken", False)
         url = exporter.url + path.format(task_id=options.pop("task_id", "found-1"))
         answer = requests.request(method, url, timeout=10, **options)
         assert (method, path, str(answer.status_code)) == (method, path, status)
@@ -168,7 +166,7 @@ def test_every_answer_of_the_document_is_given_and_as_it_says(exporter: Running)
 
 
 def test_it_is_served_to_everybody(exporter: Running) -> None:
-    exporter.token = None
+    exporter.use_token(None)
     answer = requests.get(exporter.url + PATH, timeout=10)
     assert answer.headers["Content-Type"] == "application/json"
     assert answer.json() == openapi.DOCUMENT
@@ -181,7 +179,7 @@ def test_it_is_an_openapi_document() -> None:
 
 
 def test_it_describes_every_route_of_the_api_and_no_other() -> None:
-    routes = {route.path: set(route.methods or ()) - {"HEAD"} for route in api.Api(dict, token=None).routes()}
+    routes = {route.path: set(route.methods or ()) - {"HEAD"} for route in api.Api(dict, token=lambda: None).routes()}
     paths = {path: {method.upper() for method in methods} for path, methods in openapi.DOCUMENT["paths"].items()}
     assert paths == routes | {PATH: {"GET"}}
 
