@@ -37,6 +37,7 @@ from exporter.config.faults import hidden, translated
 from exporter.config.settings import SECTIONS
 from exporter.errors import ConfigError
 from exporter.keys import Key
+from exporter.text import clean
 from exporter.tracking import totals
 
 ROOT = Path(__file__).parents[2]
@@ -416,7 +417,7 @@ def _loads_or_explains(text: str, folder: Path) -> None:
     else:
         return
     assert found
-    assert all(FAULT.fullmatch(fault) and fault.isprintable() for fault in found)
+    assert all(FAULT.fullmatch(fault) and clean(fault) == fault for fault in found)
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
