@@ -16,7 +16,6 @@ from exporter.tracking.ledger import Ledger
 from exporter.tracking.sources import Static
 from exporter.tracking.sqlite import SqliteStore
 from exporter.tracking.store import MemoryStore, Store
-from exporter.tracking.totals import Buckets
 from exporter.tracking.videos import Videos
 from exporter.tracking.view import Limits
 from exporter.vod.client import Client
@@ -81,7 +80,6 @@ def account(one: config.Account, settings: config.Settings, telemetry: Telemetry
         give_up_after=one.track.give_up_after,
         lookback=one.track.discovery.lookback,
     )
-    buckets = Buckets(duration=series.buckets.duration, bitrate=series.buckets.bitrate, size=series.buckets.size)
     found = one.track.discovery
     videos = Videos(interval=found.interval, lookback=found.lookback)
     return Account(
@@ -96,7 +94,7 @@ def account(one: config.Account, settings: config.Settings, telemetry: Telemetry
             connections=settings.scrape.concurrency,
         ),
         requests_per_second=one.requests_per_second,
-        ledger=Ledger(one.name, limits, store=store, buckets=buckets, dropped=recorder.dropped),
+        ledger=Ledger(one.name, limits, store=store, buckets=series.buckets, dropped=recorder.dropped),
         videos=videos,
         sources=[Static(tasks=one.track.tasks, videos=one.track.videos), Files(one.track.files, account=one.name)],
         discovery=Discovery(videos, interval=found.interval, lookback=found.lookback) if found.enabled else None,

@@ -13,6 +13,18 @@ from exporter.simulator.server import Simulator
 # The official provider chain and SDK ask the metadata service of a cloud machine where nothing else is configured.
 os.environ["ALIBABA_CLOUD_ECS_METADATA_DISABLED"] = "true"
 
+NOW = 1_700_000_000.0
+
+
+class Clock:
+    """A wall clock in Unix seconds. It starts at `NOW` and stands still until a test changes `now`."""
+
+    def __init__(self) -> None:
+        self.now = NOW
+
+    def __call__(self) -> float:
+        return self.now
+
 
 @pytest.fixture
 def simulators() -> Iterator[Callable[..., Simulator]]:

@@ -161,7 +161,7 @@ class Account:
         """An event told that a job has ended: its job, or the tasks of its video, are asked about first."""
         known = self._ledger.observe_event(job_id, processing=processing)
         if not known and video_id:
-            self._videos.hint(video_id, source=EVENTS)
+            self._videos.prioritize(video_id, source=EVENTS)
         self._refresh.outdate()
 
     def _called(self, *, action: str, seconds: float | None, error: VodError | None) -> None:

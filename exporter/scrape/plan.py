@@ -12,7 +12,7 @@ from itertools import count, islice
 
 from exporter.model import GET_TRANSCODE_TASK, GET_VIDEO_LIST, LIST_TRANSCODE_TASK
 from exporter.tracking.discovery import VideoQuery
-from exporter.tracking.ledger import Work
+from exporter.tracking.work import Work
 from exporter.vod.client import JOB_IDS_PER_CALL
 
 
@@ -91,9 +91,9 @@ def plan(
 def size(work: Work, *, by_job_ids: bool) -> int:
     """How many calls of GetTranscodeTask the whole of this work takes."""
     if by_job_ids:
-        jobs = sum(-(-len(some) // JOB_IDS_PER_CALL) for some in (work.hinted_jobs, work.jobs))
+        jobs = sum(-(-len(some) // JOB_IDS_PER_CALL) for some in (work.prioritized_jobs, work.jobs))
         return len(work.new_tasks) + len(work.whole_tasks) + jobs
-    tasks = {task_id for _, task_id in (*work.hinted_jobs, *work.jobs)}
+    tasks = {task_id for _, task_id in (*work.prioritized_jobs, *work.jobs)}
     return len(work.new_tasks) + len(tasks.union(work.whole_tasks))
 
 
@@ -109,7 +109,7 @@ def without(work: Work, calls: Collection[Call]) -> Work:
 
     return replace(
         work,
-        hinted_jobs=others(work.hinted_jobs),
+        prioritized_jobs=others(work.prioritized_jobs),
         new_tasks=tuple(task_id for task_id in work.new_tasks if task_id not in tasks),
         whole_tasks=tuple(task_id for task_id in work.whole_tasks if task_id not in tasks),
         jobs=others(work.jobs),
@@ -118,11 +118,11 @@ def without(work: Work, calls: Collection[Call]) -> Work:
 
 def _gets(work: Work, *, by_job_ids: bool, made: int) -> Iterator[Call]:
     if by_job_ids:
-        first = _batches([job_id for job_id, _ in work.hinted_jobs])
+        first = _batches([job_id for job_id, _ in work.prioritized_jobs])
         rest = _batches([job_id for job_id, _ in work.jobs])
     else:
-        first = _tasks(work.hinted_jobs, but=())
-        rest = _tasks(work.jobs, but={*work.whole_tasks, *(task_id for _, task_id in work.hinted_jobs)})
+        first = _tasks(work.prioritized_jobs, but=())
+        rest = _tasks(work.jobs, but={*work.whole_tasks, *(task_id for _, task_id in work.prioritized_jobs)})
     yield from first
     kinds = {"new": map(GetTask, work.new_tasks), "whole": map(GetTask, work.whole_tasks), "jobs": rest}
     for turn in count(made):

@@ -1,8 +1,8 @@
-"""Finds videos that transcode: VOD has no list of tasks, but lists of videos by status and by creation.
+"""Finds the videos whose tasks to track. VOD has no list of all tasks, but lists of videos by status and creation time.
 
-What it cannot find: a task of a video created before the lookback that begins and ends between two looks, and one of
-a video in asynchronous transcode mode, which stays `Normal`, as late as that video is listed again (`videos.py`).
-Registration and events know them at once.
+Discovery misses a task that starts and ends between two lists, if its video was created before the lookback. It finds a
+task late if its video is in asynchronous transcode mode: such a video stays `Normal`, so its task is found when the
+tasks of that video are listed again (`videos.py`). The registration API and events report such tasks at once.
 """
 
 from __future__ import annotations
@@ -16,24 +16,25 @@ from dataclasses import dataclass
 from exporter.tracking.videos import TRANSCODING, Videos
 
 SOURCE = "discovery"
-_WINDOW_SECONDS = 3600.0  # at most, in one query: GetVideoList tells the first 5,000 rows of each
-_OVERLAP_SECONDS = 600.0  # a list may show a video later than it was created
-_AHEAD_SECONDS = 60.0  # for a clock that is behind VOD's
+_WINDOW_SECONDS = 3600.0  # of one query, at most: GetVideoList returns only the first 5,000 rows of a query
+_OVERLAP_SECONDS = 600.0  # VOD may list a video some time after its creation
+_AHEAD_SECONDS = 60.0  # in case the clock of this machine is behind the clock of VOD
 
 
 @dataclass(frozen=True, slots=True)
 class VideoQuery:
-    """One GetVideoList: all videos that are transcoding, or those created between two Unix times."""
+    """One query of GetVideoList: all transcoding videos, or all videos created between two Unix times."""
 
     created: tuple[float, float] | None = None
 
     @property
     def statuses(self) -> tuple[str, ...]:
+        """The statuses of videos to ask for; empty for all."""
         return (TRANSCODING,) if self.created is None else ()
 
 
 class Discovery:
-    """Asks each question at most once in `interval`, and looks back `lookback`, both in seconds.
+    """Makes each query at most once per `interval`, for videos created within `lookback`. Both are in seconds.
 
     `clock` gives Unix seconds. Safe to use from several threads.
     """
@@ -47,13 +48,13 @@ class Discovery:
         self._clock = clock
         self._lock = threading.Lock()
         self._transcoding = VideoQuery()
-        self._asked = {self._transcoding: -math.inf}  # each question to ask, and when it was asked last
-        self._pages: dict[VideoQuery, int] = {}  # of those begun, the page to go on with
-        self._framed = -math.inf  # when windows were made last
+        self._asked = {self._transcoding: -math.inf}  # each query, and when it was made last
+        self._pages: dict[VideoQuery, int] = {}  # the next page of each query that was read in part
+        self._framed = -math.inf  # when windows were added last
         self._framed_until = -math.inf
 
     def due(self) -> tuple[VideoQuery, ...]:
-        """What to ask now. The first look covers the lookback, an hour to a query; later ones what is new since."""
+        """The queries to make now. The first ones cover the lookback, one hour each; later ones the time since."""
         with self._lock:
             now = self._clock()
             if self._is_over(self._framed, now):
@@ -62,28 +63,30 @@ class Discovery:
             return tuple(query for query, at in self._asked.items() if self._is_over(at, now))
 
     def next_page(self, query: VideoQuery) -> int:
-        """The page to go on with: what the budget or an error cut off is not asked from its beginning again."""
+        """The page to continue with, where the budget or an error ended the last attempt."""
         with self._lock:
             return self._pages.get(query, 1)
 
     def read(self, query: VideoQuery) -> None:
-        """One more page was read."""
+        """One more page of the query was read."""
         with self._lock:
-            if query != self._transcoding:  # it is to tell what has ended, so that it counts only in one piece
+            # The transcoding videos are read from the first page each time: a video that is missing from a complete
+            # list has ended, and pages of different times are no complete list.
+            if query != self._transcoding:
                 self._pages[query] = self._pages.get(query, 1) + 1
 
     def asked(self, query: VideoQuery) -> None:
-        """A call was made for the query, whatever came of it: not again within the interval."""
+        """A call for the query has ended, with or without an answer. The query is due again after the interval."""
         with self._lock:
             if query in self._asked:
                 self._asked[query] = self._clock()
 
     def found(self, video_id: str, *, status: str, created: float | None) -> None:
-        """A page told of the video."""
+        """A page has the video. `created` is Unix seconds, None where VOD does not say."""
         self._videos.found(video_id, created=created, transcoding=status == TRANSCODING, source=SOURCE)
 
     def done(self, query: VideoQuery, video_ids: Collection[str]) -> None:
-        """All pages of the query were read, and told of these videos."""
+        """All pages of the query were read; together they have these videos."""
         if query == self._transcoding:
             self._videos.ended(video_ids)
         else:
@@ -92,10 +95,10 @@ class Discovery:
                 self._pages.pop(query, None)
 
     def _frame_windows(self, now: float) -> None:
-        """Add what is new since the last time. Windows not read yet stay, but for those past the lookback."""
+        """Add a window for the time since the last ones. Drop the unread windows that are older than the lookback."""
         over = [query for query in self._asked if query.created is not None and query.created[1] < now - self._lookback]
         start = max(now - self._lookback, self._framed_until - _OVERLAP_SECONDS)
-        # The newest window, where it was not read, grows: an account that is down for long gets no more of them.
+        # An unread newest window grows instead: otherwise an account that is down would collect many small windows.
         newest = max((query.created for query in self._asked if query.created is not None), default=None)
         if newest is not None and now + _AHEAD_SECONDS - newest[0] <= _WINDOW_SECONDS:
             start = newest[0]

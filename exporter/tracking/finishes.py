@@ -1,4 +1,4 @@
-"""What of a finish is counted, and when: once, whatever is told of it, how often and how late."""
+"""When a job or task counts as finished, and what of it is added to the totals: once, however often VOD reports it."""
 
 from __future__ import annotations
 
@@ -6,76 +6,103 @@ import math
 
 from exporter.model import Job, Task
 from exporter.tracking.records import TrackedJob, TrackedTask
+from exporter.tracking.roster import Roster
 from exporter.tracking.totals import Totals
-from exporter.tracking.unsaved import Unsaved
 
 _PENDING_SECONDS = 3600.0
 _MAX_PENDING = 10_000
+# How long a finished task waits for the end of its unfinished jobs, in seconds and in answers. Both have to pass: time
+# alone proves nothing where the clock may step.
+_SETTLE_SECONDS = 600.0
+_SETTLE_ANSWERS = 5
 
 
 class Finishes:
-    """`born` is when the state of the account began, in Unix seconds; `memory` how many seconds it remembers for.
+    """`state_created` is when the state of the account was created, in Unix seconds; `memory` is in seconds.
 
-    What was over before is shown and adds to no total: without a state each start would count it anew, and past its
-    memory an old task that is named again.
+    Tasks and jobs that ended before the state was created are shown and add to no total: otherwise each start without a
+    state would count them again. The same holds for a task that ended longer ago than the state remembers.
     """
 
-    def __init__(self, totals: Totals, unsaved: Unsaved, *, born: float, memory: float) -> None:
+    def __init__(
+        self,
+        roster: Roster,
+        totals: Totals,
+        *,
+        state_created: float,
+        memory: float,
+    ) -> None:
+        self._roster = roster
         self._totals = totals
-        self._unsaved = unsaved
-        self._born = math.floor(born)  # the service tells whole seconds
+        self._state_created = math.floor(state_created)  # VOD reports whole seconds
         self._memory = memory
-        self._pending: dict[str, tuple[float, float]] = {}
+        self._pending: dict[str, tuple[float, float]] = {}  # processing time and its arrival, by job id
 
     def task_seen_first(self, task: TrackedTask, seen: Task, now: float) -> None:
-        """A task that is over at first sight may be one that was counted long ago."""
-        if seen.finished and _before(seen.completed, seen.created, max(self._born, now - self._memory)):
-            task.silent = True
+        """VOD describes the task for the first time. A task that is finished by then may have been counted long ago."""
+        if seen.finished and _before(seen.completed, seen.created, max(self._state_created, now - self._memory)):
+            task.already_counted = True
 
-    def task(self, task: TrackedTask, seen: Task) -> None:
-        """The task is finished, and was not before."""
-        if not task.silent:
-            self._totals.finished_task(seen)
-
-    def job(self, job: TrackedJob, task: TrackedTask, *, first: bool) -> None:
-        """The job is finished, and was not before; `first` where it was not even known."""
-        if task.silent or (first and _before(job.job.completed, job.job.created, self._born)):
-            job.output_counted = job.processing_counted = True
-        else:
-            self._totals.finished_job(job.job)
-
-    def details(self, job: TrackedJob, task: TrackedTask) -> None:
-        """The job was seen. Its output is mostly told with its finish, else later; so is its time, by events."""
-        seen = job.job
+    def job_seen(self, job: TrackedJob, now: float, *, first: bool) -> None:
+        """VOD described the job; `first` where it was not tracked before. Counts what has not been counted of it."""
+        seen, task = job.job, self._roster.tasks[job.task_id]
+        if seen.finished and job.finished_at is None:
+            job.finished_at = now
+            if task.already_counted or (first and _before(seen.completed, seen.created, self._state_created)):
+                job.output_counted = job.processing_counted = True
+            else:
+                self._totals.finished_job(seen)
+        # VOD may report the output later than the finish.
         if job.finished_at is not None and seen.status == "TranscodeSuccess" and not job.output_counted:
-            self._output(job, seen)
+            self._count_output(job, seen)
         if self._pending and seen.id in self._pending:
             seconds, _ = self._pending.pop(seen.id)
-            self.processing(job, task, seconds)
+            self.processing(job, seconds)
 
-    def processing(self, job: TrackedJob, task: TrackedTask, seconds: float) -> None:
-        """An event told how long the job took."""
-        if not (job.processing_counted or task.silent):
+    def _count_output(self, job: TrackedJob, seen: Job) -> None:
+        if seen.output is not None:
+            job.output_counted = True
+            self._totals.finished_output(seen, seen.output)
+
+    def settle(self, task: TrackedTask, now: float) -> None:
+        """Finish the task, and count it, if its status is final and its jobs are finished.
+
+        A job that stays unfinished holds its task up for 10 minutes and 5 answers: its status may be a final one that
+        is not documented. Such a job is then finished too, and not counted.
+        """
+        if task.finished_at is not None or task.task is None or not task.task.finished:
+            return
+        if task.final_since is None:
+            task.final_since = now
+        task.final_seen += 1
+        settled = abs(now - task.final_since) > _SETTLE_SECONDS and task.final_seen > _SETTLE_ANSWERS
+        unfinished = [job for job in self._roster.jobs_of(task) if job.finished_at is None]
+        if unfinished and not settled:
+            return
+        for job in unfinished:
+            job.finished_at = now
+        task.finished_at = now
+        if not task.already_counted:
+            self._totals.finished_task(task.task)
+
+    def processing(self, job: TrackedJob, seconds: float) -> None:
+        """An event reported how many seconds the job was transcoded for."""
+        if not (job.processing_counted or self._roster.tasks[job.task_id].already_counted):
             job.processing_counted = True
             self._totals.processed_job(job.job, seconds)
-            self._unsaved.jobs.change(job.job.id)
 
     def processing_of_unknown(self, job_id: str, seconds: float, now: float) -> None:
-        """An event told how long a job took that is not tracked: kept for an hour, in which it may be found."""
+        """As `processing`, for a job that is not tracked. The time is kept for an hour, in case the job is found."""
         if len(self._pending) < _MAX_PENDING:
             self._pending[job_id] = (seconds, now)
 
     def expire(self, now: float) -> None:
-        for job_id in [one for one, (_, at) in self._pending.items() if not 0 <= now - at < _PENDING_SECONDS]:
+        """Forget the processing times that have waited for an hour."""
+        for job_id in [job_id for job_id, (_, at) in self._pending.items() if not 0 <= now - at < _PENDING_SECONDS]:
             del self._pending[job_id]
-
-    def _output(self, job: TrackedJob, seen: Job) -> None:
-        if seen.output is not None:
-            job.output_counted = True
-            self._totals.finished_output(seen, seen.output)
-            self._unsaved.jobs.change(seen.id)
 
 
 def _before(completed: float | None, created: float | None, limit: float) -> bool:
+    """Whether it ended before `limit`; where its end is not known, whether it was created before."""
     when = completed if completed is not None else created
     return when is not None and when < limit

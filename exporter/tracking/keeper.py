@@ -1,4 +1,4 @@
-"""Gives the store of one account what has changed, asks it what it remembers, and goes on where it fails."""
+"""Saves the changes of one account to the store, and asks the store what it remembers."""
 
 from __future__ import annotations
 
@@ -6,60 +6,78 @@ import logging
 from collections.abc import Collection, Mapping
 
 from exporter.errors import StateError
-from exporter.tracking.records import TrackedJob, TrackedTask
+from exporter.tracking.roster import Roster
 from exporter.tracking.store import Store
 from exporter.tracking.totals import Totals
-from exporter.tracking.unsaved import Unsaved
 
 _log = logging.getLogger(__name__)
 
 
 class Keeper:
-    """`durable` is False while the store does not take what it is given. Not safe to use from several threads."""
+    """`durable` is False while the store does not take the changes. Not safe to use from several threads."""
 
-    def __init__(self, account: str, store: Store, unsaved: Unsaved, totals: Totals) -> None:
+    def __init__(self, account: str, store: Store, roster: Roster, totals: Totals) -> None:
         self.durable = True
-        self.closed = False
         self._account = account
         self._store = store
-        self._unsaved = unsaved
+        self._roster = roster
         self._totals = totals
+        self._closed = False
 
-    def save(self, tasks: Mapping[str, TrackedTask], jobs: Mapping[str, TrackedJob], *, now: float) -> None:
-        """Raises `StateError` where the store does not take it; it is given again with the next changes."""
-        changes = self._unsaved.changes(tasks, jobs, self._totals.changes(), now=now)
+    def save(self, now: float) -> None:
+        """Save all changes in one transaction; `now` is Unix seconds.
+
+        Raises `StateError` where the store does not take them, and once closed. The next `save` then tries again.
+        """
+        if self._closed:
+            # A new ledger of this account may have loaded the state: a late change would overwrite its work.
+            raise StateError("the configuration of the account has changed, or the exporter is stopping; try again")
+        changes = self._roster.changes(self._totals.changes(), now=now)
         if changes is not None:
             self._store.save(self._account, changes)
-            self._unsaved.clear()
+            self._roster.saved()
             self._totals.saved()
         if not self.durable:
-            _log.warning("state is kept again", extra={"account": self._account})
+            _log.warning("state is saved again", extra={"account": self._account})
         self.durable = True
 
-    def try_to_save(self, tasks: Mapping[str, TrackedTask], jobs: Mapping[str, TrackedJob], *, now: float) -> None:
-        """As `save`, or go on without. Once closed nothing is saved: another may have loaded what is kept."""
-        if self.closed:
+    def try_to_save(self, now: float) -> None:
+        """As `save`, but a failure is logged once, and noted in `durable`. Does nothing once closed."""
+        if self._closed:
             return
         try:
-            self.save(tasks, jobs, now=now)
+            self.save(now)
         except StateError as error:
             if self.durable:
-                _log.error("state not kept", extra={"account": self._account, "error": str(error)})
+                _log.error("state cannot be saved", extra={"account": self._account, "error": str(error)})
             self.durable = False
 
+    def close(self, now: float) -> None:
+        """Save the changes and the progress of unfinished jobs. From then on nothing is saved."""
+        try:
+            self._roster.note_progress()
+            self.try_to_save(now)
+        finally:
+            self._closed = True
+
     def recall(self, task_ids: Collection[str]) -> Mapping[str, bool | None]:
-        """For each whether it was finished before (True) or given up (False); None where it is not remembered.
+        """Whether each task was finished (True) or given up (False) before; None where it is not remembered.
 
         Raises `StateError` where the store cannot be read.
         """
         if not task_ids:
             return {}
         stored = self._store.remembered(self._account, task_ids)
-        unsaved = {task_id: self._unsaved.remembered(task_id) for task_id in task_ids}
-        return {one: stored.get(one) if (memory := unsaved[one]) is None else memory.finished for one in task_ids}
+        unsaved = {task_id: memory for task_id in task_ids if (memory := self._roster.memory(task_id)) is not None}
+        return {
+            task_id: unsaved[task_id].finished if task_id in unsaved else stored.get(task_id) for task_id in task_ids
+        }
 
     def try_to_recall(self, task_ids: Collection[str]) -> Mapping[str, bool | None]:
-        """As `recall`; nothing where the store cannot be read: what it might have counted waits until it can."""
+        """As `recall`, but empty where the store cannot be read, which is logged.
+
+        The caller tracks none of the tasks then: the store may have counted them already.
+        """
         try:
             return self.recall(task_ids)
         except StateError as error:

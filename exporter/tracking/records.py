@@ -1,19 +1,28 @@
-"""A tracked task and a tracked job: as the ledger works on them, and frozen, as the store keeps them."""
+"""Records of a task and a job: what the store keeps of them, and what one process tracks of them beside that.
+
+A tracked task or job notes by itself when a field that the store keeps gets another value. So no caller has to remember
+to mark a change, and no change can miss the store.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from abc import abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass, field, fields, replace
+from typing import ClassVar
 
 from exporter.model import Job, Task
 from exporter.snapshot import ShownJob, ShownTask
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class TaskRecord:
-    """A tracked task. Times are Unix seconds; `task` is without its jobs, and None until it was seen.
+    """A task as the store keeps it. Times are Unix seconds.
 
-    `source` is where it was found first, `since` when; `finished_at` is when it was seen finished, later than when it
-    finished. What is `silent` was counted before: it is shown again, and adds to no total.
+    `source` is the source that found the task first, at the time `since`. `task` is VOD's last description without its
+    jobs, and None until there is one; `refreshed` is the time of that description. `finished_at` is when the exporter
+    saw the task finished. `already_counted` tasks were counted before they were tracked: they are shown and add to no
+    total.
     """
 
     id: str
@@ -22,15 +31,16 @@ class TaskRecord:
     task: Task | None = None
     refreshed: float = 0.0
     finished_at: float | None = None
-    silent: bool = False
+    already_counted: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class JobRecord:
-    """A job of a tracked task. Times are Unix seconds; `finished_at` is when it was seen finished.
+    """A job of a tracked task as the store keeps it. Times are Unix seconds.
 
-    `output_counted` and `processing_counted` tell that its output and its processing time are in the totals, or that
-    they are not to be; `claimed_by` are the ids of other tasks that named it too.
+    `refreshed` is when VOD described the job last, `finished_at` when the exporter saw it finished. `output_counted`
+    and `processing_counted` are True when the output and the processing time are in the totals, or must not be added to
+    them. `claimed_by` holds the ids of other tasks that named the job too.
     """
 
     job: Job
@@ -42,23 +52,53 @@ class JobRecord:
     claimed_by: tuple[str, ...] = ()
 
 
-@dataclass(slots=True, kw_only=True)
-class TrackedTask:
-    """What a `TaskRecord` says, and what is known in this process alone.
+class _NotesChanges:
+    """Calls `note` with the `key` of the record when one of the `stored` fields gets another value."""
 
-    `asked` is the number of the call that asked about it last, 0 before the first; `stale` that something
-    happened to its jobs that only the whole task can tell; `final_since` when its status was first a final one, and
-    `final_seen` in how many answers; `answered` that the service told of it or of a job of it in this process; `shown`
-    as what it was shown last.
+    __slots__ = ()
+
+    stored: ClassVar[frozenset[str]]
+
+    @property
+    @abstractmethod
+    def key(self) -> str:
+        """The id of the record."""
+
+    def __setattr__(self, name: str, value: object) -> None:
+        note = getattr(self, "note", None)  # the last field: it is not there while `__init__` sets the others
+        if note is not None and name in self.stored and self._matters(getattr(self, name), value):
+            note(self.key)
+        object.__setattr__(self, name, value)
+
+    def _matters(self, before: object, after: object) -> bool:
+        """Whether the change is worth a write.
+
+        Of an unfinished task or job only a change of its status is: VOD is asked about its progress again anyway.
+        """
+        if isinstance(before, (Job, Task)) and isinstance(after, (Job, Task)) and not self._finished:
+            return before.status != after.status
+        return before != after
+
+    @property
+    def _finished(self) -> bool:
+        return getattr(self, "finished_at", None) is not None
+
+
+def _stored_fields(record: type[TaskRecord | JobRecord]) -> frozenset[str]:
+    # `refreshed` changes with every answer. Alone it is not worth a write: it is saved along with other changes.
+    return frozenset(field.name for field in fields(record)) - {"refreshed"}
+
+
+@dataclass(slots=True, kw_only=True)
+class TrackedTask(_NotesChanges, TaskRecord):
+    """A `TaskRecord`, and what this process alone knows of the task.
+
+    `asked` is the number of the last call about the task, 0 before the first. `stale` means that only a call for the
+    whole task can say what became of one of its jobs. `final_since` is when its status was first a final one,
+    `final_seen` in how many answers. `answered` means that VOD described the task or one of its jobs to this process.
+    `not_found` counts consecutive answers that the task does not exist. `shown` is what the last view showed.
     """
 
-    id: str
-    source: str
-    since: float
-    task: Task | None = None
-    refreshed: float = 0.0
-    finished_at: float | None = None
-    silent: bool = False
     job_ids: list[str] = field(default_factory=list)
     asked: int = 0
     stale: bool = False
@@ -67,70 +107,49 @@ class TrackedTask:
     answered: bool = False
     not_found: int = 0
     shown: ShownTask | None = None
+    note: Callable[[str], None] | None = None
 
-    @classmethod
-    def of(cls, record: TaskRecord) -> TrackedTask:
-        return cls(
-            id=record.id,
-            source=record.source,
-            since=record.since,
-            task=record.task,
-            refreshed=record.refreshed,
-            finished_at=record.finished_at,
-            silent=record.silent,
-        )
+    stored = _stored_fields(TaskRecord)
+
+    @property
+    def key(self) -> str:
+        return self.id
 
     def record(self) -> TaskRecord:
-        return TaskRecord(
-            id=self.id,
-            source=self.source,
-            since=self.since,
-            task=self.task,
-            refreshed=self.refreshed,
-            finished_at=self.finished_at,
-            silent=self.silent,
-        )
+        """A copy for the store."""
+        return TaskRecord(**{field.name: getattr(self, field.name) for field in fields(TaskRecord)})
 
 
 @dataclass(slots=True, kw_only=True)
-class TrackedJob:
-    """What a `JobRecord` says, and what is known in this process alone.
+class TrackedJob(_NotesChanges, JobRecord):
+    """A `JobRecord`, and what this process alone knows of the job.
 
-    `finished_at` is set too where the task ended and its job never said so. `missing` is an unfinished job that the
-    service left out when asked about it, `hinted` one of which an event told; `shown` as what it was shown last.
+    `finished_at` is also set when the task ended and VOD never said that the job did. `asked` is the number of the last
+    call about the job. `missing` means that VOD left the unfinished job out of its last answer. `prioritized` means
+    that an event reported the job's end, so it is asked about first. `shown` is what the last view showed.
     """
 
-    job: Job
-    task_id: str
-    refreshed: float
-    finished_at: float | None = None
-    output_counted: bool = False
-    processing_counted: bool = False
-    claimed_by: tuple[str, ...] = ()
     asked: int = 0
     missing: bool = False
-    hinted: bool = False
+    prioritized: bool = False
     shown: ShownJob | None = None
+    note: Callable[[str], None] | None = None
 
-    @classmethod
-    def of(cls, record: JobRecord) -> TrackedJob:
-        return cls(
-            job=record.job,
-            task_id=record.task_id,
-            refreshed=record.refreshed,
-            finished_at=record.finished_at,
-            output_counted=record.output_counted,
-            processing_counted=record.processing_counted,
-            claimed_by=record.claimed_by,
-        )
+    stored = _stored_fields(JobRecord)
+
+    @property
+    def key(self) -> str:
+        return self.job.id
+
+    def describe(self, seen: Job) -> None:
+        """Keep VOD's new description. A finished job keeps its status and its output, and may gain details."""
+        if seen == self.job:
+            return  # the same record stays, so that its lines are not rendered again
+        if self.finished_at is None:
+            self.job = seen
+        elif seen.status == self.job.status:
+            self.job = replace(seen, output=seen.output or self.job.output)
 
     def record(self) -> JobRecord:
-        return JobRecord(
-            job=self.job,
-            task_id=self.task_id,
-            refreshed=self.refreshed,
-            finished_at=self.finished_at,
-            output_counted=self.output_counted,
-            processing_counted=self.processing_counted,
-            claimed_by=self.claimed_by,
-        )
+        """A copy for the store."""
+        return JobRecord(**{field.name: getattr(self, field.name) for field in fields(JobRecord)})

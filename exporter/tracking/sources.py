@@ -1,7 +1,7 @@
-"""Where tracked tasks and videos come from.
+"""The sources of tracked tasks and videos.
 
-Static ids and files are sources that say at each refresh what they name. Discovery (`discovery.py`) finds videos,
-registration and events bring tasks and videos the moment somebody tells of them.
+The configuration and files name tasks and videos at the start of each refresh; they implement `Source`. Discovery
+(`discovery.py`) finds videos when VOD is asked. The registration API and events add tasks and videos when they arrive.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ TASKS, VIDEOS, FILES, DISCOVERY, API, EVENTS = SOURCES = ("tasks", "videos", "fi
 
 
 class Source(Protocol):
-    """Says what is to be tracked."""
+    """Names tasks and videos to track."""
 
     def name(self, ledger: Ledger, videos: Videos) -> None:
-        """A refresh begins: name to the ledger the tasks, and to the videos those videos, that are to be tracked."""
+        """Name the tasks to the ledger and the videos to `videos`. Called at the start of each refresh."""
 
 
 class Static:

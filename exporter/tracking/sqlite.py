@@ -1,4 +1,4 @@
-"""The embedded store: one SQLite file, held by one process."""
+"""The embedded store: one SQLite file, which one process at a time holds."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _Record = TypeVar("_Record")
 _tasks = TypeAdapter(TaskRecord)
 _jobs = TypeAdapter(JobRecord)
 
-_APPLICATION_ID = 0x564F4454  # "VODT": in the file's header, so that no other program's database is taken for ours
+_APPLICATION_ID = 0x564F4454  # "VODT", in the header of the file: tells our files from databases of other programs
 _MIGRATIONS = (
     """
     CREATE TABLE accounts (name TEXT PRIMARY KEY, born REAL NOT NULL) WITHOUT ROWID;
@@ -39,29 +39,36 @@ _MIGRATIONS = (
                              PRIMARY KEY (account, task_id)) WITHOUT ROWID;
     CREATE INDEX remembered_until ON remembered (account, until);
     """,
+    # Two names became plain words: `born` and `silent`. A record that is no JSON is left for `load` to report.
+    """
+    ALTER TABLE accounts RENAME COLUMN born TO state_created;
+    UPDATE tasks SET record = CAST(json_remove(json_set(CAST(record AS TEXT), '$.already_counted', json('true')),
+                                               '$.silent') AS BLOB)
+    WHERE CASE WHEN json_valid(CAST(record AS TEXT)) THEN json_extract(CAST(record AS TEXT), '$.silent') END;
+    """,
 )
-"""The schema, version by version; `PRAGMA user_version` says how many of these a file has had."""
+"""One migration for each version of the schema. `PRAGMA user_version` is the number of those that a file has had."""
 
-_LOG_BYTES = 16 * 1024 * 1024  # what a large transaction has grown is given back
+_LOG_BYTES = 16 * 1024 * 1024  # the write-ahead log shrinks to this size after a large transaction
 _REMEMBER_UNREADABLE_SECONDS = 366 * 86400.0
 
 _CHECK_FOLDER = "check that the folder exists, is writable and has space"
-_MOVE_AWAY = "move it away, and totals begin again at zero"
+_MOVE_AWAY = "move it away; totals then start again at zero"
 _REMEDIES = {sqlite3.SQLITE_CORRUPT: _MOVE_AWAY, sqlite3.SQLITE_NOTADB: _MOVE_AWAY}
 
 
 class SqliteStore:
-    """See `exporter.tracking.store.Store`.
+    """A `Store`; see there.
 
-    Raises `StateError` where the file cannot be used: held by another process, no database, broken, of a newer version
-    of the exporter, or not writable. The text says what to do.
+    Raises `StateError` where the file cannot be used: another process holds it, it is not a database, it is damaged, it
+    is from a newer version of the exporter, or it cannot be written. The text names the file and the remedy.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._lock = threading.Lock()
         with self._translated("cannot be opened"):
-            path.touch(mode=0o600)  # addresses of input files may hold what is not for everybody on this machine
+            path.touch(mode=0o600)  # the URLs of input files may hold secrets
             self._db = sqlite3.connect(path, timeout=0, isolation_level=None, check_same_thread=False)
         try:
             with self._translated("cannot be used"):
@@ -76,19 +83,19 @@ class SqliteStore:
             self._db.close()
 
     def load(self, account: str, *, now: float) -> Stored:
-        """See `Store`. A record that cannot be read costs its task, which is remembered, so that none counts twice."""
+        """See `Store`. A task with an unreadable record is dropped and remembered, so that it is not counted twice."""
         with self._transaction("cannot be read") as db:
             db.execute("INSERT OR IGNORE INTO accounts VALUES (?, ?)", (account, now))
-            ((born,),) = db.execute("SELECT born FROM accounts WHERE name = ?", (account,))
+            ((created,),) = db.execute("SELECT state_created FROM accounts WHERE name = ?", (account,))
             tasks, lost = _read(_tasks, self._ordered("SELECT id, record FROM tasks", account))
             jobs, lost_too = _read(_jobs, self._ordered("SELECT task_id, record FROM jobs", account))
             lost |= lost_too
             self._remember_lost(account, lost, until=now + _REMEMBER_UNREADABLE_SECONDS)
             totals = self._totals(account)
         return Stored(
-            born=born,
-            tasks=[one for one in tasks if one.id not in lost],
-            jobs=[one for one in jobs if one.task_id not in lost],
+            state_created=created,
+            tasks=[task for task in tasks if task.id not in lost],
+            jobs=[job for job in jobs if job.task_id not in lost],
             totals=totals,
         )
 
@@ -96,14 +103,14 @@ class SqliteStore:
         with self._transaction("cannot be written") as db:
             db.executemany(
                 "INSERT INTO tasks VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET record = excluded.record",
-                ((account, one.id, _tasks.dump_json(one, exclude_defaults=True)) for one in changes.tasks),
+                ((account, task.id, _tasks.dump_json(task, exclude_defaults=True)) for task in changes.tasks),
             )
             db.executemany(
                 "INSERT INTO jobs VALUES (?, ?, ?, ?)"
                 " ON CONFLICT DO UPDATE SET task_id = excluded.task_id, record = excluded.record",
                 (
-                    (account, one.job.id, one.task_id, _jobs.dump_json(one, exclude_defaults=True))
-                    for one in changes.jobs
+                    (account, job.job.id, job.task_id, _jobs.dump_json(job, exclude_defaults=True))
+                    for job in changes.jobs
                 ),
             )
             db.executemany("DELETE FROM tasks WHERE account = ? AND id = ?", _rows(account, changes.dropped_tasks))
@@ -118,13 +125,13 @@ class SqliteStore:
             db.executemany(
                 "INSERT OR REPLACE INTO histograms VALUES (?, ?, ?, ?, ?, ?)",
                 (
-                    (account, name, json.dumps(labels), json.dumps(one.bounds), json.dumps(one.counts), one.sum)
-                    for (name, labels), one in changes.totals.histograms.items()
+                    (account, name, json.dumps(labels), json.dumps(view.bounds), json.dumps(view.counts), view.sum)
+                    for (name, labels), view in changes.totals.histograms.items()
                 ),
             )
             db.executemany(
                 "INSERT OR REPLACE INTO remembered VALUES (?, ?, ?, ?)",
-                ((account, task_id, one.until, one.finished) for task_id, one in changes.remembered.items()),
+                ((account, task_id, memory.until, memory.finished) for task_id, memory in changes.remembered.items()),
             )
             db.execute("DELETE FROM remembered WHERE account = ? AND until < ?", (account, changes.now))
 
@@ -138,7 +145,7 @@ class SqliteStore:
         return {task_id: bool(finished) for task_id, finished in rows}
 
     def _ordered(self, select: str, account: str) -> Iterator[tuple[str, bytes]]:
-        """In the order in which they came to be."""
+        """The rows of the account, in the order of their insertion."""
         return self._db.execute(f"{select} WHERE account = ? ORDER BY rowid", (account,))
 
     def _totals(self, account: str) -> TotalsView:
@@ -158,13 +165,13 @@ class SqliteStore:
 
     def _remember_lost(self, account: str, task_ids: Iterable[str], *, until: float) -> None:
         for task_id in task_ids:
-            _log.error("task forgotten, its record cannot be read", extra={"account": account, "task_id": task_id})
+            _log.error("task dropped: its record cannot be read", extra={"account": account, "task_id": task_id})
             self._db.execute("DELETE FROM tasks WHERE account = ? AND id = ?", (account, task_id))
             self._db.execute("DELETE FROM jobs WHERE account = ? AND task_id = ?", (account, task_id))
             self._db.execute("INSERT OR REPLACE INTO remembered VALUES (?, ?, ?, TRUE)", (account, task_id, until))
 
     def _hold(self) -> None:
-        """Take the file for this process, until its end however it ends, if it is ours and whole."""
+        """Lock the file until this process ends, and check that it is ours and undamaged."""
         self._db.execute("PRAGMA locking_mode = EXCLUSIVE")
         self._db.execute("BEGIN EXCLUSIVE")
         self._db.execute("COMMIT")
@@ -172,17 +179,18 @@ class SqliteStore:
         ((version,),) = self._db.execute("PRAGMA user_version")
         ((tables,),) = self._db.execute("SELECT count(*) FROM sqlite_schema")
         if tables and application != _APPLICATION_ID:
-            raise StateError(f"{self._path} is a database of another program; name another file in state.path")
+            raise StateError(f"{self._path} is a database of another program; set state.path to another file")
         if version > len(_MIGRATIONS):
             raise StateError(
-                f"{self._path} is from a newer version of the exporter; install that, or name another file"
+                f"{self._path} is from a newer version of the exporter; install that version, or set state.path to"
+                " another file"
             )
         ((result,),) = self._db.execute("PRAGMA quick_check(1)")
         if result != "ok":
             raise StateError(f"{self._path} is damaged: {' '.join(result.split())}; {_MOVE_AWAY}")
 
     def _migrate(self) -> None:
-        """Bring the file to the present schema, and have commits outlast the machine."""
+        """Bring the file to the present schema, and make each commit survive a crash of the machine."""
         self._db.execute("PRAGMA journal_mode = WAL")
         self._db.execute("PRAGMA synchronous = FULL")
         self._db.execute(f"PRAGMA journal_size_limit = {_LOG_BYTES}")
@@ -206,11 +214,11 @@ class SqliteStore:
 
     @contextmanager
     def _translated(self, trouble: str) -> Iterator[None]:
-        """What the file system, `sqlite3` and what a record is made with raise, as `StateError`."""
+        """Raise the errors of the file system, of `sqlite3` and of the reading of records as `StateError`."""
         try:
             yield
         except sqlite3.Error as error:
-            code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # the primary one
+            code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # the primary code, without its extension
             if code == sqlite3.SQLITE_BUSY:
                 raise StateError(
                     f"{self._path} is in use by another process; give each exporter its own file"
@@ -223,7 +231,7 @@ class SqliteStore:
 
 
 def _read(adapter: TypeAdapter[_Record], rows: Iterable[tuple[str, bytes]]) -> tuple[list[_Record], set[str]]:
-    """The records of these rows, and the ids of the tasks of those that cannot be read."""
+    """The records of these rows, and the task ids of the unreadable ones."""
     records, lost = [], set()
     for task_id, record in rows:
         try:
@@ -234,4 +242,4 @@ def _read(adapter: TypeAdapter[_Record], rows: Iterable[tuple[str, bytes]]) -> t
 
 
 def _rows(account: str, ids: Iterable[str]) -> Iterator[tuple[str, str]]:
-    return ((account, one) for one in ids)
+    return ((account, record_id) for record_id in ids)

@@ -1,4 +1,4 @@
-"""Where the ledgers are kept: the seam between what is tracked and what keeps it."""
+"""The interface of a store, which keeps the state of all accounts, and the store in memory."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from exporter.tracking.records import JobRecord, TaskRecord
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """What a store has of one account. `born` is when it first heard of it, in Unix seconds."""
+    """The stored state of one account. `state_created` is when the store got its first state, in Unix seconds."""
 
-    born: float
+    state_created: float
     tasks: Collection[TaskRecord] = ()
     jobs: Collection[JobRecord] = ()
     totals: TotalsView = field(default_factory=TotalsView)
@@ -23,7 +23,10 @@ class Stored:
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """That a task was there: `finished`, and so counted, or given up. Kept until `until`, in Unix seconds."""
+    """A task that is not tracked any more. It was `finished`, and so counted, or given up.
+
+    The store keeps the memory until `until`, in Unix seconds.
+    """
 
     until: float
     finished: bool
@@ -31,9 +34,10 @@ class Memory:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Changes:
-    """What has changed in one ledger; it is taken whole or not at all.
+    """All changes of one ledger since the last ones. A store takes them whole or not at all.
 
-    `totals` are whole values, not differences. `remembered` is by the ids of tasks; memories past `now` are forgotten.
+    `totals` are whole values, not differences. `remembered` is by task id. The store forgets memories that ended before
+    `now`, in Unix seconds.
     """
 
     now: float
@@ -49,19 +53,20 @@ class Store(Protocol):
     """Safe to use from several threads. Every method may raise `StateError`, and then has changed nothing."""
 
     def load(self, account: str, *, now: float) -> Stored:
-        """What is kept of the account; makes one born at `now` where there is none."""
+        """The state of the account. An account without a state gets an empty one, created at `now` (Unix seconds)."""
 
     def save(self, account: str, changes: Changes) -> None:
-        """One transaction."""
+        """Take the changes in one transaction."""
 
     def remembered(self, account: str, task_ids: Iterable[str]) -> Mapping[str, bool]:
-        """Those of the ids that are remembered, and whether they were finished."""
+        """The remembered ones of these tasks, and whether each was finished."""
 
-    def close(self) -> None: ...
+    def close(self) -> None:
+        """Release the files and connections. Calls that follow raise `StateError`."""
 
 
 class MemoryStore:
-    """Keeps everything, for as long as it lives."""
+    """Keeps everything until the process ends."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -71,13 +76,13 @@ class MemoryStore:
         with self._lock:
             kept = self._accounts.setdefault(account, _Kept(now))
             totals = TotalsView(dict(kept.counters), dict(kept.histograms))
-            return Stored(kept.born, tuple(kept.tasks.values()), tuple(kept.jobs.values()), totals)
+            return Stored(kept.state_created, tuple(kept.tasks.values()), tuple(kept.jobs.values()), totals)
 
     def save(self, account: str, changes: Changes) -> None:
         with self._lock:
             kept = self._accounts[account]
-            kept.tasks.update({one.id: one for one in changes.tasks})
-            kept.jobs.update({one.job.id: one for one in changes.jobs})
+            kept.tasks.update({task.id: task for task in changes.tasks})
+            kept.jobs.update({job.job.id: job for job in changes.jobs})
             for task_id in changes.dropped_tasks:
                 kept.tasks.pop(task_id, None)
             for job_id in changes.dropped_jobs:
@@ -85,13 +90,14 @@ class MemoryStore:
             kept.counters.update(changes.totals.counters)
             kept.histograms.update(changes.totals.histograms)
             kept.remembered.update(changes.remembered)
-            for task_id in [one for one, memory in kept.remembered.items() if memory.until < changes.now]:
+            over = [task_id for task_id, memory in kept.remembered.items() if memory.until < changes.now]
+            for task_id in over:
                 del kept.remembered[task_id]
 
     def remembered(self, account: str, task_ids: Iterable[str]) -> Mapping[str, bool]:
         with self._lock:
             kept = self._accounts[account].remembered
-            return {one: kept[one].finished for one in task_ids if one in kept}
+            return {task_id: kept[task_id].finished for task_id in task_ids if task_id in kept}
 
     def close(self) -> None:
         """Nothing to close."""
@@ -99,7 +105,7 @@ class MemoryStore:
 
 @dataclass(slots=True)
 class _Kept:
-    born: float
+    state_created: float
     tasks: dict[str, TaskRecord] = field(default_factory=dict)
     jobs: dict[str, JobRecord] = field(default_factory=dict)
     counters: dict[Key, float] = field(default_factory=dict)

@@ -1,13 +1,13 @@
-"""What is shown of what is tracked: counts over everything, series of their own within bounds."""
+"""What a ledger shows: counts over everything, and single tasks and jobs within bounds."""
 
 from __future__ import annotations
 
-import math
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from itertools import product
 
+from exporter.config import SeriesSettings, Track
 from exporter.model import (
     JOB_STATUSES,
     OTHER,
@@ -21,108 +21,93 @@ from exporter.model import (
 )
 from exporter.snapshot import LedgerView, ShownJob, ShownTask
 from exporter.tracking.records import TrackedJob, TrackedTask
+from exporter.tracking.roster import Roster
+
+_SERIES, _TRACK = SeriesSettings(), Track()  # the defaults stand in the configuration alone
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """What is shown and for how long: `series` and `track` of the configuration. Times in seconds.
+    """What is shown and for how long: `series` and `track` of the configuration. Times are in seconds.
 
-    `lookback` is discovery's: what was counted is remembered for longer than that, and what was over before is not
-    counted.
+    `lookback` is that of discovery. Finished tasks are remembered for longer, so that no list brings them back.
     """
 
-    per_job: bool = True
-    max_jobs: int = 5000
-    retention: float = 900.0
-    max_staleness: float = 300.0
-    give_up_after: float = 7 * 86400.0
-    lookback: float = math.inf
+    per_job: bool = _SERIES.per_job
+    max_jobs: int = _SERIES.max_jobs
+    retention: float = _SERIES.retention
+    max_staleness: float = _SERIES.max_staleness
+    give_up_after: float = _TRACK.give_up_after
+    lookback: float = _TRACK.discovery.lookback
 
 
-def view(
-    tasks: Mapping[str, TrackedTask],
-    jobs: Mapping[str, TrackedJob],
-    *,
-    definitions: Collection[str],
-    limits: Limits,
-    now: float,
-) -> LedgerView:
-    """The view at `now` (Unix seconds). Definitions other than `definitions` count as `other`."""
-    unfinished = [one for one in jobs.values() if one.finished_at is None]
-    fresh = [one for one in unfinished if _fresh(one.refreshed, limits, now)]
-    finished = sorted((one for one in jobs.values() if one.finished_at is not None), key=_finished_at, reverse=True)
+def view(roster: Roster, *, definitions: Collection[str], limits: Limits, now: float) -> LedgerView:
+    """The view at `now` (Unix seconds), without totals. Definitions that are not in `definitions` count as `other`."""
+    unfinished = [job for job in roster.jobs.values() if job.finished_at is None]
+    fresh = [job for job in unfinished if _fresh(job.refreshed, limits, now)]
+    finished = [job for job in roster.jobs.values() if job.finished_at is not None]
+    finished.sort(key=lambda job: job.finished_at or 0.0, reverse=True)
     shown = (fresh + finished)[: limits.max_jobs] if limits.per_job else []
     return LedgerView(
-        tasks=_shown_tasks(tasks, jobs, shown, limits, now),
-        jobs=tuple(_shown_job(one, tasks[one.task_id]) for one in shown),
-        task_counts=_task_counts(tasks.values()),
-        job_counts=_job_counts((one.job for one in jobs.values()), definitions),
-        oldest_unfinished=_oldest((one.job for one in unfinished), definitions),
-        tracked_tasks=Counter(one.source for one in tasks.values()),
-        oldest_refresh=min((one.refreshed for one in unfinished), default=None),
+        tasks=_shown_tasks(roster, shown, limits, now),
+        jobs=tuple(_shown_job(job, roster.tasks[job.task_id]) for job in shown),
+        task_counts=_task_counts(roster.tasks.values()),
+        job_counts=_job_counts((job.job for job in roster.jobs.values()), definitions),
+        oldest_unfinished=_oldest((job.job for job in unfinished), definitions),
+        tracked_tasks=Counter(task.source for task in roster.tasks.values()),
+        oldest_refresh=min((job.refreshed for job in unfinished), default=None),
         stale_jobs=len(unfinished) - len(fresh),
         truncated_jobs=len(fresh) + len(finished) - len(shown) if limits.per_job else 0,
     )
 
 
 def _fresh(refreshed: float, limits: Limits, now: float) -> bool:
-    """Where the clock has been set back, the age is unknown, and not fresh either."""
+    """Where the clock was set back the age is unknown, so the description does not count as fresh either."""
     return abs(now - refreshed) <= limits.max_staleness
 
 
-def _finished_at(one: TrackedJob) -> float:
-    return one.finished_at or 0.0
-
-
-def _shown_job(one: TrackedJob, tracked: TrackedTask) -> ShownJob:
-    """The same as last time, where nothing has changed: who renders it has it already."""
-    task = tracked.task
-    video_id = task.video_id if task is not None else ""
-    last = one.shown
-    if last is None or last.job is not one.job or last.task_id != one.task_id or last.video_id != video_id:
-        last = one.shown = ShownJob(one.job, one.task_id, video_id)
+def _shown_job(job: TrackedJob, tracked: TrackedTask) -> ShownJob:
+    """The record of the last view where nothing changed: the exposition knows it by its identity."""
+    video_id = tracked.task.video_id if tracked.task is not None else ""
+    last = job.shown
+    if last is None or last.job is not job.job or last.task_id != job.task_id or last.video_id != video_id:
+        last = job.shown = ShownJob(job.job, job.task_id, video_id)
     return last
 
 
-def _shown_task(one: TrackedTask, task: Task, jobs: Mapping[str, TrackedJob]) -> ShownTask:
-    """The same as last time, where nothing has changed."""
-    progress = mean_progress(jobs[job_id].job for job_id in one.job_ids)
-    last = one.shown
+def _shown_task(tracked: TrackedTask, task: Task, roster: Roster) -> ShownTask:
+    """The record of the last view where nothing changed."""
+    progress = mean_progress(job.job for job in roster.jobs_of(tracked))
+    last = tracked.shown
     if last is None or last.task is not task or last.progress != progress:
-        last = one.shown = ShownTask(task, progress)
+        last = tracked.shown = ShownTask(task, progress)
     return last
 
 
-def _shown_tasks(
-    tasks: Mapping[str, TrackedTask],
-    jobs: Mapping[str, TrackedJob],
-    shown: Iterable[TrackedJob],
-    limits: Limits,
-    now: float,
-) -> tuple[ShownTask, ...]:
-    """The tasks of the jobs shown, then those without jobs, whose source was bad or which have only begun."""
+def _shown_tasks(roster: Roster, shown: Iterable[TrackedJob], limits: Limits, now: float) -> tuple[ShownTask, ...]:
+    """The tasks of the shown jobs, then tasks without jobs: new ones, and those whose source file was bad."""
     if not limits.per_job:
         return ()
-    rows = [tasks[task_id] for task_id in dict.fromkeys(one.task_id for one in shown)]
+    rows = [roster.tasks[task_id] for task_id in dict.fromkeys(job.task_id for job in shown)]
     rows += [
-        one
-        for one in tasks.values()
-        if not one.job_ids and (one.finished_at is not None or _fresh(one.refreshed, limits, now))
+        task
+        for task in roster.tasks.values()
+        if not task.job_ids and (task.finished_at is not None or _fresh(task.refreshed, limits, now))
     ]
-    return tuple(_shown_task(one, one.task, jobs) for one in rows[: limits.max_jobs] if one.task is not None)
+    return tuple(_shown_task(row, row.task, roster) for row in rows[: limits.max_jobs] if row.task is not None)
 
 
 def _task_counts(tasks: Iterable[TrackedTask]) -> dict[str, int]:
     counts = dict.fromkeys((*TASK_STATUSES, UNKNOWN), 0)
-    for one in tasks:
-        if one.task is not None:
-            counts[task_status(one.task.status)] += 1
+    for tracked in tasks:
+        if tracked.task is not None:
+            counts[task_status(tracked.task.status)] += 1
     return counts
 
 
 def _job_counts(jobs: Iterable[Job], definitions: Collection[str]) -> dict[tuple[str, str], int]:
     counts = dict.fromkeys(product(definitions, (*JOB_STATUSES, UNKNOWN)), 0)
-    # As told first and folded then: of a hundred thousand jobs there are but a few dozen kinds.
+    # Counted as VOD writes them first: a hundred thousand jobs have only a few dozen pairs to translate.
     for (definition, status), count in Counter((job.definition, job.status) for job in jobs).items():
         key = (_definition(definition, definitions), job_status(status))
         counts[key] = counts.get(key, 0) + count
@@ -139,7 +124,7 @@ def _oldest(jobs: Iterable[Job], definitions: Collection[str]) -> dict[str, floa
     return oldest
 
 
-def _definition(told: str, definitions: Collection[str]) -> str:
-    if not told:
+def _definition(definition: str, known: Collection[str]) -> str:
+    if not definition:
         return UNKNOWN
-    return told if told in definitions else OTHER
+    return definition if definition in known else OTHER

@@ -1,43 +1,43 @@
-"""What there is left to ask about what is tracked, in the order in which to ask it."""
+"""What there is left to ask about the tracked tasks and jobs, in the order in which to ask it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
-from exporter.tracking.records import TrackedJob, TrackedTask
+from exporter.tracking.records import TrackedTask
+from exporter.tracking.roster import Roster
 
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """What there is left to ask, each part in the order in which to ask it: what was asked longest ago comes first.
+    """What there is left to ask. In each part the tasks or jobs asked about longest ago come first.
 
-    `new_tasks` were never asked about; `whole_tasks` have no unfinished job that could be asked about in their place;
-    `jobs` are the ids of unfinished jobs with the ids of their tasks, `hinted_jobs` those of which an event told.
+    `new_tasks` were never asked about. `whole_tasks` have no unfinished job to ask about instead. `jobs` are pairs of
+    the id of an unfinished job and the id of its task; `prioritized_jobs` are those that events reported as ended.
     """
 
-    hinted_jobs: tuple[tuple[str, str], ...] = ()
+    prioritized_jobs: tuple[tuple[str, str], ...] = ()
     new_tasks: tuple[str, ...] = ()
     whole_tasks: tuple[str, ...] = ()
     jobs: tuple[tuple[str, str], ...] = ()
 
 
-def work(tasks: Mapping[str, TrackedTask], jobs: Mapping[str, TrackedJob], *, begun: int) -> Work:
-    """What no call after the one with the number `begun` was about."""
-    due = [task for task in tasks.values() if task.asked <= begun and _needs_whole(task, jobs)]
+def work(roster: Roster, *, calls_before: int) -> Work:
+    """All tasks and jobs that are unfinished and whose last call has a number up to `calls_before`."""
+    due = [task for task in roster.tasks.values() if task.asked <= calls_before and _needs_whole(task, roster)]
     due.sort(key=lambda task: task.asked)
-    whole = {task.id for task in due}  # which tells of their jobs too
+    whole = {task.id for task in due}  # these calls describe the jobs of the tasks too
     waiting = [
         job
-        for job in jobs.values()
-        if job.finished_at is None and job.asked <= begun and not job.missing and job.task_id not in whole
+        for job in roster.jobs.values()
+        if job.finished_at is None and job.asked <= calls_before and not job.missing and job.task_id not in whole
     ]
     waiting.sort(key=lambda job: job.asked)
     return Work(
-        hinted_jobs=tuple((job.job.id, job.task_id) for job in waiting if job.hinted),
+        prioritized_jobs=tuple((job.job.id, job.task_id) for job in waiting if job.prioritized),
         new_tasks=tuple(task.id for task in due if _is_new(task)),
         whole_tasks=tuple(task.id for task in due if not _is_new(task)),
-        jobs=tuple((job.job.id, job.task_id) for job in waiting if not job.hinted),
+        jobs=tuple((job.job.id, job.task_id) for job in waiting if not job.prioritized),
     )
 
 
@@ -45,8 +45,7 @@ def _is_new(task: TrackedTask) -> bool:
     return task.asked == 0 and task.task is None
 
 
-def _needs_whole(task: TrackedTask, jobs: Mapping[str, TrackedJob]) -> bool:
+def _needs_whole(task: TrackedTask, roster: Roster) -> bool:
     if task.finished_at is not None:
         return False
-    own = (jobs[job_id] for job_id in task.job_ids)
-    return task.stale or not any(job.finished_at is None and not job.missing for job in own)
+    return task.stale or not any(job.finished_at is None and not job.missing for job in roster.jobs_of(task))

@@ -38,7 +38,6 @@ from exporter.config.settings import SECTIONS
 from exporter.errors import ConfigError
 from exporter.keys import Key
 from exporter.text import clean
-from exporter.tracking import totals
 
 ROOT = Path(__file__).parents[2]
 DATA = ROOT / "tests" / "data" / "config"
@@ -174,12 +173,6 @@ def test_discovery_is_on_unless_switched_off(tmp_path: Path) -> None:
     track = load(MINIMAL, tmp_path).accounts[0].track
     assert track.discovery == Discovery(enabled=True, lookback=86400.0, interval=30.0)
     assert (track.files, track.give_up_after) == ((), 604800.0)
-
-
-def test_the_buckets_are_by_default_those_of_the_totals() -> None:
-    """The configuration imports nothing of tracking: this keeps the two alike."""
-    for name in Buckets.model_fields:
-        assert getattr(Buckets(), name) == getattr(totals.Buckets(), name)
 
 
 def test_a_pattern_means_the_folder_of_the_file_even_where_that_is_named_like_a_pattern(tmp_path: Path) -> None:

@@ -174,7 +174,7 @@ def test_a_disk_that_fills_costs_durability_alone_and_recovers(tmp_path: Path) -
 
     assert told["told"] == [[10, True], [20, False], [2000, False], [2010, True], [2010, True]]
     assert str(told["refused"]).startswith(f"{tmp_path / 'state.db'} cannot be written: ")
-    assert log.splitlines() == ["state not kept", "state is kept again"]
+    assert log.splitlines() == ["state cannot be saved", "state is saved again"]
 
 
 @pytest.fixture

@@ -14,8 +14,9 @@ from exporter.deadline import Deadline
 from exporter.model import ACTIONS, Job, Task
 from exporter.scrape.plan import Call, GetJobs, GetTask, ListTasks, ListVideos, action, plan, size, without
 from exporter.tracking.discovery import VideoQuery
-from exporter.tracking.ledger import Ledger, Work
+from exporter.tracking.ledger import Ledger
 from exporter.tracking.view import Limits
+from exporter.tracking.work import Work
 from exporter.vod.limiter import Limiter
 
 ids = st.lists(st.text("abcdef", min_size=1, max_size=3), unique=True, max_size=40)
@@ -52,7 +53,7 @@ def test_new_tasks_come_first_but_each_fourth_call_is_for_what_is_known() -> Non
 
 
 def test_what_an_event_told_of_comes_before_all_other_gets() -> None:
-    work = Work(hinted_jobs=(("j", "t"),), new_tasks=("n",), jobs=(("k", "t"), ("l", "u")))
+    work = Work(prioritized_jobs=(("j", "t"),), new_tasks=("n",), jobs=(("k", "t"), ("l", "u")))
 
     assert gets(work) == [GetJobs(("j",)), GetTask("n"), GetJobs(("k", "l"))]
     assert gets(work, by_job_ids=False) == [GetTask("t"), GetTask("n"), GetTask("u")]
@@ -82,7 +83,7 @@ def test_without_new_tasks_whole_ones_and_jobs_share_their_turns() -> None:
 
 def works(new: list[str], whole: list[str], jobs: list[str], hinted: list[str]) -> Work:
     return Work(
-        hinted_jobs=tuple((f"hinted {one}", f"task of {one[0]}") for one in hinted),
+        prioritized_jobs=tuple((f"hinted {one}", f"task of {one[0]}") for one in hinted),
         new_tasks=tuple(f"new {one}" for one in new),
         whole_tasks=tuple(f"whole {one}" for one in whole),
         jobs=tuple((one, f"task of {one[0]}") for one in jobs),
@@ -112,7 +113,7 @@ def about(calls: Iterable[Call]) -> list[str]:
 def test_all_work_is_planned_and_nothing_twice(work: Work, videos: list[str], *, by_job_ids: bool) -> None:
     calls = plan(work, budget=PLENTY, videos=[f"video {one}" for one in videos], by_job_ids=by_job_ids)
     told = about(calls)
-    jobs = [*work.hinted_jobs, *work.jobs]
+    jobs = [*work.prioritized_jobs, *work.jobs]
     known = [job for job, _ in jobs] if by_job_ids else {task for _, task in jobs} - {*work.whole_tasks}
 
     assert len(set(told)) == len(told)
@@ -142,7 +143,7 @@ def test_what_is_under_way_is_not_planned_again(work: Work, *, by_job_ids: bool,
     left = without(work, under_way)
 
     assert not set(about(gets(left, by_job_ids=by_job_ids))) & set(about(under_way))
-    assert not {task for _, task in (*left.jobs, *left.hinted_jobs)} & tasks_asked
+    assert not {task for _, task in (*left.jobs, *left.prioritized_jobs)} & tasks_asked
 
 
 class Life:

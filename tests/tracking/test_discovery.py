@@ -8,22 +8,10 @@ import pytest
 
 from exporter.tracking.discovery import Discovery, VideoQuery
 from exporter.tracking.videos import Videos
+from tests.conftest import NOW, Clock
 
-NOW = 1_700_000_000.0
 INTERVAL = 30.0
 LOOKBACK = 86_400.0
-
-
-class Clock:
-    now = NOW
-
-    def __call__(self) -> float:
-        return self.now
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
 
 
 @pytest.fixture

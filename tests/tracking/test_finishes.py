@@ -2,28 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import pytest
 
 from exporter.model import Job, Output, Task
 from exporter.snapshot import LedgerView, Total
-from exporter.tracking.ledger import Ledger, Work
+from exporter.tracking.ledger import Ledger
 from exporter.tracking.store import MemoryStore
 from exporter.tracking.view import Limits
+from exporter.tracking.work import Work
+from tests.conftest import NOW, Clock
+from tests.tracking.conftest import running
 
-BORN = 1_700_000_000.0
 HOUR = 3600.0
 DAY = 24 * HOUR
 OUTPUT = Output(bitrate=1e6, size=2e7, duration=60.0)
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = BORN
-
-    def __call__(self) -> float:
-        return self.now
 
 
 class Account:
@@ -72,17 +66,8 @@ def sum_up(counters: Mapping[tuple[Total, tuple[str, ...]], float]) -> dict[str,
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
 def account(clock: Clock) -> Account:
     return Account(clock)
-
-
-def running(task_id: str = "t", *job_ids: str, status: str = "Processing") -> Task:
-    return Task(task_id, "video", status, jobs=tuple(Job(one, "HD", "Transcoding") for one in job_ids))
 
 
 def job(job_id: str, *, at: float | None = None, output: Output | None = OUTPUT) -> Job:
@@ -135,7 +120,7 @@ def test_a_failure_counts_by_its_code_and_without_an_output(account: Account) ->
 
 
 def test_what_is_found_again_after_it_left_counts_nothing_twice_also_after_restarts(account: Account) -> None:
-    task = done("t", "a", at=BORN + 10)
+    task = done("t", "a", at=NOW + 10)
     account.sees(task)
     for _ in range(30):
         account.waits(HOUR)
@@ -147,7 +132,7 @@ def test_what_is_found_again_after_it_left_counts_nothing_twice_also_after_resta
 
 
 def test_a_task_that_is_named_after_it_was_counted_is_shown_again_and_not_counted(account: Account) -> None:
-    task = done("t", "a", at=BORN + 10)
+    task = done("t", "a", at=NOW + 10)
     before = account.sees(task).totals
     account.waits(HOUR)
     account.ledger.name("key", ["t"], source="tasks")
@@ -159,7 +144,7 @@ def test_a_task_that_is_named_after_it_was_counted_is_shown_again_and_not_counte
     assert account.ledger.view().totals == shown.totals == before
 
 
-@pytest.mark.parametrize("task", [done("t", "a", at=BORN - 1), Task("t", status="CompleteAllFail", created=BORN - 9)])
+@pytest.mark.parametrize("task", [done("t", "a", at=NOW - 1), Task("t", status="CompleteAllFail", created=NOW - 9)])
 def test_what_was_over_before_the_state_began_is_shown_and_not_counted(account: Account, task: Task) -> None:
     """Else every start without a state would count it anew."""
     view = account.sees(task)
@@ -169,7 +154,7 @@ def test_what_was_over_before_the_state_began_is_shown_and_not_counted(account: 
 
 
 def test_an_old_task_with_a_job_that_never_ends_is_not_counted_when_it_is_settled(account: Account) -> None:
-    old = done("t", "a", at=BORN - 1)
+    old = done("t", "a", at=NOW - 1)
     odd = Task(old.id, status=old.status, completed=old.completed, jobs=(*old.jobs, Job("b", "HD", "TranscodeAborted")))
     account.sees(odd)
     account.clock.now += 700
@@ -180,9 +165,9 @@ def test_an_old_task_with_a_job_that_never_ends_is_not_counted_when_it_is_settle
 
 
 def test_of_a_task_that_began_before_the_state_the_jobs_that_end_now_are_counted(account: Account) -> None:
-    old = job("a", at=BORN - 60)
-    account.sees(Task("t", status="Partial", created=BORN - 99, jobs=(old, Job("b", "HD", "Transcoding"))))
-    view = account.asks(Task("t", status="CompleteAllSucc", created=BORN - 99, jobs=(old, job("b"))))
+    old = job("a", at=NOW - 60)
+    account.sees(Task("t", status="Partial", created=NOW - 99, jobs=(old, Job("b", "HD", "Transcoding"))))
+    view = account.asks(Task("t", status="CompleteAllSucc", created=NOW - 99, jobs=(old, job("b"))))
 
     assert counted(view) == ONE_TASK | ONE_JOB
 
@@ -190,7 +175,7 @@ def test_of_a_task_that_began_before_the_state_the_jobs_that_end_now_are_counted
 def test_what_was_over_longer_ago_than_is_remembered_is_not_counted(account: Account) -> None:
     """A task may leave the configuration for a month and come back."""
     account.ledger.name("key", ["t"], source="tasks")
-    before = counted(account.asks(done("t", "a", at=BORN + 10)))
+    before = counted(account.asks(done("t", "a", at=NOW + 10)))
     account.ledger.name("key", [], source="tasks")
     account.waits(30 * DAY)
     account.sees(running("another"))
@@ -198,7 +183,7 @@ def test_what_was_over_longer_ago_than_is_remembered_is_not_counted(account: Acc
     account.sees(running("yet another"))
     assert account.store.remembered("", ["t"]) == {}
     account.ledger.name("key", ["t"], source="tasks")
-    view = account.asks(done("t", "a", at=BORN + 10))
+    view = account.asks(done("t", "a", at=NOW + 10))
 
     assert counted(view) == before
     assert [one.task.id for one in view.tasks if one.task.finished] == ["t"]
@@ -207,7 +192,7 @@ def test_what_was_over_longer_ago_than_is_remembered_is_not_counted(account: Acc
 @pytest.mark.parametrize("step", [-HOUR, DAY])
 @pytest.mark.parametrize("back", [False, True])
 def test_when_the_clock_steps_nothing_is_counted_twice(account: Account, step: float, *, back: bool) -> None:
-    task = done("t", "a", at=BORN + 10)
+    task = done("t", "a", at=NOW + 10)
     account.clock.now += HOUR
     account.sees(task, running("u", "b"))
     for seconds in (step, -step if back else 0.0, HOUR, HOUR):
@@ -271,7 +256,7 @@ def test_when_a_task_is_deleted_its_job_is_asked_about_as_one_of_the_other(accou
     account.ledger.observe_event("a", processing=5.0)
     account.ledger.delete("t")
     account.ledger.begin_refresh()
-    assert account.ledger.work().hinted_jobs == (("a", "u"),)
+    assert account.ledger.work().prioritized_jobs == (("a", "u"),)
     account.asks(done("u", "a"))
     account.ledger.observe_event("a", processing=5.0)
 
@@ -324,12 +309,12 @@ def test_an_output_that_is_told_after_the_finish_is_counted_once(account: Accoun
 def test_an_output_that_an_answer_leaves_out_stays_shown_and_details_are_kept(account: Account) -> None:
     account.sees(running("t", "a", "b"))
     account.ledger.observe_jobs(["a"], [job("a")])
-    account.ledger.observe_jobs(["a"], [job("a", at=BORN + 9, output=None)])
+    account.ledger.observe_jobs(["a"], [job("a", at=NOW + 9, output=None)])
     account.ledger.view()
     account.restart()
 
     (shown,) = [one.job for one in account.ledger.view().jobs if one.job.finished]
-    assert shown == job("a", at=BORN + 9)
+    assert shown == job("a", at=NOW + 9)
 
 
 def test_the_time_that_an_event_tells_is_counted_once_before_or_after_the_job_is_known(account: Account) -> None:
@@ -364,7 +349,7 @@ def test_times_of_unknown_jobs_are_kept_for_an_hour_and_are_bounded(account: Acc
 
 
 def test_a_job_that_was_over_before_the_state_has_no_time_counted_either(account: Account) -> None:
-    account.sees(done("t", "a", at=BORN - 1))
+    account.sees(done("t", "a", at=NOW - 1))
     account.ledger.observe_event("a", processing=5.0)
 
     assert account.counted() == {}
@@ -395,3 +380,82 @@ def test_what_was_shown_before_a_crash_is_there_after_it(account: Account) -> No
     account.ledger.observe_jobs(["a"], [job("a")])
 
     assert account.ledger.view().totals == shown.totals
+
+
+# Over a restart: the state has everything that keeps a finish from being counted again
+
+
+@pytest.fixture
+def restart(account: Account) -> Callable[[], None]:
+    """A view, which saves; then a new ledger on the same store."""
+
+    def view_and_restart() -> None:
+        account.ledger.view()
+        account.restart()
+
+    return view_and_restart
+
+
+def test_a_job_counted_by_its_id_after_its_task_was_final_stays_counted(
+    account: Account, restart: Callable[[], None]
+) -> None:
+    account.sees(running("t", "a", status="CompleteAllSucc"))
+    account.ledger.observe_jobs(["a"], [job("a")])
+    restart()
+    account.asks(done("t", "a"))
+
+    assert account.counted() == ONE_TASK | ONE_JOB
+
+
+def test_a_job_that_two_tasks_name_stays_counted_when_the_first_has_left(
+    account: Account, restart: Callable[[], None]
+) -> None:
+    """The claim of the second task is in the state: it keeps the job known after the first task."""
+    account.sees(done("t", "a"), running("u", "b"))
+    account.asks(Task("u", "video", "Processing", jobs=(job("a"), Job("b", "HD", "Transcoding"))))
+    restart()
+    account.waits(901.0)
+    account.asks(done("u", "a", "b"))
+
+    assert account.counted()["jobs_finished"] == 2
+
+
+def test_a_job_that_another_task_inherited_stays_counted(account: Account, restart: Callable[[], None]) -> None:
+    account.sees(done("t", "a"), running("u", "b"))
+    account.asks(Task("u", "video", "Processing", jobs=(job("a"), Job("b", "HD", "Transcoding"))))
+    account.ledger.view()
+    account.waits(901.0)
+    restart()
+    account.asks(done("u", "a", "b"))
+
+    assert account.counted()["jobs_finished"] == 2
+
+
+@pytest.mark.parametrize("field", ["output_counted", "processing_counted"])
+def test_details_counted_after_the_finish_stay_counted(
+    account: Account, restart: Callable[[], None], field: str
+) -> None:
+    account.sees(running("t", "a", "b"))
+    account.ledger.observe_jobs(["a"], [job("a", output=None)])
+    account.ledger.view()
+    if field == "output_counted":
+        account.ledger.observe_jobs(["a"], [job("a")])
+    else:
+        account.ledger.observe_event("a", processing=5.0)
+    before = account.counted()
+    restart()
+    account.ledger.observe_jobs(["a"], [job("a", output=OUTPUT if field == "output_counted" else None)])
+    account.ledger.observe_event("a", processing=5.0 if field == "processing_counted" else None)
+
+    assert account.counted() == before
+
+
+def test_a_task_counted_before_it_was_tracked_stays_uncounted(account: Account, restart: Callable[[], None]) -> None:
+    account.sees(done("t", "a"))
+    account.waits(901.0)
+    account.ledger.name("key", ["t"], source="tasks")
+    restart()
+    account.ledger.name("key", ["t"], source="tasks")
+    account.asks(done("t", "a"))
+
+    assert account.counted() == ONE_TASK | ONE_JOB

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 
 import pytest
 from hypothesis import settings
@@ -13,26 +13,14 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from exporter.errors import StateError
 from exporter.model import Job, Task
 from exporter.snapshot import LedgerView, Total
-from exporter.tracking.ledger import Ledger, Work
-from exporter.tracking.store import Changes, MemoryStore
+from exporter.tracking.ledger import Ledger
+from exporter.tracking.store import MemoryStore
 from exporter.tracking.view import Limits
+from exporter.tracking.work import Work
+from tests.conftest import Clock
+from tests.tracking.conftest import FailingStore, done, running, success
 
 HOUR = 3600.0
-
-
-class Clock:
-    """A wall clock that goes where it is told."""
-
-    def __init__(self) -> None:
-        self.now = 1_700_000_000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
 
 
 @pytest.fixture
@@ -47,19 +35,6 @@ def ledger(clock: Clock) -> Ledger:
     made = Ledger(limits=Limits(retention=900.0), clock=clock)
     made.begin_refresh()
     return made
-
-
-def running(task_id: str, *job_ids: str, status: str = "Processing") -> Task:
-    return Task(task_id, "video", status, jobs=tuple(Job(one, "HD", "Transcoding", 0.5) for one in job_ids))
-
-
-def done(task_id: str, *job_ids: str) -> Task:
-    jobs = tuple(Job(one, "HD", "TranscodeSuccess", 1.0) for one in job_ids)
-    return Task(task_id, "video", "CompleteAllSucc", jobs=jobs)
-
-
-def success(job_id: str) -> Job:
-    return Job(job_id, "HD", "TranscodeSuccess", 1.0)
 
 
 def track(ledger: Ledger, *tasks: Task) -> None:
@@ -289,7 +264,7 @@ def test_an_event_that_comes_while_its_job_is_asked_about_is_not_forgotten(ledge
         if event_comes:
             ledger.observe_event("a", processing=None)
         ask_jobs(ledger, ["a", "b"], Job("a", "HD", "Transcoding"), Job("b", "HD", "Transcoding"))
-        assert [one for one, _ in next_work(ledger).hinted_jobs] == (["a"] if event_comes else [])
+        assert [one for one, _ in next_work(ledger).prioritized_jobs] == (["a"] if event_comes else [])
 
 
 def test_progress_survives_an_orderly_end(clock: Clock) -> None:
@@ -580,69 +555,53 @@ def test_a_registration_of_what_is_tracked_is_repeated_without_effect_and_one_of
 # A store that fails
 
 
-class Flaky(MemoryStore):
-    """Fails to read or to write while it is told to."""
-
-    reads = writes = True
-
-    def save(self, account: str, changes: Changes) -> None:
-        if not self.writes:
-            raise StateError("the disk is full")
-        super().save(account, changes)
-
-    def remembered(self, account: str, task_ids: Iterable[str]) -> Mapping[str, bool]:
-        if not self.reads:
-            raise StateError("the disk is broken")
-        return super().remembered(account, task_ids)
-
-
 @pytest.fixture
-def flaky() -> Flaky:
-    return Flaky()
+def failing() -> FailingStore:
+    return FailingStore()
 
 
-def test_a_registration_that_is_not_kept_tracks_nothing_and_loses_nothing(flaky: Flaky, clock: Clock) -> None:
-    ledger = Ledger(store=flaky, clock=clock)
+def test_a_registration_that_is_not_kept_tracks_nothing_and_loses_nothing(failing: FailingStore, clock: Clock) -> None:
+    ledger = Ledger(store=failing, clock=clock)
     track(ledger, running("old", "a"))
-    flaky.writes = False
+    failing.writes = False
     with pytest.raises(StateError, match="full"):
         ledger.register(["old", "t"], source="api")
     assert [task_id for task_id, *_ in ledger.tasks()] == ["old"]
-    flaky.writes = True
+    failing.writes = True
     ledger.view()
 
-    assert [task_id for task_id, *_ in Ledger(store=flaky, clock=clock).tasks()] == ["old"]
+    assert [task_id for task_id, *_ in Ledger(store=failing, clock=clock).tasks()] == ["old"]
     assert ledger.register(["t"], source="api") == {"t": True}
-    assert [task_id for task_id, *_ in Ledger(store=flaky, clock=clock).tasks()] == ["old", "t"]
+    assert [task_id for task_id, *_ in Ledger(store=failing, clock=clock).tasks()] == ["old", "t"]
 
 
 def test_a_deleted_task_whose_new_registration_is_not_kept_is_gone_from_the_store_too(
-    flaky: Flaky, clock: Clock
+    failing: FailingStore, clock: Clock
 ) -> None:
-    ledger = Ledger(store=flaky, clock=clock)
+    ledger = Ledger(store=failing, clock=clock)
     track(ledger, running("t", "a"))
     ledger.view()
-    flaky.writes = False
+    failing.writes = False
     ledger.delete("t")
     with pytest.raises(StateError):
         ledger.register(["t"], source="api")
-    flaky.writes = True
+    failing.writes = True
     ledger.view()
 
-    assert Ledger(store=flaky, clock=clock).tasks() == []
+    assert Ledger(store=failing, clock=clock).tasks() == []
 
 
 def test_while_the_store_cannot_be_read_nothing_is_tracked_that_it_might_have_counted(
-    flaky: Flaky, clock: Clock, caplog: pytest.LogCaptureFixture
+    failing: FailingStore, clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
-    ledger = Ledger(store=flaky, clock=clock)
-    flaky.reads = False
+    ledger = Ledger(store=failing, clock=clock)
+    failing.reads = False
     ledger.name("key", ["t"], source="tasks")
     ledger.discover(["u"], source="discovery")
     with pytest.raises(StateError, match="broken"):
         ledger.register(["v"], source="api")
     meanwhile = ledger.tasks()
-    flaky.reads = True
+    failing.reads = True
     ledger.name("key", ["t"], source="tasks")
 
     assert meanwhile == []
@@ -651,21 +610,21 @@ def test_while_the_store_cannot_be_read_nothing_is_tracked_that_it_might_have_co
 
 
 def test_a_store_that_does_not_take_changes_costs_durability_alone_told_once_each_way(
-    flaky: Flaky, clock: Clock, caplog: pytest.LogCaptureFixture
+    failing: FailingStore, clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
-    ledger = Ledger(limits=Limits(retention=900.0), store=flaky, clock=clock)
+    ledger = Ledger(limits=Limits(retention=900.0), store=failing, clock=clock)
     discover(ledger, running("t", "a"))
     ledger.view()
-    flaky.writes = False
+    failing.writes = False
     ask_task(ledger, done("t", "a"))
     views = [ledger.view(), ledger.view()]
     over(ledger, clock)
     views.append(ledger.view())
     ledger.discover(["t"], source="discovery")
-    lost = Ledger(store=flaky, clock=clock)
-    flaky.writes = True
+    lost = Ledger(store=failing, clock=clock)
+    failing.writes = True
     views.append(ledger.view())
-    kept = Ledger(store=flaky, clock=clock)
+    kept = Ledger(store=failing, clock=clock)
 
     assert [view.durable for view in views] == [False, False, False, True]
     assert [finished_jobs(view) for view in views] == [1, 1, 1, 1]
@@ -674,35 +633,35 @@ def test_a_store_that_does_not_take_changes_costs_durability_alone_told_once_eac
     assert kept.view().totals == views[-1].totals
     kept.discover(["t"], source="discovery")
     assert kept.tasks() == ledger.tasks() == []
-    assert caplog.messages == ["state not kept", "state is kept again"]
+    assert caplog.messages == ["state cannot be saved", "state is saved again"]
 
 
 def test_what_comes_and_goes_while_the_disk_is_full_leaves_only_a_memory_and_that_for_its_time(
-    flaky: Flaky, clock: Clock
+    failing: FailingStore, clock: Clock
 ) -> None:
-    ledger = Ledger(limits=Limits(retention=900.0, lookback=0.0), store=flaky, clock=clock)
-    flaky.writes = False
+    ledger = Ledger(limits=Limits(retention=900.0, lookback=0.0), store=failing, clock=clock)
+    failing.writes = False
     for number in range(100):
         discover(ledger, done(f"t{number}", f"j{number}"))
         clock.now += HOUR
         ledger.view()
-    pending = ledger._unsaved.changes({}, {}, ledger._totals.changes(), now=clock.now)
+    pending = ledger._roster.changes(ledger._totals.changes(), now=clock.now)
 
     assert pending is not None
     assert (pending.tasks, pending.jobs, pending.dropped_tasks, pending.dropped_jobs) == ([], [], (), ())
     assert len(pending.remembered) == 50  # of the last 49 hours
 
 
-def test_a_deletion_takes_effect_though_the_store_fails_and_is_kept_later(flaky: Flaky, clock: Clock) -> None:
-    ledger = Ledger(store=flaky, clock=clock)
+def test_a_deletion_takes_effect_though_the_store_fails_and_is_kept_later(failing: FailingStore, clock: Clock) -> None:
+    ledger = Ledger(store=failing, clock=clock)
     track(ledger, running("t", "a"))
     ledger.view()
-    flaky.writes = False
+    failing.writes = False
     assert ledger.delete("t") is True
-    flaky.writes = True
+    failing.writes = True
     ledger.view()
 
-    assert ledger.tasks() == Ledger(store=flaky, clock=clock).tasks() == []
+    assert ledger.tasks() == Ledger(store=failing, clock=clock).tasks() == []
 
 
 def test_accounts_in_one_store_do_not_mix(clock: Clock) -> None:
@@ -779,7 +738,7 @@ class AnyOrder(RuleBasedStateMachine):
     @rule()
     def look(self) -> None:
         view = self.ledger.view()
-        jobs, tasks = self.ledger._jobs, self.ledger._tasks
+        jobs, tasks = self.ledger._roster.jobs, self.ledger._roster.tasks
         assert sum(view.job_counts.values()) == len(jobs)
         assert sum(view.tracked_tasks.values()) == len(tasks)
         assert sum(view.task_counts.values()) == sum(one.task is not None for one in tasks.values())
@@ -792,25 +751,25 @@ class AnyOrder(RuleBasedStateMachine):
             tracked = jobs[one.job.id]
             if tracked.finished_at is None:
                 assert abs(self.clock.now - tracked.refreshed) <= LIMITS.max_staleness
-        named = frozenset().union(*self.ledger._named.values())
+        named = frozenset().union(*self.ledger._names._by_key.values())
         for task in tasks.values():
             if task.finished_at is not None and task.id not in named:
                 assert 0 <= self.clock.now - task.finished_at <= LIMITS.retention
 
     @invariant()
     def each_id_is_there_once_and_has_its_task(self) -> None:
-        owned = [job_id for task in self.ledger._tasks.values() for job_id in task.job_ids]
-        assert sorted(owned) == sorted(self.ledger._jobs)
-        assert "" not in self.ledger._jobs
-        for task in self.ledger._tasks.values():
-            assert all(self.ledger._jobs[job_id].task_id == task.id for job_id in task.job_ids)
+        owned = [job_id for task in self.ledger._roster.tasks.values() for job_id in task.job_ids]
+        assert sorted(owned) == sorted(self.ledger._roster.jobs)
+        assert "" not in self.ledger._roster.jobs
+        for task in self.ledger._roster.tasks.values():
+            assert all(self.ledger._roster.jobs[job_id].task_id == task.id for job_id in task.job_ids)
 
     @invariant()
     def a_job_seen_finished_stays_as_it_finished(self) -> None:
-        now = {one.job.id: one.job.status for one in self.ledger._jobs.values()}
+        now = {one.job.id: one.job.status for one in self.ledger._roster.jobs.values()}
         for job_id, status in self.finished.items():
             assert now.get(job_id, status) == status
-        self.finished = {job_id: now[job_id] for job_id, one in self.ledger._jobs.items() if one.job.finished}
+        self.finished = {job_id: now[job_id] for job_id, one in self.ledger._roster.jobs.items() if one.job.finished}
 
     @invariant()
     def what_is_unfinished_is_work_and_what_is_finished_is_not(self) -> None:
@@ -819,10 +778,10 @@ class AnyOrder(RuleBasedStateMachine):
         asked = [*work.new_tasks, *work.whole_tasks]
         assert len(set(asked)) == len(asked)
         assert len(set(work.jobs)) == len(work.jobs)
-        for task in self.ledger._tasks.values():
+        for task in self.ledger._roster.tasks.values():
             reached = task.id in asked or any(task_id == task.id for _, task_id in work.jobs)
             assert reached == (task.finished_at is None)
-        for job_id, one in self.ledger._jobs.items():
+        for job_id, one in self.ledger._roster.jobs.items():
             in_work = one.task_id in asked or (job_id, one.task_id) in work.jobs
             assert in_work or one.finished_at is not None
 

@@ -1,37 +1,121 @@
-"""Records: what is tracked and what is kept of it are the same, but for what one process alone knows."""
+"""Records: a tracked task or job notes every change that the store needs."""
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import fields, replace
+from typing import Any
 
-from exporter.model import Job, Task
+import pytest
+
+from exporter.model import Job, Output, Task
 from exporter.tracking.records import JobRecord, TaskRecord, TrackedJob, TrackedTask
 
 TASK = TaskRecord(
     id="t",
     source="discovery",
     since=1.0,
-    task=Task("t", "v", "CompleteAllSucc"),
+    task=Task("t", "v", "Processing"),
     refreshed=2.0,
-    finished_at=3.0,
-    silent=True,
+    finished_at=None,
+    already_counted=False,
 )
 JOB = JobRecord(
-    job=Job("a", "HD", "TranscodeSuccess"),
+    job=Job("a", "HD", "Transcoding"),
     task_id="t",
     refreshed=2.0,
+    finished_at=None,
+    output_counted=False,
+    processing_counted=False,
+    claimed_by=(),
+)
+OTHER_TASK = TaskRecord(
+    id="u",
+    source="api",
+    since=2.0,
+    task=Task("t", "v", "Partial"),
+    refreshed=3.0,
+    finished_at=3.0,
+    already_counted=True,
+)
+OTHER_JOB = JobRecord(
+    job=Job("a", "HD", "TranscodeSuccess"),
+    task_id="u",
+    refreshed=3.0,
     finished_at=3.0,
     output_counted=True,
     processing_counted=True,
     claimed_by=("u",),
 )
+# A field that is not noted: it changes with every answer, and is saved along with other changes.
+UNNOTED = {"refreshed"}
+STORED = [
+    *((TrackedTask, TASK, OTHER_TASK, field.name) for field in fields(TaskRecord)),
+    *((TrackedJob, JOB, OTHER_JOB, field.name) for field in fields(JobRecord)),
+]
 
 
-def test_a_task_comes_back_as_it_was_kept_with_every_field() -> None:
-    assert all(getattr(TASK, field.name) != field.default for field in fields(TASK))
-    assert TrackedTask.of(TASK).record() == TASK
+def values(record: TaskRecord | JobRecord) -> dict[str, Any]:
+    return {field.name: getattr(record, field.name) for field in fields(record)}
 
 
-def test_a_job_comes_back_as_it_was_kept_with_every_field() -> None:
-    assert all(getattr(JOB, field.name) != field.default for field in fields(JOB))
-    assert TrackedJob.of(JOB).record() == JOB
+@pytest.mark.parametrize(
+    ("kind", "record", "other", "name"), STORED, ids=[f"{row[0].__name__}.{row[3]}" for row in STORED]
+)
+def test_a_change_of_a_stored_field_is_noted_once_with_the_id(
+    kind: type[TrackedTask | TrackedJob], record: TaskRecord | JobRecord, other: TaskRecord | JobRecord, name: str
+) -> None:
+    """For every field of the record, so that a new field is noted without anybody thinking of it."""
+    noted: list[str] = []
+    tracked = kind(**values(record), note=noted.append)
+    setattr(tracked, name, getattr(record, name))
+    unchanged = list(noted)
+    setattr(tracked, name, getattr(other, name))
+
+    assert getattr(record, name) != getattr(other, name)
+    assert unchanged == []
+    assert noted == ([] if name in UNNOTED else [tracked.key if name != "id" else "t"])
+    assert tracked.record() == replace(record, **{name: getattr(other, name)})
+
+
+def test_progress_alone_is_not_worth_a_write_but_details_of_a_finished_job_are() -> None:
+    noted: list[str] = []
+    job = TrackedJob(**values(JOB), note=noted.append)
+    job.describe(Job("a", "HD", "Transcoding", 0.9))
+    running = list(noted)
+    job.finished_at = 5.0
+    job.describe(Job("a", "HD", "Transcoding", 0.9, completed=4.0))
+
+    assert running == []
+    assert noted == ["a", "a"]
+
+
+def test_fields_of_this_process_alone_are_not_noted() -> None:
+    noted: list[str] = []
+    task = TrackedTask(**values(TASK), note=noted.append)
+    job = TrackedJob(**values(JOB), note=noted.append)
+    task.asked = task.final_seen = task.not_found = job.asked = 7
+    task.stale = task.answered = job.missing = job.prioritized = True
+
+    assert noted == []
+
+
+def test_an_unfinished_job_takes_any_description_and_a_finished_one_only_details() -> None:
+    output = Output(size=1.0)
+    job = TrackedJob(**values(JOB))
+    job.describe(Job("a", "HD", "TranscodeSuccess", output=output))
+    job.finished_at = 5.0
+    job.describe(Job("a", "HD", "Transcoding"))
+    after_late_answer = job.job
+    job.describe(Job("a", "HD", "TranscodeSuccess", completed=4.0))
+
+    assert after_late_answer == Job("a", "HD", "TranscodeSuccess", output=output)
+    assert job.job == Job("a", "HD", "TranscodeSuccess", completed=4.0, output=output)
+
+
+def test_an_equal_description_leaves_the_same_record_there() -> None:
+    """The exposition knows a record by its identity, and renders a new one again."""
+    job = TrackedJob(**values(JOB))
+    before = job.job
+    job.describe(Job("a", "HD", "Transcoding"))
+
+    assert job.job is before

@@ -30,7 +30,7 @@ JOB = JobRecord(job=Job("a", "HD", "Transcoding"), task_id="t", refreshed=NOW)
 KEY = Total.TASKS_FINISHED, ("CompleteAllSucc", "Auto")
 TOTALS = TotalsView({KEY: 7.0})
 CHECK_FOLDER = "check that the folder exists, is writable and has space"
-MOVE_AWAY = "move it away, and totals begin again at zero"
+MOVE_AWAY = "move it away; totals then start again at zero"
 
 
 @pytest.fixture
@@ -124,7 +124,7 @@ def test_a_database_of_another_program_is_refused_and_left_as_it_is(path: Path) 
     edit(path, "CREATE TABLE letters (text)")
     before = path.read_bytes()
 
-    assert refusal(path) == "is a database of another program; name another file in state.path"
+    assert refusal(path) == "is a database of another program; set state.path to another file"
     assert path.read_bytes() == before
     assert [one.name for one in path.parent.iterdir()] == [path.name]
 
@@ -133,7 +133,9 @@ def test_a_newer_version(path: Path) -> None:
     kept(path)
     edit(path, "PRAGMA user_version = 99")
 
-    assert refusal(path) == "is from a newer version of the exporter; install that, or name another file"
+    assert refusal(path) == (
+        "is from a newer version of the exporter; install that version, or set state.path to another file"
+    )
 
 
 @pytest.mark.parametrize("page", [1, 2, 3, 5])
@@ -294,28 +296,51 @@ def loaded(path: Path) -> Stored:
         store.close()
 
 
-def test_records_of_the_first_version_are_read(path: Path) -> None:
-    """As they were written then: never change these, add those of a new version."""
-    kept(path)
+def made_by_the_first_version(path: Path, *, task: str, job: str) -> None:
+    """A file with the schema of version 1, and these records in it."""
     edit(
         path,
-        """UPDATE tasks SET record = '{"id":"t","source":"discovery","since":1.5,"task":{"id":"t","video_id":"v",
-        "status":"CompleteAllSucc","trigger":"Auto","template_group_id":"g","created":2.5,"completed":3.5},
-        "refreshed":4.5,"finished_at":5.5,"silent":true}'""",
-        """UPDATE jobs SET record = '{"job":{"id":"a","definition":"HD","status":"TranscodeSuccess","progress":1.0,
-        "created":1.0,"completed":2.0,"priority":"6","template_id":"p","input_url":"i","error_code":"200",
-        "error_message":"m","output":{"url":"u","format":"mp4","encryption":"e","bitrate":1.0,"size":2.0,"duration":3.0,
-        "frames_per_second":4.0,"width":5.0,"height":6.0,"streams":[{"kind":"video","index":"0","codec":"h264",
-        "bitrate":7.0}],"watermark_ids":["w"]}},"task_id":"t","refreshed":4.5,"finished_at":5.5,"output_counted":true,
-        "processing_counted":true,"claimed_by":["u"]}'""",
+        *filter(None, (statement.strip() for statement in sqlite._MIGRATIONS[0].split(";"))),
+        "PRAGMA user_version = 1",
+        f"PRAGMA application_id = {sqlite._APPLICATION_ID}",
+        f"INSERT INTO accounts (name, born) VALUES ('prod', {NOW})",
+        f"INSERT INTO tasks VALUES ('prod', 't', CAST('{task}' AS BLOB))",
+        f"INSERT INTO jobs VALUES ('prod', 'a', 't', CAST('{job}' AS BLOB))",
     )
+
+
+FIRST_TASK = """{"id":"t","source":"discovery","since":1.5,"task":{"id":"t","video_id":"v",
+    "status":"CompleteAllSucc","trigger":"Auto","template_group_id":"g","created":2.5,"completed":3.5},
+    "refreshed":4.5,"finished_at":5.5,"silent":true}"""
+FIRST_JOB = """{"job":{"id":"a","definition":"HD","status":"TranscodeSuccess","progress":1.0,
+    "created":1.0,"completed":2.0,"priority":"6","template_id":"p","input_url":"i","error_code":"200",
+    "error_message":"m","output":{"url":"u","format":"mp4","encryption":"e","bitrate":1.0,"size":2.0,"duration":3.0,
+    "frames_per_second":4.0,"width":5.0,"height":6.0,"streams":[{"kind":"video","index":"0","codec":"h264",
+    "bitrate":7.0}],"watermark_ids":["w"]}},"task_id":"t","refreshed":4.5,"finished_at":5.5,"output_counted":true,
+    "processing_counted":true,"claimed_by":["u"]}"""
+
+
+@pytest.mark.parametrize("broken", ["", "{", "[]"], ids=["good", "no JSON", "a list"])
+def test_a_file_of_the_first_version_with_a_broken_record_is_migrated(path: Path, broken: str) -> None:
+    made_by_the_first_version(path, task=broken or FIRST_TASK, job=FIRST_JOB)
+
+    stored = loaded(path)
+    assert stored.state_created == NOW
+    assert [task.id for task in stored.tasks] == ([] if broken else ["t"])
+
+
+def test_records_of_the_first_version_are_read(path: Path) -> None:
+    """As they were written then: never change these, add those of a new version."""
+    made_by_the_first_version(path, task=FIRST_TASK, job=FIRST_JOB)
     task = Task("t", "v", "CompleteAllSucc", "Auto", "g", 2.5, 3.5)
     output = Output("u", "mp4", "e", 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, (Stream("video", "0", "h264", 7.0),), ("w",))
     job = Job("a", "HD", "TranscodeSuccess", 1.0, 1.0, 2.0, "6", "p", "i", "200", "m", output)
 
     stored = loaded(path)
     assert list(stored.tasks) == [
-        TaskRecord(id="t", source="discovery", since=1.5, task=task, refreshed=4.5, finished_at=5.5, silent=True)
+        TaskRecord(
+            id="t", source="discovery", since=1.5, task=task, refreshed=4.5, finished_at=5.5, already_counted=True
+        )
     ]
     assert list(stored.jobs) == [
         JobRecord(

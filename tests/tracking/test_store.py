@@ -79,7 +79,7 @@ def test_an_account_is_born_when_it_is_loaded_first_and_empty(kept: Kept) -> Non
     first = kept.store.load("prod", now=NOW)
     later = kept.reopen().load("prod", now=NOW + 99)
 
-    assert (first.born, later.born) == (NOW, NOW)
+    assert (first.state_created, later.state_created) == (NOW, NOW)
     assert everything(first) == everything(later) == ([], [], TotalsView())
 
 
@@ -93,7 +93,7 @@ def test_a_change_replaces_what_was_there_and_leaves_the_rest_in_its_order(kept:
     tasks = [replace(TASK, id=task_id) for task_id in "zta"]
     jobs = [replace(JOB, job=replace(JOB.job, id=job_id)) for job_id in "yab"]
     store.save("prod", Changes(now=NOW, tasks=tasks, jobs=jobs, totals=TOTALS))
-    task, job = replace(TASK, silent=True), replace(JOB, task_id="z")
+    task, job = replace(TASK, already_counted=True), replace(JOB, task_id="z")
     key = Total.TASKS_FINISHED, ("CompleteAllSucc", "Auto")
     store.save("prod", Changes(now=NOW, tasks=[task], jobs=[job], totals=TotalsView({key: 4.0})))
 
@@ -147,14 +147,14 @@ def test_thousands_of_ids_are_looked_up_at_once(store: Store) -> None:
 def test_accounts_do_not_mix(kept: Kept, store: Store) -> None:
     store.load("test", now=NOW + 5)
     store.save("prod", Changes(now=NOW, tasks=[TASK], jobs=[JOB], totals=TOTALS))
-    store.save("test", Changes(now=NOW, tasks=[replace(TASK, silent=True)]))
+    store.save("test", Changes(now=NOW, tasks=[replace(TASK, already_counted=True)]))
     store.save("prod", Changes(now=NOW, dropped_jobs=["a"], remembered={"t": Memory(NOW, finished=True)}))
     store.save("test", Changes(now=NOW + 99))
     again = kept.reopen()
 
     assert everything(again.load("prod", now=NOW)) == ([TASK], [], TOTALS)
-    assert everything(again.load("test", now=NOW)) == ([replace(TASK, silent=True)], [], TotalsView())
-    assert again.load("test", now=NOW).born == NOW + 5
+    assert everything(again.load("test", now=NOW)) == ([replace(TASK, already_counted=True)], [], TotalsView())
+    assert again.load("test", now=NOW).state_created == NOW + 5
     assert (again.remembered("prod", ["t"]), again.remembered("test", ["t"])) == ({"t": True}, {})
 
 
@@ -202,7 +202,7 @@ def test_any_record_that_the_model_allows_comes_back_as_it_was(
 ) -> None:
     store = kept.store
     store.load("prod", now=NOW)
-    record = TaskRecord(id="t", source=label, since=at, task=task, finished_at=at, silent=flag)
+    record = TaskRecord(id="t", source=label, since=at, task=task, finished_at=at, already_counted=flag)
     one = JobRecord(job=replace(job, id="a"), task_id="t", refreshed=at, output_counted=flag, claimed_by=(label,))
     totals = TotalsView({(Total.OUTPUT_DURATION, (label,)): at})
     store.save("prod", Changes(now=NOW, tasks=[record], jobs=[one], totals=totals))

@@ -6,9 +6,10 @@ from dataclasses import replace
 
 import pytest
 
+from exporter.config import Buckets
 from exporter.model import DEFINITIONS, Job, Output, Task
 from exporter.snapshot import Exemplar, HistogramView, Key, Total
-from exporter.tracking.totals import MAX_DEFINITIONS, MAX_ERROR_CODES, Buckets, Totals
+from exporter.tracking.totals import MAX_DEFINITIONS, MAX_ERROR_CODES, Totals
 
 SUCCESS = Job("a", "HD", "TranscodeSuccess", created=100.0, completed=160.0)
 FAILURE = Job("b", "LD", "TranscodeFail", error_code="Bad")

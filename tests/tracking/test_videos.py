@@ -8,22 +8,10 @@ import pytest
 
 from exporter.model import Task
 from exporter.tracking.videos import Videos
+from tests.conftest import NOW, Clock
 
-NOW = 1_700_000_000.0
 INTERVAL = 30.0
 LOOKBACK = 86_400.0
-
-
-class Clock:
-    now = NOW
-
-    def __call__(self) -> float:
-        return self.now
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
 
 
 @pytest.fixture
@@ -142,7 +130,7 @@ def test_a_hint_comes_before_all_others(videos: Videos) -> None:
         videos.listed(video_id)
     videos.name("configuration", ["b"], source="videos")
     videos.asked("b")
-    videos.hint("z", source="events")
+    videos.prioritize("z", source="events")
 
     assert videos.due()[0] == "z"
 
@@ -164,7 +152,7 @@ def test_a_found_video_is_forgotten_after_the_lookback(videos: Videos, clock: Cl
 
 def test_the_first_source_of_a_video_is_its_source(named: Videos) -> None:
     named.found("a", created=NOW, transcoding=True, source="discovery")
-    named.hint("new", source="events")
+    named.prioritize("new", source="events")
 
     assert (named.source("a"), named.source("new")) == ("videos", "events")
     assert (named.is_named("a"), named.is_named("new")) == (True, False)

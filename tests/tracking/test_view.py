@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from exporter.model import DEFINITIONS, JOB_STATUSES, TASK_STATUSES, Job, Task
 from exporter.snapshot import LedgerView
-from exporter.tracking.records import TrackedJob, TrackedTask
+from exporter.tracking.records import JobRecord, TaskRecord
+from exporter.tracking.roster import Roster
 from exporter.tracking.view import Limits, view
 
 NOW = 1_700_000_000.0
@@ -17,28 +18,25 @@ NOW = 1_700_000_000.0
 
 def tracked(
     job_id: str, status: str = "Transcoding", *, task_id: str = "t", definition: str = "HD", age: float = 0.0
-) -> TrackedJob:
+) -> JobRecord:
     job = Job(job_id, definition, status, progress=0.5, created=NOW - 1000 - age)
     over = NOW - age if job.finished else None
-    return TrackedJob(job=job, task_id=task_id, refreshed=NOW - age, asked=1, finished_at=over)
+    return JobRecord(job=job, task_id=task_id, refreshed=NOW - age, finished_at=over)
 
 
-def tracked_task(task: Task, *, age: float = 0.0, finished: bool = False) -> TrackedTask:
+def tracked_task(task: Task, *, age: float = 0.0, finished: bool = False) -> TaskRecord:
     at = NOW - age
-    return TrackedTask(
+    return TaskRecord(
         id=task.id, source="tasks", since=at, task=task, refreshed=at, finished_at=at if finished else None
     )
 
 
 def show(
-    *jobs: TrackedJob, now: float = NOW, limits: Limits | None = None, empty: Iterable[TrackedTask] = ()
+    *jobs: JobRecord, now: float = NOW, limits: Limits | None = None, empty: Iterable[TaskRecord] = ()
 ) -> LedgerView:
-    tasks = {one.id: one for one in empty}
-    for one in jobs:
-        task = tracked_task(Task(one.task_id, "video", "Processing"))
-        tasks.setdefault(one.task_id, task).job_ids.append(one.job.id)
-    by_id = {one.job.id: one for one in jobs}
-    return view(tasks, by_id, definitions=DEFINITIONS, limits=limits or Limits(), now=now)
+    task_ids = dict.fromkeys(job.task_id for job in jobs)
+    tasks = [*empty, *(tracked_task(Task(task_id, "video", "Processing")) for task_id in task_ids)]
+    return view(Roster(tasks, jobs), definitions=DEFINITIONS, limits=limits or Limits(), now=now)
 
 
 def ids(shown: LedgerView) -> list[str]:
@@ -116,7 +114,7 @@ def test_a_task_without_jobs_is_shown_unless_stale_or_never_seen() -> None:
     bad = tracked_task(Task("bad", status="CompleteAllFail"), age=999, finished=True)
     begun = tracked_task(Task("begun", status="Processing"))
     stale = tracked_task(Task("stale", status="Processing"), age=999)
-    new = TrackedTask(id="new", source="videos", since=NOW)
+    new = TaskRecord(id="new", source="videos", since=NOW)
 
     shown = show(empty=[bad, begun, stale, new])
     assert [one.task.id for one in shown.tasks] == ["bad", "begun"]

@@ -200,7 +200,7 @@ def test_other_events_count_as_other_and_do_nothing(exporter: Running) -> None:
     ):
         assert exporter.send(body).status_code == 200
     assert exporter.events("other") == 4
-    assert exporter.ledger.work().hinted_jobs == ()
+    assert exporter.ledger.work().prioritized_jobs == ()
     assert exporter.processing() == []
 
 
@@ -233,7 +233,7 @@ def test_a_wrong_signature_is_401_and_has_no_effect(exporter: Running) -> None:
         assert right not in answer.text
     assert exporter.rejected(401) == len(cases)
     assert exporter.events("StreamTranscodeComplete") in (None, 0)
-    assert exporter.ledger.work().hinted_jobs == ()
+    assert exporter.ledger.work().prioritized_jobs == ()
 
 
 def test_the_signature_of_another_address_or_key_is_401(serve: Callable[..., Any]) -> None:
@@ -250,7 +250,7 @@ def test_an_event_of_over_five_minutes_ago_or_ahead_is_401_and_has_no_effect(exp
             401,
             "X-VOD-TIMESTAMP differs from the clock of this machine by more than 5 minutes",
         )
-    assert exporter.ledger.work().hinted_jobs == ()
+    assert exporter.ledger.work().prioritized_jobs == ()
     assert exporter.send(STREAM, age=299).status_code == 200
     assert exporter.send(STREAM, age=-299).status_code == 200
 

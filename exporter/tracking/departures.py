@@ -1,0 +1,62 @@
+"""When a task stops being tracked: some time after its end, or because its end is not worth waiting for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from exporter.tracking.names import Names
+from exporter.tracking.records import TrackedTask
+from exporter.tracking.roster import Roster
+from exporter.tracking.store import Memory
+from exporter.tracking.view import Limits
+
+# A clock that was a day ahead lets memories end a day early, and lists of VOD lag behind.
+MEMORY_MARGIN_SECONDS = 49 * 3600.0
+REMEMBER_GIVEN_UP_SECONDS = 366 * 86400.0  # VOD lists unfinished tasks for a year
+
+
+class Departures:
+    """`started` is when this process began to track the account, in Unix seconds.
+
+    `dropped` is called with the reason when a task leaves that was not seen finished. Not safe to use from several
+    threads.
+    """
+
+    def __init__(
+        self, roster: Roster, names: Names, limits: Limits, *, started: float, dropped: Callable[[str], None]
+    ) -> None:
+        self._roster = roster
+        self._names = names
+        self._limits = limits
+        self._started = started
+        self._report_dropped = dropped
+        self.memory = limits.lookback + MEMORY_MARGIN_SECONDS  # seconds for which a counted task is remembered
+
+    def expire(self, now: float) -> None:
+        """Drop tasks that finished longer ago than the retention; give up tasks that are unfinished for too long.
+
+        Tasks that a source names stay.
+        """
+        named = self._names.current()
+        for task in [task for task in self._roster.tasks.values() if task.id not in named]:
+            if task.finished_at is None:
+                if now - task.since > self._limits.give_up_after and self._had_its_chance(task, now):
+                    self.give_up(task, "given_up", now)
+            elif task.finished_at > now:  # the clock was set back
+                task.finished_at = now
+            elif now - task.finished_at > self._limits.retention:
+                self._roster.remove_task(task, Memory(until=now + self.memory, finished=True))
+
+    def _had_its_chance(self, task: TrackedTask, now: float) -> bool:
+        """Whether VOD could say that the task ended while no exporter ran, or while VOD could not be reached."""
+        return task.answered or now - self._started > self._limits.give_up_after
+
+    def give_up(self, task: TrackedTask, reason: str, now: float) -> None:
+        """Stop tracking the task. `reason` is a value of the label of `vod_exporter_dropped_tasks_total`."""
+        finished = task.finished_at is not None
+        if not finished:
+            self._report_dropped(reason)
+        if task.task is None and reason == "not_found":
+            self._roster.remove_task(task)  # not remembered: VOD may only be late to know it
+        else:
+            self._roster.remove_task(task, Memory(until=now + REMEMBER_GIVEN_UP_SECONDS, finished=finished))

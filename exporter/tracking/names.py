@@ -1,0 +1,37 @@
+"""Which tasks sources name at present, and which of them must not be tracked all the same."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+
+
+class Names:
+    """The task ids that sources name, by key. Not safe to use from several threads."""
+
+    def __init__(self) -> None:
+        self._by_key: dict[str, frozenset[str]] = {}
+        self._dropped: set[str] = set()  # named tasks that were deleted or do not exist
+
+    def name(self, key: str, task_ids: Collection[str]) -> None:
+        """From now on `key` names these tasks and no others. A dropped task that it did not name before is allowed."""
+        before = self._by_key.get(key, frozenset())
+        self._by_key[key] = frozenset(task_ids)
+        self._dropped -= self._by_key[key] - before
+
+    def drop(self, task_id: str) -> None:
+        """Do not allow the task again before a source names it that did not name it so far."""
+        self._dropped.add(task_id)
+
+    def allow(self, task_ids: Iterable[str]) -> None:
+        """Allow these tasks again."""
+        self._dropped.difference_update(task_ids)
+
+    def allowed(self, task_id: str) -> bool:
+        """Whether the task may be tracked."""
+        return task_id not in self._dropped
+
+    def current(self) -> frozenset[str]:
+        """All tasks that some key names."""
+        named = frozenset().union(*self._by_key.values())
+        self._dropped &= named  # an id that nothing names needs no mark
+        return named

@@ -1,0 +1,133 @@
+"""The tracked tasks and jobs of one account in one collection, which knows what the store has not taken of them yet."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import fields
+from typing import Any
+
+from exporter.model import Job
+from exporter.snapshot import TotalsView
+from exporter.tracking.marks import Marks
+from exporter.tracking.records import JobRecord, TaskRecord, TrackedJob, TrackedTask
+from exporter.tracking.store import Changes, Memory
+
+
+class Roster:
+    """Starts with what the store has. Tasks and jobs note their own changes, additions and removals are noted here.
+
+    Every job belongs to one task, the one that named it first. `tasks` and `jobs` are by id, and only read by others.
+    Not safe to use from several threads.
+    """
+
+    def __init__(self, tasks: Iterable[TaskRecord] = (), jobs: Iterable[JobRecord] = ()) -> None:
+        self._tasks: dict[str, TrackedTask] = {}
+        self._jobs: dict[str, TrackedJob] = {}
+        self._task_marks = Marks()
+        self._job_marks = Marks()
+        self._memories: dict[str, Memory] = {}  # those that the store has not taken yet
+        for task in sorted(tasks, key=lambda record: record.since):
+            self._tasks[task.id] = TrackedTask(**_values(task), note=self._task_marks.change)
+        for job in jobs:
+            if job.task_id in self._tasks:
+                self._jobs[job.job.id] = TrackedJob(**_values(job), note=self._job_marks.change)
+                self._tasks[job.task_id].job_ids.append(job.job.id)
+
+    @property
+    def tasks(self) -> Mapping[str, TrackedTask]:
+        """By id, in the order in which they were first tracked."""
+        return self._tasks
+
+    @property
+    def jobs(self) -> Mapping[str, TrackedJob]:
+        """By id, in the order in which they were first seen."""
+        return self._jobs
+
+    def jobs_of(self, task: TrackedTask) -> list[TrackedJob]:
+        """The jobs that belong to the task."""
+        return [self._jobs[job_id] for job_id in task.job_ids]
+
+    def add_task(self, task_id: str, *, source: str, since: float, already_counted: bool) -> None:
+        """Track a task. See `TaskRecord` for the values."""
+        self._tasks[task_id] = TrackedTask(
+            id=task_id, source=source, since=since, already_counted=already_counted, note=self._task_marks.change
+        )
+        self._task_marks.add(task_id)
+
+    def remove_task(self, task: TrackedTask, memory: Memory | None = None) -> None:
+        """Stop tracking a task and its jobs. Without a `memory` the store forgets that the task was there."""
+        del self._tasks[task.id]
+        self._task_marks.drop(task.id)
+        if memory is not None:
+            self._memories[task.id] = memory
+        for job in self.jobs_of(task):
+            self._hand_over(job, task)
+
+    def add_job(self, seen: Job, task: TrackedTask, *, refreshed: float, asked: int) -> TrackedJob:
+        """Track a job of this task. See `TrackedJob` for the values."""
+        job = TrackedJob(job=seen, task_id=task.id, refreshed=refreshed, asked=asked, note=self._job_marks.change)
+        self._jobs[seen.id] = job
+        task.job_ids.append(seen.id)
+        self._job_marks.add(seen.id)
+        return job
+
+    def note_missing(self, task: TrackedTask, seen: Collection[str]) -> None:
+        """VOD described the task with the jobs `seen`. An unfinished job that it left out twice in a row is removed."""
+        task.stale = False
+        for job in self.jobs_of(task):
+            if job.job.id in seen or job.finished_at is not None:
+                continue
+            if job.missing:
+                task.job_ids.remove(job.job.id)
+                self._hand_over(job, task)
+            else:
+                job.missing = task.stale = True
+
+    def _hand_over(self, job: TrackedJob, task: TrackedTask) -> None:
+        """Give the job to another task that named it too, so that it stays known as counted; else stop tracking it.
+
+        An unfinished job goes to an unfinished task only: nobody asks about the jobs of a finished one.
+        """
+        heirs = (self._tasks[task_id] for task_id in job.claimed_by if task_id != task.id and task_id in self._tasks)
+        heir = next((heir for heir in heirs if heir.finished_at is None or job.finished_at is not None), None)
+        if heir is not None:
+            job.task_id = heir.id
+            heir.job_ids.append(job.job.id)
+        else:
+            del self._jobs[job.job.id]
+            self._job_marks.drop(job.job.id)
+
+    def memory(self, task_id: str) -> Memory | None:
+        """The memory of a removed task that the store has not taken yet."""
+        return self._memories.get(task_id)
+
+    def note_progress(self) -> None:
+        """Have the next `changes` hold the progress of every unfinished job too, which alone is not worth a write."""
+        for job_id, job in self._jobs.items():
+            if job.finished_at is None:
+                self._job_marks.change(job_id)
+
+    def changes(self, totals: TotalsView, *, now: float) -> Changes | None:
+        """All changes since `saved`, with their present values, and those of the totals. None where there are none."""
+        self._memories = {task_id: memory for task_id, memory in self._memories.items() if memory.until >= now}
+        if not (self._task_marks or self._job_marks or self._memories or totals.counters or totals.histograms):
+            return None
+        return Changes(
+            now=now,
+            tasks=[self._tasks[task_id].record() for task_id in self._task_marks.changed],
+            jobs=[self._jobs[job_id].record() for job_id in self._job_marks.changed],
+            dropped_tasks=tuple(self._task_marks.dropped),
+            dropped_jobs=tuple(self._job_marks.dropped),
+            totals=totals,
+            remembered=dict(self._memories),
+        )
+
+    def saved(self) -> None:
+        """The store has taken the last `changes`."""
+        self._task_marks.clear()
+        self._job_marks.clear()
+        self._memories.clear()
+
+
+def _values(record: TaskRecord | JobRecord) -> dict[str, Any]:
+    return {field.name: getattr(record, field.name) for field in fields(record)}

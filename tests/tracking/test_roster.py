@@ -1,0 +1,144 @@
+"""The roster: one collection of tasks and jobs, which knows what the store has not taken of them."""
+
+from __future__ import annotations
+
+import pytest
+
+from exporter.model import Job
+from exporter.snapshot import Total, TotalsView
+from exporter.tracking.records import JobRecord, TaskRecord, TrackedTask
+from exporter.tracking.roster import Roster
+from exporter.tracking.store import Changes, Memory
+
+NOW = 1_700_000_000.0
+TOTALS = TotalsView({(Total.TASKS_FINISHED, ("CompleteAllSucc", "Auto")): 1.0})
+FINISHED = Memory(NOW + 10, finished=True)
+
+
+def roster_of(*task_ids: str) -> Roster:
+    """The tasks, with nothing left to save."""
+    roster = Roster(TaskRecord(id=task_id, source="tasks", since=NOW) for task_id in task_ids)
+    assert changes(roster) is None
+    return roster
+
+
+def changes(roster: Roster, *, now: float = NOW) -> Changes | None:
+    return roster.changes(TotalsView(), now=now)
+
+
+def add_job(roster: Roster, job_id: str, task: TrackedTask) -> None:
+    roster.add_job(Job(job_id, "HD", "Transcoding"), task, refreshed=NOW, asked=1)
+
+
+def test_changes_are_everything_as_it_is_now_and_none_after_the_store_took_them() -> None:
+    roster = roster_of("gone", "t")
+    roster.remove_task(roster.tasks["gone"], FINISHED)
+    roster.add_task("u", source="api", since=NOW, already_counted=True)
+    add_job(roster, "a", roster.tasks["t"])
+    roster.tasks["t"].finished_at = NOW
+    taken = roster.changes(TOTALS, now=NOW)
+    roster.saved()
+
+    assert taken == Changes(
+        now=NOW,
+        tasks=[
+            TaskRecord(id="u", source="api", since=NOW, already_counted=True),
+            TaskRecord(id="t", source="tasks", since=NOW, finished_at=NOW),
+        ],
+        jobs=[JobRecord(job=Job("a", "HD", "Transcoding"), task_id="t", refreshed=NOW)],
+        dropped_tasks=("gone",),
+        dropped_jobs=(),
+        totals=TOTALS,
+        remembered={"gone": FINISHED},
+    )
+    assert changes(roster) is None
+
+
+def test_totals_alone_are_a_change() -> None:
+    assert Roster().changes(TOTALS, now=NOW) == Changes(now=NOW, totals=TOTALS, tasks=[], jobs=[])
+
+
+def test_records_handed_to_the_store_do_not_change_later() -> None:
+    roster = roster_of("t")
+    roster.tasks["t"].finished_at = NOW
+    taken = changes(roster)
+    roster.tasks["t"].finished_at = NOW + 1
+
+    assert taken is not None
+    assert [task.finished_at for task in taken.tasks] == [NOW]
+
+
+def test_a_memory_is_known_until_it_is_saved_or_past() -> None:
+    roster = roster_of("t", "u")
+    roster.remove_task(roster.tasks["t"], FINISHED)
+    before = roster.memory("t")
+    changes(roster, now=NOW + 11)
+    past = roster.memory("t")
+    roster.remove_task(roster.tasks["u"], FINISHED)
+    roster.saved()
+
+    assert (before, past) == (FINISHED, None)
+    assert roster.memory("u") is None
+
+
+def test_jobs_are_loaded_with_their_tasks_and_without_them_left_out() -> None:
+    roster = Roster(
+        [TaskRecord(id="late", source="tasks", since=NOW + 1), TaskRecord(id="early", source="tasks", since=NOW)],
+        [JobRecord(job=Job(job_id), task_id=task_id, refreshed=NOW) for job_id, task_id in (("a", "late"), ("b", "x"))],
+    )
+
+    assert list(roster.tasks) == ["early", "late"]
+    assert list(roster.jobs) == ["a"]
+    assert [job.job.id for job in roster.jobs_of(roster.tasks["late"])] == ["a"]
+
+
+@pytest.mark.parametrize("finished", [False, True], ids=["unfinished", "finished"])
+@pytest.mark.parametrize("heir_finished", [False, True], ids=["unfinished heir", "finished heir"])
+def test_a_job_goes_to_another_task_that_named_it_and_can_follow_it(*, finished: bool, heir_finished: bool) -> None:
+    roster = roster_of("t", "u")
+    add_job(roster, "a", roster.tasks["t"])
+    job = roster.jobs["a"]
+    job.claimed_by = ("t", "gone", "u")
+    job.finished_at = NOW if finished else None
+    roster.tasks["u"].finished_at = NOW if heir_finished else None
+    roster.saved()
+    roster.remove_task(roster.tasks["t"], FINISHED)
+    left = changes(roster)
+
+    assert left is not None
+    if heir_finished and not finished:
+        assert (dict(roster.jobs), roster.tasks["u"].job_ids) == ({}, [])
+        assert left.dropped_jobs == ("a",)
+    else:
+        assert (roster.jobs["a"].task_id, roster.tasks["u"].job_ids) == ("u", ["a"])
+        assert [record.task_id for record in left.jobs] == ["u"]
+
+
+def test_an_unfinished_job_is_removed_when_two_answers_leave_it_out() -> None:
+    roster = roster_of("t")
+    task = roster.tasks["t"]
+    for job_id in "ab":
+        add_job(roster, job_id, task)
+    roster.jobs["b"].finished_at = NOW
+    roster.note_missing(task, {"b"})
+    once = list(roster.jobs), task.stale
+    roster.note_missing(task, set())
+
+    assert once == (["a", "b"], True)
+    assert list(roster.jobs) == task.job_ids == ["b"]
+
+
+def test_progress_of_unfinished_jobs_is_saved_on_request_alone() -> None:
+    roster = roster_of("t")
+    for job_id in "ab":
+        add_job(roster, job_id, roster.tasks["t"])
+    roster.jobs["b"].finished_at = NOW
+    roster.saved()
+    roster.jobs["a"].describe(Job("a", "HD", "Transcoding", 0.9))
+    before = changes(roster)
+    roster.note_progress()
+    after = changes(roster)
+
+    assert before is None
+    assert after is not None
+    assert [record.job.progress for record in after.jobs] == [0.9]
