@@ -262,10 +262,11 @@ class CountedOnce(RuleBasedStateMachine):
     # How the model knows
 
     def _may_name(self, job_id: str) -> bool:
-        """A job may belong to two tasks. It does not turn up in one that was found after the other had left."""
-        return (
-            job_id != SHARED or SHARED in self.ledger._roster.jobs or {"t0", "t1"} <= self.ledger._roster.tasks.keys()
-        )
+        """A job may belong to two tasks. Once it was counted and has left, it does not turn up in a task again.
+
+        The state remembers the ids of tasks, not those of jobs (docs/tracking.md).
+        """
+        return job_id != SHARED or job_id in self.ledger._roster.jobs or job_id not in self.model.jobs
 
     def _unfinished(self, task_id: str) -> bool:
         tracked = self.ledger._roster.tasks.get(task_id)
