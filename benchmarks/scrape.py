@@ -149,7 +149,7 @@ def scraper(there: Service, rate: float) -> Scraper:
 
 def one_by_one(there: Service) -> Callable[[], None]:
     keys = ConfiguredKeys(access_key_id=Key(KEY), access_key_secret=Key(KEY))
-    client = Client(endpoint=there.url, credentials=keys, limiter=Limiter(1e6))
+    client = Client(endpoint=there.url, credentials=keys, limiter=Limiter(1e6), timeout=10.0, connections=1)
 
     def ask() -> None:
         for task_id in there.tasks:

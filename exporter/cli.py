@@ -138,7 +138,7 @@ def _task(args: argparse.Namespace) -> int:
     chosen = args.account or next(iter(accounts))
     if chosen not in accounts:
         raise ConfigError([f"{args.config_file} has no account {chosen!r}; it has: {', '.join(accounts)}"])
-    with contextlib.closing(wiring.client(accounts[chosen])) as client:
+    with contextlib.closing(wiring.client(accounts[chosen], settings.scrape)) as client:
         found, faults = tasktable.ask(client, args.task_id, lambda: Deadline.after(settings.scrape.timeout))
     if args.json:
         print(tasktable.as_json(found))

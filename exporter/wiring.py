@@ -103,9 +103,15 @@ def account(one: config.Account, settings: config.Settings, telemetry: Telemetry
     )
 
 
-def client(one: config.Account) -> Client:
-    """To ask once, beside the exporter that may run."""
-    return Client(endpoint=one.url, credentials=credentials(one), limiter=Limiter(one.requests_per_second))
+def client(one: config.Account, scrape: config.ScrapeSettings) -> Client:
+    """A client with a budget of its own, for commands that run beside the exporter."""
+    return Client(
+        endpoint=one.url,
+        credentials=credentials(one),
+        limiter=Limiter(one.requests_per_second),
+        timeout=scrape.timeout,
+        connections=scrape.concurrency,
+    )
 
 
 def credentials(one: config.Account) -> Credentials:

@@ -78,7 +78,8 @@ def client_of(tmp_path: Path) -> Iterable[Callable[..., Client]]:
             f"accounts: [{{name: a, endpoint: '{simulator.url}',"
             f" credentials: {{access_key_id: simulator, access_key_secret: {secret}}}}}]\n"
         )
-        made.append(wiring.client(load(path).accounts[0]))
+        settings = load(path)
+        made.append(wiring.client(settings.accounts[0], settings.scrape))
         return made[-1]
 
     yield make

@@ -77,8 +77,8 @@ class Client:
         endpoint: str,
         credentials: Credentials,
         limiter: Limiter,
-        timeout: float = 10.0,
-        connections: int = 8,
+        timeout: float,
+        connections: int,
         observer: Observer = ignore,
     ) -> None:
         self._endpoint = endpoint

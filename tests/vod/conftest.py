@@ -189,6 +189,7 @@ def clients(
             credentials=credentials or configured(**keys),
             limiter=limiter or Limiter(10_000),
             timeout=timeout,
+            connections=8,
             observer=observer,
         )
         made.append(one)

@@ -727,14 +727,16 @@ def test_keys_that_cannot_be_sent_are_not_shown(
     observed: Observed,
     told: Callable[[BaseException], str],
     caplog: pytest.LogCaptureFixture,
+    fake_credentials: Start,
     part: str,
     spoiled: str,
 ) -> None:
-    """Refused here or by the service, with what to check; never tried again."""
+    """Nothing checks the keys of a provider chain. The client or VOD refuses them, says what to check, and once."""
     caplog.set_level(logging.DEBUG)
-    keys = {"token": "token", part: spoiled}
+    key_id, secret, token = ({"key_id": "id", "secret": "secret", "token": "token"} | {part: spoiled}).values()
+    credentials = fake_credentials(Keys(key_id, SecretText(secret), SecretText(token)))
     with pytest.raises(CredentialsError) as caught:
-        clients(world.url, **keys).get_task(a_task(world).id, soon)
+        clients(world.url, credentials=credentials).get_task(a_task(world).id, soon)
     assert "canary" not in told(caught.value) + caplog.text + repr(observed)
     assert "check" in str(caught.value)
     assert len(observed) == 1
