@@ -527,7 +527,7 @@ def over(simulator: Simulator, tasks: Sequence[object], *, timeout: float = 20.0
         name="prod",
         region="",
         endpoint=simulator.url,
-        connect=partial(Client, endpoint=simulator.url, credentials=keys, timeout=timeout),
+        connect=partial(Client, endpoint=simulator.url, credentials=keys, timeout=timeout, connections=8),
         requests_per_second=1000.0,
         ledger=ledger,
         videos=Videos(),
