@@ -59,7 +59,7 @@ def measure(size: int, folder: Path) -> list[float | int]:
     memory = resident() - empty
 
     def look() -> None:
-        ledger.begin_refresh()
+        ledger.start_refresh()
         ledger.work()
         ledger.view()
 

@@ -23,7 +23,7 @@ import prometheus_client
 from exporter import __version__, config, demo, flags, logs, tasktable, wiring
 from exporter.deadline import Deadline
 from exporter.errors import ConfigError, ExporterError
-from exporter.reload import Exporter
+from exporter.service import Exporter
 from exporter.simulator.server import Simulator
 from exporter.text import clean
 from exporter.web.listener import listen, name, parse

@@ -1,4 +1,4 @@
-"""Settings -> the running parts."""
+"""Makes the running parts from the settings. Nothing else creates a client, a ledger, an account or an interface."""
 
 from __future__ import annotations
 
@@ -7,18 +7,26 @@ from functools import partial
 from typing import TypeVar
 
 from exporter import config
+from exporter.errors import VodError
 from exporter.metrics.telemetry import Telemetry
 from exporter.scrape.account import Account
+from exporter.scrape.agenda import Agenda
+from exporter.scrape.calls import Calls, Recorder
+from exporter.scrape.health import Health
+from exporter.scrape.refresh import Refresh
 from exporter.scrape.scraper import Scraper
+from exporter.scrape.threads import Threads
+from exporter.snapshot import AccountSnapshot
 from exporter.tracking.discovery import Discovery
 from exporter.tracking.files import Files
 from exporter.tracking.ledger import Ledger
 from exporter.tracking.sources import Static
 from exporter.tracking.sqlite import SqliteStore
 from exporter.tracking.store import MemoryStore, Store
+from exporter.tracking.tracker import Tracker
 from exporter.tracking.videos import Videos
 from exporter.tracking.view import Limits
-from exporter.vod.client import Client
+from exporter.vod.client import Client, Observer
 from exporter.vod.credentials import ConfiguredKeys, Credentials, ProviderChain
 from exporter.vod.limiter import Limiter
 from exporter.web.app import Interface
@@ -29,7 +37,8 @@ _T = TypeVar("_T")
 
 def scraper(settings: config.Settings, telemetry: Telemetry, store: Store) -> Scraper:
     """The scraper over all accounts of the settings."""
-    accounts = [account(one, settings, telemetry, store) for one in settings.accounts]
+    threads = Threads("account")
+    accounts = [account(configured, settings, telemetry, store, threads) for configured in settings.accounts]
     return Scraper(accounts, min_interval=settings.scrape.min_interval)
 
 
@@ -63,43 +72,74 @@ def store(state: config.State) -> Store:
     return MemoryStore() if state.path is None else SqliteStore(state.path)
 
 
-def concerns(one: config.Account, settings: config.Settings) -> object:
-    """All of the settings that `account` reads: where these are equal, so are the accounts."""
+def concerns(configured: config.Account, settings: config.Settings) -> object:
+    """All settings that `account` reads. Where these are equal, the accounts are equal too."""
     scrape = settings.scrape
-    return one.model_copy(update={"callback": None}), settings.series, scrape.timeout, scrape.concurrency
+    return configured.model_copy(update={"callback": None}), settings.series, scrape.timeout, scrape.concurrency
 
 
-def account(one: config.Account, settings: config.Settings, telemetry: Telemetry, store: Store) -> Account:
-    recorder = telemetry.account(one.name)
+def account(
+    configured: config.Account, settings: config.Settings, telemetry: Telemetry, store: Store, threads: Threads
+) -> Account:
+    """The account with all its parts. Raises `StateError` where the store cannot load its state."""
+    name, scrape = configured.name, settings.scrape
+    recorder, health = telemetry.account(name), Health(name)
+    limiter = Limiter(configured.requests_per_second)
+    client = Client(
+        endpoint=configured.url,
+        credentials=credentials(configured),
+        limiter=limiter,
+        timeout=scrape.timeout,
+        connections=scrape.concurrency,
+        observer=observer(recorder, health),
+    )
+    tracker = _tracker(configured, settings, store, dropped=recorder.dropped)
+    calls = Calls(name, client, tracker, recorder)
+    agenda = Agenda(tracker, limiter, by_job_ids=lambda: calls.by_job_ids, concurrency=scrape.concurrency)
+    return Account(
+        AccountSnapshot(name, configured.region or "", configured.url),
+        client=client,
+        limiter=limiter,
+        tracker=tracker,
+        health=health,
+        refresh=Refresh(name, agenda, calls, health, prepare=tracker.name_all, threads=threads),
+        threads=threads,
+    )
+
+
+def _tracker(
+    configured: config.Account, settings: config.Settings, store: Store, *, dropped: Callable[[str], None]
+) -> Tracker:
+    name, track = configured.name, configured.track
+    found = track.discovery
+    videos = Videos(interval=found.interval, lookback=found.lookback)
+    return Tracker(
+        Ledger(name, _limits(configured, settings), store=store, buckets=settings.series.buckets, dropped=dropped),
+        videos,
+        [Static(tasks=track.tasks, videos=track.videos), Files(track.files, account=name)],
+        Discovery(videos, interval=found.interval, lookback=found.lookback) if found.enabled else None,
+    )
+
+
+def observer(recorder: Recorder, health: Health) -> Observer:
+    """Has both hear of every request of an account."""
+
+    def called(*, action: str, seconds: float | None, error: VodError | None) -> None:
+        recorder.called(action=action, seconds=seconds, error=error)
+        health.called(action=action, error=error, seconds=seconds or 0.0)
+
+    return called
+
+
+def _limits(configured: config.Account, settings: config.Settings) -> Limits:
     series = settings.series
-    limits = Limits(
+    return Limits(
         per_job=series.per_job,
         max_jobs=series.max_jobs,
         retention=series.retention,
         max_staleness=series.max_staleness,
-        give_up_after=one.track.give_up_after,
-        lookback=one.track.discovery.lookback,
-    )
-    found = one.track.discovery
-    videos = Videos(interval=found.interval, lookback=found.lookback)
-    return Account(
-        name=one.name,
-        region=one.region or "",
-        endpoint=one.url,
-        connect=partial(
-            Client,
-            endpoint=one.url,
-            credentials=credentials(one),
-            timeout=settings.scrape.timeout,
-            connections=settings.scrape.concurrency,
-        ),
-        requests_per_second=one.requests_per_second,
-        ledger=Ledger(one.name, limits, store=store, buckets=series.buckets, dropped=recorder.dropped),
-        videos=videos,
-        sources=[Static(tasks=one.track.tasks, videos=one.track.videos), Files(one.track.files, account=one.name)],
-        discovery=Discovery(videos, interval=found.interval, lookback=found.lookback) if found.enabled else None,
-        recorder=recorder,
-        concurrency=settings.scrape.concurrency,
+        give_up_after=configured.track.give_up_after,
+        lookback=configured.track.discovery.lookback,
     )
 
 

@@ -4,11 +4,25 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 from collections.abc import Callable, Iterator
 
 import pytest
 
+from exporter import wiring
+from exporter.scrape.account import Account
+from exporter.scrape.agenda import Agenda
+from exporter.scrape.calls import Calls, Recorder
+from exporter.scrape.health import Health
+from exporter.scrape.refresh import Refresh
+from exporter.scrape.threads import Threads
 from exporter.simulator.server import Simulator
+from exporter.snapshot import AccountSnapshot
+from exporter.tracking.ledger import Ledger
+from exporter.tracking.tracker import Tracker
+from exporter.tracking.videos import Videos
+from exporter.vod.client import Client, Observer
+from exporter.vod.limiter import Limiter
 
 # The official provider chain and SDK ask the metadata service of a cloud machine where nothing else is configured.
 os.environ["ALIBABA_CLOUD_ECS_METADATA_DISABLED"] = "true"
@@ -24,6 +38,33 @@ class Clock:
 
     def __call__(self) -> float:
         return self.now
+
+
+def make_account(
+    connect: Callable[[Limiter, Observer], Client],
+    ledger: Ledger,
+    recorder: Recorder,
+    *,
+    name: str = "prod",
+    videos: Videos | None = None,
+    concurrency: int = 8,
+    clock: Callable[[], float] = time.monotonic,
+) -> Account:
+    """An account whose client is made by `connect`: a fake one, or the real one. `clock` is that of its calls."""
+    limiter, health, threads = Limiter(1000.0), Health(name), Threads(f"account {name}")
+    client = connect(limiter, wiring.observer(recorder, health))
+    tracker = Tracker(ledger, videos or Videos())
+    calls = Calls(name, client, tracker, recorder, clock=clock)
+    agenda = Agenda(tracker, limiter, by_job_ids=lambda: calls.by_job_ids, concurrency=concurrency)
+    return Account(
+        AccountSnapshot(name, "cn-shanghai", "https://vod.example"),
+        client=client,
+        limiter=limiter,
+        tracker=tracker,
+        health=health,
+        refresh=Refresh(name, agenda, calls, health, prepare=tracker.name_all, threads=threads),
+        threads=threads,
+    )
 
 
 @pytest.fixture

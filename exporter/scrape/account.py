@@ -1,138 +1,112 @@
-"""One account: what is asked of it when, what is told of it, what is known of it."""
+"""One account as scrapes, the API and events see it."""
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from concurrent.futures import Future
 from dataclasses import replace
-from typing import Protocol
 
 from exporter.deadline import Deadline
-from exporter.errors import VodError
 from exporter.model import ACTIONS, Task
-from exporter.scrape.calls import Calls, Recorder
 from exporter.scrape.health import Health
 from exporter.scrape.refresh import Refresh
+from exporter.scrape.threads import Threads
 from exporter.snapshot import AccountSnapshot
-from exporter.tracking.discovery import Discovery
-from exporter.tracking.ledger import Ledger
-from exporter.tracking.sources import API, EVENTS, VIDEOS, Source
-from exporter.tracking.videos import Videos
-from exporter.vod.client import Client, Observer
+from exporter.tracking.sources import API, EVENTS
+from exporter.tracking.tracker import Tracker
+from exporter.vod.client import Client
 from exporter.vod.limiter import Limiter
 
-_LOOKS_AT_ONCE = 32  # where the store hangs, further ones see what was known before
-
-
-class Connect(Protocol):
-    """Makes the client of the account, as `Client` does with the rest of its arguments."""
-
-    def __call__(self, *, limiter: Limiter, observer: Observer) -> Client: ...
+_log = logging.getLogger(__name__)
 
 
 class Account:
-    """Safe to use from several threads. `clock` is monotonic, in seconds."""
+    """Puts together the parts of one account. `empty` is its snapshot before anything is known. Thread-safe."""
 
     def __init__(
         self,
+        empty: AccountSnapshot,
         *,
-        name: str,
-        region: str,
-        endpoint: str,
-        connect: Connect,
-        requests_per_second: float,
-        ledger: Ledger,
-        videos: Videos,
-        recorder: Recorder,
-        sources: Sequence[Source] = (),
-        discovery: Discovery | None = None,
-        concurrency: int = 8,
-        clock: Callable[[], float] = time.monotonic,
+        client: Client,
+        limiter: Limiter,
+        tracker: Tracker,
+        health: Health,
+        refresh: Refresh,
+        threads: Threads,
     ) -> None:
-        self.name = name
-        self._region = region
-        self._endpoint = endpoint
-        self._recorder = recorder
-        self._health = Health(name)
-        self._limiter = Limiter(requests_per_second)
-        self._client = connect(limiter=self._limiter, observer=self._called)
-        self._ledger = ledger
-        self._videos = videos
-        self._sources = sources
-        self._seen: AccountSnapshot | None = None
-        self._looks = threading.BoundedSemaphore(_LOOKS_AT_ONCE)
-        self._refresh = Refresh(
-            name,
-            calls=Calls(
-                account=name,
-                client=self._client,
-                ledger=ledger,
-                videos=videos,
-                recorder=recorder,
-                discovery=discovery,
-                clock=clock,
-            ),
-            ledger=ledger,
-            videos=videos,
-            limiter=self._limiter,
-            health=self._health,
-            prepare=self._name_tasks,
-            discovery=discovery,
-            concurrency=concurrency,
-        )
+        self.name = empty.name
+        self._client = client
+        self._limiter = limiter
+        self._ledger = tracker.ledger
+        self._videos = tracker.videos
+        self._health = health
+        self._refresh = refresh
+        self._threads = threads
+        self._last = empty  # the last snapshot that was ready in time
+        self._lock = threading.Lock()
+        self._taking = threading.Lock()
+        self._next: Future[AccountSnapshot] | None = None  # a snapshot that nobody has begun to take
 
     def close(self) -> None:
-        """End a refresh that is under way, and keep what it has found out."""
-        self._client.close()
-        self._refresh.close()
-        self._ledger.close()
+        """End the refresh, and save what it has found. From then on the store is given nothing."""
+        try:
+            self._client.close()
+            self._refresh.close()
+        finally:
+            self._ledger.close()
 
-    def refresh(self) -> threading.Event:
-        """Begin to ask about all that is due. The event is set when that is done; failures are noted, not raised."""
-        return self._refresh.begin()
+    def refresh(self) -> Future[None]:
+        """Start to ask about everything that is due. The future is done when that is done; failures are not raised."""
+        return self._refresh.start()
 
-    def late(self, began: float) -> None:
-        """Somebody who has waited since then (monotonic) is answered before the refresh is done."""
-        since, now = self._client.waiting_since, time.monotonic()
-        waiting = now - since if since is not None else 0.0
-        self._health.judge(waiting=waiting if waiting > (now - began) / 2 else 0.0)
+    def late(self, since: float) -> None:
+        """A scrape that came at `since` (monotonic clock) is answered before the refresh is done: judge by now."""
+        sent, now = self._client.waiting_since, time.monotonic()
+        waiting = now - sent if sent is not None else 0.0
+        # A request that was sent late in the scrape had no fair chance of an answer.
+        self._health.judge(waiting=waiting if waiting > (now - since) / 2 else 0.0)
 
-    def look(self) -> Callable[[Deadline], AccountSnapshot]:
-        """Begin to look at what is known: to be called with a deadline for the result.
+    def start_snapshot(self) -> Future[AccountSnapshot]:
+        """Start to take a snapshot, for `finish_snapshot`.
 
-        What is shown is in the store before; where the store takes longer, the result is what was known before that.
+        Readers share a snapshot that nobody has begun to take. So at most two threads of an account wait for the store.
         """
-        found: list[AccountSnapshot] = []
-        over = threading.Event()
+        with self._lock:
+            if self._next is None:
+                try:
+                    self._next = self._threads.submit(self._take_snapshot)
+                except RuntimeError as error:  # the system allows no further thread
+                    failed: Future[AccountSnapshot] = Future()
+                    failed.set_exception(error)
+                    return failed
+            return self._next
 
-        def find() -> None:
-            try:
-                found.append(self.snapshot())
-            finally:
-                self._looks.release()
-                over.set()
+    def _take_snapshot(self) -> AccountSnapshot:
+        with self._taking:
+            with self._lock:
+                self._next = None  # later readers need one that begins later
+            return self.snapshot()
 
-        def result(deadline: Deadline) -> AccountSnapshot:
-            if over.wait(deadline.remaining()) and found:
-                self._seen = found[0]
-                return found[0]
-            last = self._seen or AccountSnapshot(self.name, self._region, self._endpoint)
-            return replace(last, view=replace(last.view, durable=False))
-
-        if self._looks.acquire(blocking=False):
-            threading.Thread(target=find, name=f"look {self.name}", daemon=True).start()
+    def finish_snapshot(self, taken: Future[AccountSnapshot], deadline: Deadline) -> AccountSnapshot:
+        """The snapshot, or the last one where it is not ready by the deadline: the store may hang."""
+        try:
+            self._last = taken.result(deadline.remaining())
+        except TimeoutError:
+            pass
+        except Exception as error:  # noqa: BLE001 - a bug here must not cost the scrape its answer
+            _log.error("bug in a snapshot", exc_info=error, extra={"account": self.name})
         else:
-            over.set()
-        return result
+            return self._last
+        return replace(self._last, view=replace(self._last.view, durable=False))
 
     def snapshot(self) -> AccountSnapshot:
-        """What is known now; waits for the store."""
+        """What is known now. Everything in it is in the store; waits for the store."""
         health = self._health.state
-        return AccountSnapshot(
-            name=self.name,
-            region=self._region,
-            endpoint=self._endpoint,
+        return replace(
+            self._last,
             up=health.up,
             last_success=health.last_success,
             last_error=health.last_error,
@@ -158,18 +132,11 @@ class Account:
         return self._ledger.tasks()
 
     def event(self, *, job_id: str, video_id: str, processing: float | None) -> None:
-        """An event told that a job has ended: its job, or the tasks of its video, are asked about first."""
+        """An event reported that a job has ended: ask about the job first, or list the tasks of its video first.
+
+        `processing` is the processing time in seconds. Raises `StateError` where the store does not take it.
+        """
         known = self._ledger.observe_event(job_id, processing=processing)
         if not known and video_id:
             self._videos.prioritize(video_id, source=EVENTS)
         self._refresh.outdate()
-
-    def _called(self, *, action: str, seconds: float | None, error: VodError | None) -> None:
-        self._recorder.called(action=action, seconds=seconds, error=error)
-        self._health.called(action=action, error=error, seconds=seconds or 0.0)
-
-    def _name_tasks(self) -> None:
-        for source in self._sources:
-            source.name(self._ledger, self._videos)
-        for video_id in self._videos.left():
-            self._ledger.name(f"video {video_id}", (), source=VIDEOS)

@@ -1,8 +1,9 @@
-"""Makes the calls of one account, and hands what comes back to those who keep it."""
+"""Makes the calls of one account, and passes the answers to the ledger, the videos and discovery."""
 
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable, Iterable
@@ -12,24 +13,27 @@ from exporter.deadline import Deadline
 from exporter.errors import NotFoundError, RequestRejected, VodError
 from exporter.model import Task
 from exporter.scrape.plan import Call, GetJobs, GetTask, ListTasks, ListVideos
-from exporter.tracking.discovery import Discovery, VideoQuery
-from exporter.tracking.ledger import Ledger
-from exporter.tracking.sources import VIDEOS
-from exporter.tracking.videos import Videos
+from exporter.tracking.discovery import VideoQuery
+from exporter.tracking.tracker import Tracker
 from exporter.vod.client import Client
 
 _log = logging.getLogger(__name__)
 
 _JOB_IDS_REFUSED_SECONDS = 3600.0
-_OPTION_UNKNOWN = ("MissingParameter", "InvalidParameter")  # how a service refuses a parameter that it does not know
+_UNKNOWN_PARAMETER = ("MissingParameter", "InvalidParameter")  # how VOD refuses a parameter that it does not know
+# A refresh outlives the scrape that started it, so a call has no deadline of a scrape. It waits for its turn in the
+# budget, and the client bounds it by `scrape.timeout` from then on.
+_NO_DEADLINE = Deadline(math.inf)
 
 
 class Recorder(Protocol):
-    """Counts how the requests of an account ended, and which fields of the replies were malformed."""
+    """Counts the requests of an account by their result, and the malformed fields of answers."""
 
-    def called(self, *, action: str, seconds: float | None, error: VodError | None) -> None: ...
+    def called(self, *, action: str, seconds: float | None, error: VodError | None) -> None:
+        """See `exporter.vod.client.Observer`."""
 
-    def malformed(self, fields: Iterable[str]) -> None: ...
+    def malformed(self, fields: Iterable[str]) -> None:
+        """An answer had these malformed fields; a field may be there several times."""
 
 
 class Calls:
@@ -37,49 +41,49 @@ class Calls:
 
     def __init__(
         self,
-        *,
         account: str,
         client: Client,
-        ledger: Ledger,
-        videos: Videos,
+        tracker: Tracker,
         recorder: Recorder,
-        discovery: Discovery | None = None,
+        *,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._account = account
         self._client = client
-        self._ledger = ledger
-        self._videos = videos
+        self._tracker = tracker
+        self._ledger = tracker.ledger
+        self._videos = tracker.videos
+        self._discovery = tracker.discovery
         self._recorder = recorder
-        self._discovery = discovery
         self._clock = clock
         self._lock = threading.Lock()
         self._job_ids_refused_at: float | None = None
 
     @property
     def by_job_ids(self) -> bool:
-        """False for an hour after the service refused to tell of jobs by their ids."""
+        """False for an hour after VOD refused the parameter `JobIds`."""
         refused_at = self._job_ids_refused_at
         return refused_at is None or self._clock() - refused_at > _JOB_IDS_REFUSED_SECONDS
 
-    def make(self, call: Call, deadline: Deadline) -> None:
-        """Raises `VodError` where the call failed. It then waits its turn again, whatever came of it."""
+    def make(self, call: Call) -> None:
+        """Make the call and handle its answer. Raises `VodError` where it failed."""
         try:
             match call:
                 case ListVideos(query):
-                    self._list_videos(query, deadline)
+                    self._list_videos(query)
                 case ListTasks(video_id):
-                    self._list_tasks(video_id, deadline)
+                    self._list_tasks(video_id)
                 case GetTask(task_id):
                     self._ledger.asking(task_id=task_id)
-                    self._get_task(task_id, deadline)
+                    self._get_task(task_id)
                 case GetJobs(job_ids):
                     self._ledger.asking(job_ids=job_ids)
-                    self._get_jobs(job_ids, deadline)
+                    self._get_jobs(job_ids)
         finally:
-            self._made(call)
+            self._note_made(call)
 
-    def _made(self, call: Call) -> None:
+    def _note_made(self, call: Call) -> None:
+        """The call is over, answered or not. What it was about comes last now."""
         match call:
             case ListVideos(query) if self._discovery is not None:
                 self._discovery.asked(query)
@@ -87,14 +91,14 @@ class Calls:
                 self._videos.asked(video_id)
             case GetTask(task_id):
                 self._ledger.asked_task(task_id)
-            case GetJobs(job_ids) if self.by_job_ids:  # else their tasks are asked in its place
+            case GetJobs(job_ids) if self.by_job_ids:  # else their tasks are asked about instead
                 self._ledger.asked_jobs(job_ids)
 
-    def _list_videos(self, query: VideoQuery, deadline: Deadline) -> None:
-        assert self._discovery is not None  # noqa: S101 - it made the query
+    def _list_videos(self, query: VideoQuery) -> None:
+        assert self._discovery is not None  # noqa: S101 - discovery has made the query
         found: set[str] = set()
         pages = self._client.list_videos(
-            deadline, statuses=query.statuses, created=query.created, first_page=self._discovery.next_page(query)
+            _NO_DEADLINE, statuses=query.statuses, created=query.created, first_page=self._discovery.next_page(query)
         )
         for page in pages:
             self._recorder.malformed(page.malformed)
@@ -104,15 +108,15 @@ class Calls:
                 found.add(video.id)
         self._discovery.done(query, found)
 
-    def _list_tasks(self, video_id: str, deadline: Deadline) -> None:
+    def _list_tasks(self, video_id: str) -> None:
         tasks: list[Task] = []
         try:
-            for page in self._client.list_tasks(video_id, deadline):
+            for page in self._client.list_tasks(video_id, _NO_DEADLINE):
                 self._recorder.malformed(page.malformed)
                 tasks += page.tasks
         except NotFoundError as error:
             if self._videos.not_found(video_id):
-                self._ledger.name(f"video {video_id}", (), source=VIDEOS)
+                self._tracker.unname_tasks_of(video_id)
                 extra = {"account": self._account, "video_id": video_id, "error": str(error)}
                 _log.warning("video not found", extra=extra)
             return
@@ -123,9 +127,9 @@ class Calls:
             self._ledger.discover(self._videos.selected(tasks, newest=False), source=source)
         self._videos.listed(video_id)
 
-    def _get_task(self, task_id: str, deadline: Deadline) -> None:
+    def _get_task(self, task_id: str) -> None:
         try:
-            task, malformed = self._client.get_task(task_id, deadline)
+            task, malformed = self._client.get_task(task_id, _NO_DEADLINE)
         except NotFoundError as error:
             if self._ledger.observe_not_found(task_id):
                 _log.warning(
@@ -135,13 +139,13 @@ class Calls:
         self._recorder.malformed(malformed)
         self._ledger.observe_task(task_id, task)
 
-    def _get_jobs(self, job_ids: tuple[str, ...], deadline: Deadline) -> None:
+    def _get_jobs(self, job_ids: tuple[str, ...]) -> None:
         try:
-            reply = self._client.get_jobs(job_ids, deadline)
+            reply = self._client.get_jobs(job_ids, _NO_DEADLINE)
         except NotFoundError:
             self._ledger.observe_jobs(job_ids, ())
         except RequestRejected as error:
-            if not error.code.startswith(_OPTION_UNKNOWN):
+            if not error.code.startswith(_UNKNOWN_PARAMETER):
                 raise
             with self._lock:
                 first, self._job_ids_refused_at = self._job_ids_refused_at is None, self._clock()

@@ -1,4 +1,4 @@
-"""How reading one account goes, from call to call and from refresh to refresh."""
+"""Whether an account can be read, judged by the calls of each refresh."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from exporter.errors import (
 
 _log = logging.getLogger(__name__)
 
-_TOO_SLOW = 3.0
-_FORGOTTEN_SECONDS = 600.0
+_TOO_SLOW = 3.0  # times the slowest answer of this refresh and the last
+_FORGOTTEN_SECONDS = 600.0  # after which nothing is known of an account that was down and is not asked any more
 
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """`up` is None as long as nothing was asked; times are Unix seconds, `last_error` is one line of text."""
+    """`up` is None before the first call has ended. Times are Unix seconds, `last_error` is one line of text."""
 
     up: bool | None = None
     last_success: float | None = None
@@ -34,7 +34,10 @@ class State:
 
 
 class Health:
-    """Safe to use from several threads; `clock` gives Unix seconds. Logs when the account goes down and comes back."""
+    """Logs when the account goes down and when it is up again. `clock` gives Unix seconds.
+
+    Safe to use from several threads.
+    """
 
     def __init__(self, account: str, *, clock: Callable[[], float] = time.time) -> None:
         self._account = account
@@ -47,14 +50,14 @@ class Health:
         self._called_at = clock()
         self.state = State()
 
-    def begin(self) -> None:
-        """From now on what is told counts for a new refresh."""
+    def start_refresh(self) -> None:
+        """Calls that end from now on belong to a new refresh."""
         with self._lock:
             self._answered, self._failed, self._denied = set(), set(), False
             self._slowest, self._slowest_before = 0.0, self._slowest
 
     def called(self, *, action: str, error: VodError | None, seconds: float = 0.0) -> None:
-        """A request of this operation has ended after so many seconds."""
+        """A request of the operation `action` has ended after `seconds`; `error` is None after an answer."""
         with self._lock:
             now = self._called_at = self._clock()
             if error is not None and not isinstance(error, NotFoundError):
@@ -62,7 +65,7 @@ class Health:
             if error is None or _is_of_one_id(action, error):
                 self._answered.add(action)
                 self._slowest = max(self._slowest, seconds)
-                # Before the first refresh is over, that is all there is to judge by.
+                # During the first refresh an answer is enough to be up; later its end decides.
                 up = True if self.state.up is None else self.state.up
                 self.state = replace(self.state, last_success=now, up=up)
             else:
@@ -70,10 +73,11 @@ class Health:
                 self._denied |= isinstance(error, CredentialsError)
 
     def judge(self, *, waiting: float = 0.0) -> None:
-        """Whether the account can be read, by the refresh so far: all that was asked was answered once, none denied.
+        """Judge by the calls of this refresh so far whether the account can be read.
 
-        `waiting` is for how many seconds a request has waited for its answer: too long is what is several times as long
-        as the slowest answer took lately. A judgement on what is not asked about any more is forgotten in the end.
+        It is up if every operation that was called was answered at least once, and no credentials were refused.
+        `waiting` is how many seconds the oldest request has waited for its answer: without any answer, three times the
+        slowest one of late counts as a failure. After ten minutes without a call an account that was down is unknown.
         """
         with self._lock:
             if waiting > _TOO_SLOW * max(self._slowest, self._slowest_before) and not self._answered:
@@ -96,7 +100,7 @@ class Health:
 
 
 def _is_of_one_id(action: str, error: VodError) -> bool:
-    """The service has answered: it is only the id asked about that is gone, odd or not taken."""
+    """Whether VOD did answer, and the error is about one id only: it is gone, malformed or refused."""
     if isinstance(error, MalformedResponse):
         return error.code in ("no_task", "wrong_task")
     return isinstance(error, NotFoundError) or (isinstance(error, RequestRejected) and action != "GetVideoList")

@@ -1,7 +1,7 @@
-"""What to ask, and in which order: new tasks first, then what was asked longest ago.
+"""Which calls to make, and in which order: new tasks first, then the tasks and jobs that were asked about longest ago.
 
-The budget may end the plan anywhere, and the next plan begins with new tasks again. So each kind of call has its turns:
-neither a flood of new tasks nor tasks that fail whenever asked keep the others from theirs.
+The budget may cut the plan off anywhere, and the next plan starts with new tasks again. So each kind of call gets a
+fixed share of the calls: neither many new tasks nor tasks whose calls always fail can block the others.
 """
 
 from __future__ import annotations
@@ -46,7 +46,8 @@ class GetJobs:
 
 Call = ListVideos | ListTasks | GetTask | GetJobs
 
-# Whose turn it is, and who takes it where there is none of that kind. Three of four are for new tasks.
+# For each call in turn the preferred kinds, the first one with something to ask is taken. Three of four calls prefer
+# new tasks; the fourth prefers whole tasks and jobs alternately.
 _TURNS = (
     *(("new", "whole", "jobs"),) * 3,
     ("whole", "jobs", "new"),
@@ -56,7 +57,7 @@ _TURNS = (
 
 
 def action(call: Call) -> str:
-    """The operation of VOD that it calls, which has a budget of its own."""
+    """The operation of VOD that the call is for. Each operation has a budget of its own."""
     match call:
         case ListVideos():
             return GET_VIDEO_LIST
@@ -75,11 +76,11 @@ def plan(
     videos: Sequence[str] = (),
     queries: Sequence[VideoQuery] = (),
 ) -> list[Call]:
-    """The calls for this work, those of each operation in their order: what events told of, then each kind in its turn.
+    """The calls for this work, in order for each operation: prioritized jobs first, then each kind by its share.
 
-    `budget` has how many calls of each operation fit into the time planned for: what is over waits for the next plan.
-    `made` is how many calls were made of GetTranscodeTask, so that one plan goes on with the turns of another. Without
-    `by_job_ids`, for a service that refuses them, unfinished jobs cost one call per task.
+    `budget` is how many calls of each operation fit into the planned time; the rest waits for the next plan. `made` is
+    the number of calls of GetTranscodeTask so far, so that the shares continue from the last plan. Without `by_job_ids`
+    (VOD refuses the parameter) unfinished jobs cost one call per task.
     """
     return [
         *islice(map(ListVideos, queries), budget[GET_VIDEO_LIST]),
@@ -89,7 +90,7 @@ def plan(
 
 
 def size(work: Work, *, by_job_ids: bool) -> int:
-    """How many calls of GetTranscodeTask the whole of this work takes."""
+    """How many calls of GetTranscodeTask all of this work takes."""
     if by_job_ids:
         jobs = sum(-(-len(some) // JOB_IDS_PER_CALL) for some in (work.prioritized_jobs, work.jobs))
         return len(work.new_tasks) + len(work.whole_tasks) + jobs
@@ -98,7 +99,7 @@ def size(work: Work, *, by_job_ids: bool) -> int:
 
 
 def without(work: Work, calls: Collection[Call]) -> Work:
-    """The work that these calls are not about: those whose answers are awaited."""
+    """The work without the tasks and jobs that these calls are about."""
     tasks = {call.task_id for call in calls if isinstance(call, GetTask)}
     jobs = {job_id for call in calls if isinstance(call, GetJobs) for job_id in call.job_ids}
     if not tasks and not jobs:

@@ -1,10 +1,11 @@
-"""Answers scrapes: refreshes all accounts in parallel, and shares each refresh among those who wait for it."""
+"""Answers scrapes: refreshes all accounts in parallel. Scrapes that come together share a refresh."""
 
 from __future__ import annotations
 
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, wait
 from dataclasses import dataclass
 from weakref import WeakKeyDictionary
 
@@ -12,16 +13,18 @@ from exporter.deadline import Deadline
 from exporter.scrape.account import Account
 from exporter.snapshot import Snapshot
 
-_PATIENCE_SECONDS = 5.0  # of those who look without a scrape, where a store is slow
-_LOOKING_SECONDS = 0.25  # kept at least for the look at what is known; on a busy machine it takes longer than last time
+_PATIENCE_SECONDS = 5.0  # of readers other than scrapes, for a slow store
+# Kept for the snapshot at the end of a scrape: three times what the last one took, because a busy machine may be slower
+# this time, and at least this much.
+_SNAPSHOT_SECONDS = 0.25
 
 
 @dataclass(slots=True)
 class _Flight:
-    """A refresh: when it began (monotonic), its end, and until when somebody waits for it."""
+    """A refresh: its start (monotonic clock), its end, and the last deadline of the scrapes that wait for it."""
 
-    began: float
-    done: threading.Event
+    started: float
+    done: Future[None]
     until: Deadline
 
 
@@ -33,56 +36,58 @@ class Scraper:
         self._min_interval = min_interval
         self._lock = threading.Lock()
         self._flights: WeakKeyDictionary[Account, _Flight] = WeakKeyDictionary()
-        self._looking = 0.0  # seconds that it took last to look at what is known
+        self._snapshot_seconds = 0.0  # that the last snapshot took
 
     @property
     def accounts(self) -> Mapping[str, Account]:
-        """By name."""
+        """The accounts by name, in the order of the configuration."""
         return {account.name: account for account in self._accounts}
 
     def replace(self, accounts: Sequence[Account], *, min_interval: float) -> None:
-        """Scrape these from now on. Scrapes under way go on with those they began with."""
+        """Scrape these accounts from now on. A scrape under way continues with its own accounts."""
         self._accounts = tuple(accounts)
         self._min_interval = min_interval
 
     def close(self) -> None:
-        """End the refreshes under way."""
+        """Close all accounts: end their refreshes and save what these have found."""
         for account in self._accounts:
             account.close()
 
     def scrape(self, deadline: Deadline, *, account: str | None = None) -> Snapshot:
-        """Refresh what is due and answer before the deadline, with what is known by then. The refresh then goes on.
+        """Refresh, and return before the deadline what is known by then. The refresh continues after that.
 
-        With `account` that one alone; raises `KeyError` where there is none of this name.
+        With `account` only the account of this name; raises `KeyError` where there is none.
         """
-        began = time.monotonic()
+        since = time.monotonic()
         accounts = self._accounts if account is None else [self.accounts[account]]
-        answer = deadline.less(min(max(3 * self._looking, _LOOKING_SECONDS), deadline.remaining() / 2))
-        flights = [self._flight(one, answer) for one in accounts]
-        for one, flight in zip(accounts, flights, strict=True):
-            if not flight.done.wait(answer.remaining()):
-                one.late(began)
-        return self._look(accounts, deadline)
+        answer = deadline.less(min(max(3 * self._snapshot_seconds, _SNAPSHOT_SECONDS), deadline.remaining() / 2))
+        flights = [self._flight(refreshed, answer) for refreshed in accounts]
+        for refreshed, flight in zip(accounts, flights, strict=True):
+            _, unfinished = wait([flight.done], timeout=answer.remaining())
+            if unfinished:
+                refreshed.late(since)
+        return self._snapshot(accounts, deadline)
 
     def snapshot(self) -> Snapshot:
-        """What is known now; asks nothing."""
-        return self._look(self._accounts, Deadline.after(_PATIENCE_SECONDS))
+        """What is known now. VOD is not asked."""
+        return self._snapshot(self._accounts, Deadline.after(_PATIENCE_SECONDS))
 
-    def _look(self, accounts: Sequence[Account], deadline: Deadline) -> Snapshot:
-        began = time.monotonic()
-        looks = [one.look() for one in accounts]
-        snapshot = Snapshot(tuple(result(deadline) for result in looks))
-        self._looking = time.monotonic() - began
+    def _snapshot(self, accounts: Sequence[Account], deadline: Deadline) -> Snapshot:
+        started = time.monotonic()
+        taken = [account.start_snapshot() for account in accounts]  # all at once: one store may be slow
+        pairs = zip(accounts, taken, strict=True)
+        snapshot = Snapshot(tuple(account.finish_snapshot(future, deadline) for account, future in pairs))
+        self._snapshot_seconds = time.monotonic() - started
         return snapshot
 
     def _flight(self, account: Account, until: Deadline) -> _Flight:
-        """The refresh to wait for: the last one, if it is recent or others still wait for it, or a new one."""
+        """The refresh to wait for: the last one if it is recent or other scrapes wait for it, else a new one."""
         with self._lock:
             now = time.monotonic()
             flight = self._flights.get(account)
             if flight is not None:
-                recent = now - flight.began < self._min_interval
-                if recent or not (flight.done.is_set() or flight.until.expired):
+                recent = now - flight.started < self._min_interval
+                if recent or not (flight.done.done() or flight.until.expired):
                     flight.until = max(flight.until, until)
                     return flight
             flight = self._flights[account] = _Flight(now, account.refresh(), until)

@@ -139,7 +139,7 @@ class Ledger:
 
     # What to ask
 
-    def begin_refresh(self) -> None:
+    def start_refresh(self) -> None:
         """A new refresh: from now on `work` has everything that is unfinished. Takes no lock."""
         self._calls_before = self._calls
 

@@ -55,7 +55,7 @@ def live(pipe, first):
     while True:
         number += 1
         ledger.discover([f"{one}" for one in range(max(0, number - FOUND), number)], source="discovery")
-        ledger.begin_refresh()
+        ledger.start_refresh()
         for task_id, _, seen in ledger.tasks():
             ledger.observe_task(task_id, task(int(task_id), finished=seen is not None))
         if number % 3 == 0:

@@ -121,7 +121,7 @@ class CountedOnce(RuleBasedStateMachine):
 
     @initialize()
     def begin(self) -> None:
-        self.ledger.begin_refresh()
+        self.ledger.start_refresh()
 
     @rule(seconds=st.sampled_from((1.0, MINUTE, 11 * MINUTE, 16 * MINUTE, HOUR, 20 * HOUR, 3 * DAY)))
     def time_passes(self, seconds: float) -> None:
@@ -139,7 +139,7 @@ class CountedOnce(RuleBasedStateMachine):
     def crash(self) -> None:
         self.ledger = self._open()
         self.model = deepcopy(self.kept)
-        self.ledger.begin_refresh()
+        self.ledger.start_refresh()
 
     # What sources tell
 
@@ -202,7 +202,7 @@ class CountedOnce(RuleBasedStateMachine):
 
     @rule()
     def ask(self) -> None:
-        self.ledger.begin_refresh()
+        self.ledger.start_refresh()
         work = self.ledger.work()
         for task_id in (*work.new_tasks, *work.whole_tasks):
             self.ledger.asked_task(task_id)

@@ -44,7 +44,7 @@ def test_in_a_long_first_refresh_an_answer_says_up_and_afterwards_only_a_judgeme
     before = health.state.up
     health.called(action="get", error=None)
     during = health.state.up
-    health.begin()
+    health.start_refresh()
     health.called(action="get", error=DOWN)
     health.judge()
     health.called(action="get", error=None)
@@ -100,7 +100,7 @@ def test_a_service_that_is_but_slower_than_a_scrape_is_not_down() -> None:
     health = Health("prod")
     health.called(action="get", error=None, seconds=0.6)
     health.judge()
-    health.begin()
+    health.start_refresh()
     health.judge(waiting=1.5)
     slow = health.state.up
     health.judge(waiting=2.0)
@@ -117,7 +117,7 @@ def test_down_is_forgotten_where_nothing_is_asked_any_more() -> None:
     for seconds in (0.0, 599.0, 2.0):
         now += seconds
         health.judge()
-        health.begin()
+        health.start_refresh()
         told.append(health.state.up)
 
     assert told == [False, False, None]
@@ -127,7 +127,7 @@ def test_a_new_refresh_is_judged_for_itself() -> None:
     health = Health("prod")
     health.called(action="list", error=DOWN)
     health.judge()
-    health.begin()
+    health.start_refresh()
     health.judge()
     unchanged = health.state.up
     health.called(action="get", error=None)
@@ -140,7 +140,7 @@ def test_down_and_up_again_are_each_logged_once(caplog: pytest.LogCaptureFixture
     caplog.set_level(logging.INFO)
     health = Health("prod")
     for error in (None, DOWN, DOWN, None, None):
-        health.begin()
+        health.start_refresh()
         health.called(action="get", error=error)
         health.judge()
 

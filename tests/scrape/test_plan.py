@@ -165,7 +165,7 @@ class Life:
 
     def refresh(self, *new: str) -> None:
         self.ledger.name(f"new {new}", new, source="tasks")
-        self.ledger.begin_refresh()
+        self.ledger.start_refresh()
         asked: list[str] = []
         while len(asked) < self.budget:  # a plan for each few calls, as it is made anew while they are made
             calls = gets(self.ledger.work(), made=self.made)[: min(2, self.budget - len(asked))]
@@ -264,7 +264,7 @@ def test_of_5000_jobs_none_is_older_than_90_s_at_10_calls_a_second_and_a_scrape_
     made = 0
     for scrape in range(12):
         begun = now
-        ledger.begin_refresh()
+        ledger.start_refresh()
         calls: list[Call] = []
         while now < begun + 30:
             if not calls:

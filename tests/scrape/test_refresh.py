@@ -5,20 +5,17 @@ from __future__ import annotations
 import math
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import partial
+from collections.abc import Callable, Iterator, Sequence
 from typing import cast
 
 import pytest
 
-from exporter.deadline import Deadline
 from exporter.errors import (
     ConnectionFailed,
     CredentialsError,
     MalformedResponse,
     NotFoundError,
     RequestRejected,
-    VodError,
 )
 from exporter.keys import Key
 from exporter.model import Job, Task
@@ -26,129 +23,17 @@ from exporter.scrape.account import Account
 from exporter.simulator.faults import Fault
 from exporter.simulator.server import Simulator
 from exporter.tracking.ledger import Ledger
-from exporter.tracking.videos import Videos
-from exporter.vod.client import Client, Observer, ignore
+from exporter.vod.client import Client, Observer
 from exporter.vod.credentials import ConfiguredKeys
 from exporter.vod.limiter import Limiter
-from exporter.vod.payloads import JobsReply, TaskListReply
+from tests.conftest import make_account
+from tests.scrape.conftest import Counted, FakeVod, Made, done, running, until
 
 KEY = Key("simulator")
 DENIED = CredentialsError("grant vod:ListTranscodeTask", code="Forbidden.RAM")
 DOWN = ConnectionFailed("no connection", code="connect")
 GONE = NotFoundError("gone", code="NoSuchResource")
 REFUSED = RequestRejected("JobIds is not known", code="MissingParameter")
-
-
-def running(task_id: str, *job_ids: str) -> Task:
-    return Task(task_id, "video", "Processing", jobs=tuple(Job(one, "HD", "Transcoding", 0.5) for one in job_ids))
-
-
-def done(task_id: str) -> Task:
-    return Task(task_id, "video", "CompleteAllFail")
-
-
-class FakeVod:
-    """Answers from what it was given, an exception by raising it, and notes what it was asked."""
-
-    def __init__(self, *tasks: Task) -> None:
-        self.observer: Observer = ignore
-        self.waiting_since: float | None = None
-        self.tasks: dict[str, Task | Exception] = {task.id: task for task in tasks}
-        self.jobs: Exception | None = None
-        self.videos: dict[str, Sequence[Task | Exception]] = {}
-        self.before: Callable[[str], object] = lambda _: None
-        self.asked: list[str] = []
-
-    def connect(self, *, limiter: Limiter, observer: Observer) -> Client:  # noqa: ARG002 - takes no turns
-        self.observer = observer
-        return cast(Client, self)
-
-    def close(self) -> None: ...
-
-    def get_task(self, task_id: str, deadline: Deadline) -> tuple[Task, tuple[str, ...]]:  # noqa: ARG002 - as the client's
-        self._ask(f"task {task_id}")
-        return self._answer("GetTranscodeTask", self.tasks[task_id]), ()
-
-    def get_jobs(self, job_ids: Sequence[str], deadline: Deadline) -> JobsReply:  # noqa: ARG002 - as the client's
-        self._ask(f"jobs {','.join(job_ids)}")
-        self._answer("GetTranscodeTask", self.jobs or done("any"))
-        known = [job for task in self.tasks.values() if isinstance(task, Task) for job in task.jobs]
-        return JobsReply(tuple(job for job in known if job.id in job_ids))
-
-    def list_tasks(self, video_id: str, deadline: Deadline) -> Iterator[TaskListReply]:  # noqa: ARG002 - as the client's
-        for page in self.videos[video_id]:
-            self._ask(f"video {video_id}")
-            yield TaskListReply((self._answer("ListTranscodeTask", page),))
-
-    def take(self) -> list[str]:
-        """What was asked since the last time, in alphabetical order."""
-        asked, self.asked = sorted(self.asked), []
-        return asked
-
-    def _ask(self, what: str) -> None:
-        self.asked.append(what)
-        self.before(what)
-
-    def _answer(self, action: str, answer: Task | Exception) -> Task:
-        if isinstance(answer, VodError) or not isinstance(answer, Exception):
-            self.observer(action=action, seconds=0.1, error=answer if isinstance(answer, VodError) else None)
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
-
-
-class Counted:
-    """Counts what is malformed or dropped, and hears of requests."""
-
-    def __init__(self) -> None:
-        self.fields: list[str] = []
-        self.reasons: list[str] = []
-
-    def called(self, *, action: str, seconds: float | None, error: VodError | None) -> None: ...
-
-    def malformed(self, fields: Iterable[str]) -> None:
-        self.fields += fields
-
-    def dropped(self, reason: str) -> None:
-        self.reasons.append(reason)
-
-
-class Made:
-    """An account over a fake service that tracks all tasks of it."""
-
-    def __init__(self, vod: FakeVod, *, videos: Sequence[str] = (), concurrency: int = 4) -> None:
-        self.vod = vod
-        self.now = 1_700_000_000.0
-        self.counted = Counted()
-        self.ledger = Ledger(clock=lambda: self.now, dropped=self.counted.dropped)
-        self.ledger.name("tasks", vod.tasks, source="tasks")
-        self.videos = Videos(clock=lambda: self.now)
-        self.videos.name("configuration", videos, source="videos")
-        self.account = Account(
-            name="prod",
-            region="cn-shanghai",
-            endpoint="http://vod",
-            connect=vod.connect,
-            requests_per_second=1000.0,
-            ledger=self.ledger,
-            videos=self.videos,
-            recorder=self.counted,
-            concurrency=concurrency,
-            clock=lambda: self.now,
-        )
-
-    def refresh(self) -> list[str]:
-        """What was asked in a refresh."""
-        assert self.account.refresh().wait(20)
-        return self.vod.take()
-
-    @property
-    def up(self) -> bool | None:
-        return self.account.snapshot().up
-
-    @property
-    def job_statuses(self) -> dict[str, str]:
-        return {one.job.id: one.job.status for one in self.ledger.view().jobs}
 
 
 def test_new_tasks_are_asked_whole_then_their_unfinished_jobs_by_id_and_finished_tasks_never_again() -> None:
@@ -301,23 +186,6 @@ def test_some_calls_that_fail_do_not_make_the_account_down(caplog: pytest.LogCap
     assert caplog.records == []
 
 
-@pytest.fixture
-def release() -> Iterator[threading.Event]:
-    event = threading.Event()
-    yield event
-    event.set()
-    for thread in threading.enumerate():
-        if thread.name == "refresh prod":
-            thread.join(10)
-
-
-def until(condition: Callable[[], object]) -> None:
-    end = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.005)
-
-
 def test_a_refresh_that_is_begun_again_goes_on_where_it_was_and_asks_nothing_twice(release: threading.Event) -> None:
     """The plan is new, the calls under way are not."""
     vod = FakeVod(*(running(f"t{n}") for n in range(12)))
@@ -328,8 +196,8 @@ def test_a_refresh_that_is_begun_again_goes_on_where_it_was_and_asks_nothing_twi
     second = made.account.refresh()
     release.set()
 
-    assert second.wait(20)
-    assert first.is_set()
+    second.result(20)
+    assert first.done()
     assert made.vod.take() == sorted(f"task t{n}" for n in range(12))
 
 
@@ -341,7 +209,7 @@ def test_calls_that_hang_from_earlier_refreshes_count_among_those_at_a_time(rele
         made.account.refresh()
         until(lambda: len(vod.asked) == 3)
 
-    assert sum(thread.name == "refresh prod" for thread in threading.enumerate()) <= 3 + 1
+    assert len(made.account._refresh._running) <= 3 + 1
     assert len(vod.asked) == 3
 
 
@@ -422,7 +290,7 @@ def test_what_an_event_tells_of_while_a_refresh_is_under_way_is_asked_about_next
             made.account.event(job_id="5-9", video_id="", processing=None)
 
     vod.before = tell
-    assert made.account.refresh().wait(20)
+    made.account.refresh().result(20)
 
     assert vod.asked[1] == "jobs 5-9"
     asked = [job_id for what in vod.asked for job_id in what.removeprefix("jobs ").split(",")]
@@ -439,7 +307,7 @@ def test_what_is_still_to_be_asked_is_told(release: threading.Event) -> None:
     release.set()
 
     assert pending == 46
-    assert done.wait(20)
+    done.result(20)
     assert made.account.snapshot().pending_calls == 0
 
 
@@ -470,7 +338,7 @@ def test_nothing_is_asked_after_the_refresh_is_done_and_nothing_after_the_accoun
     made.account.close()
 
     assert quiet == []
-    assert made.account.refresh().wait(20)
+    made.account.refresh().result(20)
     assert vod.take() == []
 
 
@@ -499,7 +367,7 @@ def test_a_refresh_ends_with_the_account(release: threading.Event) -> None:
     time.sleep(0.3)
 
     assert len(vod.asked) == asked < 10
-    assert not [one for one in threading.enumerate() if one.name == "refresh prod" and one.is_alive()]
+    assert made.account._refresh._workers == 0
 
 
 # What follows is about the wire: the real client against the simulated service.
@@ -523,16 +391,17 @@ def over(simulator: Simulator, tasks: Sequence[object], *, timeout: float = 20.0
     ledger = Ledger()
     ledger.name("tasks", [cast(Task, task).id for task in tasks], source="tasks")
     keys = ConfiguredKeys(access_key_id=KEY, access_key_secret=KEY)
-    account = Account(
-        name="prod",
-        region="",
-        endpoint=simulator.url,
-        connect=partial(Client, endpoint=simulator.url, credentials=keys, timeout=timeout, connections=8),
-        requests_per_second=1000.0,
-        ledger=ledger,
-        videos=Videos(),
-        recorder=Counted(),
-    )
+    def connect(limiter: Limiter, observer: Observer) -> Client:
+        return Client(
+            endpoint=simulator.url,
+            credentials=keys,
+            limiter=limiter,
+            observer=observer,
+            timeout=timeout,
+            connections=8,
+        )
+
+    account = make_account(connect, ledger, Counted())
     return account, ledger
 
 
@@ -541,7 +410,7 @@ def calls(simulator: Simulator) -> int:
 
 
 def refresh(account: Account) -> None:
-    assert account.refresh().wait(20)
+    account.refresh().result(20)
 
 
 def test_an_answer_about_another_task_is_a_failure_and_changes_nothing(simulator: Simulator, account: Account) -> None:

@@ -6,7 +6,7 @@ import math
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from typing import cast
 
@@ -18,6 +18,7 @@ from exporter.keys import Key
 from exporter.metrics.telemetry import Telemetry
 from exporter.scrape.account import Account
 from exporter.scrape.scraper import Scraper
+from exporter.scrape.threads import Threads
 from exporter.simulator.faults import Fault
 from exporter.simulator.server import Simulator
 from exporter.snapshot import AccountSnapshot, Snapshot
@@ -62,8 +63,8 @@ def start() -> Iterator[Start]:
 
         def made(*accounts: config.Account, min_interval: float = 0.0) -> Scraper:
             settings = config.Settings(accounts=accounts)
-            telemetry = Telemetry()
-            parts = [wiring.account(one, settings, telemetry, MemoryStore()) for one in accounts]
+            telemetry, threads = Telemetry(), Threads("account")
+            parts = [wiring.account(one, settings, telemetry, MemoryStore(), threads) for one in accounts]
             return stack.enter_context(closing(Scraper(parts, min_interval=min_interval)))
 
         yield made
@@ -197,18 +198,21 @@ class Slow:
     name = "slow"
 
     def __init__(self) -> None:
-        self.refreshes: list[threading.Event] = []
+        self.refreshes: list[Future[None]] = []
         self.late_since: list[float] = []
 
-    def refresh(self) -> threading.Event:
-        self.refreshes.append(threading.Event())
+    def refresh(self) -> Future[None]:
+        self.refreshes.append(Future())
         return self.refreshes[-1]
 
     def late(self, began: float) -> None:
         self.late_since.append(began)
 
-    def look(self) -> Callable[[Deadline], AccountSnapshot]:
-        return lambda _: AccountSnapshot("slow", "", "")
+    def start_snapshot(self) -> Future[AccountSnapshot]:
+        return Future()
+
+    def finish_snapshot(self, taken: Future[AccountSnapshot], deadline: Deadline) -> AccountSnapshot:  # noqa: ARG002
+        return AccountSnapshot("slow", "", "")
 
     def close(self) -> None: ...
 
@@ -232,7 +236,7 @@ def test_each_scrape_keeps_its_own_deadline_though_the_refresh_is_shared(slow: S
         scraper.scrape(Deadline(started + 0.2))
         took = time.monotonic() - started
         waiting = not patient.done()
-        slow.refreshes[0].set()
+        slow.refreshes[0].set_result(None)
 
     assert len(slow.refreshes) == 1
     assert 0.1 < took < 10
@@ -251,7 +255,7 @@ def test_within_the_interval_a_scrape_joins_the_refresh_that_still_goes_on(slow:
     """Whoever has little time begins a refresh for those who have more."""
     scraper = over(slow, min_interval=60.0)
     scraper.scrape(Deadline.after(0.05))
-    threading.Timer(0.2, slow.refreshes[0].set).start()
+    threading.Timer(0.2, slow.refreshes[0].set_result, [None]).start()
     started = time.monotonic()
     scraper.scrape(Deadline(started + 20))
 
@@ -263,7 +267,7 @@ def test_an_account_is_told_when_a_scrape_is_answered_before_its_end(slow: Slow)
     scraper = over(slow)
     before = time.monotonic()
     scraper.scrape(Deadline.after(0.05))
-    slow.refreshes[-1].set()
+    slow.refreshes[-1].set_result(None)
     scraper.scrape(Deadline.after(0.05))
 
     assert len(slow.late_since) == 2
@@ -352,7 +356,8 @@ def test_a_store_that_hangs_holds_no_answer_and_no_other_account(simulator: Simu
     accounts = tuple(tracking(name, simulator.url, newest(simulator, 20)) for name in ("slow", "other"))
     settings = config.Settings(accounts=accounts)
     telemetry = Telemetry()
-    parts = [wiring.account(one, settings, telemetry, store) for one in accounts]
+    threads = Threads("account")
+    parts = [wiring.account(one, settings, telemetry, store, threads) for one in accounts]
     with closing(Scraper(parts, min_interval=0.0)) as scraper:
         scraper.scrape(Deadline.after(20))
         store.hangs.set()

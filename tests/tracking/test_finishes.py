@@ -30,7 +30,7 @@ class Account:
 
     def restart(self) -> None:
         self.ledger = Ledger(limits=Limits(retention=900.0, lookback=DAY), store=self.store, clock=self.clock)
-        self.ledger.begin_refresh()
+        self.ledger.start_refresh()
 
     def sees(self, *tasks: Task) -> LedgerView:
         """Discovery finds these tasks, and what is tracked of them is asked about."""
@@ -255,7 +255,7 @@ def test_when_a_task_is_deleted_its_job_is_asked_about_as_one_of_the_other(accou
     account.sees(running("t", "a"), running("u", "a"))
     account.ledger.observe_event("a", processing=5.0)
     account.ledger.delete("t")
-    account.ledger.begin_refresh()
+    account.ledger.start_refresh()
     assert account.ledger.work().prioritized_jobs == (("a", "u"),)
     account.asks(done("u", "a"))
     account.ledger.observe_event("a", processing=5.0)
@@ -363,7 +363,7 @@ def test_what_was_not_shown_yet_is_counted_once_after_a_crash(account: Account) 
     account.ledger.observe_task("t", done("t", "a"))
     account.restart()  # nobody looked: the finish is lost, and with it what it added
     lost = account.counted()
-    account.ledger.begin_refresh()
+    account.ledger.start_refresh()
     work = account.ledger.work()
 
     assert lost == {}

@@ -33,7 +33,7 @@ def dropped() -> list[str]:
 def ledger(clock: Clock) -> Ledger:
     """Shows for 15 minutes what has finished."""
     made = Ledger(limits=Limits(retention=900.0), clock=clock)
-    made.begin_refresh()
+    made.start_refresh()
     return made
 
 
@@ -61,19 +61,19 @@ def finished_jobs(view: LedgerView) -> float:
 
 
 def ask_task(ledger: Ledger, task: Task) -> None:
-    ledger.begin_refresh()
+    ledger.start_refresh()
     ledger.observe_task(task.id, task)
     ledger.asked_task(task.id)
 
 
 def ask_jobs(ledger: Ledger, asked: Sequence[str], *seen: Job) -> None:
-    ledger.begin_refresh()
+    ledger.start_refresh()
     ledger.observe_jobs(asked, seen)
     ledger.asked_jobs(asked)
 
 
 def next_work(ledger: Ledger) -> Work:
-    ledger.begin_refresh()
+    ledger.start_refresh()
     return ledger.work()
 
 
@@ -248,7 +248,7 @@ def test_a_new_task_that_failed_is_new_no_more(ledger: Ledger) -> None:
 def test_a_call_that_outlives_its_refresh_counts_for_the_next_too(ledger: Ledger) -> None:
     """What it told is newer than the beginning of that refresh."""
     track(ledger, running("t", "a"), running("u"))
-    ledger.begin_refresh()
+    ledger.start_refresh()
     ledger.asked_task("u")
     ledger.asked_jobs(["a"])
 
@@ -295,7 +295,7 @@ def test_a_closed_ledger_gives_the_store_nothing_more(clock: Clock) -> None:
 def test_within_a_refresh_what_was_asked_longest_ago_comes_first_too(ledger: Ledger) -> None:
     """A refresh may be cut off after any call, and the next goes on where it was."""
     track(ledger, running("t", "a", "b", "c", "d"))
-    ledger.begin_refresh()
+    ledger.start_refresh()
     for job_id in ("c", "a", "d", "b"):
         ledger.asked_jobs([job_id])
 
@@ -715,7 +715,7 @@ class AnyOrder(RuleBasedStateMachine):
 
     @rule()
     def begin(self) -> None:
-        self.ledger.begin_refresh()
+        self.ledger.start_refresh()
 
     @rule(task_id=st.sampled_from(TASK_IDS), status=st.sampled_from(TASK_STATUSES), jobs=jobs_seen)
     def whole(self, task_id: str, status: str, jobs: tuple[Job, ...]) -> None:
@@ -773,7 +773,7 @@ class AnyOrder(RuleBasedStateMachine):
 
     @invariant()
     def what_is_unfinished_is_work_and_what_is_finished_is_not(self) -> None:
-        self.ledger.begin_refresh()
+        self.ledger.start_refresh()
         work = self.ledger.work()
         asked = [*work.new_tasks, *work.whole_tasks]
         assert len(set(asked)) == len(asked)

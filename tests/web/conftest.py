@@ -7,12 +7,14 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from typing import cast
 
 import pytest
 from starlette.types import ASGIApp
 
 from exporter.metrics.telemetry import Telemetry
 from exporter.scrape.scraper import Scraper
+from exporter.vod.client import Client
 from exporter.web.app import Interface
 from exporter.web.listener import listen, url
 from exporter.web.server import Server
@@ -63,6 +65,11 @@ class Served:
         self.stop()
         for client in self._clients:
             client.close()
+
+
+def nothing_asks(*_: object) -> Client:
+    """Connects to no VOD: nothing in these tests may ask it."""
+    return cast(Client, None)
 
 
 def everything(client: socket.socket) -> str:

@@ -19,15 +19,14 @@ from exporter.errors import StateError
 from exporter.keys import Key
 from exporter.metrics.telemetry import Telemetry
 from exporter.model import Task
-from exporter.scrape.account import Account
 from exporter.scrape.scraper import Scraper
 from exporter.tracking.ledger import Ledger
 from exporter.tracking.store import Changes, MemoryStore
-from exporter.tracking.videos import Videos
-from exporter.vod.client import Client
 from exporter.web import api
 from exporter.web.app import Interface
 from exporter.web.requests import MAX_BODY_BYTES
+from tests.conftest import make_account
+from tests.web.conftest import nothing_asks
 
 TOKEN = "s3cret-token"
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
@@ -65,16 +64,7 @@ class Running:
         self.telemetry = Telemetry()
         self.ledgers = {name: Ledger(name, store=self.store) for name in names}
         accounts = [
-            Account(
-                name=name,
-                region="cn-shanghai",
-                endpoint="https://vod.example",
-                connect=lambda **_: cast("Client", None),  # nothing here may ask VOD
-                requests_per_second=10.0,
-                ledger=ledger,
-                videos=Videos(interval=30, lookback=86400),
-                recorder=self.telemetry.account(name),
-            )
+            make_account(nothing_asks, ledger, self.telemetry.account(name), name=name)
             for name, ledger in self.ledgers.items()
         ]
         options.setdefault("api_token", Key(TOKEN))

@@ -16,17 +16,16 @@ from exporter.deadline import Deadline
 from exporter.keys import Key, SecretText
 from exporter.metrics.telemetry import Telemetry
 from exporter.model import Job, Task
-from exporter.scrape.account import Account
 from exporter.scrape.scraper import Scraper
 from exporter.snapshot import Total
 from exporter.tracking.ledger import Ledger
-from exporter.tracking.videos import Videos
 from exporter.vod.client import Client
 from exporter.vod.events import signature
 from exporter.vod.payloads import JobsReply
 from exporter.web.app import Interface
 from exporter.web.callback import Callback
 from exporter.web.requests import MAX_BODY_BYTES
+from tests.conftest import make_account
 
 URL, KEY = "https://vod.example/callback/prod", SecretText("c4llback-key")
 NOW = 1_773_992_957.0
@@ -74,17 +73,7 @@ class Running:
         self.telemetry = Telemetry()
         self.ledger = Ledger("prod", clock=lambda: self.now)
         self.accounts = {
-            name: Account(
-                name=name,
-                region="cn-shanghai",
-                endpoint="https://vod.example",
-                connect=lambda **_: self.service,
-                requests_per_second=1000.0,
-                ledger=ledger,
-                videos=Videos(interval=30, lookback=86400),
-                recorder=self.telemetry.account(name),
-                concurrency=1,
-            )
+            name: make_account(lambda *_: self.service, ledger, self.telemetry.account(name), name=name, concurrency=1)
             for name, ledger in (("prod", self.ledger), ("deaf", Ledger("deaf")))
         }
         options.setdefault("callbacks", {"prod": Callback(url=URL, key=Key(KEY.get_secret_value()))})
@@ -126,7 +115,7 @@ class Running:
     def refreshed(self) -> list[tuple[str, ...]]:
         """What the next scrape asks, in order."""
         self.service.asked.clear()
-        assert self.accounts["prod"].refresh().wait(20)
+        self.accounts["prod"].refresh().result(20)
         return self.service.asked
 
 

@@ -8,7 +8,7 @@ import re
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import pytest
 import requests
@@ -21,17 +21,16 @@ from exporter.errors import StateError
 from exporter.keys import Key
 from exporter.metrics.catalog import EVENTS, JOB_PROCESSING, REJECTED_REQUESTS
 from exporter.metrics.telemetry import Telemetry
-from exporter.scrape.account import Account
 from exporter.scrape.scraper import Scraper
 from exporter.tracking.ledger import Ledger
 from exporter.tracking.store import Changes, MemoryStore
-from exporter.tracking.videos import Videos
 from exporter.vod import events
-from exporter.vod.client import Client
 from exporter.web import api, openapi
 from exporter.web.app import Interface
 from exporter.web.callback import Callback
 from exporter.web.requests import MAX_BODY_BYTES
+from tests.conftest import make_account
+from tests.web.conftest import nothing_asks
 
 PAGE = (Path(__file__).parents[2] / "docs" / "api.md").read_text(encoding="utf-8")
 PATH = "/api/v1/openapi.json"
@@ -70,16 +69,7 @@ class Running:
         self.store = Store()
         telemetry, ledger = Telemetry(), Ledger("prod", store=self.store)
         ledger.discover([f"found-{number}" for number in range(tasks)], source="discovery")
-        account = Account(
-            name="prod",
-            region="cn-shanghai",
-            endpoint="https://vod.example",
-            connect=lambda **_: cast("Client", None),  # nothing here may ask VOD
-            requests_per_second=10.0,
-            ledger=ledger,
-            videos=Videos(interval=30, lookback=86400),
-            recorder=telemetry.account("prod"),
-        )
+        account = make_account(nothing_asks, ledger, telemetry.account("prod"))
         scraper = Scraper([account], min_interval=0)
         self._interface = Interface(scraper, telemetry, timeout=10.0, offset=0.5)
         self.use_token(TOKEN)

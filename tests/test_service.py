@@ -18,8 +18,8 @@ import requests
 from exporter import config, wiring
 from exporter.deadline import Deadline
 from exporter.errors import StateError
-from exporter.reload import Exporter
 from exporter.scrape.account import Account
+from exporter.service import Exporter
 from exporter.simulator.server import Simulator
 from exporter.snapshot import AccountSnapshot, Total
 from exporter.tracking.sqlite import SqliteStore
@@ -247,7 +247,7 @@ def test_another_state_is_for_the_next_start(
     file.write("one", end=END.replace("state.db", "another.db"))
 
     assert exporter.reload() == []
-    assert "takes effect with the next start" in caplog.text
+    assert "restart the exporter to apply it" in caplog.text
     assert not (file.path.parent / "another.db").exists()
 
 
@@ -361,7 +361,7 @@ def test_an_account_that_cannot_be_made_anew_goes_on_with_its_old_settings(
         broken.setattr(wiring, "account", breaks_on_new)
         (fault,) = exporter.reload()
         answer = requests.post(f"{address}/-/reload", timeout=20)
-    assert fault.startswith("account two goes on with its old settings: a bug of the exporter")
+    assert fault.startswith("account two keeps its old settings: a bug of the exporter")
     assert "TypeError" in fault
     assert (answer.status_code, answer.text) == (500, f"reload failed:\n{fault}\n")
     assert {vars(one)["faults"] for one in caplog.records if one.getMessage() == "reload failed"} == {fault}
@@ -414,7 +414,7 @@ def test_an_account_that_does_not_close_in_order_is_replaced_all_the_same(
         broken.setattr(Account, "close", stumble)
         assert exporter.reload() == []
     assert max(scraped(exporter)["two"].budget.values()) == 5
-    assert "account not closed in order" in caplog.text
+    assert "bug while an account was closed" in caplog.text
 
 
 def test_series_of_an_account_end_when_it_is_removed_and_begin_anew_when_it_returns(
@@ -432,7 +432,7 @@ def test_series_of_an_account_end_when_it_is_removed_and_begin_anew_when_it_retu
     old = exporter.scraper.accounts["one"]
     file.write("two")
     exporter.reload()
-    old._called(action="GetTranscodeTask", seconds=1.0, error=None)  # a request that was under way
+    old._client._observer(action="GetTranscodeTask", seconds=1.0, error=None)  # a request that was under way
     assert of_one() == []
     file.write("one", "two")
     exporter.reload()
@@ -475,7 +475,7 @@ def test_nothing_is_reloaded_at_the_end(file: File) -> None:
     exporter = Exporter(config.load(file.path), lambda: config.load(file.path))
     exporter.close()
 
-    assert exporter.reload() == ["the exporter is ending"]
+    assert exporter.reload() == ["the exporter is stopping"]
 
 
 def test_the_exposition_keeps_up(file: File, start: Callable[[], Exporter], serve: Callable[[Exporter], str]) -> None:

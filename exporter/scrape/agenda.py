@@ -1,0 +1,154 @@
+"""The calls of one refresh: which are planned, which are under way, and what their results mean for the rest."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+
+from exporter.errors import CredentialsError
+from exporter.model import ACTIONS, GET_TRANSCODE_TASK
+from exporter.scrape.plan import Call, GetJobs, ListTasks, ListVideos, action, plan, size, without
+from exporter.tracking.discovery import VideoQuery
+from exporter.tracking.tracker import Tracker
+from exporter.vod.limiter import Limiter
+
+_HORIZON_SECONDS = 10.0  # of a plan: a later plan knows better what lies further ahead
+_PLANNING_SHARE = 0.02  # of the time, at most, is spent on new plans while calls are still planned
+_FAILURES_IN_A_ROW = 4  # end a refresh, or `concurrency` if that is more: one malformed task must not end it
+
+
+class Agenda:
+    """Plans the calls of one account. No call is made twice in a refresh.
+
+    A plan is for the next ten seconds. It is made again after results, because a list may name new tasks. `by_job_ids`
+    says whether VOD accepts the parameter `JobIds`. Not safe to use from several threads.
+    """
+
+    def __init__(self, tracker: Tracker, limiter: Limiter, *, by_job_ids: Callable[[], bool], concurrency: int) -> None:
+        self._ledger = tracker.ledger
+        self._videos = tracker.videos
+        self._discovery = tracker.discovery
+        self._limiter = limiter
+        self._by_job_ids = by_job_ids
+        self._concurrency = concurrency
+        self._most_failures = max(concurrency, _FAILURES_IN_A_ROW)
+        self._closed = False
+        self._under_way: list[Call] = []
+        self._taken: Counter[str] = Counter()  # calls so far, by operation
+        self._reset()
+
+    def _reset(self) -> None:
+        self._queries: list[VideoQuery] = []  # still to be made
+        self._listed: set[str] = set()  # videos
+        self._denied: set[str] = set()  # operations
+        self._failed_in_a_row = 0
+        self._plan: list[Call] = []
+        self._beyond = 0  # calls of GetTranscodeTask that come after the plan
+        self.outdate()
+
+    def ask_again(self) -> None:
+        """A refresh is about to start: ask about everything unfinished again. Takes no lock, and is always safe to
+        call.
+
+        Calls that end from now on count for the new refresh, because their answers are new enough.
+        """
+        self._ledger.start_refresh()
+
+    def restart(self) -> None:
+        """The refresh starts. Calls under way belong to it."""
+        self._reset()
+        self._queries = list(self._discovery.due()) if self._discovery is not None else []
+
+    def outdate(self) -> None:
+        """Something happened that the plan should take into account: make a new one before the next call."""
+        self._outdated, self._plan_again_at = True, 0.0
+
+    def close(self) -> None:
+        """Plan no further calls. Takes effect with the next `take`."""
+        self._closed = True
+
+    def skip(self) -> None:
+        """Give up the present plan, because it cannot be made. The next refresh plans again."""
+        self._plan, self._outdated = [], False
+
+    @property
+    def pending(self) -> int:
+        """How many calls of GetTranscodeTask the present refresh has not started yet."""
+        return self._beyond + _gets(list(self._plan))  # a copy, because other threads read this at any time
+
+    @property
+    def workers(self) -> int:
+        """How many calls can be made at the same time now."""
+        return min(self._concurrency, len(self._under_way) + len(self._plan))
+
+    @property
+    def under_way(self) -> bool:
+        """Whether some call has no result yet."""
+        return bool(self._under_way)
+
+    def take(self) -> Call | None:
+        """The next call to make; None where none is left, or `concurrency` calls are under way.
+
+        Of all operations the one with the fewest calls under way comes first, because each has a budget of its own.
+        """
+        under_way = Counter(map(action, self._under_way))
+        self._plan_again(under_way)
+        if len(self._under_way) >= self._concurrency:
+            return None
+        names = sorted(ACTIONS, key=lambda name: (under_way[name], self._taken[name]))
+        call = next((call for name in names for call in self._plan if action(call) == name), None)
+        if call is not None:
+            self._taken[action(call)] += 1
+            self._plan.remove(call)
+            self._under_way.append(call)
+        return call
+
+    def ended(self, call: Call, error: Exception | None) -> None:
+        """The call has a result: an answer, or an error."""
+        self._under_way.remove(call)
+        self._outdated = True
+        self._failed_in_a_row = self._failed_in_a_row + 1 if error is not None else 0
+        if isinstance(error, CredentialsError):  # no other call of this operation would be answered in this refresh
+            self._denied.add(action(call))
+            self._plan = []
+        elif isinstance(call, GetJobs) and not self._by_job_ids():
+            self._plan = []
+        if isinstance(call, ListTasks):
+            self._listed.add(call.video_id)
+        elif isinstance(call, ListVideos):
+            self._queries = [query for query in self._queries if query != call.query]
+
+    def end_refresh(self) -> None:
+        """Nothing is left to ask."""
+        self._beyond = 0
+
+    def _plan_again(self, under_way: Mapping[str, int]) -> None:
+        now = time.monotonic()
+        if self._closed or self._failed_in_a_row >= self._most_failures:
+            self._plan = []
+        elif self._outdated and (not self._plan or now >= self._plan_again_at):
+            work = without(self._ledger.work(), self._under_way)
+            by_job_ids = self._by_job_ids()
+            listed = self._listed | {call.video_id for call in self._under_way if isinstance(call, ListTasks)}
+            self._plan = plan(
+                work,
+                budget={name: self._budget(name, under_way) for name in ACTIONS},
+                by_job_ids=by_job_ids,
+                made=self._taken[GET_TRANSCODE_TASK],
+                videos=[video_id for video_id in self._videos.due() if video_id not in listed],
+                queries=[query for query in self._queries if ListVideos(query) not in self._under_way],
+            )
+            self._beyond = size(work, by_job_ids=by_job_ids) - _gets(self._plan)
+            self._outdated = False
+            self._plan_again_at = now + (time.monotonic() - now) / _PLANNING_SHARE
+
+    def _budget(self, name: str, under_way: Mapping[str, int]) -> int:
+        """How many calls of the operation fit into the horizon. If none does, one call at a time waits for its turn."""
+        if name in self._denied:
+            return 0
+        return self._limiter.calls_within(name, _HORIZON_SECONDS) or int(not under_way.get(name))
+
+
+def _gets(calls: Iterable[Call]) -> int:
+    return sum(action(call) == GET_TRANSCODE_TASK for call in calls)

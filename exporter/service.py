@@ -1,0 +1,155 @@
+"""The running exporter, and its reload: accounts whose settings changed are replaced while scrapes continue."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Collection, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from exporter import config, wiring
+from exporter.errors import ConfigError, ExporterError, StateError
+from exporter.metrics.telemetry import Telemetry
+from exporter.scrape.account import Account
+from exporter.scrape.scraper import Scraper
+from exporter.scrape.threads import Threads
+
+_log = logging.getLogger(__name__)
+
+_MAX_LOGGED_FAULTS = 20  # in one log line; check-config prints them all
+
+
+class Exporter:
+    """The running parts. `load` reads the settings from the configuration file, and raises `ConfigError` for faults.
+
+    Safe to use from several threads; there is one reload at a time. Raises `StateError` where the store cannot be used.
+    """
+
+    def __init__(
+        self, settings: config.Settings, load: Callable[[], config.Settings], *, telemetry_path: str = "/metrics"
+    ) -> None:
+        self._load = load
+        self._state = settings.state
+        self._telemetry = Telemetry()
+        self._store = wiring.store(settings.state)
+        self._threads = Threads("account")
+        self._lock = threading.Lock()
+        self._closed = False
+        self._running: dict[str, _Running] = {}
+        self.scraper = Scraper([], min_interval=settings.scrape.min_interval)
+        self.interface = wiring.interface(settings, self.scraper, self._telemetry, telemetry_path=telemetry_path)
+        if faults := self._apply(settings):
+            raise StateError("; ".join(faults))
+
+    def reload(self) -> Sequence[str]:
+        """Read the configuration file again. Returns the faults; they are also logged, and a metric shows them.
+
+        A file with faults changes nothing. Otherwise accounts with the same settings continue untouched. Changed
+        accounts restart from the stored state and keep their totals. An account that cannot start keeps its old
+        settings.
+        """
+        with self._lock:
+            if self._closed:
+                return ["the exporter is stopping"]
+            faults = self._reload()
+            self._telemetry.reloaded(successful=not faults)
+            if faults:
+                shown = " | ".join(faults[:_MAX_LOGGED_FAULTS])
+                _log.error("reload failed", extra={"count": len(faults), "faults": shown})
+            return faults
+
+    def close(self) -> None:
+        """End the refreshes and save what they have found. Nothing is reloaded after that."""
+        with self._lock:
+            self._closed = True
+            self.scraper.close()
+            self._store.close()
+
+    def _reload(self) -> Sequence[str]:
+        try:
+            settings = self._load()
+            faults = self._apply(settings)
+        except ConfigError as error:
+            return error.faults
+        except Exception as error:  # noqa: BLE001 - after a signal nobody else would report it
+            return [_text(error)]
+        if settings.state != self._state:
+            _log.warning("`state` changed; restart the exporter to apply it")
+        if not faults:
+            _log.info("configuration reloaded", extra={"accounts": len(settings.accounts)})
+        return faults
+
+    def _apply(self, settings: config.Settings) -> Sequence[str]:
+        """Use the settings. Returns a text for each account that could not be made of them.
+
+        An old account is closed before its successor starts: only then does the store have everything. If the new one
+        cannot start, the old settings are used again. If these fail too, the account is left out until the next reload.
+        """
+        before = self._running
+        wanted = {account.name: _Wanted(account, settings) for account in settings.accounts}
+        running = {name: old for name, old in before.items() if name in wanted and wanted[name].is_same(old.made_of)}
+        _close([before[name] for name in before if name not in running])
+        faults = []
+        for name in [name for name in wanted if name not in running]:
+            fallback = [before[name].made_of] if name in before else []
+            errors: list[str] = []
+            for attempt in (wanted[name], *fallback):
+                try:
+                    running[name] = self._run(attempt)
+                    break
+                except Exception as error:  # noqa: BLE001 - whatever it is, the other accounts are served
+                    errors.append(_text(error))
+            if errors:
+                outcome = "keeps its old settings" if name in running else "is left out"
+                faults.append(f"account {name} {outcome}: {'; '.join(dict.fromkeys(errors))}")
+        self._running = {name: running[name] for name in wanted if name in running}
+        accounts = [account.account for account in self._running.values()]
+        self.scraper.replace(accounts, min_interval=settings.scrape.min_interval)
+        wiring.configure(self.interface, settings)
+        self._telemetry.keep(wanted)
+        return faults
+
+    def _run(self, wanted: _Wanted) -> _Running:
+        account = wiring.account(wanted.account, wanted.settings, self._telemetry, self._store, self._threads)
+        return _Running(account, wanted)
+
+
+def _text(error: Exception) -> str:
+    if isinstance(error, ExporterError):
+        return str(error)
+    _log.error("bug in the reload", exc_info=error)
+    return f"a bug of the exporter: {type(error).__name__}; see the log, and report it"
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """The settings of one account, and the settings of the whole file."""
+
+    account: config.Account
+    settings: config.Settings
+
+    def is_same(self, other: _Wanted) -> bool:
+        """Whether both would make the same account."""
+        return wiring.concerns(self.account, self.settings) == wiring.concerns(other.account, other.settings)
+
+
+@dataclass(frozen=True, slots=True)
+class _Running:
+    """An account, and the settings that it was made of."""
+
+    account: Account
+    made_of: _Wanted
+
+    def close(self) -> None:
+        try:
+            self.account.close()
+        except Exception as error:  # noqa: BLE001 - its successor has to start all the same
+            _log.error("bug while an account was closed", exc_info=error, extra={"account": self.account.name})
+
+
+def _close(accounts: Collection[_Running]) -> None:
+    """Close all at once, because each waits up to a second for calls that hang."""
+    if accounts:
+        with ThreadPoolExecutor(len(accounts)) as pool:
+            list(pool.map(_Running.close, accounts))

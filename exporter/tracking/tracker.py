@@ -1,0 +1,32 @@
+"""The parts that track one account, together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from exporter.tracking.discovery import Discovery
+from exporter.tracking.ledger import Ledger
+from exporter.tracking.sources import VIDEOS, Source
+from exporter.tracking.videos import Videos
+
+
+@dataclass(frozen=True, slots=True)
+class Tracker:
+    """The ledger of tasks and jobs, and where its tasks come from. `discovery` is None where it is switched off."""
+
+    ledger: Ledger
+    videos: Videos
+    sources: Sequence[Source] = ()
+    discovery: Discovery | None = None
+
+    def name_all(self) -> None:
+        """Have every source name its tasks and videos. The tasks of a video that nothing names any more are unnamed."""
+        for source in self.sources:
+            source.name(self.ledger, self.videos)
+        for video_id in self.videos.left():
+            self.unname_tasks_of(video_id)
+
+    def unname_tasks_of(self, video_id: str) -> None:
+        """Nothing names the video any more, or it does not exist."""
+        self.ledger.name(f"video {video_id}", (), source=VIDEOS)

@@ -1,0 +1,144 @@
+"""What the tests of scrapes share: a fake client, and an account over it."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import cast
+
+import pytest
+
+from exporter.deadline import Deadline
+from exporter.errors import VodError
+from exporter.model import Job, Task
+from exporter.tracking.ledger import Ledger
+from exporter.tracking.videos import Videos
+from exporter.vod.client import Client, Observer, ignore
+from exporter.vod.limiter import Limiter
+from exporter.vod.payloads import JobsReply, TaskListReply
+from tests.conftest import NOW, make_account
+
+
+def running(task_id: str, *job_ids: str) -> Task:
+    return Task(task_id, "video", "Processing", jobs=tuple(Job(job_id, "HD", "Transcoding", 0.5) for job_id in job_ids))
+
+
+def done(task_id: str) -> Task:
+    return Task(task_id, "video", "CompleteAllFail")
+
+
+class FakeVod:
+    """Answers with what it was given; an exception is raised. Notes what it was asked."""
+
+    def __init__(self, *tasks: Task) -> None:
+        self.observer: Observer = ignore
+        self.waiting_since: float | None = None
+        self.tasks: dict[str, Task | Exception] = {task.id: task for task in tasks}
+        self.jobs: Exception | None = None
+        self.videos: dict[str, Sequence[Task | Exception]] = {}
+        self.before: Callable[[str], object] = lambda _: None
+        self.asked: list[str] = []
+
+    def connect(self, limiter: Limiter, observer: Observer) -> Client:  # noqa: ARG002 - takes no turns
+        self.observer = observer
+        return cast(Client, self)
+
+    def close(self) -> None: ...
+
+    def get_task(self, task_id: str, deadline: Deadline) -> tuple[Task, tuple[str, ...]]:  # noqa: ARG002 - as the client's
+        self._ask(f"task {task_id}")
+        return self._answer("GetTranscodeTask", self.tasks[task_id]), ()
+
+    def get_jobs(self, job_ids: Sequence[str], deadline: Deadline) -> JobsReply:  # noqa: ARG002 - as the client's
+        self._ask(f"jobs {','.join(job_ids)}")
+        self._answer("GetTranscodeTask", self.jobs or done("any"))
+        known = [job for task in self.tasks.values() if isinstance(task, Task) for job in task.jobs]
+        return JobsReply(tuple(job for job in known if job.id in job_ids))
+
+    def list_tasks(self, video_id: str, deadline: Deadline) -> Iterator[TaskListReply]:  # noqa: ARG002 - as the client's
+        for page in self.videos[video_id]:
+            self._ask(f"video {video_id}")
+            yield TaskListReply((self._answer("ListTranscodeTask", page),))
+
+    def take(self) -> list[str]:
+        """What was asked since the last time, in alphabetical order."""
+        asked, self.asked = sorted(self.asked), []
+        return asked
+
+    def _ask(self, what: str) -> None:
+        self.asked.append(what)
+        self.before(what)
+
+    def _answer(self, action: str, answer: Task | Exception) -> Task:
+        if isinstance(answer, VodError) or not isinstance(answer, Exception):
+            self.observer(action=action, seconds=0.1, error=answer if isinstance(answer, VodError) else None)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+
+class Counted:
+    """Counts malformed fields and dropped tasks."""
+
+    def __init__(self) -> None:
+        self.fields: list[str] = []
+        self.reasons: list[str] = []
+
+    def called(self, *, action: str, seconds: float | None, error: VodError | None) -> None: ...
+
+    def malformed(self, fields: Iterable[str]) -> None:
+        self.fields += fields
+
+    def dropped(self, reason: str) -> None:
+        self.reasons.append(reason)
+
+
+class Made:
+    """An account over a fake client. It tracks all tasks of that client."""
+
+    def __init__(self, vod: FakeVod, *, videos: Sequence[str] = (), concurrency: int = 4) -> None:
+        self.vod = vod
+        self.now = NOW
+        self.counted = Counted()
+        self.ledger = Ledger(clock=lambda: self.now, dropped=self.counted.dropped)
+        self.ledger.name("tasks", vod.tasks, source="tasks")
+        self.videos = Videos(clock=lambda: self.now)
+        self.videos.name("configuration", videos, source="videos")
+        self.account = make_account(
+            vod.connect,
+            self.ledger,
+            self.counted,
+            videos=self.videos,
+            concurrency=concurrency,
+            clock=lambda: self.now,
+        )
+
+    def refresh(self) -> list[str]:
+        """What was asked in a refresh."""
+        self.account.refresh().result(20)
+        return self.vod.take()
+
+    @property
+    def up(self) -> bool | None:
+        return self.account.snapshot().up
+
+    @property
+    def job_statuses(self) -> dict[str, str]:
+        return {shown.job.id: shown.job.status for shown in self.ledger.view().jobs}
+
+
+@pytest.fixture
+def release() -> Iterator[threading.Event]:
+    """Set it to let calls that hang go on; set at the end of the test."""
+    event = threading.Event()
+    yield event
+    event.set()
+
+
+def until(condition: Callable[[], object]) -> None:
+    """Wait for the condition."""
+    end = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.005)
