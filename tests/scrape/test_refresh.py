@@ -391,6 +391,7 @@ def over(simulator: Simulator, tasks: Sequence[object], *, timeout: float = 20.0
     ledger = Ledger()
     ledger.name("tasks", [cast(Task, task).id for task in tasks], source="tasks")
     keys = ConfiguredKeys(access_key_id=KEY, access_key_secret=KEY)
+
     def connect(limiter: Limiter, observer: Observer) -> Client:
         return Client(
             endpoint=simulator.url,
