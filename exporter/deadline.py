@@ -1,4 +1,4 @@
-"""A time budget on the monotonic clock, and the header by which Prometheus tells how long it will wait."""
+"""Deadlines on the monotonic clock, and the header in which Prometheus sends its scrape timeout."""
 
 from __future__ import annotations
 
@@ -15,10 +15,11 @@ class Deadline:
 
     @classmethod
     def after(cls, seconds: float) -> Deadline:
+        """The moment so many seconds from now."""
         return cls(time.monotonic() + seconds)
 
     def less(self, seconds: float) -> Deadline:
-        """The moment so many seconds before."""
+        """The moment so many seconds earlier."""
         return Deadline(self.at - seconds)
 
     def remaining(self) -> float:
@@ -27,20 +28,20 @@ class Deadline:
 
     @property
     def expired(self) -> bool:
+        """Whether the moment has passed."""
         return time.monotonic() >= self.at
 
 
 def scrape_timeout(header: str | None, *, offset: float, limit: float) -> float:
-    """Seconds in which a scrape has to be answered.
+    """The seconds in which a scrape must be answered: the header less `offset`, and at most `limit`.
 
-    `header` is the value of `X-Prometheus-Scrape-Timeout-Seconds`, less `offset` for the way back, at most `limit`.
-    A header that is no positive finite number counts as absent. Where the offset would leave less than half of what
-    Prometheus waits, half of it is used.
+    `header` is the value of `X-Prometheus-Scrape-Timeout-Seconds`. The offset leaves time for the response; it takes at
+    most half of the scrape timeout. A header that is not a positive finite number counts as absent.
     """
     try:
-        told = float(header) if header is not None else math.inf
+        timeout = float(header) if header is not None else math.inf
     except ValueError:
-        told = math.inf
-    if not (math.isfinite(told) and told > 0):
+        timeout = math.inf
+    if not (math.isfinite(timeout) and timeout > 0):
         return limit
-    return min(limit, max(told - offset, told / 2))
+    return min(limit, max(timeout - offset, timeout / 2))

@@ -34,13 +34,13 @@ _MISSPELT = {"CompleteAllSucces": "CompleteAllSucc", "CompeleteAllSucc": "Comple
 
 
 def task_status(status: str) -> str:
-    """The status meant, one of `TASK_STATUSES`, or `unknown`."""
+    """The documented status of a task: one of `TASK_STATUSES`, or `unknown`. Known misspellings are corrected."""
     status = _MISSPELT.get(status, status)
     return status if status in TASK_STATUSES else UNKNOWN
 
 
 def job_status(status: str) -> str:
-    """The status meant, one of `JOB_STATUSES`, or `unknown`."""
+    """The documented status of a job: one of `JOB_STATUSES`, or `unknown`."""
     return status if status in JOB_STATUSES else UNKNOWN
 
 
@@ -120,6 +120,6 @@ class Task:
 
 
 def mean_progress(jobs: Iterable[Job]) -> float | None:
-    """The mean progress of these jobs, of those that tell one; None where none does."""
-    told = [job.progress for job in jobs if job.progress is not None]
-    return sum(told) / len(told) if told else None
+    """The mean progress, from 0 to 1, of the jobs that have one; None where none has."""
+    progress = [job.progress for job in jobs if job.progress is not None]
+    return sum(progress) / len(progress) if progress else None

@@ -1,4 +1,4 @@
-"""What is known at one moment, frozen: what a scrape hands to the metrics and the pages."""
+"""Snapshots: all that is known at one moment, as frozen records for the metrics and the status page."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class ShownTask:
 
 
 class Total(StrEnum):
-    """What is counted once for each finish. The values are names in stores: never change one."""
+    """The totals. Each finish adds to them once. The values are names in stores: never change one."""
 
     TASKS_FINISHED = "tasks_finished"
     JOBS_FINISHED = "jobs_finished"
@@ -41,12 +41,12 @@ class Total(StrEnum):
 
 
 Key = tuple[Total, tuple[str, ...]]
-"""A total and its label values, those of its metric after `account`."""
+"""A total and the values of its metric's labels after `account`."""
 
 
 @dataclass(frozen=True, slots=True)
 class HistogramView:
-    """`counts` are per bucket, not cumulative; the last is of what is above all `bounds`."""
+    """`counts` are per bucket, not cumulative. The last bucket has the values above all `bounds`."""
 
     bounds: tuple[float, ...]
     counts: tuple[int, ...]
@@ -66,8 +66,8 @@ class Exemplar:
 class TotalsView:
     """Counters and histograms by total and label values.
 
-    `exemplars` has the finish counted last in each bucket, by its place in `counts`, and that of a counter at 0; of
-    this process alone, so two views with the same counts are equal.
+    `exemplars` has the last finish that was counted in each bucket, by the index of the bucket in `counts`; a counter
+    has its exemplar at index 0. They are not stored, so they do not count when two views are compared.
     """
 
     counters: Mapping[Key, float] = field(default_factory=dict)
@@ -79,9 +79,9 @@ class TotalsView:
 class LedgerView:
     """What the ledger of one account shows. Times are Unix seconds.
 
-    `tasks` and `jobs` are those with series of their own; the counts are over everything shown, bounded or not:
-    `task_counts` by status, `job_counts` by definition and status, `oldest_unfinished` by definition. `durable` is
-    False while the store does not take what it is given.
+    `tasks` and `jobs` have series of their own, within `series.max_jobs`. The counts have no such bound: `task_counts`
+    by status, `job_counts` by definition and status. `oldest_unfinished` is a creation time by definition. `durable` is
+    False while the store does not take the changes.
     """
 
     tasks: tuple[ShownTask, ...] = ()
@@ -99,10 +99,11 @@ class LedgerView:
 
 @dataclass(frozen=True, slots=True)
 class AccountSnapshot:
-    """One account: how reading it goes, and what its ledger shows.
+    """One account: whether it can be read, and what its ledger shows. Times are Unix seconds.
 
-    `up` is None as long as nothing was asked; `last_error` is a line of text with no secret in it. `pending_calls` are
-    those that the refresh under way still has before it; `budget` is calls per second, by operation.
+    `up` is None before the first call. `last_error` is one line of text without secrets. `refresh_duration` is in
+    seconds. `pending_calls` counts the calls that the present refresh has not started. `budget` is calls per second, by
+    operation.
     """
 
     name: str

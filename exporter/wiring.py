@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
-from typing import TypeVar
+from typing import Any
 
 from exporter import config
 from exporter.errors import VodError
@@ -32,8 +31,6 @@ from exporter.vod.limiter import Limiter
 from exporter.web.app import Interface
 from exporter.web.callback import Callback
 
-_T = TypeVar("_T")
-
 
 def scraper(settings: config.Settings, telemetry: Telemetry, store: Store) -> Scraper:
     """The scraper over all accounts of the settings."""
@@ -46,29 +43,29 @@ def interface(
     settings: config.Settings, scraper: Scraper, telemetry: Telemetry, *, telemetry_path: str = "/metrics"
 ) -> Interface:
     """The HTTP interface on the scraper."""
-    return _told(settings, partial(Interface, scraper, telemetry, telemetry_path=telemetry_path))
+    return Interface(scraper, telemetry, telemetry_path=telemetry_path, **_answering(settings))
 
 
 def configure(interface: Interface, settings: config.Settings) -> None:
-    """Have the interface answer as the settings say."""
-    _told(settings, interface.configure)
+    """Have the interface use these settings from now on."""
+    interface.configure(**_answering(settings))
 
 
-def _told(settings: config.Settings, who: Callable[..., _T]) -> _T:
-    return who(
-        timeout=settings.scrape.timeout,
-        offset=settings.scrape.offset,
-        api_token=settings.api.bearer_token if settings.api is not None else None,
-        callbacks={
-            one.name: Callback(one.callback.url, one.callback.signing_key)
-            for one in settings.accounts
-            if one.callback is not None
+def _answering(settings: config.Settings) -> dict[str, Any]:
+    return {
+        "timeout": settings.scrape.timeout,
+        "offset": settings.scrape.offset,
+        "api_token": settings.api.bearer_token if settings.api is not None else None,
+        "callbacks": {
+            account.name: Callback(account.callback.url, account.callback.signing_key)
+            for account in settings.accounts
+            if account.callback is not None
         },
-    )
+    }
 
 
 def store(state: config.State) -> Store:
-    """Raises `StateError` where the file cannot be used."""
+    """The store that the configuration names. Raises `StateError` where its file cannot be used."""
     return MemoryStore() if state.path is None else SqliteStore(state.path)
 
 
@@ -143,19 +140,20 @@ def _limits(configured: config.Account, settings: config.Settings) -> Limits:
     )
 
 
-def client(one: config.Account, scrape: config.ScrapeSettings) -> Client:
+def client(configured: config.Account, scrape: config.ScrapeSettings) -> Client:
     """A client with a budget of its own, for commands that run beside the exporter."""
     return Client(
-        endpoint=one.url,
-        credentials=credentials(one),
-        limiter=Limiter(one.requests_per_second),
+        endpoint=configured.url,
+        credentials=credentials(configured),
+        limiter=Limiter(configured.requests_per_second),
         timeout=scrape.timeout,
         connections=scrape.concurrency,
     )
 
 
-def credentials(one: config.Account) -> Credentials:
-    if one.credentials is None:
+def credentials(configured: config.Account) -> Credentials:
+    """The keys of the account, or the official provider chain where the configuration gives none."""
+    if configured.credentials is None:
         return ProviderChain()
-    identity, secret, token = one.credentials.keys
+    identity, secret, token = configured.credentials.keys
     return ConfiguredKeys(access_key_id=identity, access_key_secret=secret, security_token=token)

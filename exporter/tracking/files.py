@@ -65,9 +65,9 @@ class _BrokenError(Exception):
 class Files:
     """The ids in all files that match `patterns`, for one account.
 
-    A file that is broken keeps the ids of its last good content, one that disappears names nothing any longer; either
-    is told in one line of the log, and so is a file that is well again. `clock` gives Unix seconds. Not safe to use
-    from several threads at a time.
+    An invalid file keeps the ids of its last valid content. A file that is removed names nothing. The log has one line
+    when a file becomes invalid, valid again, or is removed. `clock` gives Unix seconds. Not safe to use from several
+    threads.
     """
 
     def __init__(self, patterns: Iterable[str], *, account: str = "", clock: Callable[[], float] = time.time) -> None:
@@ -77,21 +77,21 @@ class Files:
         self._files: dict[str, _File] = {}
 
     def name(self, ledger: Ledger, videos: Videos) -> None:
-        """Name what is new in the files since the last time. The ledger and the videos must be those of that time."""
+        """Name the ids of all files that changed since the last call, which was for the same ledger and videos."""
         found = {path for pattern in self._patterns for path in glob.iglob(pattern, recursive=True)}  # noqa: PTH207
-        gone = [path for path in sorted(found | self._files.keys()) if not self._look(path)]
+        gone = [path for path in sorted(found | self._files.keys()) if not self._update(path)]
         for path, file in self._files.items():
             if path not in gone and not file.named:
                 file.named = _name(path, file.ids, ledger, videos)
-        for path in gone:  # last, so that what has moved to another file is named all the time
+        for path in gone:  # last, so that an id that moved to another file is always named by one of them
             if path in self._files:
                 _name(path, _Ids(), ledger, videos)
                 del self._files[path]
-                _log.info("file of ids is gone, its ids are named no longer", extra=self._about(path))
+                _log.info("id file was removed; its ids are not named any more", extra=self._about(path))
 
-    def _look(self, path: str) -> bool:
+    def _update(self, path: str) -> bool:
         """Read the file if it has changed. False where there is no file."""
-        # Known files are looked for by name, because patterns pass over folders that cannot be read.
+        # A known file is checked by its name: patterns silently skip folders that cannot be read.
         try:
             status = os.stat(path)  # noqa: PTH116 - one call for each file and refresh; Path adds nothing
         except (FileNotFoundError, NotADirectoryError):
@@ -105,7 +105,7 @@ class Files:
         state = fingerprint(status)
         if state != file.state:
             self._read(path, file, state)
-            # One written just now may be written once more within a tick of the file system's clock.
+            # Another write within the same tick of the file system's clock would leave the fingerprint as it is.
             if file.state is not None and 0 <= self._clock() - status.st_mtime < _TICK_SECONDS:
                 file.state = None
         return True
@@ -117,31 +117,31 @@ class Files:
             self._unreadable(path, error)
             return
         except _BrokenError as error:
-            self._tell(path, file, (state, error.line, str(error)), line=error.line, error=str(error))
+            self._report(path, file, (state, error.line, str(error)), line=error.line, error=str(error))
         else:
             if file.fault is not None:
-                _log.info("file of ids is well again", extra=self._about(path))
+                _log.info("id file is valid again", extra=self._about(path))
                 file.fault = None
             file.ids, file.named = ids, False
         file.state = state
 
     def _unreadable(self, path: str, error: OSError) -> None:
         file = self._files.setdefault(path, _File())
-        file.state = None  # tried again each time
+        file.state = None  # so that the next call tries again
         text = f"cannot be read ({error.strerror}); make it readable by the exporter"
-        self._tell(path, file, text, line=1, error=text)
+        self._report(path, file, text, line=1, error=text)
 
-    def _tell(self, path: str, file: _File, fault: object, **extra: object) -> None:
+    def _report(self, path: str, file: _File, fault: object, **extra: object) -> None:
         if fault != file.fault:
             file.fault = fault
-            _log.warning("file of ids is broken, its last good ids stay named", extra=self._about(path) | extra)
+            _log.warning("id file is invalid; its last valid ids stay named", extra=self._about(path) | extra)
 
     def _about(self, path: str) -> dict[str, object]:
         return {"account": self._account, "file": path}
 
 
 def _name(path: str, ids: _Ids, ledger: Ledger, videos: Videos) -> bool:
-    """Whether all of it is known now: see `Ledger.name`."""
+    """Name the ids; see `Ledger.name` for the result."""
     videos.name(f"file {path}", ids.videos, source=FILES)
     return ledger.name(f"file {path}", ids.tasks, source=FILES)
 

@@ -69,8 +69,8 @@ def told(caplog: pytest.LogCaptureFixture) -> list[tuple[str, int, str]]:
     return found
 
 
-WELL = ("INFO", 0, "file of ids is well again")
-GONE = ("INFO", 0, "file of ids is gone, its ids are named no longer")
+WELL = ("INFO", 0, "id file is valid again")
+GONE = ("INFO", 0, "id file was removed; its ids are not named any more")
 
 
 @pytest.fixture(autouse=True)
