@@ -1,26 +1,26 @@
-"""Every error the exporter raises on purpose.
+"""All errors that the exporter raises on purpose.
 
 ::
 
     ExporterError
-    ├── ConfigError                  faults of the configuration, all of them
-    ├── ListenError                  an address cannot be listened on
-    ├── StateError                   what is tracked cannot be kept, or what was kept cannot be read
-    └── VodError                     a call to ApsaraVideo VOD brought no answer to use
-        ├── DeadlineError            the time ended first
-        │   └── BudgetSpent          and nothing was sent: no call was left in the budget before then
-        ├── ConnectionFailed         no connection, or it broke: DNS, refused, reset, TLS
-        ├── MalformedResponse        an answer that is not the API's: HTML, truncated, too large, a redirect
-        └── ServiceError             the service answered with an error code
-            ├── Throttled            over the quota; back off
+    ├── ConfigError                  the configuration has faults
+    ├── ListenError                  the exporter cannot listen on the address
+    ├── StateError                   the state cannot be stored, or the stored state cannot be read
+    └── VodError                     a call to ApsaraVideo VOD failed
+        ├── DeadlineError            the response was not complete at the deadline
+        │   └── BudgetSpent          no request was sent: the budget had no call left before the deadline
+        ├── ConnectionFailed         the connection failed or broke: DNS, refused, reset, TLS
+        ├── MalformedResponse        the response is not from the API: HTML, truncated, too large, a redirect
+        └── ServiceError             the response has an error code of VOD
+            ├── Throttled            the quota is exceeded; slow down
             ├── TemporaryError       internal error, unavailable, reused nonce; try again
-            ├── CredentialsError     keys, signature, clock or permission; an operator must act
-            │   └── TokenExpired     the security token; refreshed once
-            ├── NotFoundError        this id is gone
-            └── RequestRejected      the service does not accept the request, or its code is new to us
+            ├── CredentialsError     wrong keys, signature, clock or permission; an operator must act
+            │   └── TokenExpired     the security token has expired; it is renewed once
+            ├── NotFoundError        the id does not exist
+            └── RequestRejected      VOD does not accept the request, or the exporter does not know the code
 
-Foreign exceptions are translated in one place each: `requests` and `urllib3` in `vod/transport.py`,
-`yaml` and `pydantic` in `config/`, `sqlite3` in `tracking/sqlite.py`, the provider chain's in `vod/credentials.py`.
+The exceptions of each library are translated in one place: `requests` and `urllib3` in `vod/transport.py`, `yaml` and
+`pydantic` in `config/`, `sqlite3` in `tracking/sqlite.py`, the official provider chain in `vod/credentials.py`.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ from collections.abc import Sequence
 
 
 class ExporterError(Exception):
-    """Base of all errors raised on purpose; its text is one line that says what to do."""
+    """Base class. Its text is one line that says what is wrong and what to do."""
 
 
 class ConfigError(ExporterError):
     """The configuration cannot be used.
 
-    `faults` has one line for each fault, in the order of the file: `FILE:LINE: KEY: what is wrong; remedy`.
+    `faults` has one line for each fault, in the order of the file: `FILE:LINE: KEY: problem; remedy`.
     """
 
     def __init__(self, faults: Sequence[str]) -> None:
@@ -44,7 +44,7 @@ class ConfigError(ExporterError):
 
 
 class ListenError(ExporterError):
-    """The address to listen on is taken, forbidden or not an address."""
+    """The address to listen on is in use, forbidden or invalid."""
 
 
 class StateError(ExporterError):
@@ -52,7 +52,7 @@ class StateError(ExporterError):
 
 
 class VodError(ExporterError):
-    """A call failed. `code` is its label in `vod_exporter_api_errors_total`: a bounded vocabulary."""
+    """A call to VOD failed. `code` is the value of the `code` label in `vod_exporter_api_errors_total`."""
 
     def __init__(self, message: str, *, code: str) -> None:
         super().__init__(message)
@@ -60,25 +60,25 @@ class VodError(ExporterError):
 
 
 class DeadlineError(VodError):
-    """The deadline ended before the answer was whole."""
+    """The deadline passed before the response was complete."""
 
 
 class BudgetSpent(DeadlineError):
-    """The budget has no call to spare before the deadline; none was made."""
+    """The budget has no call left before the deadline, so no request was sent."""
 
 
 class ConnectionFailed(VodError):
-    """No connection to the endpoint, or it broke before the answer was whole."""
+    """The connection to the endpoint failed, or broke before the response was complete."""
 
 
 class MalformedResponse(VodError):
-    """The answer is not one of the API's."""
+    """The response does not come from the API of VOD, or violates its format."""
 
 
 class ServiceError(VodError):
-    """The service refused, with its own error code.
+    """VOD refused the request with an error code.
 
-    `retry_after` is what the service asked for, in seconds, where it did.
+    `retry_after` is the `Retry-After` header in seconds; None without one.
     """
 
     def __init__(self, message: str, *, code: str, retry_after: float | None = None) -> None:
@@ -87,15 +87,15 @@ class ServiceError(VodError):
 
 
 class Throttled(ServiceError):
-    """The account's quota for this operation is spent."""
+    """The calls exceed the account's quota for this operation."""
 
 
 class TemporaryError(ServiceError):
-    """The service stumbled; the same call may succeed."""
+    """VOD failed for the moment; the same call may succeed later."""
 
 
 class CredentialsError(ServiceError):
-    """The account cannot be read until an operator mends keys, clock or permission."""
+    """The account cannot be read until an operator corrects the keys, the clock or the permissions."""
 
 
 class TokenExpired(CredentialsError):
@@ -103,8 +103,8 @@ class TokenExpired(CredentialsError):
 
 
 class NotFoundError(ServiceError):
-    """The id asked about does not exist, or is older than the year the service remembers."""
+    """The id does not exist, or is older than one year, for which VOD keeps it."""
 
 
 class RequestRejected(ServiceError):
-    """The service does not accept the request: our fault, or an option it does not know."""
+    """VOD does not accept the request: it is invalid, or uses an option that this VOD does not have."""

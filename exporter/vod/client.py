@@ -1,4 +1,4 @@
-"""ApsaraVideo VOD over HTTP: one method per operation, each bounded by a deadline, a budget and a size."""
+"""The client of ApsaraVideo VOD: one method for each operation, bounded in time, calls per second and response size."""
 
 from __future__ import annotations
 
@@ -28,47 +28,46 @@ from exporter.errors import (
     TokenExpired,
     VodError,
 )
-from exporter.jsontext import JsonError, decode
 from exporter.model import GET_TRANSCODE_TASK, GET_VIDEO_LIST, LIST_TRANSCODE_TASK, Task
-from exporter.vod import payloads, signing
+from exporter.vod import answers, payloads, signing
 from exporter.vod.credentials import Credentials, Keys
 from exporter.vod.limiter import Limiter
-from exporter.vod.refusals import bare_refusal, refusal
-from exporter.vod.transport import Answer, Http
+from exporter.vod.transport import Http
 
 API_VERSION = "2017-03-21"
 JOB_IDS_PER_CALL = 10
 TASKS_PER_PAGE = 50
 VIDEOS_PER_PAGE = 100
-PAGE_CAP = 50  # 5,000 rows is all that GetVideoList gives
-ATTEMPTS = 4
+PAGE_CAP = 50  # GetVideoList returns 5,000 rows at most
+ATTEMPTS = 4  # requests for one call, the first included
 Reply = TypeVar("Reply")
 Page = TypeVar("Page", payloads.TaskListReply, payloads.VideoListReply)
 
 _log = logging.getLogger(__name__)
 
-_BACKOFF_SECONDS = 0.2  # doubled with each attempt, and spread, so that replicas do not come back in step
+_BACKOFF_SECONDS = 0.2  # doubled at each attempt, and randomized so that replicas do not retry at the same moment
 
 
 class Observer(Protocol):
-    """Hears how every request ended, and after how long; `seconds` is None where it could not be sent for want of keys.
+    """Called after each request, for the metrics of the exporter.
 
-    `error` is None after an answer.
+    `seconds` is the duration, or None if the request was not sent because there are no keys. `error` is None after a
+    successful request.
     """
 
     def __call__(self, *, action: str, seconds: float | None, error: VodError | None) -> None: ...
 
 
 def ignore(*, action: str, seconds: float | None, error: VodError | None) -> None:
-    """The observer that does nothing."""
+    """An observer that does nothing."""
 
 
 class Client:
-    """One account in one region. Safe to use from several threads.
+    """Calls VOD for one account in one region. Safe to use from several threads.
 
-    `endpoint` is `http(s)://host[:port]`. Every method waits for its turn in the budget until its deadline, and from
-    then on takes `timeout` seconds at most, for each page. It raises the `VodError`s of `exporter.errors`, after it has
-    tried again where that may help and the time allows.
+    `endpoint` is `http(s)://host[:port]`. `connections` is the number of connections that are kept open. Every method
+    waits for its turn in the budget until its deadline; then each call, or each page, takes at most `timeout` seconds.
+    Every method raises the `VodError`s of `exporter.errors`, after retries where a retry can help and there is time.
     """
 
     def __init__(
@@ -88,40 +87,40 @@ class Client:
         self._timeout = timeout
         self._observer = observer
         self._http = Http(connections)
-        self._sent: dict[int, float] = {}  # by thread: when its request was sent
+        self._sent: dict[int, float] = {}  # for each thread with an unanswered request: when it was sent
         self._closing = threading.Event()
 
     def close(self) -> None:
-        """Whoever waits for a turn waits no longer, and gets `BudgetSpent`."""
+        """Close idle connections. Calls that wait for a turn raise `BudgetSpent`; requests already sent go on."""
         self._closing.set()
         self._http.close()
 
     @property
     def waiting_since(self) -> float | None:
-        """When the oldest request that has no answer yet was sent, on the monotonic clock."""
+        """When the oldest unanswered request was sent, in monotonic seconds; None without one."""
         return min(list(self._sent.values()), default=None)
 
     def get_task(self, task_id: str, deadline: Deadline) -> tuple[Task, tuple[str, ...]]:
-        """`GetTranscodeTask` by `TranscodeTaskId`: the task with all its jobs, and the names of malformed fields."""
+        """`GetTranscodeTask` with `TranscodeTaskId`: the task with all its jobs, and the names of malformed fields."""
 
-        def the_task(body: object) -> tuple[Task, tuple[str, ...]]:
+        def parse(body: object) -> tuple[Task, tuple[str, ...]]:
             reply = payloads.task_reply(body)
             if reply.task is None:
-                raise MalformedResponse(f"{GET_TRANSCODE_TASK}: the answer has no task", code="no_task")
+                raise MalformedResponse(f"{GET_TRANSCODE_TASK}: the response has no task", code="no_task")
             if reply.task.id not in ("", task_id):
-                raise MalformedResponse(f"{GET_TRANSCODE_TASK}: the answer is about another task", code="wrong_task")
+                raise MalformedResponse(f"{GET_TRANSCODE_TASK}: the response has another task", code="wrong_task")
             return reply.task, reply.malformed
 
-        return self._call(GET_TRANSCODE_TASK, {"TranscodeTaskId": task_id}, deadline, the_task)
+        return self._call(GET_TRANSCODE_TASK, {"TranscodeTaskId": task_id}, deadline, parse)
 
     def get_jobs(self, job_ids: Sequence[str], deadline: Deadline) -> payloads.JobsReply:
-        """`GetTranscodeTask` by `JobIds`: up to `JOB_IDS_PER_CALL` jobs of any tasks."""
+        """`GetTranscodeTask` with `JobIds`: up to `JOB_IDS_PER_CALL` jobs, which may belong to different tasks."""
         return self._call(GET_TRANSCODE_TASK, {"JobIds": ",".join(job_ids)}, deadline, payloads.jobs_reply)
 
     def list_tasks(self, video_id: str, deadline: Deadline) -> Iterator[payloads.TaskListReply]:
-        """`ListTranscodeTask`, a page at a time: the tasks of one video in the past year, without their jobs.
+        """`ListTranscodeTask`, page by page: the tasks of one video in the past year, without their jobs.
 
-        The service tells no total and no order; a short page, or one with nothing new, is the last.
+        VOD returns no total and defines no order. The last page is short, or has no new task.
         """
         parameters = {"VideoId": video_id, "PageSize": str(TASKS_PER_PAGE)}
         return self._pages(
@@ -139,7 +138,7 @@ class Client:
         created: tuple[float, float] | None = None,
         first_page: int = 1,
     ) -> Iterator[payloads.VideoListReply]:
-        """`GetVideoList`, a page at a time: videos with one of `statuses`, created between two Unix times."""
+        """`GetVideoList`, page by page: videos with one of `statuses`, created between two Unix times in seconds."""
         parameters = {"PageSize": str(VIDEOS_PER_PAGE)}
         if statuses:
             parameters["Status"] = ",".join(statuses)
@@ -165,14 +164,14 @@ class Client:
         field: str,
         first_page: int = 1,
     ) -> Iterator[Page]:
-        """Pages up to a short one. A list that repeats, or goes on at `PAGE_CAP`, ends and is malformed: `field`."""
+        """Yield pages up to a short one. A list that repeats or exceeds `PAGE_CAP` ends, and `field` is malformed."""
         seen: set[str] = set()
         for number in range(first_page, PAGE_CAP + 1):
             page: Page = self._call(action, {**parameters, "PageNo": str(number)}, deadline, parse)
             last = page.rows < size
             repeats = not last and ids(page) <= seen
             if not last and (repeats or number == PAGE_CAP):
-                _log.warning("%s: still not the last page after %d, the rest is not read", action, number)
+                _log.warning("%s: the list goes on after page %d; the other pages are not read", action, number)
                 page = replace(page, malformed=(*page.malformed, field))
             yield page
             if last or repeats:
@@ -182,7 +181,10 @@ class Client:
     def _call(
         self, action: str, parameters: Mapping[str, str], deadline: Deadline, parse: Callable[[object], Reply]
     ) -> Reply:
-        """What `parse` makes of the JSON of a 200 answer. Each attempt is paid for from the budget and signed anew."""
+        """Call the operation, and return the result of `parse` for the JSON of a 200 response.
+
+        Each attempt takes a turn of the budget and has a new signature, because VOD refuses a repeated nonce.
+        """
         renewed = False
         failure: VodError | None = None
         for attempt in count(1):
@@ -192,7 +194,7 @@ class Client:
             except BudgetSpent:
                 if failure is None:
                     raise
-                raise failure from None  # a request was sent: why it failed is the news, not that no time is left
+                raise failure from None  # why the last request failed says more than that no turn is left
             if attempt == 1:
                 deadline = min(deadline, Deadline.after(self._timeout))
             try:
@@ -206,7 +208,7 @@ class Client:
             pause = _pause(failure, attempt)
             if pause is None or attempt >= ATTEMPTS or pause >= deadline.remaining() or self._closing.wait(pause):
                 raise failure
-        raise AssertionError("counting has no end")
+        raise AssertionError("unreachable: count() has no end")
 
     def _keys(self, action: str) -> Keys:
         try:
@@ -219,7 +221,7 @@ class Client:
         held = True
         while held:
             if self._closing.wait(self._limiter.turn(action, deadline)):
-                raise BudgetSpent(f"{action}: stopped before its turn", code="stopped")
+                raise BudgetSpent(f"{action}: the client was closed before its turn", code="stopped")
             held = self._limiter.is_held(action)
 
     def _attempt(
@@ -248,14 +250,14 @@ class Client:
         try:
             query = signing.canonical_query(parameters)
         except UnicodeError:
-            raise RequestRejected(f"{action}: an id is no text that can be sent", code="not_text") from None
+            raise RequestRejected(f"{action}: an id has characters that cannot be sent", code="not_text") from None
         headers: dict[str, str] | None = None
         with suppress(UnicodeError):
             headers = self._signed_headers(action, query, keys)
-        if headers is None:  # raised out here, without the secret in its context
-            raise CredentialsError(f"{action}: the access_key_secret is no text; check its encoding", code="keys")
+        if headers is None:  # not raised inside `except`: the UnicodeError would be its context, and quotes the secret
+            raise CredentialsError(f"{action}: access_key_secret is not valid text; check its encoding", code="keys")
         answer = self._http.post(f"{self._endpoint}/?{query}", headers=headers, deadline=deadline, name=action)
-        return _body(action, answer, _secrets(keys, headers["authorization"]))
+        return answers.body(action, answer, secrets=_secrets(keys, headers["authorization"]))
 
     def _signed_headers(self, action: str, query: str, keys: Keys) -> dict[str, str]:
         headers = {
@@ -284,58 +286,16 @@ def _timestamp(seconds: float) -> str:
 
 
 def _pause(error: VodError, attempt: int) -> float | None:
-    """Seconds to wait before the next attempt; None where another attempt cannot help."""
+    """The seconds to wait before the next attempt; None if another attempt cannot help."""
     asked = 0.0
     if isinstance(error, (Throttled, TemporaryError)):
         asked = error.retry_after or 0.0
     elif not (isinstance(error, ConnectionFailed) and error.code == "reset"):
         return None
-    spread = random.uniform(0.5, 1.5)  # noqa: S311 - guards nothing
+    spread = random.uniform(0.5, 1.5)  # noqa: S311 - not for security
     return max(asked, _BACKOFF_SECONDS * 2.0 ** (attempt - 1) * spread)
-
-
-def _body(action: str, answer: Answer, secrets: Sequence[str]) -> object:
-    status, content = answer.status, answer.content
-    retry_after = _seconds(answer.headers.get("Retry-After"))
-    try:
-        body = decode(content)
-    except JsonError:
-        if status != 200:
-            raise bare_refusal(action, status=status, retry_after=retry_after) from None
-        kind = "empty" if not content.strip() else "html" if content.lstrip()[:1] == b"<" else "not_json"
-        raise MalformedResponse(
-            f"{action}: HTTP 200 with a body that is {kind}; check the endpoint", code=kind
-        ) from None
-    if (error := payloads.error_reply(_masked(body, secrets))) is not None:
-        message = f"{error.message} [RequestId {error.request_id}]" if error.request_id else error.message
-        raise refusal(action, status=status, code=error.code, message=message, retry_after=retry_after)
-    if status != 200:
-        raise bare_refusal(action, status=status, retry_after=retry_after)
-    if not isinstance(body, dict):
-        raise MalformedResponse(
-            f"{action}: HTTP 200 with JSON that is no object; check the endpoint", code="not_object"
-        )
-    return body
-
-
-def _seconds(header: str | None) -> float | None:
-    """`Retry-After` in seconds; its other form, a date, is taken as absent."""
-    return float(header) if header is not None and header.isascii() and header.isdigit() and len(header) < 6 else None
 
 
 def _secrets(keys: Keys, authorization: str) -> tuple[str, ...]:
     token = keys.security_token.get_secret_value() if keys.security_token is not None else ""
     return (keys.access_key_secret.get_secret_value(), token, authorization.rpartition("=")[2])
-
-
-def _masked(body: object, secrets: Sequence[str]) -> object:
-    """VOD quotes the request it could not verify, security token included. Before a text is cut, or half would stay."""
-    if not isinstance(body, dict):
-        return body
-    masked = dict(body)
-    for name, value in body.items():
-        for secret in secrets:
-            if secret and isinstance(value, str):
-                value = value.replace(secret, "<secret>")
-        masked[name] = value
-    return masked

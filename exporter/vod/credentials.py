@@ -1,4 +1,4 @@
-"""The keys that sign requests: given as text, read from files, or from the official provider chain."""
+"""The keys that sign requests: from the configuration, or from the official provider chain of Alibaba Cloud."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _RENEW_SECONDS = 3600.0
 
 @dataclass(frozen=True, slots=True)
 class Keys:
-    """One set of keys; the three belong together."""
+    """One set of keys. They are only valid together."""
 
     access_key_id: str = field(repr=False)
     access_key_secret: SecretText
@@ -28,11 +28,13 @@ class Keys:
 
 
 class Credentials(Protocol):
+    """Where the client gets its keys. Safe to use from several threads."""
+
     def keys(self) -> Keys:
-        """The keys to sign the next request with; raises `CredentialsError` with the code `NoCredentials`."""
+        """The keys for the next request. Raises `CredentialsError` with the code `NoCredentials` if there are none."""
 
     def renew(self) -> None:
-        """Forget what is cached: the service says that the token has expired."""
+        """Drop cached keys, because VOD reported that the security token has expired."""
 
 
 class ConfiguredKeys:
@@ -107,8 +109,8 @@ def _read(key: Key) -> SecretText:
 class ProviderChain:
     """The official provider chain: environment, OIDC role, profile files, ECS RAM role, credentials URI.
 
-    `alibabacloud_credentials` is imported on first use: that takes 0.4 s, reads the environment and may start a
-    thread. It renews its own tokens.
+    `alibabacloud_credentials` is imported at the first use, because the import takes 0.4 s, reads the environment and
+    may start a thread. The chain renews its tokens itself. `clock` returns monotonic seconds.
     """
 
     def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
@@ -126,17 +128,17 @@ class ProviderChain:
                 client = self._client
             found = client.get_credential()
             identity, secret, token = found.access_key_id, found.access_key_secret, found.security_token
-        except Exception as error:  # noqa: BLE001 - each provider raises what it likes
+        except Exception as error:  # noqa: BLE001 - each provider raises exceptions of its own
             reason = type(error).__name__
         else:
             if identity and secret:
                 return Keys(identity, SecretText(secret), SecretText(token) if token else None)
-            reason = "it gave no key"
-        # Raised out here, so that theirs is not its context.
+            reason = "it returned no key"
+        # Not raised inside `except`: the original exception would be its context, and may quote keys.
         raise _no_credentials(reason)
 
     def renew(self) -> None:
-        """Start the chain anew, at most once an hour: a client of ECS keeps its thread for as long as the process."""
+        """Create a new chain, at most once an hour, because each client for ECS leaves a thread behind."""
         with self._lock:
             if self._clock() - self._made >= _RENEW_SECONDS:
                 self._client = None
@@ -145,15 +147,15 @@ class ProviderChain:
 def _new_client() -> Any:
     from alibabacloud_credentials.client import Client
 
-    # Its log lines quote the answers of token services, keys included.
+    # The log lines of this logger quote responses of token services, including keys.
     logging.getLogger("credentials").disabled = True
     return Client()
 
 
 def _no_credentials(reason: str) -> CredentialsError:
-    # The chain's own words may quote an answer that holds keys: only the kind of its error is told.
+    # The error message of the chain may quote a response with keys, so only the class of the error is shown.
     return CredentialsError(
-        f"the official provider chain has no keys ({reason}); give `credentials` in the configuration, set "
+        f"the official provider chain has no keys ({reason}); set `credentials` in the configuration, set "
         "ALIBABA_CLOUD_ACCESS_KEY_ID and ALIBABA_CLOUD_ACCESS_KEY_SECRET, or run with a RAM role",
         code="NoCredentials",
     )

@@ -1,9 +1,10 @@
-"""Events of ApsaraVideo VOD: whether one is authentic, and what it tells. Pure.
+"""Event notifications of ApsaraVideo VOD: verifies signatures and parses bodies. Pure functions.
 
-Shapes and the signature are those of the documentation:
+Formats and the signature follow the documentation:
 https://www.alibabacloud.com/help/en/vod/developer-reference/overview-of-event-notification and its pages on
-HTTP callbacks, StreamTranscodeComplete and TranscodeComplete. The signature covers the callback's address and the time,
-not the body: an event is a hint to look, from somebody who knows the key or has seen a signature of the last minutes.
+HTTP callbacks, StreamTranscodeComplete and TranscodeComplete. The signature covers the callback URL and the time, but
+not the body. Somebody who has seen a recent signature can send any body with it. So an event never changes a status:
+the exporter refreshes the jobs of the event first, and takes only their processing time, which the API does not have.
 """
 
 from __future__ import annotations
@@ -24,10 +25,10 @@ from exporter.vod.payloads import BODY, ROWS_LIMIT
 STREAM_COMPLETE = "StreamTranscodeComplete"
 COMPLETE = "TranscodeComplete"
 TYPES = (STREAM_COMPLETE, COMPLETE, OTHER)
-"""Every value of `Event.type`."""
+"""All values of `Event.type`."""
 
 FIELDS = frozenset((BODY, "EventType", "VideoId", "StreamInfos", "JobId", "StartTime", "FinishTime"))
-"""Every name that `Event.malformed` can hold."""
+"""All names that `Event.malformed` can contain."""
 
 MAX_AGE_SECONDS = 300.0
 MAX_PROCESSING_SECONDS = 30 * 86400.0
@@ -37,7 +38,7 @@ _TIMESTAMP = re.compile(r"\d{1,12}", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class EndedJob:
-    """A job that an event says has ended. `processing` is how many seconds it took, where the event knows."""
+    """A job that has finished, according to an event. `processing` is its duration in seconds, None if unknown."""
 
     id: str
     processing: float | None = None
@@ -45,7 +46,7 @@ class EndedJob:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One event. Every job has an id, each once; an event that is of no interest here has none, and no video."""
+    """One event. The ids of its jobs are present and unique. An event of the type `other` has no video and no jobs."""
 
     type: str
     video_id: str = ""
@@ -54,73 +55,73 @@ class Event:
 
 
 def signature(*, url: str, timestamp: str, key: SecretText) -> str:
-    """`X-VOD-SIGNATURE` for the callback address `url`, as it was configured at VOD. MD5 is the protocol's choice."""
+    """The `X-VOD-SIGNATURE` header for the callback URL that is configured in VOD. The protocol requires MD5."""
     signed = f"{url}|{timestamp}|{key.get_secret_value()}"
     return hashlib.md5(signed.encode("utf-8", "replace"), usedforsecurity=False).hexdigest()
 
 
 def authentic(given: str, *, url: str, timestamp: str, key: SecretText) -> bool:
-    """Whether `given` is the signature that VOD would send; takes as long wherever it differs."""
+    """Whether `given` is the signature that VOD would send. The comparison takes constant time."""
     wanted = signature(url=url, timestamp=timestamp, key=key)
     return hmac.compare_digest(wanted.encode(), given.lower().encode("utf-8", "replace"))
 
 
 def fresh(timestamp: str, *, now: float) -> bool:
-    """Whether `X-VOD-TIMESTAMP`, in Unix seconds, is at most `MAX_AGE_SECONDS` before or after `now`."""
+    """Whether `X-VOD-TIMESTAMP` (Unix seconds) is at most `MAX_AGE_SECONDS` before or after `now`."""
     return _TIMESTAMP.fullmatch(timestamp) is not None and abs(now - int(timestamp)) <= MAX_AGE_SECONDS
 
 
 def decode(raw: bytes) -> object:
-    """The JSON that `raw` is, or holds in Base64 as message queues send it; raises `ValueError` for anything else."""
+    """Decode a body of JSON, or of Base64 of JSON as message queues send it. Raises `ValueError` for anything else."""
     text = raw.decode("utf-8-sig")
     if not text.lstrip().startswith("{"):
         try:
             text = base64.b64decode("".join(text.split()), validate=True).decode("utf-8-sig")
         except (binascii.Error, UnicodeDecodeError):
-            raise ValueError("neither a JSON object nor Base64 of one") from None
+            raise ValueError("is neither a JSON object nor Base64 of one") from None
     return jsontext.decode(text)
 
 
 def parse(body: object) -> Event:
-    """What the JSON of an event tells; total.
+    """Parse the JSON of an event. This function raises for no JSON value.
 
     `{"EventType": "StreamTranscodeComplete", "VideoId", "JobId", "StartTime", "FinishTime", …}` or
-    `{"EventType": "TranscodeComplete", "VideoId", "StreamInfos": [{"JobId", …}]}`. There is never a task id. Of several
-    entries for one job the first that knows its times stands.
+    `{"EventType": "TranscodeComplete", "VideoId", "StreamInfos": [{"JobId", …}]}`. An event never has a task id.
+    If several entries have the same job, the first entry with a processing time is kept.
     """
     if not isinstance(body, dict):
         return Event(OTHER, malformed=(BODY,))
-    odd: list[str] = []
-    fields = Fields(body, odd)
+    malformed: list[str] = []
+    fields = Fields(body, malformed)
     kind = fields.name("EventType")
     if kind == STREAM_COMPLETE:
         rows: list[object] = [body]
     elif kind == COMPLETE:
-        rows = _rows(body, odd)
+        rows = _rows(body, malformed)
     else:
-        return Event(OTHER, malformed=tuple(odd))
+        return Event(OTHER, malformed=tuple(malformed))
     jobs: dict[str, EndedJob] = {}
     for row in rows:
-        job = _job(row, odd)
+        job = _job(row, malformed)
         if job is not None and (job.id not in jobs or jobs[job.id].processing is None):
             jobs[job.id] = job
-    return Event(kind, fields.id("VideoId"), tuple(jobs.values()), tuple(odd))
+    return Event(kind, fields.id("VideoId"), tuple(jobs.values()), tuple(malformed))
 
 
-def _rows(body: dict[str, object], odd: list[str]) -> list[object]:
+def _rows(body: dict[str, object], malformed: list[str]) -> list[object]:
     value = body.get("StreamInfos")
     if value is None:
         return []
     if not isinstance(value, list) or len(value) > ROWS_LIMIT:
-        odd.append("StreamInfos")
+        malformed.append("StreamInfos")
     return value[:ROWS_LIMIT] if isinstance(value, list) else []
 
 
-def _job(row: object, odd: list[str]) -> EndedJob | None:
+def _job(row: object, malformed: list[str]) -> EndedJob | None:
     if not isinstance(row, dict):
-        odd.append("StreamInfos")
+        malformed.append("StreamInfos")
         return None
-    fields = Fields(row, odd)
+    fields = Fields(row, malformed)
     job_id = fields.id("JobId", required=True)
     started, finished = fields.time("StartTime"), fields.time("FinishTime")
     processing = None
@@ -128,5 +129,5 @@ def _job(row: object, odd: list[str]) -> EndedJob | None:
         if 0 <= finished - started <= MAX_PROCESSING_SECONDS:
             processing = finished - started
         else:
-            fields.note("FinishTime")
+            fields.report("FinishTime")
     return EndedJob(job_id, processing) if job_id else None

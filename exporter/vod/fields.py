@@ -1,7 +1,7 @@
-"""Lenient readers of single JSON fields: a value to trust, or nothing and a note of the field's name.
+"""Lenient readers of single JSON fields: each returns a valid value, or nothing and reports the field as malformed.
 
-A key that is missing, an empty text, and a null where text, a time or a list belongs, are "nothing there". A null where
-a number belongs, and every value of another kind than the field's, are odd: absent, and noted once each.
+A missing key and an empty string are absent, and so is a null for a string, a time or a list. A null for a number, and
+any value of a wrong type or out of range, are malformed: they read as absent, and their name is reported once each.
 """
 
 from __future__ import annotations
@@ -18,16 +18,17 @@ ID_LIMIT = 128
 NAME_LIMIT = 64
 FREE_TEXT_LIMIT = 1024
 EMBEDDED_LIMIT = 64 * 1024  # 32 streams as documented are 22 KiB
-NUMBER_LIMIT = 1e18  # the API's integers are 64 bits wide
+NUMBER_LIMIT = 1e18  # the API has 64-bit integers
 
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,4})?", re.ASCII)
 _NUMBER_LENGTH = 64
-# `fromisoformat` alone would also take `20190123` and `2019-W04-3`.
+# `fromisoformat` alone would also accept `20190123` and `2019-W04-3`.
 _TIME = re.compile(r"\d{4}-\d\d-\d\d[T ][\d:.,Zz+-]{1,32}", re.ASCII)
 _EARLIEST = datetime(2000, 1, 1, tzinfo=UTC).timestamp()
 _LATEST = datetime(2100, 1, 1, tzinfo=UTC).timestamp()
 
-# An id is sent back to the service, ids joined by commas; one that had to be mended would name something else.
+# Requests contain ids, several of them joined by commas. An id with another character must not be corrected, because
+# the corrected id would be the id of something else.
 _ID = re.compile(rf"[^\s,{UNSAFE_CHARACTERS}]{{1,{ID_LIMIT}}}")
 
 _LAYERS = 4
@@ -35,15 +36,15 @@ _PREFIX = re.compile(r'"?\w{1,64}"?\s*:\s*', re.ASCII)
 
 
 def is_id(text: str) -> bool:
-    """Whether the service can be asked about this id: up to 128 characters, no spaces, commas or unsafe ones."""
+    """Whether a request can contain this id: 1 to 128 characters, no white space, comma or unsafe character."""
     return _ID.fullmatch(text) is not None
 
 
 def embedded(value: object) -> object:
-    """What a text of JSON holds, however many times it was escaped; any other value as it is, an empty text as None.
+    """Decode a string of JSON, which may be escaped several times. Other values are returned as they are, "" as None.
 
-    Documented samples escape once, twice, and put the field's own name before (`"AudioStreamList": "[{\\"Bitrate…`),
-    without the closing quote. Raises `ValueError` where no JSON can be found.
+    The documented samples escape once or twice, and some repeat the name of the field in front
+    (`"AudioStreamList": "[{\\"Bitrate…`) without the closing quote. Raises `ValueError` if there is no JSON.
     """
     for _ in range(_LAYERS):
         if not isinstance(value, str):
@@ -55,12 +56,12 @@ def embedded(value: object) -> object:
             raise ValueError("too long")
         value = _peel(text)
     if isinstance(value, str):
-        raise ValueError("text within text")  # noqa: TRY004 - the value is at fault, as in the other cases
+        raise ValueError("escaped too often")  # noqa: TRY004 - the value is wrong, not its type
     return value
 
 
 def _peel(text: str) -> object:
-    """One layer of JSON less."""
+    """Remove one layer of JSON. Raises `ValueError` if there is none."""
     bare = _PREFIX.sub("", text, count=1) if _PREFIX.match(text) else text
     for candidate in (text, bare, f'"{bare.removeprefix(chr(34)).removesuffix(chr(34))}"'):
         try:
@@ -71,23 +72,24 @@ def _peel(text: str) -> object:
 
 
 class Fields:
-    """Reads the fields of one JSON object. `odd` collects the names of fields that held no value to trust.
+    """Reads the fields of one JSON object. Appends the names of malformed fields to `malformed`.
 
-    `prefix` goes before the names noted, for fields that a name alone does not tell apart.
+    `prefix` is put before these names, where the name alone does not say which object has the field.
     """
 
-    __slots__ = ("_odd", "_prefix", "_source")
+    __slots__ = ("_malformed", "_prefix", "_source")
 
-    def __init__(self, source: Mapping[str, object], odd: list[str], prefix: str = "") -> None:
+    def __init__(self, source: Mapping[str, object], malformed: list[str], prefix: str = "") -> None:
         self._source = source
-        self._odd = odd
+        self._malformed = malformed
         self._prefix = prefix
 
-    def note(self, name: str) -> None:
-        self._odd.append(self._prefix + name)
+    def report(self, name: str) -> None:
+        """Report the field as malformed."""
+        self._malformed.append(self._prefix + name)
 
     def number(self, name: str, *, limit: float = NUMBER_LIMIT) -> float | None:
-        """A number or decimal text, 0 to `limit`."""
+        """A number, or a string with a decimal number, from 0 to `limit`."""
         value = self._source.get(name, "")
         number = math.nan
         if isinstance(value, str):
@@ -99,30 +101,30 @@ class Fields:
         elif isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= limit:
             number = float(value)
         if 0 <= number <= limit:
-            return abs(number)  # no negative zero
-        self.note(name)
+            return abs(number)  # `-0.0` would be another text in the exposition
+        self.report(name)
         return None
 
     def integer(self, name: str, *, limit: float = NUMBER_LIMIT) -> int | None:
-        """A whole number or its text, 0 to `limit`."""
+        """A whole number, or a string with one, from 0 to `limit`."""
         number = self.number(name, limit=limit)
         if number is None or number.is_integer():
             return None if number is None else int(number)
-        self.note(name)
+        self.report(name)
         return None
 
     def ratio(self, name: str) -> float | None:
-        """A percentage as a ratio, 0 to 1."""
+        """A percentage from 0 to 100, as a ratio from 0 to 1."""
         percent = self.number(name, limit=100)
         return None if percent is None else percent / 100
 
     def bits_per_second(self, name: str) -> float | None:
-        """Kbit/s as bit/s."""
+        """A bitrate in Kbit/s, as bits per second."""
         kilobits = self.number(name)
         return None if kilobits is None else round(kilobits * 1000, 3)
 
     def time(self, name: str) -> float | None:
-        """An ISO 8601 time as Unix seconds; without an offset it is UTC; years 2000 to 2099."""
+        """An ISO 8601 time of the years 2000 to 2099, as Unix seconds. A time without an offset is UTC."""
         text = self._text(name)
         if not text:
             return None
@@ -133,48 +135,48 @@ class Fields:
             seconds = math.nan
         if _EARLIEST <= seconds < _LATEST and _TIME.fullmatch(text):
             return seconds
-        self.note(name)
+        self.report(name)
         return None
 
     def id(self, name: str, *, required: bool = False) -> str:
-        """An id as `is_id` has it, or `""`; where it is `required`, its absence is odd."""
+        """An id that `is_id` accepts, or `""`. If it is `required`, an absent id is malformed."""
         text = self._text(name)
         if text is None:
             return ""
         if is_id(text):
             return text
         if text or required:
-            self.note(name)
+            self.report(name)
         return ""
 
     def ids(self, name: str, *, limit: int) -> tuple[str, ...]:
-        """Up to `limit` ids, each once: a list, a text of JSON, a list whose texts are such, or one bare id."""
+        """Up to `limit` different ids: from a list, a string of JSON, a list of such strings, or a single id."""
         found: dict[str, None] = {}
         rows = _list(self._source.get(name))
         items = [item for row in rows[:limit] for item in _list(row)[:limit]]
         if len(rows) > limit or len(items) > limit:
-            self.note(name)
+            self.report(name)
         for item in items[:limit]:
-            found[Fields({name: item}, self._odd, self._prefix).id(name)] = None
+            found[Fields({name: item}, self._malformed, self._prefix).id(name)] = None
         found.pop("", None)
         return tuple(found)
 
     def name(self, name: str) -> str:
-        """A word of the API's: a status, definition, format, code. Cleaned; longer than 64 characters it is odd."""
+        """A word of the API, such as a status, definition, format or code: cleaned, at most 64 characters."""
         text = self._text(name)
         if not text:
             return ""
         if len(text) > NAME_LIMIT:
-            self.note(name)
+            self.report(name)
             return ""
         return clean(text)
 
     def free_text(self, name: str, *, limit: int = FREE_TEXT_LIMIT) -> str:
-        """A message or an address, cleaned, and cut to `limit` characters."""
+        """A message or a URL: cleaned and cut to `limit` characters."""
         return clean(self._text(name) or "", limit)
 
     def _text(self, name: str) -> str | None:
-        """The stripped text, `""` where nothing is there, None where the value is odd; whole numbers are text too."""
+        """The stripped string, `""` if it is absent, None if it is malformed. A whole number is read as its digits."""
         value = self._source.get(name)
         if value is None:
             return ""
@@ -182,18 +184,18 @@ class Fields:
             return value.strip()
         if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= NUMBER_LIMIT:
             return str(value)
-        self.note(name)
+        self.report(name)
         return None
 
 
 def _list(value: object) -> list[object]:
-    """The list that `value` is, or holds as a text of JSON; another value alone in a list, nothing for None."""
-    held = value
-    if isinstance(value, str) and "[" in value:  # else it is no list, and an id such as 64079e3 is no number
+    """A list, or the list in a string of JSON; [] for None, and a list of one item for any other value."""
+    found = value
+    if isinstance(value, str) and "[" in value:  # without this check, the id 64079e3 would be decoded as a number
         try:
-            held = embedded(value)
+            found = embedded(value)
         except ValueError:
-            held = value
-    if isinstance(held, list):
-        return held
-    return [] if held is None else [value]
+            found = value
+    if isinstance(found, list):
+        return found
+    return [] if found is None else [value]

@@ -1,4 +1,4 @@
-"""Calls per second: the budget of one account, apart for each operation, because VOD counts its quota so."""
+"""The budget of calls per second of one account. VOD has one quota for each operation, so the budget has too."""
 
 from __future__ import annotations
 
@@ -11,28 +11,29 @@ from dataclasses import dataclass
 from exporter.deadline import Deadline
 from exporter.errors import BudgetSpent
 
-SLOWEST = 0.1  # of the full rate
-RECOVERY = 0.02  # of the full rate, regained each second
-_SLOWED_ONCE_SECONDS = 1.0  # VOD counts by the second: what it throttles within one is one event
-_LONGEST_HOLD_SECONDS = 60.0
+SLOWEST = 0.1  # the lowest rate after throttling, as a share of the full rate
+RECOVERY = 0.02  # the share of the full rate that returns each second
+_SLOWED_ONCE_SECONDS = 1.0  # VOD counts calls per second, so throttled calls within one second are one event
+_LONGEST_HOLD_SECONDS = 60.0  # a wrong `Retry-After` must not stop an account for hours
 
 
 @dataclass(slots=True)
 class _Pace:
-    """Of one operation: when its next turn is, and its rate at a moment from which on it recovers."""
+    """The pace of one operation. Times are seconds of the limiter's clock, the rate is calls per second."""
 
-    next: float
-    rate: float
+    next: float  # time of the next free turn
+    rate: float  # rate at the time `since`; it recovers from then on
     since: float
-    held_until: float = -math.inf
+    held_until: float = -math.inf  # no turn before this time, because VOD throttled a call
 
 
 class Limiter:
-    """Spaces the calls of each operation evenly, `1 / rate` seconds apart, over all threads.
+    """Spaces the calls of each operation evenly, `1 / rate` seconds apart. Safe to use from several threads.
 
-    No bursts: the quota is shared with the customer's own applications, and a burst of ours would be their throttling.
-    A throttled call tells that together we ask too much: the rate of its operation is halved, at most once a second and
-    not below a tenth, and comes back by a fiftieth of the full rate a second: from half in 25 s, from a tenth in 45 s.
+    There are no bursts: the quota is shared with the user's own applications, and a burst of the exporter would get
+    them throttled. When VOD throttles a call, exporter and applications together exceed the quota. The rate of that
+    operation is then halved, at most once a second and not below a tenth of the full rate. It recovers by a fiftieth of
+    the full rate a second: from a half in 25 s, from a tenth in 45 s.
     """
 
     def __init__(self, rate: float, *, clock: Callable[[], float] = time.monotonic) -> None:
@@ -42,9 +43,9 @@ class Limiter:
         self._paces: dict[str, _Pace] = {}
 
     def turn(self, action: str, deadline: Deadline) -> float:
-        """Seconds to wait for the turn of one call of `action`, which is taken.
+        """Take the next turn for a call of `action`, and return the seconds to wait for it.
 
-        Raises `BudgetSpent`, and takes nothing, where the turn would come after the deadline.
+        Raises `BudgetSpent`, without taking a turn, if the turn would come after the deadline.
         """
         with self._lock:
             now = self._clock()
@@ -56,7 +57,7 @@ class Limiter:
             return turn - now
 
     def throttled(self, action: str, *, retry_after: float | None = None) -> None:
-        """A call of `action` was throttled, and maybe told for how many seconds to leave the service alone."""
+        """Slow down: VOD throttled a call of `action`. `retry_after` is its `Retry-After` header in seconds."""
         with self._lock:
             now = self._clock()
             pace = self._pace(action, now)
@@ -68,19 +69,19 @@ class Limiter:
             pace.next = max(pace.next, pace.held_until)
 
     def is_held(self, action: str) -> bool:
-        """Turns of `action` that were taken before it was throttled are void: take others."""
+        """Whether `action` was throttled so recently that a turn taken before is void; the caller takes a new turn."""
         with self._lock:
             now = self._clock()
             return now < self._pace(action, now).held_until
 
     def rate(self, action: str) -> float:
-        """Calls per second that `action` is allowed now."""
+        """The calls per second that are allowed for `action` now."""
         with self._lock:
             now = self._clock()
             return self._rate_of(self._pace(action, now), now)
 
     def calls_within(self, action: str, seconds: float) -> int:
-        """How many turns of `action` come within so many seconds from now."""
+        """The number of turns of `action` within the next `seconds`."""
         with self._lock:
             now = self._clock()
             pace = self._pace(action, now)

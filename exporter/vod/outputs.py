@@ -1,4 +1,4 @@
-"""`OutputFile` of a transcode job: the file made, its encryption, and the streams in it, which are JSON in texts."""
+"""The `OutputFile` of a transcode job, with its encryption and its streams, which are strings of JSON."""
 
 from __future__ import annotations
 
@@ -19,24 +19,24 @@ OUTPUT_FIELDS = frozenset(
         *(name + leaf for name in STREAM_LISTS for leaf in ("", ".Index", ".CodecName", ".Bitrate")),
     )
 )
-"""The names that `output` can note; those of streams say which list they are from, as `AudioStreamList.Bitrate`."""
+"""The field names that `output` can report. Names of stream fields include the list: `AudioStreamList.Bitrate`."""
 
 
-def output(source: object, odd: list[str]) -> Output | None:
-    """The output file, as told (a failed job's may be all zeros); None where there is none.
+def output(source: object, malformed: list[str]) -> Output | None:
+    """The output file as VOD reports it; None if there is none. The values of a failed job may all be zero.
 
-    Kbit/s become bits per second. The names of fields that held something odd are added to `odd`.
+    Bitrates are converted to bits per second. The names of malformed fields are appended to `malformed`.
     """
     if source is None or source == {}:
         return None
     if not isinstance(source, dict):
-        odd.append("OutputFile")
+        malformed.append("OutputFile")
         return None
-    fields = Fields(source, odd)
+    fields = Fields(source, malformed)
     return Output(
         url=fields.free_text("OutputFileUrl"),
         format=fields.name("Format"),
-        encryption=_encryption(source.get("Encryption"), odd),
+        encryption=_encryption(source.get("Encryption"), malformed),
         bitrate=fields.bits_per_second("Bitrate"),
         size=fields.number("Filesize"),
         duration=fields.number("Duration"),
@@ -44,50 +44,54 @@ def output(source: object, odd: list[str]) -> Output | None:
         width=fields.number("Width"),
         height=fields.number("Height"),
         streams=tuple(
-            stream for name, kind in STREAM_LISTS.items() for stream in _streams(source.get(name), name, kind, odd)
+            stream
+            for name, kind in STREAM_LISTS.items()
+            for stream in _streams(source.get(name), name, kind, malformed)
         ),
         watermark_ids=fields.ids("WatermarkIdList", limit=WATERMARKS_LIMIT),
     )
 
 
-def _encryption(value: object, odd: list[str]) -> str:
-    """The type in `{"EncryptType":"AliyunVoDEncryption"}`, whether text, escaped again, or an object; `{}` is none."""
+def _encryption(value: object, malformed: list[str]) -> str:
+    """The type in `{"EncryptType":"AliyunVoDEncryption"}`: an object, a string of it, or the bare type. "" if none."""
     if isinstance(value, str) and value.strip() in ENCRYPTIONS:
         return value.strip()
     try:
-        held = embedded(value)
+        decoded = embedded(value)
     except ValueError:
-        held = ()
-    if held is None:
+        decoded = ()
+    if decoded is None:
         return ""
-    if not isinstance(held, dict):
-        odd.append("Encryption")
+    if not isinstance(decoded, dict):
+        malformed.append("Encryption")
         return ""
-    found: list[str] = []
-    encryption = Fields(held, found).name("EncryptType")
-    if found:
-        odd.append("Encryption")
+    malformed_inside: list[str] = []
+    encryption = Fields(decoded, malformed_inside).name("EncryptType")
+    if malformed_inside:
+        malformed.append("Encryption")
     return encryption
 
 
-def _streams(value: object, name: str, kind: str, odd: list[str]) -> list[Stream]:
-    """The streams of one list, in its order, no index twice. One without an index to trust gets the lowest free one."""
+def _streams(value: object, name: str, kind: str, malformed: list[str]) -> list[Stream]:
+    """The streams of one list, in order. A stream without a valid index gets the lowest free one; a repeated index is
+    malformed, because two series must not have the same labels.
+    """
     rows = _stream_rows(value, name)
     if rows is None or len(rows) > STREAMS_LIMIT:
-        odd.append(name)
-    told: list[tuple[Fields, int | None]] = []
+        malformed.append(name)
+    streams: list[tuple[Fields, int | None]] = []
     taken: set[int | None] = set()
     for row in (rows or [])[:STREAMS_LIMIT]:
         if not isinstance(row, dict):
-            odd.append(name)
+            malformed.append(name)
             continue
-        fields = Fields(row, odd, prefix=f"{name}.")
+        fields = Fields(row, malformed, prefix=f"{name}.")
         index = fields.integer("Index", limit=INDEX_LIMIT)
         if index is not None and index in taken:
-            fields.note("Index")
+            fields.report("Index")
             continue
         taken.add(index)
-        told.append((fields, index))
+        streams.append((fields, index))
     free = (index for index in range(STREAMS_LIMIT) if index not in taken)
     return [
         Stream(
@@ -96,18 +100,20 @@ def _streams(value: object, name: str, kind: str, odd: list[str]) -> list[Stream
             codec=fields.name("CodecName"),
             bitrate=fields.bits_per_second("Bitrate"),
         )
-        for fields, index in told
+        for fields, index in streams
     ]
 
 
 def _stream_rows(value: object, name: str) -> list[object] | None:
-    """The list in `value`, which may also be an object around it, or one stream alone; None where none can be found."""
+    """The list in `value`. `value` may also be an object around the list, or a single stream. None if malformed."""
     try:
-        held = embedded(value)
-        if isinstance(held, dict):
-            held = embedded(held.get(name, held.get(name.removesuffix("List"), [held] if held else None)))
+        decoded = embedded(value)
+        if isinstance(decoded, dict):
+            decoded = embedded(
+                decoded.get(name, decoded.get(name.removesuffix("List"), [decoded] if decoded else None))
+            )
     except ValueError:
         return None
-    if held is None:
+    if decoded is None:
         return []
-    return held if isinstance(held, list) else None
+    return decoded if isinstance(decoded, list) else None

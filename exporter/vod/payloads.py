@@ -1,9 +1,9 @@
-"""The answers of ApsaraVideo VOD as records of the model: JSON in, frozen values out, total.
+"""Parses the responses of ApsaraVideo VOD into frozen records of the model.
 
-No JSON makes these functions raise. A field that holds something odd is absent from the record, and its name stands in
-`malformed`, once for each occurrence; what is around it stays whole. The names are the API's own, all in `FIELDS`.
+These functions raise for no JSON value. A malformed field is absent from its record, the other fields are kept, and
+`malformed` has its name once for each occurrence. The names are those of the API, and all of them are in `FIELDS`.
 
-Shapes and units are those of the operations' documentation pages and of the samples in `tests/data/vod-api`:
+Formats and units follow the documentation of each operation and the samples in `tests/data/vod-api`:
 https://www.alibabacloud.com/help/en/vod/developer-reference/api-vod-2017-03-21-gettranscodetask
 """
 
@@ -16,7 +16,7 @@ from exporter.model import Job, Task
 from exporter.vod.fields import ID_LIMIT, NAME_LIMIT, Fields
 from exporter.vod.outputs import OUTPUT_FIELDS, output
 
-ROWS_LIMIT = 1000  # of one list in one answer; the service sends at most 100
+ROWS_LIMIT = 1000  # rows read of one list in one response; VOD sends at most 100
 
 BODY = "body"
 FIELDS = frozenset(
@@ -30,12 +30,12 @@ FIELDS = frozenset(
         *OUTPUT_FIELDS,
     )
 )
-"""Every name that `malformed` can hold."""
+"""All names that `malformed` can contain. They are label values, so their number must be bounded."""
 
 
 @dataclass(frozen=True, slots=True)
 class TaskReply:
-    """GetTranscodeTask by `TranscodeTaskId`. `task` is None where the answer holds none."""
+    """The response to GetTranscodeTask with `TranscodeTaskId`. `task` is None if the response has no task."""
 
     task: Task | None
     malformed: tuple[str, ...] = ()
@@ -43,7 +43,7 @@ class TaskReply:
 
 @dataclass(frozen=True, slots=True)
 class JobsReply:
-    """GetTranscodeTask by `JobIds`. Every job has an id, each once; those the service does not know are not there."""
+    """The response to GetTranscodeTask with `JobIds`. Job ids are present and unique; unknown jobs are left out."""
 
     jobs: tuple[Job, ...]
     malformed: tuple[str, ...] = ()
@@ -51,9 +51,9 @@ class JobsReply:
 
 @dataclass(frozen=True, slots=True)
 class TaskListReply:
-    """One page of ListTranscodeTask. Every task has an id, none has jobs.
+    """One page of ListTranscodeTask. Every task has an id and no jobs.
 
-    `rows` is how many the service sent, unusable ones too: fewer than asked for is the last page.
+    `rows` is the number of rows that VOD sent, unusable rows included. The last page has fewer rows than requested.
     """
 
     tasks: tuple[Task, ...]
@@ -72,7 +72,7 @@ class Video:
 
 @dataclass(frozen=True, slots=True)
 class VideoListReply:
-    """One page of GetVideoList. Every video has an id; `rows` as in `TaskListReply`."""
+    """One page of GetVideoList. Every video has an id. `rows` is as in `TaskListReply`."""
 
     videos: tuple[Video, ...]
     rows: int = 0
@@ -81,7 +81,7 @@ class VideoListReply:
 
 @dataclass(frozen=True, slots=True)
 class ErrorReply:
-    """The body of a refusal: https://www.alibabacloud.com/help/en/vod/developer-reference/responses"""
+    """The body of an error response: https://www.alibabacloud.com/help/en/vod/developer-reference/responses"""
 
     code: str
     message: str = ""
@@ -91,45 +91,47 @@ class ErrorReply:
 def task_reply(body: object) -> TaskReply:
     """`{"RequestId", "TranscodeTask": {…, "TranscodeJobInfoList": […]}}`
 
-    A job may come without an id (a documented sample has one): it stays, with `""`, and counts as malformed.
-    Of several jobs with one id the last stays.
+    A documented sample has a job without an id: it is kept with the id `""` and counts as malformed. If several jobs
+    have the same id, the last one is kept.
     """
-    odd: list[str] = []
-    answer = _object(body, odd)
+    malformed: list[str] = []
+    answer = _object(body, malformed)
     source = answer.get("TranscodeTask")
     if not isinstance(source, dict):
-        odd.append("TranscodeTask")
-        return TaskReply(None, tuple(odd))
-    task = _task(source, odd, jobs=_jobs(source, odd))
-    return TaskReply(task, tuple(odd))
+        malformed.append("TranscodeTask")
+        return TaskReply(None, tuple(malformed))
+    task = _task(source, malformed, jobs=_jobs(source, malformed))
+    return TaskReply(task, tuple(malformed))
 
 
 def jobs_reply(body: object) -> JobsReply:
-    """`{"RequestId", "TranscodeJobInfoList": […], "NonExistJobIds": ["…"]}`; jobs without an id are dropped."""
-    odd: list[str] = []
-    jobs = tuple(job for job in _jobs(_object(body, odd), odd) if job.id)
-    return JobsReply(jobs, tuple(odd))
+    """`{"RequestId", "TranscodeJobInfoList": […], "NonExistJobIds": ["…"]}`; jobs without an id are left out."""
+    malformed: list[str] = []
+    jobs = tuple(job for job in _jobs(_object(body, malformed), malformed) if job.id)
+    return JobsReply(jobs, tuple(malformed))
 
 
 def task_list_reply(body: object) -> TaskListReply:
     """`{"TranscodeTaskList": [{…}]}`"""
-    odd: list[str] = []
-    rows = _rows(_object(body, odd), "TranscodeTaskList", "TranscodeTask", odd)
-    tasks = {task.id: task for row in _objects(rows, "TranscodeTaskList", odd) if (task := _task(row, odd)).id}
-    return TaskListReply(tuple(tasks.values()), len(rows), tuple(odd))
+    malformed: list[str] = []
+    rows = _rows(_object(body, malformed), "TranscodeTaskList", "TranscodeTask", malformed)
+    tasks = {
+        task.id: task for row in _objects(rows, "TranscodeTaskList", malformed) if (task := _task(row, malformed)).id
+    }
+    return TaskListReply(tuple(tasks.values()), len(rows), tuple(malformed))
 
 
 def video_list_reply(body: object) -> VideoListReply:
-    """`{"Total", "VideoList": {"Video": [{…}]}}`, or `VideoList` a bare list."""
-    odd: list[str] = []
-    answer = _object(body, odd)
-    rows = _rows(answer, "VideoList", "Video", odd)
-    videos = {video.id: video for row in _objects(rows, "VideoList", odd) if (video := _video(row, odd)).id}
-    return VideoListReply(tuple(videos.values()), len(rows), tuple(odd))
+    """`{"Total", "VideoList": {"Video": [{…}]}}`, or `VideoList` is the list itself."""
+    malformed: list[str] = []
+    answer = _object(body, malformed)
+    rows = _rows(answer, "VideoList", "Video", malformed)
+    videos = {video.id: video for row in _objects(rows, "VideoList", malformed) if (video := _video(row, malformed)).id}
+    return VideoListReply(tuple(videos.values()), len(rows), tuple(malformed))
 
 
 def error_reply(body: object) -> ErrorReply | None:
-    """`{"RequestId", "HostId", "Code", "Message", "Recommend"}`; None for a body without a code."""
+    """`{"RequestId", "HostId", "Code", "Message", "Recommend"}`; None if the body has no code."""
     if not isinstance(body, dict):
         return None
     fields = Fields(body, [])
@@ -139,38 +141,38 @@ def error_reply(body: object) -> ErrorReply | None:
     return ErrorReply(code, fields.free_text("Message"), fields.free_text("RequestId", limit=ID_LIMIT))
 
 
-def _object(body: object, odd: list[str]) -> dict[str, object]:
+def _object(body: object, malformed: list[str]) -> dict[str, object]:
     if isinstance(body, dict):
         return body
-    odd.append(BODY)
+    malformed.append(BODY)
     return {}
 
 
-def _rows(source: dict[str, object], name: str, inner: str, odd: list[str]) -> list[object]:
-    """The list under `name`, or under `name` and `inner`; an absent one is empty, an odd or over-long one noted."""
+def _rows(source: dict[str, object], name: str, inner: str, malformed: list[str]) -> list[object]:
+    """The list `name`, or the list `inner` in the object `name`; [] if absent. At most `ROWS_LIMIT` rows are read."""
     value = source.get(name)
     if isinstance(value, dict):
         value = value.get(inner)
     if value is None:
         return []
     if not isinstance(value, list):
-        odd.append(name)
+        malformed.append(name)
         return []
     if len(value) > ROWS_LIMIT:
-        odd.append(name)
+        malformed.append(name)
     return value[:ROWS_LIMIT]
 
 
-def _objects(rows: list[object], name: str, odd: list[str]) -> Iterator[dict[str, object]]:
+def _objects(rows: list[object], name: str, malformed: list[str]) -> Iterator[dict[str, object]]:
     for row in rows:
         if isinstance(row, dict):
             yield row
         else:
-            odd.append(name)
+            malformed.append(name)
 
 
-def _task(source: dict[str, object], odd: list[str], *, jobs: tuple[Job, ...] = ()) -> Task:
-    fields = Fields(source, odd)
+def _task(source: dict[str, object], malformed: list[str], *, jobs: tuple[Job, ...] = ()) -> Task:
+    fields = Fields(source, malformed)
     return Task(
         id=fields.id("TranscodeTaskId", required=True),
         video_id=fields.id("VideoId"),
@@ -183,25 +185,25 @@ def _task(source: dict[str, object], odd: list[str], *, jobs: tuple[Job, ...] = 
     )
 
 
-def _video(source: dict[str, object], odd: list[str]) -> Video:
-    fields = Fields(source, odd)
+def _video(source: dict[str, object], malformed: list[str]) -> Video:
+    fields = Fields(source, malformed)
     return Video(fields.id("VideoId", required=True), fields.name("Status"), fields.time("CreationTime"))
 
 
-def _jobs(source: dict[str, object], odd: list[str]) -> tuple[Job, ...]:
+def _jobs(source: dict[str, object], malformed: list[str]) -> tuple[Job, ...]:
     found: dict[str | int, Job] = {}
-    rows = _rows(source, "TranscodeJobInfoList", "TranscodeJobInfo", odd)
-    for place, row in enumerate(_objects(rows, "TranscodeJobInfoList", odd)):
-        job = _job(row, odd)
+    rows = _rows(source, "TranscodeJobInfoList", "TranscodeJobInfo", malformed)
+    for place, row in enumerate(_objects(rows, "TranscodeJobInfoList", malformed)):
+        job = _job(row, malformed)
         if job.id in found:
-            odd.append("TranscodeJobId")
+            malformed.append("TranscodeJobId")
         found[job.id or place] = job
     return tuple(found.values())
 
 
-def _job(source: dict[str, object], odd: list[str]) -> Job:
-    """An error code is kept as told: "200" stands on jobs that did not fail. The status alone says whether one did."""
-    fields = Fields(source, odd)
+def _job(source: dict[str, object], malformed: list[str]) -> Job:
+    # The error code does not say whether the job has failed: jobs without a failure have the code "200".
+    fields = Fields(source, malformed)
     completed = fields.time("CompleteTime")
     return Job(
         id=fields.id("TranscodeJobId", required=True),
@@ -215,5 +217,5 @@ def _job(source: dict[str, object], odd: list[str]) -> Job:
         input_url=fields.free_text("InputFileUrl"),
         error_code=fields.name("ErrorCode"),
         error_message=fields.free_text("ErrorMessage"),
-        output=output(source.get("OutputFile"), odd),
+        output=output(source.get("OutputFile"), malformed),
     )

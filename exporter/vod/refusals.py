@@ -1,4 +1,4 @@
-"""Error codes of the service -> errors of ours. By `Code`, not by HTTP status: VOD answers throttling with 400."""
+"""Translates error codes of VOD into exceptions. The `Code` decides, not the HTTP status: VOD throttles with 400."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ _REMEDIES = {
     "signaturedoesnotmatch": "check access_key_secret: it does not belong to this access_key_id",
     "incompletesignature": "check access_key_id and access_key_secret",
     "invalidsecuritytoken": "renew the security token: it is invalid or has expired",
-    "missingsecuritytoken": "this access key is a temporary one: give its security_token too",
-    "invalidtimestamp": "set this machine's clock: it is over 15 minutes off",
+    "missingsecuritytoken": "add security_token: this access key is a temporary one",
+    "invalidtimestamp": "correct this machine's clock: it differs by more than 15 minutes",
     "forbidden": "grant this RAM user or role the action vod:{action}",
     "nopermission": "grant this RAM user or role the action vod:{action}",
 }
 
 
 def refusal(action: str, *, status: int, code: str, message: str, retry_after: float | None) -> ServiceError:
-    """The error for an error body with this `Code` and `Message`, its text saying what to mend where we know."""
+    """The exception for an error body with this `Code` and `Message`. Its text has the remedy if one is known."""
     lower = code.lower()
     family = lower.partition(".")[0]
     text = f"{action}: {code}: {message}" if message else f"{action}: {code}"
@@ -46,13 +46,13 @@ def refusal(action: str, *, status: int, code: str, message: str, retry_after: f
 
 
 def bare_refusal(action: str, *, status: int, retry_after: float | None) -> VodError:
-    """The error for a status other than 200 whose body is not the API's: from a proxy or load balancer, mostly."""
+    """The exception for a status other than 200 without an error code of VOD; most come from a proxy in between."""
     code = f"http_{status}"
     if 300 <= status < 400:
         return MalformedResponse(
-            f"{action}: HTTP {status}: a redirect, not followed; check the endpoint", code="redirect"
+            f"{action}: HTTP {status}: redirects are not followed; check the endpoint", code="redirect"
         )
-    text = f"{action}: HTTP {status} without an error code of the service"
+    text = f"{action}: HTTP {status} without an error code of VOD"
     if status == 429:
         return Throttled(text, code=code, retry_after=retry_after)
     if status >= 500:

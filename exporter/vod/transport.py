@@ -1,8 +1,9 @@
-"""HTTP with bounds: a `requests` session whose answers end by the deadline and stay under a size, whatever arrives.
+"""HTTP with bounds: a `requests` session whose answers are complete by a deadline and limited in size, or fail.
 
-The timeout of `requests` is per address, per handshake and per read, so a server that drips a byte a second, in the
-headers or in the body, holds a caller for ever. Here each of them gets what is left until the deadline, and each read
-from the socket too. Only the look-up of a name cannot be interrupted: it ends when the system's resolver gives up.
+The timeout of `requests` applies to each address, each handshake and each read separately. A server that sends one byte
+a second, in the headers or in the body, would block a caller for ever. Here connecting, the handshakes and each read
+from the socket get the time that is left until the deadline. Only the DNS lookup cannot be interrupted: it ends when
+the resolver of the system gives up.
 """
 
 from __future__ import annotations
@@ -30,18 +31,18 @@ from exporter.errors import ConnectionFailed, CredentialsError, DeadlineError, M
 
 MAX_BODY_BYTES = 4 * 1024 * 1024  # a page of 100 videos is about 0.3 MB
 _CHUNK_BYTES = 64 * 1024
-_SHORTEST_SECONDS = 0.001  # a timeout of 0 would make a socket non-blocking
+_SHORTEST_SECONDS = 0.001  # a timeout of 0 would make the socket non-blocking
 
 
 class _Until(Timeout):
-    """Whenever `urllib3` asks it for a timeout, that is the time left until the deadline."""
+    """A timeout for `urllib3` that is always the time left until the deadline."""
 
     def __init__(self, deadline: Deadline) -> None:
         super().__init__()
         self._deadline = deadline
 
     def clone(self) -> Timeout:
-        return self
+        return self  # `urllib3` clones a timeout to start its clock for each request; this clock already runs
 
     @property
     def connect_timeout(self) -> float:
@@ -53,7 +54,7 @@ class _Until(Timeout):
 
 
 class _DeadlineReader(io.RawIOBase):
-    """Reads a socket until its timeout, counted from the start of the response, has passed in all."""
+    """Reads a socket for at most its timeout in total, from the start of the response, not for each read."""
 
     def __init__(self, sock: socket.socket, raw: io.RawIOBase) -> None:
         self._sock = sock
@@ -85,7 +86,7 @@ class _Response(http.client.HTTPResponse):
 
 
 class _Connection(HTTPConnection):
-    """Its timeout is for all of connecting: every address of the name, the proxy and TLS together."""
+    """Its timeout covers connecting as a whole: all addresses of the host name, the proxy and TLS together."""
 
     response_class = _Response
 
@@ -105,7 +106,7 @@ class _Connection(HTTPConnection):
         return sock
 
     def _first_to_connect(self) -> socket.socket:
-        """Each address gets its share of the time, so that a silent one does not keep us from the next."""
+        """Try each address for an equal share of the time left, so that the next is tried if one does not respond."""
         found = socket.getaddrinfo(self._dns_host, self.port, allowed_gai_family(), socket.SOCK_STREAM)
         failure = OSError("no addresses")
         for place, (*_, address) in enumerate(found):
@@ -126,7 +127,7 @@ class _Connection(HTTPConnection):
         except TimeoutError:
             raise
         except OSError as error:
-            raise wire.ProxyError("the proxy does not let us through", error) from error
+            raise wire.ProxyError("the proxy refuses to connect", error) from error
         self.sock.settimeout(self._left())
 
 
@@ -143,7 +144,7 @@ class _SecurePool(HTTPSConnectionPool):
 
 
 class DeadlineAdapter(HTTPAdapter):
-    """Mount it on a session; applies to direct connections and to those through a proxy."""
+    """The adapter to mount on a session. It covers direct connections and connections through an HTTP proxy."""
 
     _pools = {"http": _Pool, "https": _SecurePool}  # noqa: RUF012 - never changed
 
@@ -153,7 +154,7 @@ class DeadlineAdapter(HTTPAdapter):
 
     def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
         if proxy.lower().startswith("socks"):
-            # Its pools are of a kind of their own: with ours in their place, we would connect past the proxy.
+            # SOCKS needs pool classes of its own. Replaced by the classes here, the connection would bypass the proxy.
             raise lib.InvalidProxyURL("SOCKS")
         manager = super().proxy_manager_for(proxy, **kwargs)
         manager.pool_classes_by_scheme = self._pools
@@ -162,7 +163,7 @@ class DeadlineAdapter(HTTPAdapter):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A whole HTTP answer; `content` is decompressed, `headers` are looked up without case."""
+    """A complete HTTP answer. `content` is decompressed; the names of `headers` are case-insensitive."""
 
     status: int
     headers: Mapping[str, str]
@@ -171,11 +172,11 @@ class Answer:
 
 class _Session(requests.Session):
     def get_redirect_target(self, resp: requests.Response) -> None:
-        """No redirect has a target: even one not to be followed, `requests` reads the body of, whole and unpacked."""
+        """Always None: for a redirect `requests` reads and unpacks the whole body, even if it does not follow it."""
 
 
 class Http:
-    """A pooled session that verifies TLS, follows no redirect, keeps no cookie and honours `HTTPS_PROXY`."""
+    """A session with a connection pool: it verifies TLS, uses `HTTPS_PROXY`, follows no redirect, keeps no cookie."""
 
     def __init__(self, connections: int) -> None:
         self._session = _Session()
@@ -188,13 +189,13 @@ class Http:
         self._session.close()
 
     def post(self, url: str, *, headers: Mapping[str, str], deadline: Deadline, name: str) -> Answer:
-        """POST with an empty body. `name` begins the text of what is raised.
+        """POST with an empty body. The text of every error starts with `name`.
 
-        Raises `ConnectionFailed`, `DeadlineError`, `MalformedResponse`, and `CredentialsError` for a header that HTTP
-        cannot carry.
+        Raises `ConnectionFailed`, `DeadlineError`, `MalformedResponse`, and `CredentialsError` for keys that an HTTP
+        header cannot contain.
         """
         if deadline.expired:
-            raise DeadlineError(f"{name}: the deadline ended before anything was sent", code="timeout")
+            raise DeadlineError(f"{name}: the deadline passed before the request was sent", code="timeout")
         timeout: Any = _Until(deadline)
         try:
             with self._session.post(
@@ -205,24 +206,24 @@ class Http:
             failure: VodError = MalformedResponse(f"{name}: {error}", code=error.code)
         except (requests.RequestException, wire.HTTPError, OSError, ValueError) as error:
             failure = _translated(name, error)
-        # Raised out here: as its context, the other would bring along headers that it quotes.
+        # Not raised inside `except`: the original exception would be its context, and may quote headers with keys.
         raise failure
 
 
 def _as_signed(request: requests.PreparedRequest) -> requests.PreparedRequest:
-    """An `auth` that changes nothing: without one, `requests` puts a password from ~/.netrc over our signature."""
+    """An `auth` that changes nothing. Without it, `requests` replaces the signature by a password from ~/.netrc."""
     return request
 
 
 def read_body(response: requests.Response, *, limit: int = MAX_BODY_BYTES) -> bytes:
-    """The body, decompressed, of a response that was asked for with `stream=True`.
+    """The decompressed body of a response to a request with `stream=True`.
 
-    Raises `MalformedResponse` past `limit` bytes, for an unknown encoding and for broken gzip; and what `urllib3`
-    raises where the connection breaks or the time is over.
+    Raises `MalformedResponse` for more than `limit` bytes, for an unknown encoding and for broken gzip, and exceptions
+    of `urllib3` if the connection breaks or the time is over.
     """
     encoding = response.headers.get("Content-Encoding", "identity").strip().lower()
     if encoding not in ("identity", "gzip", ""):
-        raise MalformedResponse(f"the answer is encoded as {encoding[:40]!r}", code="encoding")
+        raise MalformedResponse(f"the answer has the unknown encoding {encoding[:40]!r}", code="encoding")
     unzip = _Gunzip() if encoding == "gzip" else None
     body = bytearray()
     received = 0
@@ -230,14 +231,14 @@ def read_body(response: requests.Response, *, limit: int = MAX_BODY_BYTES) -> by
         received += len(chunk)
         body += chunk if unzip is None else unzip.decompress(chunk, limit + 1 - len(body))
         if max(received, len(body)) > limit:
-            raise MalformedResponse(f"the answer is over {limit:,} bytes", code="too_large")
+            raise MalformedResponse(f"the answer has more than {limit:,} bytes", code="too_large")
     if unzip is not None and received and not unzip.eof:
         raise MalformedResponse("the answer is broken gzip: it ends early", code="encoding")
     return bytes(body)
 
 
 class _Gunzip:
-    """Unpacks gzip of one member or several: RFC 1952, section 2.2."""
+    """Unpacks gzip data, which may have several members: RFC 1952, section 2.2."""
 
     def __init__(self) -> None:
         self._member = _member()
@@ -247,7 +248,7 @@ class _Gunzip:
         return bool(self._member.eof)
 
     def decompress(self, chunk: bytes, limit: int) -> bytes:
-        """What the chunk unpacks to, cut at `limit` bytes; raises `MalformedResponse`."""
+        """The unpacked chunk, cut at `limit` bytes; raises `MalformedResponse` if the data is broken."""
         body = b""
         while chunk and len(body) < limit:
             if self._member.eof:
@@ -264,11 +265,11 @@ def _member() -> Any:
     return zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
 
 
-# Of what `requests`, `urllib3` and the socket raise, the first row that fits: the kinds, and what they become.
+# Exceptions of `requests`, `urllib3` and sockets, and the error that replaces them. The first matching row counts.
 _TRANSLATIONS: tuple[tuple[tuple[type[BaseException], ...], type[VodError], str, str], ...] = (
     (
         (lib.ProxyError, wire.ProxyError, lib.InvalidProxyURL, wire.ProxySchemeUnknown),
-        *(ConnectionFailed, "proxy", "the proxy does not connect; check HTTPS_PROXY"),
+        *(ConnectionFailed, "proxy", "the proxy cannot be used; check HTTPS_PROXY"),
     ),
     (
         (wire.InvalidHeader, wire.HeaderParsingError),
@@ -276,17 +277,17 @@ _TRANSLATIONS: tuple[tuple[tuple[type[BaseException], ...], type[VodError], str,
     ),
     (
         (lib.InvalidURL, lib.InvalidSchema, wire.LocationValueError),
-        *(ConnectionFailed, "url", "no address to connect to; check region, endpoint and HTTPS_PROXY"),
+        *(ConnectionFailed, "url", "the address is invalid; check region, endpoint and HTTPS_PROXY"),
     ),
     (
         (lib.InvalidHeader, UnicodeError),
         CredentialsError,
         "keys",
-        "the keys cannot be sent; check them for spaces, line breaks and letters outside ASCII",
+        "the keys cannot be sent; check them for spaces, line breaks and non-ASCII characters",
     ),
     (
         (wire.NameResolutionError,),
-        *(ConnectionFailed, "dns", "the endpoint's name does not resolve; check region and DNS"),
+        *(ConnectionFailed, "dns", "the host name of the endpoint does not resolve; check region and DNS"),
     ),
     (
         (lib.SSLError, wire.SSLError, ssl.SSLError),
@@ -294,19 +295,19 @@ _TRANSLATIONS: tuple[tuple[tuple[type[BaseException], ...], type[VodError], str,
     ),
     (
         (wire.NewConnectionError,),
-        *(ConnectionFailed, "connect", "the endpoint does not connect; check endpoint and firewall"),
+        *(ConnectionFailed, "connect", "no connection to the endpoint; check endpoint and firewall"),
     ),
     (
         (lib.ConnectTimeout, wire.ConnectTimeoutError),
-        *(ConnectionFailed, "connect_timeout", "no connection within the time; check endpoint and firewall"),
+        *(ConnectionFailed, "connect_timeout", "connecting took too long; check endpoint and firewall"),
     ),
     (
         (TimeoutError, lib.Timeout, wire.TimeoutError),
-        *(DeadlineError, "timeout", "no whole answer before the deadline"),
+        *(DeadlineError, "timeout", "the answer was not complete before the deadline"),
     ),
     (
         (ConnectionError, http.client.IncompleteRead, wire.IncompleteRead),
-        *(ConnectionFailed, "reset", "the connection broke before the answer was whole"),
+        *(ConnectionFailed, "reset", "the connection broke before the answer was complete"),
     ),
     (
         (http.client.HTTPException,),
@@ -314,14 +315,14 @@ _TRANSLATIONS: tuple[tuple[tuple[type[BaseException], ...], type[VodError], str,
     ),
     (
         (lib.ConnectionError, wire.ProtocolError),
-        *(ConnectionFailed, "reset", "the connection broke before the answer was whole"),
+        *(ConnectionFailed, "reset", "the connection broke before the answer was complete"),
     ),
 )
 
 
 def _translated(name: str, error: Exception) -> VodError:
-    """What was raised as an error of ours. The texts of the others hold headers, and are not repeated."""
-    if type(error) is OSError:  # `requests` has no kind for this
+    """The error that replaces `error`. The texts of the libraries are not repeated, because they may quote headers."""
+    if type(error) is OSError:  # `requests` raises it if the file with CA certificates is missing
         return ConnectionFailed(f"{name}: no CA certificates; check REQUESTS_CA_BUNDLE", code="tls")
     causes = list(_causes(error))
     for kinds, kind, code, text in _TRANSLATIONS:
@@ -331,12 +332,12 @@ def _translated(name: str, error: Exception) -> VodError:
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:
-    """The error, what it holds and what it came from: `requests` wraps `urllib3`, which wraps the socket's."""
+    """The error and all exceptions inside it: `requests` wraps exceptions of `urllib3`, which wrap those of sockets."""
     seen: list[BaseException] = []
     todo = [error]
     while todo:
-        one = todo.pop()
-        if isinstance(one, BaseException) and one not in seen:
-            seen.append(one)
-            todo += [getattr(one, "reason", None), one.__cause__, one.__context__, *(one.args[:2])]
-            yield one
+        cause = todo.pop()
+        if isinstance(cause, BaseException) and cause not in seen:
+            seen.append(cause)
+            todo += [getattr(cause, "reason", None), cause.__cause__, cause.__context__, *(cause.args[:2])]
+            yield cause

@@ -19,7 +19,7 @@ from exporter.scrape.health import Health, State
 DOWN = ConnectionFailed("no connection", code="connect")
 DENIED = CredentialsError("denied", code="Forbidden")
 GONE = NotFoundError("gone", code="NoSuchResource")
-ODD = MalformedResponse("the answer holds no task", code="no_task")
+ODD = MalformedResponse("the response has no task", code="no_task")
 HTML = MalformedResponse("HTML", code="html")
 REFUSED = RequestRejected("not taken", code="InvalidParameter")
 

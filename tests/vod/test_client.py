@@ -233,7 +233,7 @@ def test_odd_numbers_cost_their_fields_only(world: Simulator, vod: Client, soon:
 def test_an_answer_that_is_not_utf8_is_malformed(clients: Start, wire: Start, answer: Make, soon: Deadline) -> None:
     """RFC 8259, section 8.1: JSON between systems is UTF-8."""
     server = wire(answer('{"TranscodeTask": {"TranscodeTaskId": "一"}}'.encode("utf-16")))
-    with pytest.raises(MalformedResponse, match="not_json"):
+    with pytest.raises(MalformedResponse, match="not JSON"):
         clients(server.url).get_task("1", soon)
 
 
@@ -352,15 +352,6 @@ def test_the_wait_doubles_is_spread_and_never_nothing(attempt: int) -> None:
         assert all(wait is not None and base / 2 <= wait <= base * 1.5 for wait in waits)
 
 
-@given(header=st.one_of(st.none(), st.text(), st.integers().map(str), st.floats().map(str)))
-@example("99999999999999999999")
-@example("²")
-@example("Fri, 31 Dec 1999 23:59:59 GMT")
-def test_any_retry_after_is_seconds_or_absent(header: str | None) -> None:
-    found = client_module._seconds(header)
-    assert found is None or 0 <= found < 1e5
-
-
 @pytest.mark.parametrize(
     "code",
     [
@@ -391,7 +382,7 @@ def test_a_wrong_secret_says_what_to_check(world: Simulator, clients: Start, soo
 
 def test_a_wrong_clock_says_so(world: Simulator, vod: Client, soon: Deadline, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(client_module, "_timestamp", lambda _: "2020-01-01T00:00:00Z")
-    with pytest.raises(CredentialsError, match="set this machine's clock"):
+    with pytest.raises(CredentialsError, match="correct this machine's clock"):
         vod.get_task(a_task(world).id, soon)
 
 
@@ -632,7 +623,7 @@ def test_endless_pages_are_capped_and_counted(
     assert len(server.heads) == 4
     assert [page.malformed for page in pages] == [(), (), (), (name,)]
     assert [record.levelname for record in caplog.records] == ["WARNING"]
-    assert "still not the last page after 4" in caplog.text
+    assert "the list goes on after page 4" in caplog.text
 
 
 @BOTH

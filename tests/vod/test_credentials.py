@@ -268,7 +268,7 @@ def test_the_official_chain_reads_the_environment_and_is_imported_on_first_use(t
 
 def test_the_official_chain_without_keys_says_how_to_give_them(tmp_path: Path) -> None:
     done = _run(PROGRAM, tmp_path)
-    assert done.stdout.startswith("the official provider chain has no keys (CredentialException); give `credentials`")
+    assert done.stdout.startswith("the official provider chain has no keys (CredentialException); set `credentials`")
     assert done.stderr == ""
 
 

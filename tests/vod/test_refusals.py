@@ -75,9 +75,9 @@ def test_a_code_means_its_error(code: str, status: int, kind: type[ServiceError]
     [
         ("InvalidAccessKeyId.NotFound", "check access_key_id"),
         ("SignatureDoesNotMatch", "check access_key_secret"),
-        ("InvalidTimeStamp.Expired", "set this machine's clock"),
+        ("InvalidTimeStamp.Expired", "correct this machine's clock"),
         ("InvalidSecurityToken.Expired", "renew the security token"),
-        ("MissingSecurityToken", "give its security_token too"),
+        ("MissingSecurityToken", "add security_token"),
         ("Forbidden.RAM", "grant this RAM user or role the action vod:GetTranscodeTask"),
     ],
 )

@@ -297,7 +297,7 @@ def test_a_name_that_does_not_resolve(http_: Http, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(socket, "getaddrinfo", fail)
     error = failure(http_, "http://vod.nowhere.example")
     assert (type(error), error.code) == (ConnectionFailed, "dns")
-    assert str(error).endswith("the endpoint's name does not resolve; check region and DNS")
+    assert str(error).endswith("the host name of the endpoint does not resolve; check region and DNS")
 
 
 def test_a_refused_connection(http_: Http, wire: Start) -> None:

@@ -1,0 +1,67 @@
+"""HTTP answers of VOD: the JSON of a successful call, or an exception."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from exporter.errors import MalformedResponse
+from exporter.jsontext import JsonError, decode
+from exporter.vod.payloads import error_reply
+from exporter.vod.refusals import bare_refusal, refusal
+from exporter.vod.transport import Answer
+
+_BODY_KINDS = {"empty": "empty", "html": "HTML", "not_json": "not JSON"}
+
+
+def body(action: str, answer: Answer, *, secrets: Sequence[str]) -> dict[str, object]:
+    """Return the JSON object of a successful call of `action`. `secrets` are removed from every error message.
+
+    Raises `MalformedResponse` for an answer that is not from the API, and the `ServiceError` that its error code means.
+    """
+    status = answer.status
+    retry_after = _seconds(answer.headers.get("Retry-After"))
+    try:
+        found = decode(answer.content)
+    except JsonError:
+        if status != 200:
+            raise bare_refusal(action, status=status, retry_after=retry_after) from None
+        kind = _kind(answer.content)
+        text = f"{action}: HTTP 200 with a body that is {_BODY_KINDS[kind]}; check the endpoint"
+        raise MalformedResponse(text, code=kind) from None
+    if (error := error_reply(_masked(found, secrets))) is not None:
+        message = f"{error.message} [RequestId {error.request_id}]" if error.request_id else error.message
+        raise refusal(action, status=status, code=error.code, message=message, retry_after=retry_after)
+    if status != 200:
+        raise bare_refusal(action, status=status, retry_after=retry_after)
+    if not isinstance(found, dict):
+        text = f"{action}: HTTP 200 with JSON that is not an object; check the endpoint"
+        raise MalformedResponse(text, code="not_object")
+    return found
+
+
+def _kind(content: bytes) -> str:
+    text = content.strip()
+    if not text:
+        return "empty"
+    return "html" if text.startswith(b"<") else "not_json"
+
+
+def _seconds(header: str | None) -> float | None:
+    """`Retry-After` in seconds. The other form of this header, a date, counts as absent."""
+    return float(header) if header is not None and header.isascii() and header.isdigit() and len(header) < 6 else None
+
+
+def _masked(found: object, secrets: Sequence[str]) -> object:
+    """Remove the secrets from an error body: VOD quotes a request that it cannot verify, including the security token.
+
+    This comes before texts are cut to a length, because a secret that is cut would not be found.
+    """
+    if not isinstance(found, dict):
+        return found
+    masked = dict(found)
+    for name, value in found.items():
+        for secret in secrets:
+            if secret and isinstance(value, str):
+                value = value.replace(secret, "<secret>")
+        masked[name] = value
+    return masked
