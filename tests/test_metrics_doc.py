@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
+from exporter.command.tasktable import as_json, as_table
 from exporter.metrics.catalog import CATALOG
 from exporter.model import Job, Task
 from exporter.snapshot import AccountSnapshot, LedgerView, ShownJob, ShownTask, Snapshot
-from exporter.tasktable import as_json, as_table
 from exporter.vod.payloads import task_reply
 from exporter.web.listing import Query
 from exporter.web.pages import status_page

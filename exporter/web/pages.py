@@ -6,13 +6,13 @@ import base64
 import hashlib
 from collections import Counter
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from functools import partial
 from importlib.resources import files
 
 from jinja2 import Environment, PackageLoader
 
 from exporter import __version__
+from exporter.display import ago, duration, iso, moment, percent, size
 from exporter.model import TASK_FINAL
 from exporter.snapshot import AccountSnapshot, Snapshot
 from exporter.web.listing import REFRESH_SECONDS, SEARCH_LIMIT, Query, State, job_state, listing, task_state
@@ -25,44 +25,6 @@ TROUBLES_SHOWN = 100
 
 _KINDS = ("problem", "warning", "note")
 _HEALTH = {None: ("unasked", "Not scraped yet"), True: ("up", "Up"), False: ("down", "Down")}
-
-
-def moment(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
-
-
-def iso(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def duration(seconds: float) -> str:
-    """In its two greatest units: `42 s`, `3 min 5 s`, `2 h 10 min`, `3 d 4 h`."""
-    left, told = round(seconds), list[tuple[int, str]]()
-    for unit, size in (("d", 86400), ("h", 3600), ("min", 60), ("s", 1)):
-        count, left = divmod(left, size)
-        if count or told:
-            told.append((count, unit))
-    return " ".join(f"{count} {unit}" for count, unit in told[:2] if count) or "0 s"
-
-
-def ago(seconds: float, *, now: float) -> str:
-    """In its greatest unit; a time to come, as where clocks differ, is now."""
-    age = now - seconds
-    return f"{' '.join(duration(age).split()[:2])} ago" if age >= 1 else "just now"
-
-
-def size(count: float) -> str:
-    """Bytes, in decimal units."""
-    unit = "B"
-    for greater in ("kB", "MB", "GB", "TB"):
-        if count >= 1000:
-            count, unit = count / 1000, greater
-    return f"{count:,.0f} B" if unit == "B" else f"{count:,.1f} {unit}"
-
-
-def percent(ratio: float) -> str:
-    """Whole percents, and 100 % only where all is done."""
-    return f"{int(ratio * 100 + 1e-6)} %"
 
 
 def budget(account: AccountSnapshot) -> str:

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import requests
 
-from exporter import logs
+from exporter.command import logs
 from exporter.deadline import Deadline
 from exporter.metrics.telemetry import Telemetry
 from exporter.scrape.scraper import Scraper

@@ -19,12 +19,8 @@ from exporter.web.pages import (
     HEADERS,
     REPOSITORY,
     TROUBLES_SHOWN,
-    ago,
-    duration,
-    percent,
     status_page,
 )
-from exporter.web.pages import size as as_size
 
 HOSTILE = "</td></style><script>alert(1)</script><img src=https://evil.example/x onerror=alert(1)>\"'&{{7*7}}"
 NOW = 1700000000.0
@@ -269,12 +265,3 @@ def test_a_search_without_an_answer_says_so() -> None:
 def test_without_accounts_and_without_jobs_it_says_what_is_missing() -> None:
     assert "No account is configured." in page().text
     assert "The list is empty: no task is tracked yet" in page(account()).text
-
-
-def test_figures_are_as_people_say_them() -> None:
-    assert [duration(one) for one in (0.2, 42, 60, 185, 7800, 90000)] == [
-        "0 s", "42 s", "1 min", "3 min 5 s", "2 h 10 min", "1 d 1 h",
-    ]  # fmt: skip
-    assert [ago(NOW - one, now=NOW) for one in (-5, 0.2, 42, 185)] == ["just now", "just now", "42 s ago", "3 min ago"]
-    assert [as_size(one) for one in (0, 999, 21478000.0, 2.5e15)] == ["0 B", "999 B", "21.5 MB", "2,500.0 TB"]
-    assert [percent(one) for one in (0.0, 0.29, 0.999, 1.0)] == ["0 %", "29 %", "99 %", "100 %"]

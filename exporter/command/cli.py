@@ -12,15 +12,16 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from queue import SimpleQueue
-from types import FrameType
 
 import prometheus_client
 
-from exporter import __version__, config, demo, flags, logs, tasktable, wiring
+from exporter import __version__, config, wiring
+from exporter.command import demo, flags, logs, tasktable
+from exporter.command.signals import hangups, signals
 from exporter.deadline import Deadline
 from exporter.errors import ConfigError, ExporterError
 from exporter.service import Exporter
@@ -61,15 +62,15 @@ def _complain(*lines: str) -> None:
 
 
 def _run(args: argparse.Namespace) -> int:
-    with _hangups() as hangups:
+    with hangups() as received:
         load = partial(_settings, args)
         settings = load()
         listener = listen(args.web_listen_address)
         exporter = Exporter(settings, load, telemetry_path=args.web_telemetry_path)
         app = exporter.interface.app(reload=exporter.reload if args.web_enable_lifecycle else None)
         server = Server(app, listener, timeout=settings.scrape.timeout)
-        with _signals(lambda: server.stop(timeout=exporter.interface.timeout)):
-            threading.Thread(target=_follow, args=(hangups, exporter.reload), name="reload", daemon=True).start()
+        with signals(lambda: server.stop(timeout=exporter.interface.timeout)):
+            threading.Thread(target=_follow, args=(received, exporter.reload), name="reload", daemon=True).start()
             _log.info("listening", extra={"address": name(listener), "version": __version__})
             server.serve_until_stopped()
             exporter.close()
@@ -78,7 +79,7 @@ def _run(args: argparse.Namespace) -> int:
 
 
 def _follow(hangups: SimpleQueue[None], reload: Callable[[], object]) -> None:
-    """Reload for each SIGHUP; once for those that come while another reload is under way."""
+    """Reload after each SIGHUP, and only once after several that came during another reload."""
     while True:
         hangups.get()
         while not hangups.empty():
@@ -90,7 +91,7 @@ def _demo(args: argparse.Namespace) -> int:
     os.environ["no_proxy"] = "*"  # nothing here leaves this machine
     simulated = {"seed": args.seed, "scenario": args.scenario, "speed": args.speed, "history": demo.HISTORY_SECONDS}
     with (
-        _signals(hangup=True) as stopped,
+        signals(hangup=True) as stopped,
         Simulator(listen=parse(args.simulator_listen_address), **simulated) as simulator,
     ):
         try:
@@ -104,7 +105,7 @@ def _demo(args: argparse.Namespace) -> int:
 
 def _simulate(args: argparse.Namespace) -> int:
     world = {"seed": args.seed, "scenario": args.scenario, "speed": args.speed, "tasks": args.tasks}
-    with _signals() as stopped, Simulator(listen=parse(args.listen), **world) as simulator:
+    with signals() as stopped, Simulator(listen=parse(args.listen), **world) as simulator:
         print(_SIMULATING.format(url=simulator.url), flush=True)
         while not stopped():
             time.sleep(0.1)
@@ -165,44 +166,3 @@ def _settings(args: argparse.Namespace) -> config.Settings:
             [f"{path} is not in this folder; name yours with --config.file=FILE, or try the demo command"]
         )
     return config.load(path)
-
-
-@contextlib.contextmanager
-def _hangups() -> Iterator[SimpleQueue[None]]:
-    """A queue that has an entry for each SIGHUP, so that even one during the start does not end the process.
-
-    Of all that threads wait for, a handler may use this: its `put` may interrupt another in the same thread.
-    https://docs.python.org/3/library/queue.html#queue.SimpleQueue.put
-    """
-    hangups: SimpleQueue[None] = SimpleQueue()
-    handler = signal.signal(signal.SIGHUP, lambda *_: hangups.put(None))
-    try:
-        yield hangups
-    finally:
-        signal.signal(signal.SIGHUP, handler)
-
-
-@contextlib.contextmanager
-def _signals(stop: Callable[[], object] = lambda: None, *, hangup: bool = False) -> Iterator[Callable[[], bool]]:
-    """SIGTERM and SIGINT call `stop`; a second one ends the process at once. Yields whether one has come.
-
-    With `hangup`, SIGHUP calls it too, and is never the second one: of a terminal that closes, two may come.
-    No `Event` is set, for the signal may interrupt the very thread that holds its lock.
-    """
-    seen: list[int] = []
-
-    def on_signal(number: int, _: FrameType | None) -> None:
-        if seen and number == signal.SIGHUP:
-            return
-        if seen:
-            os._exit(128 + number)
-        seen.append(number)
-        stop()
-
-    numbers = (signal.SIGTERM, signal.SIGINT, *((signal.SIGHUP,) if hangup else ()))
-    handlers = {number: signal.signal(number, on_signal) for number in numbers}
-    try:
-        yield lambda: bool(seen)
-    finally:
-        for number, handler in handlers.items():
-            signal.signal(number, handler)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
-from datetime import UTC, datetime
 
 from exporter.deadline import Deadline
+from exporter.display import duration, moment, percent, size
 from exporter.errors import CredentialsError, VodError
 from exporter.model import Job, Task
 from exporter.vod.client import Client
@@ -41,9 +41,9 @@ def as_table(tasks: Iterable[Task]) -> str:
 
 
 def _task_lines(task: Task) -> Iterable[str]:
-    yield f"task {task.id}  {task.status}  {_percent(task.progress)}"
+    yield f"task {task.id}  {task.status}  {_known(percent, task.progress)}"
     yield f"  video {task.video_id}  template group {task.template_group_id}  trigger {task.trigger or '-'}"
-    yield f"  created {_moment(task.created)}  completed {_moment(task.completed)}"
+    yield f"  created {_known(moment, task.created)}  completed {_known(moment, task.completed)}"
     if not task.jobs:
         yield "  no jobs" + (": the source could not be transcoded" if task.finished else "")
         return
@@ -65,17 +65,13 @@ def _row(job: Job) -> Sequence[str]:
         job.id,
         job.definition,
         job.status,
-        _percent(job.progress),
+        _known(percent, job.progress),
         f"{output.bitrate / 1000:,.0f} kbit/s" if output and output.bitrate is not None else "-",
-        f"{output.size / 1e6:,.1f} MB" if output and output.size is not None else "-",
-        f"{output.duration:,.0f} s" if output and output.duration is not None else "-",
+        _known(size, output.size if output else None),
+        _known(duration, output.duration if output else None),
         error,
     )
 
 
-def _percent(ratio: float | None) -> str:
-    return "-" if ratio is None else f"{ratio:.0%}"
-
-
-def _moment(seconds: float | None) -> str:
-    return "-" if seconds is None else datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
+def _known(display: Callable[[float], str], amount: float | None) -> str:
+    return "-" if amount is None else display(amount)

@@ -17,7 +17,8 @@ import prometheus_client
 import pytest
 import requests
 
-from exporter import __version__, cli, flags, logs
+from exporter import __version__
+from exporter.command import cli, flags, logs
 from exporter.simulator.faults import Fault
 from exporter.simulator.server import Simulator
 

@@ -13,13 +13,13 @@ from typing import TextIO
 import requests
 
 from exporter import config, wiring
+from exporter.command.stack import Stack
 from exporter.errors import ListenError
 from exporter.keys import Key
 from exporter.metrics.telemetry import Telemetry
 from exporter.model import TASK_FINAL
 from exporter.simulator.server import Simulator
 from exporter.snapshot import AccountSnapshot
-from exporter.stack import Stack
 from exporter.tracking.store import MemoryStore
 from exporter.web.listener import listen, url
 from exporter.web.server import Server

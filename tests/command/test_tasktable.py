@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from exporter import tasktable, wiring
+from exporter import wiring
+from exporter.command import tasktable
 from exporter.config import load
 from exporter.deadline import Deadline
 from exporter.model import Job, Output, Task
@@ -28,13 +29,13 @@ RUNNING = Job("job-3", "LD", "Transcoding", progress=0.425)
 TASK = Task("task-1", "video-1", "Processing", "Manual", "group-1", 1700000000.0, None, (DONE, FAILED, RUNNING))
 
 TABLE = """\
-task task-1  Processing  71%
+task task-1  Processing  71 %
   video video-1  template group group-1  trigger Manual
-  created 2023-11-14 22:13:20Z  completed -
-  JOB    DEFINITION  STATUS            PROGRESS  BITRATE       SIZE     DURATION  ERROR
-  job-1  HD          TranscodeSuccess  100%      1,964 kbit/s  21.5 MB  87 s
-  job-2  FHD         TranscodeFail     -         -             -        -         InvalidSource: no video stream
-  job-3  LD          Transcoding       42%       -             -        -
+  created 2023-11-14 22:13:20 UTC  completed -
+  JOB    DEFINITION  STATUS            PROGRESS  BITRATE       SIZE     DURATION    ERROR
+  job-1  HD          TranscodeSuccess  100 %     1,964 kbit/s  21.5 MB  1 min 27 s
+  job-2  FHD         TranscodeFail     -         -             -        -           InvalidSource: no video stream
+  job-3  LD          Transcoding       42 %      -             -        -
   job-1 -> https://media.example/a.mp4"""
 
 

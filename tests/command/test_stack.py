@@ -17,9 +17,9 @@ from pathlib import Path
 import pytest
 import requests
 
-from exporter.stack import Stack, files
+from exporter.command.stack import Stack, files
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 PATIENCE_SECONDS = 60.0
 DEMO = (sys.executable, "-m", "exporter", "demo", "--stack", "--web.listen-address=127.0.0.1:0")
 

@@ -12,7 +12,8 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import NoReturn
 
-from exporter import __version__, logs
+from exporter import __version__
+from exporter.command import logs
 from exporter.simulator.scenario import SCENARIOS
 
 PROGRAM = "vod-transcode-exporter"

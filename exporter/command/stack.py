@@ -26,7 +26,7 @@ from exporter.web.listener import listen
 SCRAPE_INTERVAL = "5s"
 _READY_SECONDS = 30.0
 _END_SECONDS = 5.0
-_PACKAGE = Path(__file__).parent
+_PACKAGE = Path(__file__).parents[1]
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from exporter import logs
+from exporter.command import logs
 
 HOSTILE = [
     "two\nlines",
