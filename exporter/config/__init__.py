@@ -1,4 +1,4 @@
-"""The configuration: a YAML file, read strictly, as frozen settings."""
+"""The configuration: reads a YAML file strictly, and returns frozen settings."""
 
 from exporter.config.account import Account, AccountKeys, Callback, Discovery, Track
 from exporter.config.settings import Api, Buckets, ScrapeSettings, SeriesSettings, Settings, State, load, schema

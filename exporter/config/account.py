@@ -1,4 +1,4 @@
-"""One account of the file: its keys, what it watches, its events."""
+"""The section of one account: its keys, the tasks to track, and its callback."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from exporter.keys import Key
 
 
 class Discovery(Section):
-    """How videos that transcode are found; seconds."""
+    """How the exporter finds tasks by itself. Durations are in seconds."""
 
-    enabled: fields.Switch = Field(default=True, description="find videos that transcode, and watch their tasks")
-    lookback: amounts.Lookback = duration("24h", "how old a task may be to be found, and a video to be asked about")
-    interval: amounts.Interval = duration("30s", "the same question again after this long, at the soonest")
+    enabled: fields.Switch = Field(default=True, description="find videos in transcoding, and track their tasks")
+    lookback: amounts.Lookback = duration("24h", "maximum age of the tasks and videos that are found")
+    interval: amounts.Interval = duration("30s", "minimum time between two identical requests to find videos or tasks")
 
     @field_validator("interval")
     @classmethod
@@ -23,7 +23,7 @@ class Discovery(Section):
         lookback = info.data.get("lookback")
         if lookback is not None and interval >= lookback:
             raise fields.refused(
-                f"interval ({format_duration(interval)}) is not less than lookback ({format_duration(lookback)}); "
+                f"interval ({format_duration(interval)}) must be less than lookback ({format_duration(lookback)}); "
                 "lower interval or raise lookback",
                 at_parent=True,
             )
@@ -31,31 +31,33 @@ class Discovery(Section):
 
 
 class Track(Section):
-    """What one account watches, and for how long. Patterns of files are absolute after `load`."""
+    """The tasks to track in one account. File patterns are absolute after `load`. Durations are in seconds."""
 
     tasks: fields.Ids = Field(
-        default=(), description="ids of transcode tasks to watch, for as long as they are named here"
+        default=(), description="ids of transcode tasks; they are tracked as long as they are listed here"
     )
-    videos: fields.Ids = Field(default=(), description="ids of videos whose transcode tasks are watched")
-    files: fields.Patterns = Field(default=(), description="patterns of files that list ids, re-read when they change")
-    discovery: Discovery = Field(default=Discovery(), description="finds videos that transcode")
+    videos: fields.Ids = Field(default=(), description="ids of videos; all their transcode tasks are tracked")
+    files: fields.Patterns = Field(
+        default=(), description="patterns of files with lists of ids; a file is read again when it changes"
+    )
+    discovery: Discovery = Field(default=Discovery(), description="how the exporter finds tasks by itself")
     give_up_after: amounts.GiveUpAfter = duration(
-        "7d", "a task that nothing names is given up when it has not ended for so long"
+        "7d", "an unfinished task that is listed nowhere is no longer tracked after this time"
     )
 
 
 class AccountKeys(Section):
-    """The keys of one account: of each pair, the text or the file that holds it.
+    """The keys of one account, each as a text or as a file.
 
-    A path is absolute after `load`, and its file was readable then.
+    Paths are absolute after `load`, and the files were readable then.
     """
 
     access_key_id: fields.TextKey | None = Field(default=None, description="AccessKey id")
-    access_key_id_file: fields.FileKey | None = file_key("file that holds the AccessKey id")
+    access_key_id_file: fields.FileKey | None = file_key("file with the AccessKey id")
     access_key_secret: fields.TextKey | None = Field(default=None, description="AccessKey secret")
-    access_key_secret_file: fields.FileKey | None = file_key("file that holds the AccessKey secret")
-    security_token: fields.TextKey | None = Field(default=None, description="STS token, with temporary keys")
-    security_token_file: fields.FileKey | None = file_key("file that holds the STS token")
+    access_key_secret_file: fields.FileKey | None = file_key("file with the AccessKey secret")
+    security_token: fields.TextKey | None = Field(default=None, description="STS token; only for temporary keys")
+    security_token_file: fields.FileKey | None = file_key("file with the STS token")
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -72,7 +74,7 @@ class AccountKeys(Section):
         """AccessKey id, AccessKey secret and STS token."""
         identity = self.access_key_id or self.access_key_id_file
         secret = self.access_key_secret or self.access_key_secret_file
-        assert identity and secret  # noqa: S101, PT018 - held by `_one_of_two`
+        assert identity and secret  # noqa: S101, PT018 - ensured by `_one_of_two`
         return identity, secret, self.security_token or self.security_token_file
 
     @field_validator("access_key_id_file", "access_key_secret_file", "security_token_file")
@@ -82,12 +84,12 @@ class AccountKeys(Section):
 
 
 class Callback(Section):
-    """Where VOD sends the events of one account, and the key that it signs them with."""
+    """The callback URL of one account, and the key that VOD signs its events with."""
 
-    # Not shown: its query may hold a secret.
-    url: fields.CallbackUrl = Field(description="address of the callback, to the letter as VOD has it", repr=False)
-    key: fields.TextKey | None = Field(default=None, description="authentication key of the callback")
-    key_file: fields.FileKey | None = file_key("file that holds the authentication key of the callback")
+    # `repr` leaves the URL out, because its query may contain a secret.
+    url: fields.CallbackUrl = Field(description="the callback URL exactly as it is configured in VOD", repr=False)
+    key: fields.TextKey | None = Field(default=None, description="authentication key of the callback, as in VOD")
+    key_file: fields.FileKey | None = file_key("file with the authentication key of the callback")
 
     model_config = ConfigDict(json_schema_extra=either("key"))
 
@@ -95,7 +97,7 @@ class Callback(Section):
     def signing_key(self) -> Key:
         """The authentication key, from `key` or `key_file`."""
         key = self.key or self.key_file
-        assert key  # noqa: S101 - held by `_one_of_two`
+        assert key  # noqa: S101 - ensured by `_one_of_two`
         return key
 
     @field_validator("key_file")
@@ -105,21 +107,26 @@ class Callback(Section):
 
 
 class Account(Section):
-    """One credential in one region."""
+    """One account: one credential in one region."""
 
-    name: fields.Name = Field(description="the value of the `account` label; unique")
-    region: fields.Region | None = Field(default=None, description="region of the media, such as cn-shanghai")
+    name: fields.Name = Field(description="value of the `account` label; must be unique")
+    region: fields.Region | None = Field(default=None, description="region of the media, for example cn-shanghai")
     endpoint: fields.Endpoint | None = Field(
         default=None,
-        description="address to call in place of the region's public one: http(s)://host[:port]",
+        description="endpoint to use instead of the public endpoint of the region: http(s)://host[:port]",
         validate_default=True,
     )
-    credentials: AccountKeys | None = Field(default=None, description="keys; absent: the official provider chain")
-    requests_per_second: amounts.Rate = Field(
-        default=10.0, description="calls a second of each operation; VOD allows 15, shared with your own applications"
+    credentials: AccountKeys | None = Field(
+        default=None, description="keys of the account; default: the official provider chain of Alibaba Cloud"
     )
-    track: Track = Field(default=Track(), description="what to watch")
-    callback: Callback | None = Field(default=None, description="signed events of VOD; absent: they are refused")
+    requests_per_second: amounts.Rate = Field(
+        default=10.0,
+        description="maximum calls per second of each operation; your own applications share the 15 that VOD allows",
+    )
+    track: Track = Field(default=Track(), description="the tasks to track")
+    callback: Callback | None = Field(
+        default=None, description="accept signed events of VOD; default: events are refused"
+    )
 
     model_config = ConfigDict(
         json_schema_extra={"anyOf": [{"required": ["region"]}, {"required": ["endpoint"]}]},
@@ -129,14 +136,14 @@ class Account(Section):
     @classmethod
     def _region_or_endpoint(cls, endpoint: str | None, info: ValidationInfo) -> str | None:
         if endpoint is None and info.data.get("region", "") is None:
-            raise fields.refused("region is missing; add region, such as cn-shanghai, or endpoint", at_parent=True)
+            raise fields.refused("region is missing; add region, for example cn-shanghai, or endpoint", at_parent=True)
         return endpoint
 
     @property
     def url(self) -> str:
-        """The address to call, without a slash at its end."""
+        """The endpoint to call, without a slash at the end."""
         if self.endpoint:
             return self.endpoint
-        # As the official SDK does: VOD has no endpoint in cn-hangzhou.
+        # VOD has no endpoint in cn-hangzhou. The official SDK uses cn-shanghai for it, too.
         region = "cn-shanghai" if self.region == "cn-hangzhou" else self.region
         return f"https://vod.{region}.aliyuncs.com"

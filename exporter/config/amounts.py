@@ -1,4 +1,4 @@
-"""The numbers of the configuration, durations among them: their ranges, and the sentence for what is outside."""
+"""The types of numbers and durations in the configuration: their ranges, and the faults of other values."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ def _rate(value: object) -> float:
     number = _number(value)
     if not 0 < number <= 100:
         raise fields.refused_value(
-            "is out of range; write a number above 0 and at most 100 (VOD allows 15 calls a second of an operation, "
-            "shared by all that the account runs, unless your quota was raised)"
+            "is out of range; write a number above 0 and at most 100 (VOD allows 15 calls per second and operation "
+            "to the whole account, unless your quota was raised)"
         )
     return float(number)
 
@@ -71,9 +71,9 @@ def _seconds(value: object, info: ValidationInfo) -> float:
         try:
             return parse_duration(value)
         except ValueError:
-            raise fields.refused_value("is not a duration; write one such as 30s, 1m30s or 500ms") from None
+            raise fields.refused_value("is not a duration; write for example 30s, 1m30s or 500ms") from None
     if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise fields.refused_value("is not a duration; write one such as 30s, 1m30s or 500ms")
+        raise fields.refused_value("is not a duration; write for example 30s, 1m30s or 500ms")
     if value and isinstance(info.context, fields.FromFile):
         hint = f"{value}s" if isinstance(value, int) else format_duration(abs(value))
         raise fields.refused_value(f"has no unit; write {hint.lstrip('-')}")
@@ -110,7 +110,7 @@ def _bounds(bounds: tuple[float, ...]) -> tuple[float, ...]:
         raise fields.refused(f"has {len(bounds)} bounds; keep at most {MAX_BOUNDS}")
     for at, (lower, upper) in enumerate(pairwise(bounds), start=1):
         if upper <= lower:
-            raise fields.refused(f"[{at}] is not above [{at - 1}]; write the bounds from the lowest to the highest")
+            raise fields.refused(f"[{at}] is not greater than [{at - 1}]; write the bounds in ascending order")
     return bounds
 
 

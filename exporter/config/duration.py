@@ -17,19 +17,19 @@ _PART = re.compile(r"([0-9]+)([a-z]+)")
 
 
 def parse_duration(text: str) -> float:
-    """Seconds; raises `ValueError` where `text` is no duration."""
+    """The duration in seconds. Raises `ValueError` if `text` is not a duration."""
     if not _DURATION.fullmatch(text):
         raise ValueError("not a duration")
     return sum(int(number) * _UNITS[unit] for number, unit in _PART.findall(text)) / 1000
 
 
 def format_duration(seconds: float) -> str:
-    """The shortest duration of as many milliseconds: `90.0` is `1m30s`."""
+    """The shortest text for a duration in seconds, rounded to milliseconds: `90.0` is `1m30s`."""
     rest = round(seconds * 1000)
     parts = []
     for unit, size in _UNITS.items():
         if unit in ("y", "w"):
-            continue  # people read 30d easier than 4w2d
+            continue  # 30d is easier to read than 4w2d
         count, rest = divmod(rest, size)
         if count:
             parts.append(f"{count}{unit}")

@@ -1,4 +1,4 @@
-"""Faults of the configuration as sentences: the one place that knows pydantic's errors, and what must not be shown."""
+"""Faults of the configuration as sentences. Only this module knows the errors of pydantic and hides secret values."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ Sections = Mapping[tuple[str, ...], type[BaseModel]]
 
 
 def hidden(path: KeyPath) -> bool:
-    """Whether the value at `path` may be a secret, misspelt and misplaced keys included."""
+    """Whether the value at `path` may be a secret. This includes misspelled keys and keys in the wrong section."""
     return any(isinstance(part, str) and _SECRET.search(part) for part in path)
 
 
 def translated(errors: Iterable[Mapping[str, Any]], source: Source, sections: Sections) -> Iterator[Fault]:
-    """pydantic's errors as faults, without those about values that are faults of YAML already."""
+    """Translate pydantic's errors into faults, except errors about values that already have a fault of YAML."""
     for error in errors:
         path: KeyPath = tuple(error["loc"])
         if any(path[:depth] in source.broken for depth in range(len(path) + 1)):
             continue
         if error["type"] == "too_short" and error["input"]:
-            continue  # the items have faults of their own
+            continue  # its items have faults of their own
         text = _sentence(error, path, sections)
         if error["type"] == "at_parent":
             path = path[:-1]
@@ -53,18 +53,18 @@ def _sentence(error: Mapping[str, Any], path: KeyPath, sections: Sections) -> st
     if kind == "missing":
         return f"is missing; add it: {sections[keys[:-1]].model_fields[keys[-1]].description}"
     if kind == "too_short":
-        return "is empty; add at least one"
+        return "is empty; add at least one item"
     if kind == "tuple_type":
         return f"is {_kind(value)}; write a list, each item after a `-`"
     if kind == "model_type":
-        return f"is {_kind(value)}; write keys and values, of {', '.join(sections[keys].model_fields)}"
-    return "cannot be used; see the reference of the configuration"
+        return f"is {_kind(value)}; write a mapping with the keys {', '.join(sections[keys].model_fields)}"
+    return "is invalid; see docs/configuration.md"
 
 
 def _unknown(key: str, known: Sequence[str]) -> str:
     meant = get_close_matches(key, known, n=1)
     guess = f"did you mean {meant[0]}? " if meant else ""
-    return f"is not a known key; {guess}known here: {', '.join(known)}"
+    return f"is an unknown key; {guess}known keys: {', '.join(known)}"
 
 
 def _shown(value: object, path: KeyPath) -> str:
@@ -85,16 +85,16 @@ def _kind(value: object) -> str:
 
 
 def repeats(source: Source) -> Iterator[Fault]:
-    """Accounts with one name, and ids listed twice.
+    """Find account names and ids that are repeated.
 
-    Looked for in what the file says, because models are checked as wholes only once all of their parts are right.
+    This works on the data of the file, because pydantic validates a whole model only if all its parts are valid.
     """
     accounts = source.data.get("accounts") if isinstance(source.data, dict) else None
     if not isinstance(accounts, list):
         return
     mappings = [(index, account) for index, account in enumerate(accounts) if isinstance(account, dict)]
     names = [(("accounts", index, "name"), account.get("name")) for index, account in mappings]
-    yield from _twice(names, source, "the name of another account", "give each account a name of its own")
+    yield from _twice(names, source, "already the name of an account", "give each account its own name")
     for index, account in mappings:
         track = account.get("track")
         for key in ("tasks", "videos"):
@@ -103,7 +103,7 @@ def repeats(source: Source) -> Iterator[Fault]:
                 continue
             paths: list[tuple[KeyPath, object]]
             paths = [(("accounts", index, "track", key, at), id_) for at, id_ in enumerate(ids)]
-            yield from _twice(paths, source, "listed already", "remove one")
+            yield from _twice(paths, source, "already listed", "remove one")
 
 
 def _twice(values: Iterable[tuple[KeyPath, object]], source: Source, what: str, remedy: str) -> Iterator[Fault]:
@@ -118,7 +118,7 @@ def _twice(values: Iterable[tuple[KeyPath, object]], source: Source, what: str, 
 
 
 def lines(found: Iterable[Fault], source: Source, path: Path) -> list[str]:
-    """`FILE:LINE: KEY.PATH[INDEX]: what is wrong; remedy`, in the order of the file."""
+    """`FILE:LINE: KEY.PATH[INDEX]: problem; remedy` for each fault, in the order of the file."""
     order = {key: position for position, key in enumerate(source.lines)}
     in_order = sorted(found, key=lambda fault: (fault.line, order.get(fault.path, 0)))
     return [
@@ -128,7 +128,7 @@ def lines(found: Iterable[Fault], source: Source, path: Path) -> list[str]:
 
 
 def _line(path: KeyPath, source: Source) -> int:
-    """The line of the key, or of what it is missing from."""
+    """The line of the key; if it is missing, the line of its section."""
     return next((source.lines[path[:end]] for end in range(len(path), -1, -1) if path[:end] in source.lines), 1)
 
 
@@ -143,7 +143,7 @@ def _path_text(path: KeyPath) -> str:
 
 
 def _key(key: str, *, below_keys: bool) -> str:
-    # Below `credentials` a key that is not one of ours may be a secret, put on the wrong side of its colon.
+    # In a section with secrets, an unknown key may be a secret on the wrong side of the colon.
     if below_keys:
         return key if _CONFIG_KEY.fullmatch(key) else "?"
     if _PLAIN_KEY.fullmatch(key):

@@ -1,6 +1,6 @@
-"""The types of the configuration's values: what is accepted, and the sentence for what is not.
+"""The types of text values in the configuration: what is valid, and the faults of other values.
 
-A sentence follows the value it is about: `"x y" is not a name; use letters`.
+The text of a fault follows the value: `"x y" is not a name; use letters`.
 """
 
 from __future__ import annotations
@@ -31,21 +31,23 @@ _LIKE_A_KEY = re.compile(r"[^/._-]{20,}")
 
 @dataclass(frozen=True, slots=True)
 class FromFile:
-    """The context of validation when the values come from a file: paths start at `folder`."""
+    """The validation context of values from a file: relative paths start at `folder`."""
 
     folder: Path
 
 
 def refused(text: str, *, at_parent: bool = False) -> PydanticCustomError:
-    """A fault in our words: about the section where `at_parent`, else they follow the key."""
+    """A fault of a key, whose text follows the key. With `at_parent`, it is a fault of the section with the key."""
     return PydanticCustomError("at_parent" if at_parent else "sentence", "{text}", {"text": text})
 
 
 def refused_value(text: str) -> PydanticCustomError:
+    """A fault of a value. Its text follows the value, which is shown unless it may be a secret."""
     return PydanticCustomError("value", "{text}", {"text": text})
 
 
 def text_schema(pattern: str) -> dict[str, Any]:
+    """JSON Schema for text that matches `pattern` or contains `${NAME}`."""
     return {"type": "string", "pattern": f"^(?:{pattern})$|{ENV_PATTERN}"}
 
 
@@ -54,7 +56,7 @@ def _matching(pattern: str, text: str) -> PlainValidator:
 
     def check(value: object) -> str:
         if isinstance(value, (bool, int, float)):
-            raise refused_value(f"is a {'boolean' if isinstance(value, bool) else 'number'} to YAML; quote it")
+            raise refused_value(f"is a {'boolean' if isinstance(value, bool) else 'number'} in YAML; quote it")
         if not isinstance(value, str) or not compiled.fullmatch(value):
             raise refused_value(text)
         return str(value)
@@ -71,11 +73,11 @@ Name = Annotated[
     WithJsonSchema(text_schema(_NAME)),
 ]
 Region = Annotated[
-    str, _matching(_REGION, "is not a region id; write one such as cn-shanghai"), WithJsonSchema(text_schema(_REGION))
+    str, _matching(_REGION, "is not a region id; write for example cn-shanghai"), WithJsonSchema(text_schema(_REGION))
 ]
 Id = Annotated[
     str,
-    _matching(ID_PATTERN, "is not an id; use 1 to 128 letters, digits, `_` and `-`, as VOD shows it"),
+    _matching(ID_PATTERN, "is not an id of VOD; write 1 to 128 letters, digits, `_` and `-`"),
     WithJsonSchema(text_schema(ID_PATTERN)),
 ]
 Ids = Annotated[
@@ -85,16 +87,16 @@ Ids = Annotated[
 
 
 def _endpoint(value: object) -> str:
-    # The value is never shown: people put keys into addresses.
+    # The value is never shown, because people write keys into URLs.
     if isinstance(value, str):
         if "@" in value:
-            raise refused("holds a user name or password; remove it, and put keys under credentials")
+            raise refused("contains a user name or password; remove it, and write keys under credentials")
         if "://" not in value:
-            raise refused("has no scheme; write https:// in front")
+            raise refused("has no scheme; write https:// at the start")
         match = _ENDPOINT.fullmatch(value)
         if match and _is_host(match[2]) and (match[3] is None or 0 < int(match[3]) < 65536):
             return str(value).rstrip("/")
-    raise refused("is not an address to call; write http://HOST or https://HOST, with :PORT if need be, and no path")
+    raise refused("is not an endpoint; write http://HOST or https://HOST, if necessary with :PORT, and without a path")
 
 
 def _is_host(host: str) -> bool:
@@ -115,9 +117,9 @@ Endpoint = Annotated[
 
 
 def _callback(value: object) -> str:
-    # Kept to the letter, because it is signed; never shown, because its query may be a secret.
+    # Kept exactly as written, because VOD signs it. Never shown, because its query may contain a secret.
     if not isinstance(value, str) or not _CALLBACK.fullmatch(value) or not value.isprintable():
-        raise refused("is not an address; write it as VOD has it, http://... or https://..., to the letter")
+        raise refused("is not a URL; write the callback URL exactly as in VOD, http://... or https://...")
     return str(value)
 
 
@@ -132,7 +134,7 @@ def _path(value: object, info: ValidationInfo) -> Path:
     if isinstance(value, Path):
         return value.absolute()
     if not isinstance(value, str) or not value or "\0" in value:
-        raise refused("is not a path; write the path of a file, from this file's folder")
+        raise refused("is not a path; write the path of a file, absolute or relative to the folder of this file")
     return info.context.folder / value if isinstance(info.context, FromFile) else Path(value).absolute()
 
 
@@ -143,9 +145,9 @@ FilePath = Annotated[Path, PlainValidator(_path), _PATH_SCHEMA]
 
 def _pattern(value: object, info: ValidationInfo) -> str:
     if not isinstance(value, str) or not value or "\0" in value:
-        raise refused_value("is not a pattern of files; write one such as tasks/*.yml, from this file's folder")
+        raise refused_value("is not a file pattern; write for example tasks/*.yml, relative to the folder of this file")
     folder = glob.escape(str(info.context.folder)) if isinstance(info.context, FromFile) else ""
-    return os.path.join(folder, value)  # noqa: PTH118 - a pattern, no path
+    return os.path.join(folder, value)  # noqa: PTH118 - a pattern, not a path
 
 
 Patterns = Annotated[
@@ -155,7 +157,7 @@ Patterns = Annotated[
 
 
 def _key_text(value: object) -> Key:
-    return _text_key(value, "copy the key as Alibaba Cloud shows it")
+    return _text_key(value, "copy the key exactly as Alibaba Cloud shows it")
 
 
 def _text_key(value: object, remedy: str) -> Key:
@@ -179,13 +181,13 @@ def _file_key(value: object, info: ValidationInfo) -> tuple[Key, int]:
     try:
         return key, len(key.read().get_secret_value())
     except ValueError as error:
-        remedy = "write the key alone to it, readable by the exporter"
+        remedy = "write only the key to this file, and make it readable by the exporter"
         raise refused(f"the file{_shown_path(value)} {error}; {remedy}") from None
 
 
 def _shown_path(value: object) -> str:
     written = value.written if isinstance(value, Expanded) else str(value)
-    # A key given where its file belongs must not be shown.
+    # Somebody may have written the key in place of the file: it must not be shown.
     return "" if _LIKE_A_KEY.search(written) or len(written) > 200 else f" {written}"
 
 
@@ -196,7 +198,7 @@ TextKey = Annotated[Key, PlainValidator(_key_text), _MASK, _KEY_SCHEMA]
 FileKey = Annotated[Key, PlainValidator(_key_file), _MASK, _KEY_SCHEMA]
 
 MIN_TOKEN = 16
-_TOKEN_REMEDY = f"write {MIN_TOKEN} random characters or more, as `openssl rand -hex 32` makes them"
+_TOKEN_REMEDY = f"write at least {MIN_TOKEN} random characters, for example from `openssl rand -hex 32`"
 
 
 def _text_token(value: object) -> Key:
@@ -209,7 +211,7 @@ def _text_token(value: object) -> Key:
 def _file_token(value: object, info: ValidationInfo) -> Key:
     token, length = _file_key(value, info)
     if length < MIN_TOKEN:
-        raise refused(f"the file{_shown_path(value)} holds less than {MIN_TOKEN} characters; {_TOKEN_REMEDY}")
+        raise refused(f"the file{_shown_path(value)} has fewer than {MIN_TOKEN} characters; {_TOKEN_REMEDY}")
     return token
 
 

@@ -1,4 +1,4 @@
-"""The configuration file, as validated and frozen settings."""
+"""The settings of the whole configuration file, how they are loaded, and their JSON Schema."""
 
 from __future__ import annotations
 
@@ -21,14 +21,18 @@ STATE_FILE = "vod-transcode-exporter.db"
 
 
 class ScrapeSettings(Section):
-    """How a scrape spends its time; seconds."""
+    """The limits of a scrape. Durations are in seconds."""
 
-    timeout: amounts.Timeout = duration("10s", "the longest that a scrape may take, whatever Prometheus allows")
-    offset: amounts.Offset = duration("500ms", "taken off the scrape timeout that Prometheus sends, for the way back")
-    min_interval: amounts.MinInterval = duration(
-        "5s", "a scrape this soon after the last is answered without new calls"
+    timeout: amounts.Timeout = duration("10s", "maximum duration of a scrape, even if Prometheus would wait longer")
+    offset: amounts.Offset = duration(
+        "500ms", "subtracted from Prometheus's scrape timeout, to leave time for the response"
     )
-    concurrency: amounts.Concurrency = Field(default=8, description="calls in flight at once, for each account")
+    min_interval: amounts.MinInterval = duration(
+        "5s", "a scrape within this time after the last refresh is answered without calls to VOD"
+    )
+    concurrency: amounts.Concurrency = Field(
+        default=8, description="maximum calls in progress at the same time, for each account"
+    )
 
     @field_validator("offset")
     @classmethod
@@ -36,7 +40,7 @@ class ScrapeSettings(Section):
         timeout = info.data.get("timeout")
         if timeout is not None and offset >= timeout:
             raise fields.refused(
-                f"offset ({format_duration(offset)}) is not less than timeout ({format_duration(timeout)}); "
+                f"offset ({format_duration(offset)}) must be less than timeout ({format_duration(timeout)}); "
                 "lower offset or raise timeout",
                 at_parent=True,
             )
@@ -44,14 +48,14 @@ class ScrapeSettings(Section):
 
 
 class Buckets(Section):
-    """Upper bounds of the histograms, without `+Inf`: seconds, bits per second, bytes.
+    """Upper bounds of the histogram buckets, without `+Inf`: in seconds, bits per second and bytes.
 
     The defaults are those of `exporter.tracking.totals.Buckets`.
     """
 
     duration: amounts.Durations = Field(
         default=("10s", "30s", "1m", "2m", "5m", "10m", "20m", "30m", "1h", "2h", "4h", "12h"),
-        description="bounds of how long jobs and tasks take",
+        description="upper bounds of the histograms of durations",
         validate_default=True,
     )
     bitrate: amounts.Amounts = Field(
@@ -59,7 +63,7 @@ class Buckets(Section):
             *(64_000, 128_000, 256_000, 512_000, 1_000_000, 1_500_000, 2_000_000, 3_000_000, 4_000_000, 6_000_000),
             *(8_000_000, 12_000_000, 20_000_000, 40_000_000),
         ),
-        description="bounds of the bitrate of outputs, in bits per second",
+        description="upper bounds of the histogram of output bitrates, in bits per second",
         validate_default=True,
     )
     size: amounts.Amounts = Field(
@@ -67,27 +71,29 @@ class Buckets(Section):
             *(1_000_000, 5_000_000, 10_000_000, 25_000_000, 50_000_000, 100_000_000, 250_000_000, 500_000_000),
             *(1_000_000_000, 2_500_000_000, 5_000_000_000, 10_000_000_000),
         ),
-        description="bounds of the size of outputs, in bytes",
+        description="upper bounds of the histogram of output sizes, in bytes",
         validate_default=True,
     )
 
 
 class SeriesSettings(Section):
-    """Which series are shown, and for how long; seconds."""
+    """Which series the exporter has, and for how long. Durations are in seconds."""
 
-    per_job: fields.Switch = Field(default=True, description="series for each job, beside the aggregates")
-    max_jobs: amounts.MaxJobs = Field(default=5000, description="jobs with series of their own, at most")
-    retention: amounts.Retention = duration("15m", "how long a finished job keeps its series")
-    max_staleness: amounts.Staleness = duration("5m", "a job not refreshed for so long loses its series")
-    buckets: Buckets = Field(default=Buckets(), description="bounds of the histograms")
+    per_job: fields.Switch = Field(
+        default=True, description="export series for each job, in addition to the aggregates"
+    )
+    max_jobs: amounts.MaxJobs = Field(default=5000, description="maximum number of jobs with series of their own")
+    retention: amounts.Retention = duration("15m", "how long a job keeps its series after it has finished")
+    max_staleness: amounts.Staleness = duration("5m", "a job that was not refreshed for this long loses its series")
+    buckets: Buckets = Field(default=Buckets(), description="buckets of the histograms")
 
 
 class State(Section):
-    """Where it is kept what was seen and counted. Absent: `STATE_FILE` in the working directory."""
+    """Where the exporter stores its state. Without this section: in `STATE_FILE` in the working directory."""
 
-    path: fields.FilePath | None = Field(default=None, description="file of the database; its folder must be there")
+    path: fields.FilePath | None = Field(default=None, description="file of the database; its folder must exist")
     memory: fields.Switch = Field(
-        default=False, description="true: keep nothing; counters begin anew at each start", validate_default=True
+        default=False, description="store nothing; counters start at zero after each restart", validate_default=True
     )
 
     model_config = ConfigDict(
@@ -103,9 +109,9 @@ class State(Section):
     @classmethod
     def _one_of_two(cls, memory: bool, info: ValidationInfo) -> bool:
         if "path" not in info.data:
-            return memory  # its own fault is told already
+            return memory  # this key has a fault of its own
         if info.data["path"] is not None and memory:
-            raise fields.refused("is true beside path; keep one of the two")
+            raise fields.refused("is true although path is set; keep one of the two")
         if info.data["path"] is None and not memory:
             raise fields.refused("path is missing; add path, or memory: true", at_parent=True)
         return memory
@@ -115,7 +121,7 @@ class Api(Section):
     """The registration API."""
 
     token: fields.TextToken | None = Field(default=None, description="bearer token of the registration API")
-    token_file: fields.FileToken | None = file_key("file that holds the bearer token of the registration API")
+    token_file: fields.FileToken | None = file_key("file with the bearer token of the registration API")
 
     model_config = ConfigDict(json_schema_extra=either("token"))
 
@@ -123,7 +129,7 @@ class Api(Section):
     def bearer_token(self) -> Key:
         """The token, from `token` or `token_file`."""
         token = self.token or self.token_file
-        assert token  # noqa: S101 - held by `_one_of_two`
+        assert token  # noqa: S101 - ensured by `_one_of_two`
         return token
 
     @field_validator("token_file")
@@ -133,15 +139,18 @@ class Api(Section):
 
 
 class Settings(Section):
-    """The whole file. Of accounts and ids it is `load` that refuses repeats."""
+    """The whole file. `load` also refuses repeated account names and ids."""
 
-    accounts: tuple[Account, ...] = Field(min_length=1, description="the accounts to watch, at least one")
-    scrape: ScrapeSettings = Field(default=ScrapeSettings(), description="how a scrape spends its time")
-    series: SeriesSettings = Field(default=SeriesSettings(), description="which series are shown, and for how long")
-    state: State = Field(
-        default_factory=lambda: State(path=Path(STATE_FILE)), description="where it is kept what was seen and counted"
+    accounts: tuple[Account, ...] = Field(min_length=1, description="the accounts, at least one")
+    scrape: ScrapeSettings = Field(default=ScrapeSettings(), description="limits of a scrape")
+    series: SeriesSettings = Field(
+        default=SeriesSettings(), description="which series the exporter has, and for how long"
     )
-    api: Api | None = Field(default=None, description="registration API; absent: switched off")
+    state: State = Field(
+        default_factory=lambda: State(path=Path(STATE_FILE)),
+        description="where the exporter stores its state, so that counters survive a restart",
+    )
+    api: Api | None = Field(default=None, description="registration API; default: the API answers 403")
 
 
 SECTIONS: Mapping[tuple[str, ...], type[BaseModel]] = {
@@ -157,11 +166,11 @@ SECTIONS: Mapping[tuple[str, ...], type[BaseModel]] = {
     ("state",): State,
     ("api",): Api,
 }
-"""Where each model stands in the file, list positions left out."""
+"""The model of each section, by its path in the file without the positions in lists."""
 
 
 def load(path: Path, *, environ: Mapping[str, str] = os.environ) -> Settings:
-    """The settings in the file at `path`; raises `ConfigError` with every fault, in the order of the file."""
+    """Load the file at `path`. Raises `ConfigError` with all faults, in the order of the file."""
     source = yaml_source.read(path, environ=environ, hidden=faults.hidden)
     settings, found = None, list(source.faults)
     if source.complete:
@@ -174,7 +183,7 @@ def load(path: Path, *, environ: Mapping[str, str] = os.environ) -> Settings:
 
 
 def _validate(data: object, folder: Path) -> tuple[Settings | None, list[Any]]:
-    # Errors leave as values: an exception in the context of ours would carry the file's keys with it.
+    # Errors are returned as values: as the context of a ConfigError, the exception would show the keys of the file.
     try:
         return Settings.model_validate(data, context=fields.FromFile(folder)), []
     except ValidationError as error:
@@ -182,7 +191,7 @@ def _validate(data: object, folder: Path) -> tuple[Settings | None, list[Any]]:
 
 
 def schema() -> dict[str, Any]:
-    """The JSON Schema of the file as it is written: durations are text, and `${NAME}` may stand in any text."""
+    """The JSON Schema of the file as people write it: durations are text, and any text may contain `${NAME}`."""
     tidied: dict[str, Any] = _as_written(Settings.model_json_schema())
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -192,7 +201,7 @@ def schema() -> dict[str, Any]:
 
 
 def _as_written(node: Any) -> Any:
-    """Without what pydantic adds and a file cannot hold: titles, nulls, defaults of whole sections."""
+    """Remove what pydantic adds and a file cannot contain: titles, nulls and defaults of whole sections."""
     if isinstance(node, list):
         return [_as_written(item) for item in node if item != {"type": "null"}]
     if not isinstance(node, dict):
@@ -204,6 +213,6 @@ def _as_written(node: Any) -> Any:
         and not (key == "default" and isinstance(value, dict | NoneType))
     }
     if "properties" in kept:
-        kept.pop("description", None)  # the docstring of a model speaks to developers
+        kept.pop("description", None)  # docstrings of models are for developers
     only = kept.pop("anyOf") if len(kept.get("anyOf", ())) == 1 else [{}]
     return {**only[0], **kept}

@@ -1,10 +1,10 @@
-"""Strict YAML: plain data with the line of every key, and every fault at once.
+"""Strict YAML: plain data with the line of every key, and all faults at once.
 
-Stricter than YAML on purpose. Booleans are `true` and `false`, numbers are plain decimals, and whatever else YAML 1.1
-takes for a boolean, number, date or nothing (`no`, `012`, `1:30`, `~`) is a fault, as are duplicate keys, anchors,
-aliases, merge keys, tags and a second document.
+This is stricter than YAML on purpose. Booleans are `true` and `false`, and numbers are plain decimals. Everything else
+that YAML 1.1 reads as a boolean, number, date or null (`no`, `012`, `1:30`, `~`) is a fault. Duplicate keys, anchors,
+aliases, merge keys, tags and a second document are faults, too.
 
-The pure Python loader of PyYAML is used even where libyaml is there, so that lines are the same everywhere.
+The loader of PyYAML in pure Python is used even if libyaml is installed, because the two report different lines.
 """
 
 from __future__ import annotations
@@ -41,34 +41,35 @@ _OTHER_NUMBER = re.compile(r"[-+]?(?:[0-9][0-9_]*\.?[0-9_]*|\.[0-9_]+)(?:[eE][-+
 _REFERENCE = re.compile(r"\$(?:\$|\{([^}]*)(\}?))")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
-# What YAML 1.1 makes of a plain scalar, by the tag its resolver gives.
+# Why a plain scalar is not accepted, by the tag that the resolver of YAML 1.1 gives it.
 _SURPRISES = {
-    "bool": "is a boolean to YAML 1.1; write true or false, or quote it if it is text",
-    "int": "is not a plain decimal number, and YAML versions differ on it; write it in decimal, or quote it",
-    "null": "is nothing to YAML; write a value, or remove it",
-    "timestamp": "is a date to YAML 1.1; quote it if it is text",
-    "merge": "is a merge key to YAML 1.1; quote it if it is text",
-    "value": "has a meaning of its own in YAML 1.1; quote it if it is text",
+    "bool": "is a boolean in YAML 1.1; write true or false, or quote it if it is text",
+    "int": "is read differently by different versions of YAML; write a plain decimal number, or quote it if it is text",
+    "null": "is an empty value in YAML; write a value, or remove the key",
+    "timestamp": "is a date in YAML 1.1; quote it if it is text",
+    "merge": "is a merge key in YAML 1.1; quote it if it is text",
+    "value": "has a special meaning in YAML 1.1; quote it if it is text",
 }
 _SURPRISES["float"] = _SURPRISES["int"]
-_SEXAGESIMAL = "is a number of base 60 to YAML 1.1; write a duration such as 1m30s, or quote it if it is text"
+_SEXAGESIMAL = "is a base 60 number in YAML 1.1; write a duration such as 1m30s, or quote it if it is text"
 
-# PyYAML's words may quote the file, and so a secret: only these are recognised, and none is passed on.
+# The messages of PyYAML may quote the file, and so a secret. They are recognized by their start, and replaced.
 _SYNTAX = {
-    "found character '\\t'": "a tab cannot indent YAML; use spaces",
-    "mapping values are not allowed": "a `:` stands where no key can be; quote the text that holds it",
-    "found unexpected end of stream": "the quote that opens on line {opened} is not closed; close it",
-    "expected ',' or": "the bracket that opens on line {opened} is not closed or lacks a comma; quote text with one",
-    "expected <block end>": "the indentation does not fit; align keys of one mapping and items of one list",
-    "could not find expected ':'": "a key has no `:`; add it, or indent the line under its key",
-    "found undefined tag handle": "YAML tags (`!`) are not accepted; remove it, and quote text",
+    "found character '\\t'": "YAML cannot be indented with tabs; use spaces",
+    "mapping values are not allowed": "a `:` is not allowed here; quote the text that contains it",
+    "found unexpected end of stream": "the quote that starts on line {opened} is not closed; close it",
+    "expected ',' or": "the bracket that starts on line {opened} is not closed, or a comma is missing; "
+    "quote text with brackets",
+    "expected <block end>": "the indentation is inconsistent; align the keys of a mapping and the items of a list",
+    "could not find expected ':'": "a key has no `:`; add it, or indent this line under the key above",
+    "found undefined tag handle": "YAML tags (`!`) are not accepted; remove the tag, and quote the value if it is text",
 }
-_SYNTAX_OTHER = "this is not YAML; check indentation, quotes, brackets and colons here and on the line above"
+_SYNTAX_OTHER = "this is not valid YAML; check indentation, quotes, brackets and colons here and on the line above"
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One fault: its line from 1, the key it is about (empty: the file) and `what is wrong; remedy`."""
+    """One fault: its line (from 1), the path of its key (empty for the whole file) and the text `problem; remedy`."""
 
     line: int
     path: KeyPath
@@ -76,14 +77,14 @@ class Fault:
 
 
 class Expanded(str):
-    """Text that holds the value of an environment variable: not to be shown. `written` is what the file says."""
+    """Text with the value of an environment variable, which must not be shown. `written` is the text in the file."""
 
     __slots__ = ("written",)
     written: str
 
 
 class _Broken:
-    """Stands in the data where a fault left no value."""
+    """The placeholder for a value that has a fault."""
 
     def __repr__(self) -> str:
         return "<broken>"
@@ -94,9 +95,9 @@ BROKEN = _Broken()
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A file as dicts, lists, text, numbers and booleans; `BROKEN` at the paths in `broken`.
+    """The data of a file as dicts, lists, strings, numbers and booleans, with `BROKEN` at the paths in `broken`.
 
-    `lines` has the line of each key (of each item in a list). `complete` is false where reading stopped early: then
+    `lines` has the line of each key and of each item in a list. If `complete` is false, reading stopped early, and
     `data` is not the whole file.
     """
 
@@ -108,7 +109,7 @@ class Source:
 
 
 def read(path: Path, *, environ: Mapping[str, str], hidden: Callable[[KeyPath], bool]) -> Source:
-    """The file at `path`; see `parse`. A byte order mark is skipped."""
+    """Read the file at `path` as `parse` does. A byte order mark is skipped. Faults are returned, not raised."""
     try:
         with path.open("rb") as file:
             raw = file.read(MAX_BYTES + 1)
@@ -121,7 +122,7 @@ def read(path: Path, *, environ: Mapping[str, str], hidden: Callable[[KeyPath], 
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
-        return _failed("is not UTF-8 here; save the file as UTF-8", line)
+        return _failed("is not UTF-8; save the file as UTF-8", line)
     return parse(text, environ=environ, hidden=hidden)
 
 
@@ -130,16 +131,17 @@ def parse(
     *,
     environ: Mapping[str, str] | None,
     hidden: Callable[[KeyPath], bool],
-    needs: str = "it needs at least `accounts`",
+    needs: str = "add at least `accounts`",
 ) -> Source:
-    """`text` as data, with `${NAME}` in values replaced from `environ` and `$$` by a dollar sign; None: as they stand.
+    """Parse `text`. In values, `${NAME}` is replaced from `environ`, and `$$` by a dollar sign.
 
-    Values of the paths for which `hidden` is true do not appear in faults. `needs` is the remedy for an empty file.
+    If `environ` is None, values stay as they are. Faults do not show the values of paths for which `hidden` is true.
+    `needs` is the remedy for an empty file.
     """
-    odd = Reader.NON_PRINTABLE.search(text)
-    if odd:
-        line = text.count("\n", 0, odd.start()) + 1
-        return _failed(f"holds the control character U+{ord(odd[0]):04X} here; remove it", line)
+    unprintable = Reader.NON_PRINTABLE.search(text)
+    if unprintable:
+        line = text.count("\n", 0, unprintable.start()) + 1
+        return _failed(f"contains the control character U+{ord(unprintable[0]):04X}; remove it", line)
     return _Builder(text, environ, hidden, needs).build()
 
 
@@ -148,7 +150,7 @@ def _failed(text: str, line: int = 1) -> Source:
 
 
 class _Stop(Exception):
-    """Reading cannot go on; the fault is noted."""
+    """Reading cannot continue; the fault is in the list already."""
 
 
 class _Builder:
@@ -184,7 +186,7 @@ class _Builder:
         self._next()  # the end of the document
         end = self._next()
         if isinstance(end, DocumentStartEvent):
-            self._fault(_line(end), (), "has a second document from here; keep one document in a file")
+            self._fault(_line(end), (), "has a second document; keep one document per file")
         return data
 
     def _next(self) -> Event:
@@ -216,7 +218,7 @@ class _Builder:
         return value
 
     def _discard(self, event: Event, path: KeyPath) -> None:
-        """Read a node that has no place in the data, for the faults in it alone."""
+        """Read a node without a place in the data, only to find its faults."""
         self._discarding += 1
         self._value(event, path)
         self._discarding -= 1
@@ -224,7 +226,7 @@ class _Builder:
     def _value(self, event: Event, path: KeyPath) -> object:
         line = _line(event)
         if len(path) >= MAX_DEPTH:
-            self._fault(line, path, f"is nested deeper than {MAX_DEPTH} levels; nothing here goes that deep")
+            self._fault(line, path, f"is nested deeper than {MAX_DEPTH} levels; remove levels")
             raise _Stop
         if isinstance(event, AliasEvent):
             return self._fault(line, path, "YAML aliases (`*`) are not accepted; write the value out, or quote it")
@@ -232,12 +234,14 @@ class _Builder:
             self._fault(line, path, "YAML anchors (`&`) are not accepted; write the value out, or quote it")
         tagged = getattr(event, "tag", None) is not None
         if tagged:
-            self._fault(line, path, "YAML tags (`!`) are not accepted; remove it, and quote text")
+            self._fault(
+                line, path, "YAML tags (`!`) are not accepted; remove the tag, and quote the value if it is text"
+            )
         if isinstance(event, SequenceStartEvent):
             return self._sequence(path)
         if isinstance(event, MappingStartEvent):
             return self._mapping(path)
-        assert isinstance(event, ScalarEvent)  # noqa: S101 - what is left where a node begins
+        assert isinstance(event, ScalarEvent)  # noqa: S101 - no other event starts a node
         return BROKEN if tagged else self._scalar(event, path)
 
     def _sequence(self, path: KeyPath) -> list[object]:
@@ -266,12 +270,12 @@ class _Builder:
         return mapping
 
     def _key(self, event: Event, path: KeyPath) -> str | None:
-        """The text of a key; None with the fault noted where it is not a plain one."""
+        """The text of a key; None if it is not plain text, which is then a fault."""
         line = _line(event)
         if not isinstance(event, ScalarEvent) or event.tag is not None or event.anchor is not None:
             if not isinstance(event, ScalarEvent):
                 self._discard(event, (*path, "?"))
-            self._fault(line, path, "has a key that is not plain text; write the key alone, then `:`")
+            self._fault(line, path, "has a key that is not plain text; write only the key before the `:`")
             return None
         if event.value == "<<" and not event.style:
             self._fault(line, path, "YAML merge keys (`<<`) are not accepted; write the keys out")
@@ -302,9 +306,11 @@ class _Builder:
             if match[0] == "$$":
                 return "$"
             if not match[2] or not _NAME.fullmatch(match[1]):
-                problems.append("`${` begins no ${NAME}; write ${NAME}, or $${ for plain text")
+                problems.append("`${` is not the start of ${NAME}; write ${NAME}, or $${ for the text ${")
             elif match[1] not in environ:
-                problems.append(f"the environment variable {match[1]} is not set; set it, or write $${{ for plain text")
+                problems.append(
+                    f"the environment variable {match[1]} is not set; set it, or write $${{ for the text ${{"
+                )
             elif not environ[match[1]]:
                 problems.append(f"the environment variable {match[1]} is empty; give it a value")
             else:
@@ -319,7 +325,7 @@ class _Builder:
 
 
 def _surprise(text: str) -> str | None:
-    """Why a plain scalar that is no boolean or decimal number is not text either; None where it is text."""
+    """The fault of a plain scalar that is neither a boolean nor a decimal number; None if it is text."""
     if not text:
         return "is missing; write one, or remove the key"
     if _DIGITS.fullmatch(text):

@@ -159,7 +159,7 @@ def _read(path: str) -> _Ids:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
-        raise _BrokenError("is not UTF-8 here; save the file as UTF-8", line) from None
+        raise _BrokenError("is not UTF-8; save the file as UTF-8", line) from None
     return _from_json(text) if is_json else _from_yaml(text)
 
 
@@ -207,7 +207,7 @@ def _checked(
             text = (
                 "is a number; quote it"
                 if number
-                else ("is not an id; use 1 to 128 letters, digits, `_` and `-`, as VOD shows it")
+                else ("is not an id of VOD; write 1 to 128 letters, digits, `_` and `-`")
             )
             raise _BrokenError(f"{''.join(map(str, path))}[{index}]: {text}", line((*path, index)))
         ids.append(item)

@@ -78,7 +78,7 @@ class ConfiguredKeys:
         except ValueError as error:
             if self._good is None:
                 raise CredentialsError(
-                    f"{error}; write the key to this file, readable by the exporter", code="NoCredentials"
+                    f"{error}; write the key to this file, and make it readable by the exporter", code="NoCredentials"
                 ) from None
             if not self._reported:
                 _log.warning("%s; the keys read before stay in use", error)

@@ -103,7 +103,7 @@ def test_a_file_names_the_tasks_and_videos_that_it_lists(
     assert told(caplog) == []
 
 
-NOT_AN_ID = "is not an id; use 1 to 128 letters, digits, `_` and `-`, as VOD shows it"
+NOT_AN_ID = "is not an id of VOD; write 1 to 128 letters, digits, `_` and `-`"
 SHAPE = "is not a list of ids, nor a mapping with `tasks` and `videos`; write one of these"
 NEITHER = "a key is neither `tasks` nor `videos`; remove it"
 ODD_JSON = "is not valid JSON here; check quotes, commas and brackets"
@@ -117,15 +117,15 @@ BROKEN: list[tuple[str, str | bytes, int, str]] = [
     ("a.yml", "- true\n", 1, f"[0]: {NOT_AN_ID}"),
     ("a.yml", "- a\n- 12\n", 2, "[1]: is a number; quote it"),
     ("a.yml", "tasks:\n- a\nvideos:\n- [CANARY]\n", 4, f"videos[0]: {NOT_AN_ID}"),
-    ("a.yml", "- a\n\n- no\n", 3, "the value is a boolean to YAML 1.1; write true or false, or quote it if it is text"),
+    ("a.yml", "- a\n\n- no\n", 3, "the value is a boolean in YAML 1.1; write true or false, or quote it if it is text"),
     ("a.yml", "CANARY\n", 1, SHAPE),
     ("a.yml", "tasks: []\nCANARY: []\n", 2, NEITHER),
     ("a.yml", "tasks: CANARY\n", 1, "tasks: is not a list; write one of ids"),
     ("a.yml", "tasks:\n", 1, "the value is missing; write one, or remove the key"),
     ("a.yml", "tasks: []\ntasks: []\n", 2, "is given twice, first on line 1; keep one"),
-    ("a.yml", "- a\n- 'CANARY\n", 3, "the quote that opens on line 2 is not closed; close it"),
-    ("a.yml", b"- a\n- \xff\n", 2, "is not UTF-8 here; save the file as UTF-8"),
-    ("a.json", b'["a",\n"\xff"]', 2, "is not UTF-8 here; save the file as UTF-8"),
+    ("a.yml", "- a\n- 'CANARY\n", 3, "the quote that starts on line 2 is not closed; close it"),
+    ("a.yml", b"- a\n- \xff\n", 2, "is not UTF-8; save the file as UTF-8"),
+    ("a.json", b'["a",\n"\xff"]', 2, "is not UTF-8; save the file as UTF-8"),
     ("a.json", " \n", 1, "is empty; write [] to name nothing"),
     ("a.json", "- a\n", 1, ODD_JSON),
     ("a.json", '["a",\n"CANARY"', 2, ODD_JSON),

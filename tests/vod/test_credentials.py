@@ -133,7 +133,7 @@ def test_no_good_key_yet_is_an_error_that_names_the_file(files: Files) -> None:
     assert caught.value.code == "NoCredentials"
     assert str(caught.value) == (
         f"the key file '{files.secret}' cannot be read (No such file or directory); "
-        "write the key to this file, readable by the exporter"
+        "write the key to this file, and make it readable by the exporter"
     )
     files.secret.write_text("secret-2")
     assert shown(files.keys.keys())[1] == "secret-2"
