@@ -94,6 +94,7 @@ class Job:
 
     @property
     def finished(self) -> bool:
+        """Whether the status is a final one."""
         return self.status in JOB_FINAL
 
 
@@ -112,10 +113,12 @@ class Task:
 
     @property
     def finished(self) -> bool:
+        """Whether the status is a final one. The task may still have unfinished jobs."""
         return task_status(self.status) in TASK_FINAL
 
     @property
     def progress(self) -> float | None:
+        """See `mean_progress`."""
         return mean_progress(self.jobs)
 
 

@@ -142,6 +142,7 @@ class _Running:
     made_of: _Wanted
 
     def close(self) -> None:
+        """Close the account. A failure is logged."""
         try:
             self.account.close()
         except Exception as error:  # noqa: BLE001 - its successor has to start all the same

@@ -79,6 +79,7 @@ class SqliteStore:
             raise
 
     def close(self) -> None:
+        """See `Store`. Other processes can open the file now."""
         with self._lock:
             self._db.close()
 
@@ -100,6 +101,7 @@ class SqliteStore:
         )
 
     def save(self, account: str, changes: Changes) -> None:
+        """See `Store`."""
         with self._transaction("cannot be written") as db:
             db.executemany(
                 "INSERT INTO tasks VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET record = excluded.record",
@@ -136,6 +138,7 @@ class SqliteStore:
             db.execute("DELETE FROM remembered WHERE account = ? AND until < ?", (account, changes.now))
 
     def remembered(self, account: str, task_ids: Iterable[str]) -> Mapping[str, bool]:
+        """See `Store`."""
         with self._lock, self._translated("cannot be read"):
             rows = self._db.execute(
                 "SELECT task_id, finished FROM remembered"
