@@ -9,7 +9,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields, replace
-from typing import ClassVar
+from typing import Any, ClassVar, Self
 
 from exporter.model import Job, Task
 from exporter.snapshot import ShownJob, ShownTask
@@ -52,12 +52,33 @@ class JobRecord:
     claimed_by: tuple[str, ...] = ()
 
 
+def values(record: TaskRecord | JobRecord) -> dict[str, Any]:
+    """The stored fields and their values."""
+    names = _TASK_FIELDS if isinstance(record, TaskRecord) else _JOB_FIELDS
+    return {name: getattr(record, name) for name in names}
+
+
+_TASK_FIELDS = tuple(field.name for field in fields(TaskRecord))
+_JOB_FIELDS = tuple(field.name for field in fields(JobRecord))
+# `refreshed` changes with every answer. Alone it is not worth a write: it is saved along with other changes.
+_UNNOTED = {"refreshed"}
+
+
 class _NotesChanges:
-    """Calls `note` with the `key` of the record when one of the `stored` fields gets another value."""
+    """Calls `note` with the `key` of the record when one of the `noted` fields gets another value.
 
-    __slots__ = ()
+    Set `note` after the record was made, so that its first values are not noted.
+    """
 
-    stored: ClassVar[frozenset[str]]
+    __slots__ = ()  # two bases with slots of their own would not fit together
+
+    noted: ClassVar[frozenset[str]]
+    note: Callable[[str], None] | None
+
+    def __new__(cls, **_: object) -> Self:
+        made = super().__new__(cls)
+        object.__setattr__(made, "note", None)  # for `__setattr__`, which `__init__` calls for every field
+        return made
 
     @property
     @abstractmethod
@@ -65,9 +86,8 @@ class _NotesChanges:
         """The id of the record."""
 
     def __setattr__(self, name: str, value: object) -> None:
-        note = getattr(self, "note", None)  # the last field: it is not there while `__init__` sets the others
-        if note is not None and name in self.stored and self._matters(getattr(self, name), value):
-            note(self.key)
+        if name in self.noted and self.note is not None and self._matters(getattr(self, name), value):
+            self.note(self.key)
         object.__setattr__(self, name, value)
 
     def _matters(self, before: object, after: object) -> bool:
@@ -82,11 +102,6 @@ class _NotesChanges:
     @property
     def _finished(self) -> bool:
         return getattr(self, "finished_at", None) is not None
-
-
-def _stored_fields(record: type[TaskRecord | JobRecord]) -> frozenset[str]:
-    # `refreshed` changes with every answer. Alone it is not worth a write: it is saved along with other changes.
-    return frozenset(field.name for field in fields(record)) - {"refreshed"}
 
 
 @dataclass(slots=True, kw_only=True)
@@ -109,7 +124,7 @@ class TrackedTask(_NotesChanges, TaskRecord):
     shown: ShownTask | None = None
     note: Callable[[str], None] | None = None
 
-    stored = _stored_fields(TaskRecord)
+    noted = frozenset(_TASK_FIELDS) - _UNNOTED
 
     @property
     def key(self) -> str:
@@ -117,7 +132,7 @@ class TrackedTask(_NotesChanges, TaskRecord):
 
     def record(self) -> TaskRecord:
         """A copy for the store."""
-        return TaskRecord(**{field.name: getattr(self, field.name) for field in fields(TaskRecord)})
+        return TaskRecord(**values(self))
 
 
 @dataclass(slots=True, kw_only=True)
@@ -135,7 +150,7 @@ class TrackedJob(_NotesChanges, JobRecord):
     shown: ShownJob | None = None
     note: Callable[[str], None] | None = None
 
-    stored = _stored_fields(JobRecord)
+    noted = frozenset(_JOB_FIELDS) - _UNNOTED
 
     @property
     def key(self) -> str:
@@ -152,4 +167,4 @@ class TrackedJob(_NotesChanges, JobRecord):
 
     def record(self) -> JobRecord:
         """A copy for the store."""
-        return JobRecord(**{field.name: getattr(self, field.name) for field in fields(JobRecord)})
+        return JobRecord(**values(self))

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import fields
-from typing import Any
 
 from exporter.model import Job
 from exporter.snapshot import TotalsView
 from exporter.tracking.marks import Marks
-from exporter.tracking.records import JobRecord, TaskRecord, TrackedJob, TrackedTask
+from exporter.tracking.records import JobRecord, TaskRecord, TrackedJob, TrackedTask, values
 from exporter.tracking.store import Changes, Memory
 
 
@@ -27,10 +25,12 @@ class Roster:
         self._job_marks = Marks()
         self._memories: dict[str, Memory] = {}  # those that the store has not taken yet
         for task in sorted(tasks, key=lambda record: record.since):
-            self._tasks[task.id] = TrackedTask(**_values(task), note=self._task_marks.change)
+            tracked = self._tasks[task.id] = TrackedTask(**values(task))
+            tracked.note = self._task_marks.change
         for job in jobs:
             if job.task_id in self._tasks:
-                self._jobs[job.job.id] = TrackedJob(**_values(job), note=self._job_marks.change)
+                tracked_job = self._jobs[job.job.id] = TrackedJob(**values(job))
+                tracked_job.note = self._job_marks.change
                 self._tasks[job.task_id].job_ids.append(job.job.id)
 
     @property
@@ -49,9 +49,9 @@ class Roster:
 
     def add_task(self, task_id: str, *, source: str, since: float, already_counted: bool) -> None:
         """Track a task. See `TaskRecord` for the values."""
-        self._tasks[task_id] = TrackedTask(
-            id=task_id, source=source, since=since, already_counted=already_counted, note=self._task_marks.change
-        )
+        task = TrackedTask(id=task_id, source=source, since=since, already_counted=already_counted)
+        task.note = self._task_marks.change
+        self._tasks[task_id] = task
         self._task_marks.add(task_id)
 
     def remove_task(self, task: TrackedTask, memory: Memory | None = None) -> None:
@@ -65,7 +65,8 @@ class Roster:
 
     def add_job(self, seen: Job, task: TrackedTask, *, refreshed: float, asked: int) -> TrackedJob:
         """Track a job of this task. See `TrackedJob` for the values."""
-        job = TrackedJob(job=seen, task_id=task.id, refreshed=refreshed, asked=asked, note=self._job_marks.change)
+        job = TrackedJob(job=seen, task_id=task.id, refreshed=refreshed, asked=asked)
+        job.note = self._job_marks.change
         self._jobs[seen.id] = job
         task.job_ids.append(seen.id)
         self._job_marks.add(seen.id)
@@ -127,7 +128,3 @@ class Roster:
         self._task_marks.clear()
         self._job_marks.clear()
         self._memories.clear()
-
-
-def _values(record: TaskRecord | JobRecord) -> dict[str, Any]:
-    return {field.name: getattr(record, field.name) for field in fields(record)}

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import fields, replace
-from typing import Any
 
 import pytest
 
 from exporter.model import Job, Output, Task
-from exporter.tracking.records import JobRecord, TaskRecord, TrackedJob, TrackedTask
+from exporter.tracking.records import JobRecord, TaskRecord, TrackedJob, TrackedTask, values
 
 TASK = TaskRecord(
     id="t",
@@ -54,10 +53,6 @@ STORED = [
 ]
 
 
-def values(record: TaskRecord | JobRecord) -> dict[str, Any]:
-    return {field.name: getattr(record, field.name) for field in fields(record)}
-
-
 @pytest.mark.parametrize(
     ("kind", "record", "other", "name"), STORED, ids=[f"{row[0].__name__}.{row[3]}" for row in STORED]
 )
@@ -66,7 +61,8 @@ def test_a_change_of_a_stored_field_is_noted_once_with_the_id(
 ) -> None:
     """For every field of the record, so that a new field is noted without anybody thinking of it."""
     noted: list[str] = []
-    tracked = kind(**values(record), note=noted.append)
+    tracked = kind(**values(record))
+    tracked.note = noted.append
     setattr(tracked, name, getattr(record, name))
     unchanged = list(noted)
     setattr(tracked, name, getattr(other, name))
@@ -79,7 +75,8 @@ def test_a_change_of_a_stored_field_is_noted_once_with_the_id(
 
 def test_progress_alone_is_not_worth_a_write_but_details_of_a_finished_job_are() -> None:
     noted: list[str] = []
-    job = TrackedJob(**values(JOB), note=noted.append)
+    job = TrackedJob(**values(JOB))
+    job.note = noted.append
     job.describe(Job("a", "HD", "Transcoding", 0.9))
     running = list(noted)
     job.finished_at = 5.0
@@ -91,8 +88,10 @@ def test_progress_alone_is_not_worth_a_write_but_details_of_a_finished_job_are()
 
 def test_fields_of_this_process_alone_are_not_noted() -> None:
     noted: list[str] = []
-    task = TrackedTask(**values(TASK), note=noted.append)
-    job = TrackedJob(**values(JOB), note=noted.append)
+    task = TrackedTask(**values(TASK))
+    task.note = noted.append
+    job = TrackedJob(**values(JOB))
+    job.note = noted.append
     task.asked = task.final_seen = task.not_found = job.asked = 7
     task.stale = task.answered = job.missing = job.prioritized = True
 
