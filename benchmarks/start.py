@@ -19,8 +19,8 @@ from pathlib import Path
 from statistics import median
 
 import requests
-from state import fill
 
+from benchmarks.state import fill
 from exporter.web.listener import listen
 
 REPEATS = 5
