@@ -14,8 +14,8 @@ from typing import Generic, TypeVar
 
 from isal import isal_zlib
 
-from exporter.metrics.collector import Row
 from exporter.metrics.lines import lines
+from exporter.metrics.rows import Row
 
 _LEVEL = 1  # isal at level 1 is as small as zlib's default within a few percent, many times faster
 _RAW = -15  # deflate without header and checksum, window of 32 KiB

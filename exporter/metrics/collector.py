@@ -1,11 +1,13 @@
-"""A snapshot as metric families: the `prometheus_client` collector."""
+"""A snapshot as the metric families of `prometheus_client`.
+
+The exporter uses the families only for the `# HELP`, `# TYPE` and `# UNIT` lines; `lines` writes the samples, because
+`prometheus_client` is too slow for thousands of jobs. The tests compare the two byte for byte.
+"""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import accumulate
-from typing import NamedTuple
 
 from prometheus_client.core import (
     CounterMetricFamily,
@@ -19,36 +21,10 @@ from prometheus_client.utils import floatToGoString
 
 from exporter.metrics import catalog
 from exporter.metrics.catalog import Metric
-from exporter.model import UNKNOWN, Output, job_status, task_status
-from exporter.snapshot import AccountSnapshot, HistogramView, Key, ShownJob, ShownTask, Snapshot, Total, TotalsView
+from exporter.metrics.rows import Exemplified, account_rows
+from exporter.snapshot import HistogramView, Snapshot
 
 Family = GaugeMetricFamily | InfoMetricFamily | CounterMetricFamily | HistogramMetricFamily
-
-
-class Exemplified(NamedTuple):
-    """A counter or a histogram with exemplars by the place of their bucket, that of a counter at 0."""
-
-    value: float | HistogramView
-    exemplars: Mapping[int, Exemplar]
-
-
-Row = tuple[Metric, Sequence[str], float | HistogramView | Exemplified | None]
-"""A metric, its label values in the order of `Metric.labels`, and its value; None where there is nothing to show."""
-
-_TOTALS = {
-    Total.TASKS_FINISHED: catalog.TASKS_FINISHED,
-    Total.JOBS_FINISHED: catalog.JOBS_FINISHED,
-    Total.JOB_FAILURES: catalog.JOB_FAILURES,
-    Total.OUTPUT_DURATION: catalog.OUTPUT_DURATION,
-    Total.JOB_DURATION: catalog.JOB_DURATION,
-    Total.TASK_DURATION: catalog.TASK_DURATION,
-    Total.JOB_PROCESSING: catalog.JOB_PROCESSING,
-    Total.OUTPUT_BITRATE: catalog.OUTPUT_BITRATE,
-    Total.OUTPUT_SIZE: catalog.OUTPUT_SIZE,
-}
-_FAILED = ("TranscodeFail", "TranscodeCancelled")
-_MAX_EXEMPLAR = 128  # characters of label names and values together: OpenMetrics allows no more, nor does Prometheus
-_PLAIN = re.compile(r"[\w.-]+", re.ASCII)  # an id that all readers of exemplars read alike: escapes they do not
 
 
 class TranscodeCollector(Collector):
@@ -74,96 +50,6 @@ class TranscodeCollector(Collector):
                 if value is not None:
                     _add(families[metric], metric, labels, value)
         return families.values()
-
-
-def account_rows(account: AccountSnapshot) -> Iterator[Row]:
-    """All samples of one account."""
-    yield from aggregate_rows(account)
-    for task in account.view.tasks:
-        yield from task_rows(account.name, task)
-    for job in account.view.jobs:
-        yield from job_rows(account.name, job)
-
-
-def aggregate_rows(account: AccountSnapshot) -> Iterator[Row]:
-    """The samples of one account that are not of a task or job."""
-    name, view = account.name, account.view
-    yield catalog.ACCOUNT_INFO, (name, account.region, account.endpoint), 1
-    yield catalog.UP, (name,), account.up
-    yield catalog.REFRESH_DURATION, (name,), account.refresh_duration
-    yield catalog.LAST_SUCCESS, (name,), account.last_success
-    yield catalog.OLDEST_REFRESH, (name,), view.oldest_refresh
-    yield catalog.STALE_JOBS, (name,), view.stale_jobs
-    yield catalog.TRUNCATED_JOBS, (name,), view.truncated_jobs
-    yield catalog.STATE_DURABLE, (name,), view.durable
-    yield catalog.PENDING_CALLS, (name,), account.pending_calls
-    for action, rate in account.budget.items():
-        yield catalog.API_BUDGET, (name, action), rate
-    for key, amount in view.totals.counters.items():
-        yield _TOTALS[key[0]], (name, *key[1]), _exemplified(view.totals, key, amount)
-    for key, histogram in view.totals.histograms.items():
-        yield _TOTALS[key[0]], (name, *key[1]), _exemplified(view.totals, key, histogram)
-    for source, count in view.tracked_tasks.items():
-        yield catalog.TRACKED_TASKS, (name, source), count
-    for status, count in view.task_counts.items():
-        yield catalog.TASKS, (name, status), count
-    for (definition, status), count in view.job_counts.items():
-        yield catalog.JOBS, (name, definition, status), count
-    for definition, created in view.oldest_unfinished.items():
-        yield catalog.OLDEST_UNFINISHED, (name, definition), created
-
-
-def task_rows(account: str, shown: ShownTask) -> Iterator[Row]:
-    """The samples of one task."""
-    task = shown.task
-    labels = (account, task.id)
-    status = task_status(task.status)
-    yield catalog.TASK_INFO, (*labels, task.video_id, task.template_group_id, task.trigger), 1
-    yield catalog.TASK_STATUS, (*labels, status), 1
-    yield catalog.TASK_PROGRESS, labels, shown.progress
-    yield catalog.TASK_CREATED, labels, task.created
-    yield catalog.TASK_COMPLETED, labels, task.completed if task.finished else None
-
-
-def job_rows(account: str, shown: ShownJob) -> Iterator[Row]:
-    """The samples of one job."""
-    job = shown.job
-    labels = (account, job.id, job.definition or UNKNOWN)
-    status = job_status(job.status)
-    yield catalog.JOB_INFO, (*labels, shown.task_id, shown.video_id, job.template_id, job.priority), 1
-    yield catalog.JOB_STATUS, (*labels, status), 1
-    yield catalog.JOB_PROGRESS, labels, job.progress
-    yield catalog.JOB_CREATED, labels, job.created
-    yield catalog.JOB_COMPLETED, labels, job.completed if job.finished else None
-    if job.output is not None and status not in _FAILED:  # a failed job has an OutputFile of zeros
-        yield from _output_rows(labels, job.output)
-
-
-def _output_rows(labels: tuple[str, ...], output: Output) -> Iterator[Row]:
-    yield catalog.JOB_OUTPUT_BITRATE, labels, output.bitrate
-    yield catalog.JOB_OUTPUT_SIZE, labels, output.size
-    yield catalog.JOB_OUTPUT_DURATION, labels, output.duration
-    yield catalog.JOB_OUTPUT_FPS, labels, output.frames_per_second
-    yield catalog.JOB_OUTPUT_WIDTH, labels, output.width
-    yield catalog.JOB_OUTPUT_HEIGHT, labels, output.height
-    codecs = (output.codec("video"), output.codec("audio"))
-    yield catalog.JOB_OUTPUT_INFO, (*labels, output.format, output.encryption, *codecs), 1
-    for stream in output.streams:
-        if stream.kind != "subtitle":
-            yield catalog.JOB_STREAM_BITRATE, (*labels, stream.kind, stream.index), stream.bitrate
-
-
-def _exemplified(totals: TotalsView, key: Key, value: float | HistogramView) -> float | HistogramView | Exemplified:
-    """The value with its exemplars, but those whose id is too long or odd."""
-    if key not in totals.exemplars:
-        return value
-    name = "task_id" if key[0] == Total.TASK_DURATION else "job_id"
-    exemplars = {
-        place: Exemplar({name: one.id}, one.value, one.counted)
-        for place, one in totals.exemplars[key].items()
-        if len(name) + len(one.id) <= _MAX_EXEMPLAR and _PLAIN.fullmatch(one.id)
-    }
-    return Exemplified(value, exemplars)
 
 
 def _family(metric: Metric) -> Family:

@@ -14,8 +14,9 @@ from prometheus_client.registry import Collector
 
 from exporter.metrics import catalog
 from exporter.metrics.blocks import Blocks, Part, gzipped
-from exporter.metrics.collector import TranscodeCollector, aggregate_rows, job_rows, task_rows
+from exporter.metrics.collector import TranscodeCollector
 from exporter.metrics.lines import lines
+from exporter.metrics.rows import aggregate_rows, job_rows, task_rows
 from exporter.snapshot import LedgerView, ShownJob, ShownTask, Snapshot
 
 

@@ -15,7 +15,7 @@ from prometheus_client.core import Exemplar
 from prometheus_client.utils import floatToGoString
 
 from exporter.metrics.catalog import Metric
-from exporter.metrics.collector import Exemplified, Row
+from exporter.metrics.rows import Exemplified, Row
 from exporter.snapshot import HistogramView
 
 _number: Callable[[float], str] = floatToGoString

@@ -16,9 +16,10 @@ from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
 from exporter.metrics import blocks
-from exporter.metrics.collector import Row, TranscodeCollector
+from exporter.metrics.collector import TranscodeCollector
 from exporter.metrics.exposition import OPENMETRICS, TEXT, Exposition, Format, Together
 from exporter.metrics.lines import lines
+from exporter.metrics.rows import Row
 from exporter.model import JOB_STATUSES, TASK_STATUSES, Job, Output, Stream, Task
 from exporter.snapshot import (
     AccountSnapshot,

@@ -13,8 +13,9 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
 from exporter.metrics.catalog import COLLECTED
-from exporter.metrics.collector import TranscodeCollector, account_rows, job_rows, task_rows
+from exporter.metrics.collector import TranscodeCollector
 from exporter.metrics.exposition import OPENMETRICS, TEXT
+from exporter.metrics.rows import account_rows, job_rows, task_rows
 from exporter.model import JOB_STATUSES, TASK_STATUSES, Job, Output, Stream, Task
 from exporter.snapshot import (
     AccountSnapshot,

@@ -20,9 +20,10 @@ from starlette.datastructures import Headers
 from exporter.deadline import Deadline
 from exporter.errors import VodError
 from exporter.metrics import blocks
-from exporter.metrics.collector import Row, TranscodeCollector
+from exporter.metrics.collector import TranscodeCollector
 from exporter.metrics.exposition import OPENMETRICS, TEXT, Format, Together
 from exporter.metrics.lines import lines
+from exporter.metrics.rows import Row
 from exporter.metrics.telemetry import Telemetry
 from exporter.model import Job
 from exporter.scrape.scraper import Scraper
