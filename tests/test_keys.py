@@ -61,7 +61,7 @@ def test_no_rendering_shows_it(render: Callable[[], object]) -> None:
     assert "<se" in shown  # three characters of the mask are what `:.3` leaves
 
 
-def test_mask_tells_nothing_of_the_length() -> None:
+def test_the_mask_does_not_show_the_length() -> None:
     assert str(SecretText("a")) == str(SecretText("a" * 100)) == str(SecretText("")) == "<secret>"
 
 

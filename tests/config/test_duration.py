@@ -1,4 +1,4 @@
-"""Durations are Prometheus's, and what is printed can be read back."""
+"""Durations have the syntax of Prometheus, and printed durations can be read back."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def test_durations_are_read_as_prometheus_reads_them(text: str, seconds: float) 
 @pytest.mark.parametrize(
     "text", ["", "30", "1.5s", "-1s", "1m1h", "1s1s", "1S", "1 s", "s", "1s\n", "٣s", "9" * 5000 + "s"]
 )
-def test_anything_else_is_no_duration(text: str) -> None:
+def test_anything_else_is_not_a_duration(text: str) -> None:
     with pytest.raises(ValueError, match="not a duration"):
         parse_duration(text)
 
@@ -43,5 +43,5 @@ def test_durations_print_short(seconds: float, text: str) -> None:
 
 
 @given(st.integers(min_value=0, max_value=10**13))
-def test_what_is_printed_reads_back(milliseconds: int) -> None:
+def test_printed_durations_are_read_back(milliseconds: int) -> None:
     assert milliseconds / 1000 == parse_duration(format_duration(milliseconds / 1000))

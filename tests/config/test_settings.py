@@ -1,4 +1,4 @@
-"""The configuration file: what loads, what is refused with which words, and what is never shown."""
+"""The configuration file: which files load, which faults others have, and that no fault shows a key."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def faults(text: str, folder: Path, environ: Mapping[str, str] = ENVIRON) -> lis
 
 @pytest.mark.parametrize("path", BAD, ids=lambda path: path.name.removesuffix(".bad.yml"))
 def test_each_bad_file_is_refused_with_exactly_the_faults_that_it_expects(path: Path) -> None:
-    """The `# expect: LINE: ...` lines that begin the file are all of its faults, in order."""
+    """The file starts with `# expect: LINE: ...` lines: these are all its faults, in order."""
     expected = re.findall(r"^# expect: (.*)$", path.read_bytes().decode(errors="replace"), re.MULTILINE)
     with pytest.raises(ConfigError) as caught:
         config.load(path, environ=ENVIRON)
@@ -93,7 +93,7 @@ def test_the_example_begins_with_its_schema_and_shows_every_default() -> None:
 
 
 def test_the_committed_schema_is_current() -> None:
-    """`python -m exporter.config > deploy/config.schema.json` makes it so."""
+    """`python -m exporter.config > deploy/config.schema.json` updates it."""
     schema = config.schema()
     jsonschema.Draft202012Validator.check_schema(schema)
     assert (ROOT / "deploy" / "config.schema.json").read_text() == json.dumps(schema, indent=2) + "\n"
@@ -158,7 +158,7 @@ def test_a_state_in_memory_has_no_path_and_a_token_may_be_in_a_file() -> None:
     assert loaded.api.bearer_token == Key(DATA / "token.txt")
 
 
-def test_without_its_section_the_state_is_in_the_working_directory_and_the_api_is_off(
+def test_without_their_sections_the_state_has_a_default_file_and_the_api_is_off(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "etc").mkdir()
@@ -175,7 +175,7 @@ def test_discovery_is_on_unless_switched_off(tmp_path: Path) -> None:
     assert (track.files, track.give_up_after) == ((), 604800.0)
 
 
-def test_a_pattern_means_the_folder_of_the_file_even_where_that_is_named_like_a_pattern(tmp_path: Path) -> None:
+def test_a_folder_name_with_wildcards_is_not_a_pattern(tmp_path: Path) -> None:
     folder = tmp_path / "[x]*"
     folder.mkdir()
     (folder / "a.yml").touch()
@@ -228,7 +228,7 @@ def test_a_callback_address_is_kept_to_the_letter_or_refused(url: str, tmp_path:
         assert fault.startswith("4: accounts[0].callback.url: is not a URL; ")
 
 
-def test_the_address_of_a_callback_is_not_shown_by_its_section() -> None:
+def test_the_repr_of_a_callback_does_not_show_its_url() -> None:
     callback = Callback(url="https://h/?token=CANARY", key=Key("CANARY"))
     assert "CANARY" not in f"{callback} {callback!r}"
 
@@ -268,7 +268,7 @@ def test_a_section_made_in_code_takes_seconds_and_obeys_the_same_ranges() -> Non
         ("http://simulator_1", "http://simulator_1"),
     ],
 )
-def test_an_endpoint_is_called_as_it_is_whatever_the_region(endpoint: str, url: str) -> None:
+def test_an_endpoint_takes_precedence_over_the_region(endpoint: str, url: str) -> None:
     assert Account(name="a", region="cn-beijing", endpoint=endpoint).url == url
 
 
@@ -286,7 +286,7 @@ def test_other_addresses_are_refused_and_not_shown(endpoint: str, tmp_path: Path
 
 
 @pytest.mark.parametrize("region", ["cn-shanghai", "us-west-1", "cn-north-2-gov-1", "xx-new-place-9"])
-def test_a_new_region_needs_no_release(region: str, tmp_path: Path) -> None:
+def test_an_unknown_region_is_accepted(region: str, tmp_path: Path) -> None:
     assert load(MINIMAL.replace("cn-shanghai", region), tmp_path).accounts[0].region == region
 
 
@@ -364,7 +364,7 @@ PLACES = [
 
 @pytest.mark.parametrize("place", PLACES)
 def test_no_fault_shows_a_key_however_the_file_is_broken(place: str, tmp_path: Path) -> None:
-    """Nor does the traceback, the exception's context, or the settings where the file loads after all."""
+    """The traceback, the context of the exception and the settings (if the file loads) show no key either."""
     for spoiled in SPOILED:
         text = MINIMAL + place.replace("{}", spoiled.format(c=CANARY))
         shown = ""
@@ -378,14 +378,14 @@ def test_no_fault_shows_a_key_however_the_file_is_broken(place: str, tmp_path: P
 
 
 @pytest.mark.parametrize("key", ["access_key_secret", "acess_key", "SecurityToken", "endpoint", "password"])
-def test_a_value_that_may_be_a_key_is_not_shown_even_by_a_field_that_would(key: str) -> None:
+def test_a_value_that_may_be_a_key_is_never_shown(key: str) -> None:
     source = yaml_source.parse(f"{key}: CANARY\n", environ={}, hidden=hidden)
     error = {"type": "value", "loc": (key,), "input": "CANARY", "ctx": {"text": "is wrong"}}
     (fault,) = translated([error], source, SECTIONS)
     assert fault.text == "the value is wrong"
 
 
-def test_pydantic_does_not_speak(tmp_path: Path) -> None:
+def test_no_message_of_pydantic_is_shown(tmp_path: Path) -> None:
     for path in BAD:
         with pytest.raises(ConfigError) as caught:
             config.load(path, environ=ENVIRON)
@@ -469,6 +469,6 @@ def _default(model: type[BaseModel], key: str) -> str:
 
 
 def test_every_section_is_listed() -> None:
-    """What is said about a key depends on `SECTIONS`."""
+    """The faults of a key depend on `SECTIONS`."""
     accounts = {Account, AccountKeys, Track, Discovery, Callback}
     assert set(SECTIONS.values()) == accounts | {Settings, ScrapeSettings, SeriesSettings, Buckets, State, Api}

@@ -1,4 +1,4 @@
-"""The strict reader of YAML: data, lines, and every fault at once."""
+"""The strict YAML reader: data, lines, and all faults at once."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_data_is_plain_and_every_key_has_its_line() -> None:
         *("1:30", "1:30:00.5", "2024-01-01", "2024-01-01 10:00:00", "<<", "=", "1" * 16, "0.1234567890123456"),
     ],
 )
-def test_what_yaml_versions_read_differently_is_a_fault_where_plain_and_text_where_quoted(text: str) -> None:
+def test_values_that_yaml_versions_read_differently_must_be_quoted(text: str) -> None:
     found = source(f"a: {text}\nb: '{text}'\nc: [\"{text}\"]\n")
     assert {"a": BROKEN, "b": text, "c": [text]} == found.data
     assert [fault.line for fault in found.faults] == [1]
@@ -44,7 +44,7 @@ def test_what_yaml_versions_read_differently_is_a_fault_where_plain_and_text_whe
 
 
 @given(st.from_regex(r"[-+.~<=0-9A-Za-z_:]{1,12}", fullmatch=True))
-def test_a_plain_value_that_yaml_1_1_takes_for_something_else_is_never_text(text: str) -> None:
+def test_a_value_that_yaml_1_1_does_not_read_as_text_is_a_fault(text: str) -> None:
     found = source(f"- {text}\n")
     try:
         meant = yaml.safe_load(f"- {text}\n")[0]
@@ -55,7 +55,7 @@ def test_a_plain_value_that_yaml_1_1_takes_for_something_else_is_never_text(text
         assert meant == found.data[0]
 
 
-def test_a_hidden_value_is_not_in_its_fault() -> None:
+def test_a_fault_does_not_show_a_hidden_value() -> None:
     assert texts("secret: 012")[0][1].startswith("the value is read differently by different versions of YAML")
 
 
@@ -63,12 +63,12 @@ def test_a_long_value_is_cut_in_its_fault() -> None:
     assert len(texts("a: " + "1" * 100_000)[0][1]) < 120
 
 
-def test_faults_behind_a_fault_are_told_too() -> None:
+def test_faults_after_a_fault_are_reported_too() -> None:
     text = "a: no\nb: *x\nc: &y z\na: [on,\n !t x]\n<<: {d: 012}\n"
     assert [line for line, _ in texts(text)] == [1, 2, 3, 4, 4, 5, 6, 6]
 
 
-def test_the_second_of_two_equal_keys_is_read_for_its_faults_but_does_not_count() -> None:
+def test_a_repeated_key_is_checked_but_its_value_is_not_used() -> None:
     found = source("a: {b: 1}\na: {b: no}\n")
     assert found.data == {"a": {"b": 1}}
     assert frozenset() == found.broken
@@ -89,8 +89,8 @@ def test_an_empty_file_says_so(text: str) -> None:
 
 
 @pytest.mark.parametrize("escape", [r"\Uffffffff", r"\U00110000"])
-def test_escapes_of_no_character_are_a_fault(escape: str) -> None:
-    """PyYAML lets ValueError and OverflowError out here."""
+def test_invalid_escapes_are_a_fault(escape: str) -> None:
+    """PyYAML raises ValueError and OverflowError here."""
     assert [line for line, _ in texts(f'a: b\nc: "{escape}"\n')] == [2]
 
 
@@ -104,7 +104,7 @@ def test_variables_expand_in_values_of_every_style_but_not_in_keys() -> None:
     assert found.faults == ()
 
 
-def test_an_expanded_value_knows_what_the_file_says_and_is_not_expanded_twice() -> None:
+def test_an_expanded_value_keeps_the_written_text_and_is_expanded_once() -> None:
     found = source("a: p${X}\n", X="${Y}$$")
     assert isinstance(found.data, dict)
     value = found.data["a"]
@@ -120,7 +120,7 @@ def test_a_broken_reference_is_a_fault_that_does_not_show_it(text: str) -> None:
     ]
 
 
-def test_each_missing_variable_is_told_once() -> None:
+def test_each_missing_variable_is_reported_once() -> None:
     assert [text.split()[3] for _, text in texts("a: ${A}${B}${A}")] == ["A", "B"]
 
 

@@ -1,4 +1,4 @@
-"""Servers that do as told on the wire, and clients whose keys are canaries: to be searched for in all that is shown."""
+"""Scripted TCP servers, clients, and keys that contain the word canary, which tests search for in all output."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ TOKEN = "canary+token/" + "T" * 900 + "=="
 
 
 class Wire:
-    """A TCP server on loopback. `answer` gets the connection after each whole request head; True keeps it open.
+    """A TCP server on loopback. `answer` gets the connection after each request head; it returns True to keep it open.
 
     `answer` may be the bytes to send. With `tls`, connections are wrapped first; `greeting` is sent before any request,
     after a `delay` in seconds.
@@ -88,7 +88,7 @@ class Wire:
         plain.close()
 
     def drip(self, connection: socket.socket, data: bytes, *, interval: float = 0.02) -> None:
-        """A byte at a time, until the client leaves."""
+        """Send one byte at a time until the client closes the connection."""
         for place in range(len(data)):
             connection.sendall(data[place : place + 1])
             if self.stopping.wait(interval):
@@ -117,9 +117,9 @@ def read_head(connection: socket.socket) -> bytes | None:
 
 
 def http_answer(body: bytes = b"{}", *headers: str, status: str = "200 OK", length: int | None = None) -> bytes:
-    """`length` is told instead of the true one; below 0, none."""
-    told = len(body) if length is None else length
-    lines = [f"HTTP/1.1 {status}", *headers, *([f"Content-Length: {told}"] if told >= 0 else [])]
+    """An HTTP answer. `length` replaces the true Content-Length; below 0 there is no such header."""
+    declared = len(body) if length is None else length
+    lines = [f"HTTP/1.1 {status}", *headers, *([f"Content-Length: {declared}"] if declared >= 0 else [])]
     return "\r\n".join([*lines, "", ""]).encode() + body
 
 
@@ -128,7 +128,7 @@ def chunks(*parts: bytes, end: bytes = b"0\r\n\r\n") -> bytes:
 
 
 class Fake:
-    """Credentials that hand out one set of keys after another: the next at each renewal."""
+    """Credentials with several sets of keys; each renewal moves to the next set."""
 
     def __init__(self, *keys: Keys) -> None:
         self.all = keys
@@ -157,7 +157,7 @@ def wire() -> Iterator[Callable[..., Wire]]:
 
 @pytest.fixture
 def bare_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """No proxy, no CA bundle, and an empty home, which is returned."""
+    """An environment without proxy and CA bundle, and with an empty home folder, which is returned."""
     for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "NETRC", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.lower(), raising=False)
@@ -167,7 +167,7 @@ def bare_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def observed() -> list[tuple[str, float | None, str | None]]:
-    """What the observer of the clients of this test heard: action, seconds, code of the error."""
+    """The calls of the observer in this test: action, seconds, error code."""
     return []
 
 
@@ -175,7 +175,7 @@ def observed() -> list[tuple[str, float | None, str | None]]:
 def clients(
     bare_environment: Path, observed: list[tuple[str, float | None, str | None]]
 ) -> Iterator[Callable[..., Client]]:
-    """Makes clients and closes them: of an endpoint, with `credentials`, or keys by the names of `static`."""
+    """Creates clients, and closes them after the test. Keys are `credentials`, or the parameters of `configured`."""
     made: list[Client] = []
 
     def observer(*, action: str, seconds: float | None, error: VodError | None) -> None:
@@ -184,7 +184,7 @@ def clients(
     def make(
         endpoint: str, *, credentials: Any = None, limiter: Any = None, timeout: float = 20.0, **keys: str
     ) -> Client:
-        one = Client(
+        client = Client(
             endpoint=endpoint,
             credentials=credentials or configured(**keys),
             limiter=limiter or Limiter(10_000),
@@ -192,12 +192,12 @@ def clients(
             connections=8,
             observer=observer,
         )
-        made.append(one)
-        return one
+        made.append(client)
+        return client
 
     yield make
-    for one in made:
-        one.close()
+    for client in made:
+        client.close()
 
 
 def configured(*, key_id: str = KEY_ID, secret: str = KEY_ID, token: str | None = None) -> ConfiguredKeys:
@@ -210,7 +210,7 @@ def configured(*, key_id: str = KEY_ID, secret: str = KEY_ID, token: str | None 
 
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Backing off takes hundredths of a second."""
+    """Pauses between attempts take hundredths of a second."""
     monkeypatch.setattr(client_module, "_BACKOFF_SECONDS", 0.01)
 
 
@@ -221,7 +221,7 @@ def authority() -> trustme.CA:
 
 @pytest.fixture(scope="session")
 def tls(authority: trustme.CA) -> Callable[..., ssl.SSLContext]:
-    """A server's context, with a certificate of `authority` for the name given."""
+    """Creates the TLS context of a server with a certificate of `authority` for a host name."""
 
     def context(name: str = "127.0.0.1") -> ssl.SSLContext:
         made = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -233,7 +233,7 @@ def tls(authority: trustme.CA) -> Callable[..., ssl.SSLContext]:
 
 @pytest.fixture
 def trusted(authority: trustme.CA, bare_environment: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """`authority` is one to trust."""
+    """Clients trust `authority`."""
     path = bare_environment / "ca.pem"
     authority.cert_pem.write_to_path(str(path))
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(path))
@@ -261,18 +261,19 @@ def fake_credentials() -> type[Fake]:
 
 
 @pytest.fixture(scope="session")
-def told() -> Callable[[BaseException], str]:
-    """All that an error can be made to print: text, traceback, and the same of every cause and context."""
+def rendered() -> Callable[[BaseException], str]:
+    """Returns all output of an error: text and traceback, also of every cause and context."""
 
     def everything(error: BaseException) -> str:
         parts, todo, seen = [], [error], set()
         while todo:
-            one = todo.pop()
-            if id(one) in seen:
+            found = todo.pop()
+            if id(found) in seen:
                 continue
-            seen.add(id(one))
-            parts += [str(one), repr(one), repr(one.args), *traceback.format_exception(one)]
-            todo += [part for part in (one.__cause__, one.__context__, *one.args) if isinstance(part, BaseException)]
+            seen.add(id(found))
+            parts += [str(found), repr(found), repr(found.args), *traceback.format_exception(found)]
+            inner = (found.__cause__, found.__context__, *found.args)
+            todo += [part for part in inner if isinstance(part, BaseException)]
         return "\n".join(parts)
 
     return everything

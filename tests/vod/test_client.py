@@ -1,4 +1,4 @@
-"""The client against the simulator and its faults, and against servers that answer as told."""
+"""The client against the simulator with its faults, and against scripted servers."""
 
 from __future__ import annotations
 
@@ -33,6 +33,7 @@ from exporter.errors import (
     VodError,
 )
 from exporter.keys import SecretText
+from exporter.model import ACTIONS
 from exporter.simulator import Simulator
 from exporter.simulator.faults import KINDS, Fault
 from exporter.vod import client as client_module
@@ -61,7 +62,7 @@ def service() -> Iterator[Simulator]:
 
 @pytest.fixture
 def world(service: Simulator) -> Iterator[Simulator]:
-    """Frozen, without quota, with some hundreds of videos, and no faults yet."""
+    """A simulator with a stopped clock, no quota, some hundreds of videos and no faults."""
     yield service
     service.faults.clear()
 
@@ -95,7 +96,7 @@ def nonces(server: Any) -> set[bytes]:
 # --- operations ---
 
 
-def test_a_task_by_its_id(world: Simulator, vod: Client, soon: Deadline, observed: Observed) -> None:
+def test_a_task_is_read_by_its_id(world: Simulator, vod: Client, soon: Deadline, observed: Observed) -> None:
     expected = a_task(world)
     task, malformed = vod.get_task(expected.id, soon)
     assert (task.id, task.video_id, malformed) == (expected.id, expected.video.id, ())
@@ -104,15 +105,33 @@ def test_a_task_by_its_id(world: Simulator, vod: Client, soon: Deadline, observe
     assert [(action, code) for action, _, code in observed] == [("GetTranscodeTask", None)]
 
 
-def test_jobs_by_their_ids(world: Simulator, vod: Client, soon: Deadline) -> None:
-    """Up to ten jobs of any tasks in one call; ids the service does not know are told apart."""
+def test_the_actions_are_those_that_the_methods_of_the_client_send(
+    world: Simulator, vod: Client, soon: Deadline, observed: Observed
+) -> None:
+    """The documentation lists a RAM permission for each action, and each action has counters from the start."""
+    task = a_task(world)
+    calls: dict[str, Callable[[], object]] = {
+        "get_task": lambda: vod.get_task(task.id, soon),
+        "get_jobs": lambda: vod.get_jobs([task.jobs[0].id], soon),
+        "list_tasks": lambda: next(vod.list_tasks(task.video.id, soon)),
+        "list_videos": lambda: next(vod.list_videos(soon)),
+    }
+    methods = {name for name in vars(Client) if not name.startswith("_")}
+    assert methods == calls.keys() | {"close", "waiting_since"}  # a new operation needs a call here
+    for call in calls.values():
+        call()
+    assert {action for action, _, _ in observed} == set(ACTIONS)
+
+
+def test_jobs_are_requested_by_their_ids(world: Simulator, vod: Client, soon: Deadline) -> None:
+    """One call has up to ten jobs of any tasks. VOD returns unknown ids separately."""
     ids = [job.id for task in world.world.tasks for job in task.jobs][: JOB_IDS_PER_CALL - 1]
     reply = vod.get_jobs([*ids, "nowhere"], soon)
     assert [job.id for job in reply.jobs] == ids
     assert "nowhere" not in {job.id for job in reply.jobs}
 
 
-def test_tasks_of_a_video(world: Simulator, vod: Client, soon: Deadline) -> None:
+def test_the_tasks_of_a_video_are_listed(world: Simulator, vod: Client, soon: Deadline) -> None:
     expected = a_task(world)
     pages = list(vod.list_tasks(expected.video.id, soon))
     assert expected.id in {task.id for page in pages for task in page.tasks}
@@ -152,7 +171,7 @@ def test_an_unknown_id_is_not_found(vod: Client, soon: Deadline) -> None:
 @example("%")
 @example("é\u202e𝔘")
 def test_any_value_survives_signing_and_the_address(vod: Client, value: str) -> None:
-    """The service reads what was signed: were it another value, the signature would be refused."""
+    """The simulator checks the signature over the values that it receives."""
     for ask in (vod.get_task, lambda *asked: list(vod.list_tasks(*asked))):
         with pytest.raises(VodError) as caught:
             ask(value, Deadline.after(20))
@@ -160,7 +179,7 @@ def test_any_value_survives_signing_and_the_address(vod: Client, value: str) -> 
         assert isinstance(caught.value, RequestRejected if not value.strip() else NotFoundError)
 
 
-def test_an_id_that_is_no_text_is_refused_unsent(vod: Client, soon: Deadline) -> None:
+def test_an_id_that_cannot_be_encoded_is_refused_without_a_request(vod: Client, soon: Deadline) -> None:
     with pytest.raises(RequestRejected) as caught:
         vod.get_task("\udcff", soon)
     assert caught.value.code == "not_text"
@@ -209,10 +228,10 @@ def test_many_threads_share_a_client(world: Simulator, vod: Client, observed: Ob
     ],
     ids=lambda value: value if isinstance(value, str) else value.kind,
 )
-def test_an_answer_of_somebody_else_is_an_error_of_ours(
+def test_an_answer_that_is_not_from_the_api_is_malformed(
     world: Simulator, vod: Client, soon: Deadline, observed: Observed, fault: Fault, code: str
 ) -> None:
-    """Each kind has its code to count under, and is not asked for again."""
+    """Each kind has its own error code, and is not retried."""
     world.faults.add(fault)
     with pytest.raises(MalformedResponse) as caught:
         vod.get_task(a_task(world).id, soon)
@@ -222,8 +241,8 @@ def test_an_answer_of_somebody_else_is_an_error_of_ours(
 
 
 @pytest.mark.parametrize("variant", ["digits", "nan"])
-def test_odd_numbers_cost_their_fields_only(world: Simulator, vod: Client, soon: Deadline, variant: str) -> None:
-    """Python refuses integers of 5,000 digits, and with them the whole body, if it is let."""
+def test_malformed_numbers_cost_only_their_fields(world: Simulator, vod: Client, soon: Deadline, variant: str) -> None:
+    """By default, Python refuses integers of 5,000 digits, and with them the whole body."""
     world.faults.add(Fault(kind="malformed", variant=variant))
     task, malformed = vod.get_task("", soon)
     assert len(task.jobs) == 1
@@ -239,7 +258,7 @@ def test_an_answer_that_is_not_utf8_is_malformed(clients: Start, wire: Start, an
 
 @pytest.mark.parametrize("kind", sorted(KINDS))
 def test_every_fault_ends_by_the_deadline(world: Simulator, vod: Client, kind: str) -> None:
-    """With an answer or an error of ours, and nothing else."""
+    """The call returns a reply or raises a VodError."""
     fields = {"TranscodeProgress": "half"} if kind == "replace" else None
     world.faults.add(Fault(kind=kind, fields=fields, size=2**25))
     started = time.monotonic()
@@ -269,10 +288,10 @@ def test_every_fault_ends_by_the_deadline(world: Simulator, vod: Client, kind: s
     ],
     ids=lambda value: f"{value.kind} {value.code} {value.status}" if isinstance(value, Fault) else "",
 )
-def test_what_may_pass_is_tried_again(
+def test_temporary_errors_are_retried(
     world: Simulator, vod: Client, soon: Deadline, observed: Observed, fault: Fault, kind: type[VodError]
 ) -> None:
-    """A bounded number of times, each counted, the last error told; and it goes well as soon as the service does."""
+    """Attempts are bounded and counted, and the last error is raised. A call after the fault succeeds."""
     task = a_task(world)
     world.faults.add(fault)
     with pytest.raises(kind) as caught:
@@ -286,8 +305,8 @@ def test_what_may_pass_is_tried_again(
     assert codes(observed) == [caught.value.code] * 2 + [None]
 
 
-def test_each_attempt_is_signed_anew(clients: Start, wire: Start, answer: Make, soon: Deadline) -> None:
-    """The service refuses a nonce that it has seen."""
+def test_each_attempt_has_a_new_signature(clients: Start, wire: Start, answer: Make, soon: Deadline) -> None:
+    """VOD refuses a repeated nonce."""
     server = wire(answer(refused("Throttling.User"), status="400 Bad"))
     with pytest.raises(Throttled):
         clients(server.url).get_task("1", soon)
@@ -295,7 +314,7 @@ def test_each_attempt_is_signed_anew(clients: Start, wire: Start, answer: Make, 
     assert (len(server.heads), len(nonces(server)), len(signatures)) == (ATTEMPTS, ATTEMPTS, ATTEMPTS)
 
 
-def test_each_attempt_is_paid_for_from_the_budget(clients: Start, wire: Start, answer: Make, soon: Deadline) -> None:
+def test_each_attempt_takes_a_turn_of_the_budget(clients: Start, wire: Start, answer: Make, soon: Deadline) -> None:
     now = time.monotonic()
     limiter = Limiter(50, clock=lambda: now)
     server = wire(answer(b"", status="503 Busy"))
@@ -305,7 +324,7 @@ def test_each_attempt_is_paid_for_from_the_budget(clients: Start, wire: Start, a
     assert limiter.turn("GetTranscodeTask", soon) == pytest.approx(ATTEMPTS / 50)
 
 
-def test_retry_after_is_waited_for(clients: Start, wire: Start, answer: Make, soon: Deadline) -> None:
+def test_a_retry_waits_for_retry_after(clients: Start, wire: Start, answer: Make, soon: Deadline) -> None:
     moments: list[float] = []
 
     def busy_once(server: Any, connection: socket.socket) -> bool:
@@ -319,7 +338,9 @@ def test_retry_after_is_waited_for(clients: Start, wire: Start, answer: Make, so
 
 
 @pytest.mark.parametrize("status", ["429 Slow", "503 Busy"])
-def test_a_wait_past_the_deadline_is_not_begun(clients: Start, wire: Start, answer: Make, status: str) -> None:
+def test_a_pause_that_would_pass_the_deadline_is_not_started(
+    clients: Start, wire: Start, answer: Make, status: str
+) -> None:
     server = wire(answer(b"", "Retry-After: 3600", status=status))
     started = time.monotonic()
     with pytest.raises((Throttled, TemporaryError)) as caught:
@@ -342,8 +363,8 @@ def test_backing_off_ends_with_the_deadline(
 
 
 @pytest.mark.parametrize("attempt", range(1, ATTEMPTS + 1))
-def test_the_wait_doubles_is_spread_and_never_nothing(attempt: int) -> None:
-    """A service that asks for 0 seconds is not stormed either."""
+def test_the_pause_doubles_is_random_and_never_zero(attempt: int) -> None:
+    """A Retry-After of 0 seconds does not shorten the pause."""
     base = client_module._BACKOFF_SECONDS * 2 ** (attempt - 1)
     for asked in (None, 0.0):
         error = Throttled("", code="Throttling", retry_after=asked)
@@ -365,10 +386,10 @@ def test_the_wait_doubles_is_spread_and_never_nothing(attempt: int) -> None:
     ],
 )
 @pytest.mark.parametrize("status", [400, 403, 404, 503])
-def test_what_an_operator_has_to_mend_is_not_tried_again(
+def test_errors_that_an_operator_must_correct_are_not_retried(
     world: Simulator, vod: Client, soon: Deadline, observed: Observed, code: str, status: int
 ) -> None:
-    """Whatever the status; a 404 with such a code is not a missing id."""
+    """The status does not matter: a 404 with such a code is not a missing id."""
     world.faults.add(Fault(kind="code", code=code, status=status, retry_after="0"))
     with pytest.raises(CredentialsError, match=code):
         vod.get_task(a_task(world).id, soon)
@@ -386,7 +407,7 @@ def test_a_wrong_clock_says_so(world: Simulator, vod: Client, soon: Deadline, mo
         vod.get_task(a_task(world).id, soon)
 
 
-def test_a_port_where_nobody_listens_is_not_tried_again(clients: Start, wire: Start, observed: Observed) -> None:
+def test_a_refused_connection_is_not_retried(clients: Start, wire: Start, observed: Observed) -> None:
     server = wire(b"")
     server.stop()
     with pytest.raises(ConnectionFailed):
@@ -394,7 +415,7 @@ def test_a_port_where_nobody_listens_is_not_tried_again(clients: Start, wire: St
     assert codes(observed) == ["connect"]
 
 
-def test_time_that_is_over_is_not_tried_again(world: Simulator, vod: Client, observed: Observed) -> None:
+def test_an_expired_deadline_is_not_retried(world: Simulator, vod: Client, observed: Observed) -> None:
     world.faults.add(Fault(kind="hang"))
     with pytest.raises(DeadlineError):
         vod.get_task(a_task(world).id, Deadline.after(SHORT))
@@ -409,7 +430,7 @@ def renewing(fake: Start, *tokens: str) -> Any:
 
 
 def only_takes(token: str, answer: Make, *, busy: int = 0) -> Start:
-    """A service that is `busy` so many times, and then takes this token only."""
+    """A server that answers 503 `busy` times, and then accepts only this token."""
 
     def does(server: Any, connection: socket.socket) -> bool:
         if len(server.heads) <= busy:
@@ -427,7 +448,7 @@ def only_takes(token: str, answer: Make, *, busy: int = 0) -> Start:
 def test_an_expired_token_is_renewed(
     clients: Start, wire: Start, answer: Make, soon: Deadline, observed: Observed, fake_credentials: Start, busy: int
 ) -> None:
-    """At whatever attempt it shows, the last one too."""
+    """This holds for each attempt, including the last."""
     credentials = renewing(fake_credentials, "old", "new")
     server = wire(only_takes("new", answer, busy=busy))
     assert clients(server.url, credentials=credentials).get_task("1", soon)[0].id == "1"
@@ -461,7 +482,7 @@ def test_without_budget_nothing_is_sent_or_observed(clients: Start, wire: Start,
 def test_a_failure_is_not_hidden_by_a_spent_budget(
     clients: Start, wire: Start, answer: Make, observed: Observed
 ) -> None:
-    """`BudgetSpent` says that nothing was sent; here a request was, and the account is in trouble."""
+    """`BudgetSpent` would say that no request was sent."""
     server = wire(answer(b"", status="503 Busy"))
     with pytest.raises(TemporaryError) as caught:
         clients(server.url, limiter=Limiter(0.01)).get_task("1", Deadline.after(20))
@@ -469,7 +490,7 @@ def test_a_failure_is_not_hidden_by_a_spent_budget(
     assert codes(observed) == ["http_503"]
 
 
-def test_the_observer_hears_how_long_each_attempt_took(
+def test_the_observer_gets_the_duration_of_each_attempt(
     world: Simulator, vod: Client, soon: Deadline, observed: Observed
 ) -> None:
     world.faults.add(Fault(kind="delay", seconds=0.2, count=1))
@@ -490,10 +511,10 @@ def test_a_throttled_call_slows_its_operation_down(
     assert limiter.rate("GetVideoList") == 1000
 
 
-def test_calls_that_wait_for_their_turns_leave_a_service_alone_that_says_for_how_long(
+def test_waiting_calls_respect_a_retry_after_of_another_call(
     clients: Start, wire: Start, answer: Make, soon: Deadline
 ) -> None:
-    """Their turns were taken before it said so."""
+    """Their turns were taken before the answer with Retry-After."""
     moments: list[float] = []
 
     def busy_once(_: Any, connection: socket.socket) -> bool:
@@ -511,7 +532,7 @@ def test_calls_that_wait_for_their_turns_leave_a_service_alone_that_says_for_how
     assert min(moments[1:]) - moments[0] >= 0.9
 
 
-def test_keys_that_cannot_be_had_cost_no_turn_and_are_no_request(
+def test_missing_keys_cost_no_turn_and_no_request(
     clients: Start, wire: Start, soon: Deadline, observed: Observed
 ) -> None:
     class Lost:
@@ -530,7 +551,7 @@ def test_the_wait_for_a_turn_is_not_part_of_the_timeout(world: Simulator, client
     assert {vod.get_task(a_task(world).id, soon)[0].id for _ in range(2)} == {a_task(world).id}
 
 
-def test_a_call_ends_with_its_timeout_however_late_the_deadline(world: Simulator, clients: Start) -> None:
+def test_a_call_ends_after_its_timeout_even_if_the_deadline_is_later(world: Simulator, clients: Start) -> None:
     world.faults.add(Fault(kind="stall"))
     started = time.monotonic()
     with pytest.raises(DeadlineError):
@@ -538,7 +559,7 @@ def test_a_call_ends_with_its_timeout_however_late_the_deadline(world: Simulator
     assert time.monotonic() - started < SOON
 
 
-def test_whoever_waits_for_a_turn_or_another_attempt_is_let_go_when_the_client_is_closed(
+def test_closing_the_client_ends_waits_for_turns_and_retries(
     clients: Start, wire: Start, answer: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(client_module, "_BACKOFF_SECONDS", 60.0)
@@ -556,7 +577,7 @@ def test_whoever_waits_for_a_turn_or_another_attempt_is_let_go_when_the_client_i
     assert len(server.heads) == 1
 
 
-def test_the_client_tells_since_when_a_request_waits_for_its_answer(world: Simulator, clients: Start) -> None:
+def test_the_client_knows_when_the_oldest_unanswered_request_was_sent(world: Simulator, clients: Start) -> None:
     vod = clients(world.url)
     world.faults.add(Fault(kind="delay", seconds=0.5, count=1))
     before, began = vod.waiting_since, time.monotonic()
@@ -574,7 +595,7 @@ def test_the_client_tells_since_when_a_request_waits_for_its_answer(world: Simul
 
 
 def endless(answer: Make, *, full: int | float = math.inf) -> Start:
-    """Pages full of new ids for both lists; after `full` of them, a page of one."""
+    """A server with `full` pages of new ids for both lists, and then a page with one row."""
 
     def does(server: Any, connection: socket.socket) -> bool:
         query = parse_qs(server.heads[-1].split()[1].partition(b"?")[2].decode())
@@ -616,7 +637,7 @@ def test_endless_pages_are_capped_and_counted(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """A list without an end is malformed, and a log line says that the rest was not read."""
+    """A list without an end is malformed, and a log line says that the other pages are not read."""
     monkeypatch.setattr(client_module, "PAGE_CAP", 4)
     server = wire(endless(answer))
     pages = list(listing(clients(server.url), name, soon))
@@ -627,7 +648,7 @@ def test_endless_pages_are_capped_and_counted(
 
 
 @BOTH
-def test_an_end_just_at_the_cap_is_an_end(
+def test_a_list_that_ends_at_the_cap_is_complete(
     clients: Start,
     wire: Start,
     answer: Make,
@@ -643,7 +664,7 @@ def test_an_end_just_at_the_cap_is_an_end(
 
 
 def test_repeating_pages_end(world: Simulator, vod: Client, soon: Deadline, observed: Observed) -> None:
-    """The service has hundreds of videos and sends the first hundred over and over."""
+    """The simulator has hundreds of videos, and sends the first hundred again and again."""
     world.faults.add(Fault(kind="repeat-page"))
     pages = list(vod.list_videos(soon))
     assert pages[0].videos == pages[1].videos
@@ -668,35 +689,35 @@ def test_a_page_that_fails_is_an_error_after_the_pages_before(world: Simulator, 
 
 
 def quoting(answer: Make) -> Start:
-    """A service that quotes the whole request in every text of its refusal, at several distances from the cut."""
+    """A server that quotes the whole request in every text of its error, at several distances from the length limit."""
 
     def does(server: Any, connection: socket.socket) -> bool:
         head = server.heads[-1].decode("latin-1")
         signature = head.partition("Signature=")[2].partition("\r")[0]
-        told = f"{signature} {SECRET} {'-' * (100 * len(server.heads))} {head}"
-        body = refused(f"Throttling.{signature[:64]}", told, Recommend=told)
+        quoted = f"{signature} {SECRET} {'-' * (100 * len(server.heads))} {head}"
+        body = refused(f"Throttling.{signature[:64]}", quoted, Recommend=quoted)
         connection.sendall(answer(body, status="400 Bad"))
         return True
 
     return does
 
 
-def test_what_the_service_quotes_is_not_repeated(
+def test_secrets_that_vod_quotes_are_not_repeated(
     clients: Start,
     wire: Start,
     answer: Make,
     observed: Observed,
-    told: Callable[[BaseException], str],
+    rendered: Callable[[BaseException], str],
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """VOD quotes the request it could not verify. Not half a token either, where the message is cut."""
+    """VOD quotes a request that it cannot verify. A cut message must not contain half a token either."""
     caplog.set_level(logging.DEBUG)
     server = wire(quoting(answer))
     shown = ""
     for _ in range(4):
         with pytest.raises(Throttled) as caught:
             clients(server.url, secret=SECRET, token=TOKEN).get_task("1", Deadline.after(20))
-        shown += told(caught.value)
+        shown += rendered(caught.value)
     shown += caplog.text + repr(observed)
     assert "<secret>" in shown
     assert "urllib3" in caplog.text
@@ -716,34 +737,34 @@ def test_keys_that_cannot_be_sent_are_not_shown(
     clients: Start,
     soon: Deadline,
     observed: Observed,
-    told: Callable[[BaseException], str],
+    rendered: Callable[[BaseException], str],
     caplog: pytest.LogCaptureFixture,
     fake_credentials: Start,
     part: str,
     spoiled: str,
 ) -> None:
-    """Nothing checks the keys of a provider chain. The client or VOD refuses them, says what to check, and once."""
+    """Keys of a provider chain are unchecked. The client or VOD refuses them with a remedy, without a retry."""
     caplog.set_level(logging.DEBUG)
     key_id, secret, token = ({"key_id": "id", "secret": "secret", "token": "token"} | {part: spoiled}).values()
     credentials = fake_credentials(Keys(key_id, SecretText(secret), SecretText(token)))
     with pytest.raises(CredentialsError) as caught:
         clients(world.url, credentials=credentials).get_task(a_task(world).id, soon)
-    assert "canary" not in told(caught.value) + caplog.text + repr(observed)
+    assert "canary" not in rendered(caught.value) + caplog.text + repr(observed)
     assert "check" in str(caught.value)
     assert len(observed) == 1
 
 
 @pytest.mark.parametrize("kind", ["hang", "reset", "html", "code", "status", "redirect", "gzip-bomb", "malformed"])
 def test_no_fault_shows_a_secret(
-    clients: Start, told: Callable[[BaseException], str], caplog: pytest.LogCaptureFixture, kind: str
+    clients: Start, rendered: Callable[[BaseException], str], caplog: pytest.LogCaptureFixture, kind: str
 ) -> None:
-    """Faults 34: every log level, error and cause of an error."""
+    """faults 34: this includes every log level, error and cause of an error."""
     caplog.set_level(logging.DEBUG)
     with Simulator(access_key_secret=SECRET, quota=math.inf) as simulator:
         simulator.faults.add(Fault(kind=kind, size=2**25))
         with pytest.raises(VodError) as caught:
             clients(simulator.url, secret=SECRET, token=TOKEN).get_task("1", Deadline.after(SHORT))
-    shown = told(caught.value) + caplog.text
+    shown = rendered(caught.value) + caplog.text
     assert "canary" not in shown
     assert "Signature=" not in shown
     assert "urllib3" in shown

@@ -1,4 +1,4 @@
-"""Keys: given, read from files that rotate, or from the official provider chain."""
+"""Keys from the configuration, from files that rotate, and from the official provider chain."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def shown(keys: Keys) -> tuple[str, str, str | None]:
 
 
 def replace(path: Path, text: str) -> None:
-    """As rotation does it: a new file takes the name."""
+    """Replace a file as a rotation does: a new file gets the name."""
     new = path.with_suffix(".new")
     new.write_text(text)
     new.replace(path)
@@ -45,7 +45,7 @@ class CountingKey(Key):
 
 
 class Files:
-    """An id given as text, with a secret and a token in files."""
+    """Keys with the id as text, and with secret and token in files."""
 
     def __init__(self, folder: Path) -> None:
         self.secret = folder / "secret"
@@ -93,7 +93,7 @@ def test_rotated_files_are_read_again(files: Files) -> None:
 
 
 def test_a_new_file_of_equal_size_and_time_is_read_again(files: Files) -> None:
-    """`cp -p` and secret mounts keep times; the inode tells."""
+    """`cp -p` and secret mounts keep the time; the inode differs."""
     files.keys.keys()
     status = files.secret.stat()
     new = files.secret.with_suffix(".new")
@@ -123,7 +123,7 @@ def test_a_file_spoiled_in_a_rotation_keeps_the_last_good_keys_and_logs_once(
     assert shown(files.keys.keys())[1] == "secret-2"
     files.secret.unlink()
     files.keys.keys()
-    assert len(caplog.records) == 2  # the next trouble is news again
+    assert len(caplog.records) == 2  # a new failure is logged again
 
 
 def test_no_good_key_yet_is_an_error_that_names_the_file(files: Files) -> None:
@@ -186,14 +186,14 @@ def fake_client(monkeypatch: pytest.MonkeyPatch) -> type[FakeClient]:
     return FakeClient
 
 
-def test_the_chain_is_made_once_and_asked_each_time(fake_client: type[FakeClient]) -> None:
+def test_the_chain_is_created_once_and_used_each_time(fake_client: type[FakeClient]) -> None:
     chain: Credentials = ProviderChain()
     assert fake_client.made == 0
     assert [shown(chain.keys()) for _ in range(3)] == [("id-1", "secret", None)] * 3
     assert fake_client.made == 1
 
 
-def test_renew_makes_the_chain_anew_at_most_once_an_hour(fake_client: type[FakeClient]) -> None:
+def test_renew_creates_a_new_chain_at_most_once_an_hour(fake_client: type[FakeClient]) -> None:
     now = [0.0]
     chain = ProviderChain(clock=lambda: now[0])
     for now[0] in (0.0, 10.0, 3599.0, 3600.0, 3700.0, 7299.0, 7300.0):
@@ -217,8 +217,8 @@ def test_a_chain_without_whole_keys_is_an_error_that_shows_none(found: Any, monk
     _expect_no_credentials(ProviderChain())
 
 
-def test_what_a_provider_raises_is_translated_without_its_words(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The providers quote the answers of token services in their errors, keys included."""
+def test_an_error_of_a_provider_is_translated_without_its_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The errors of providers quote answers of token services, including keys."""
 
     def fail() -> None:
         raise RuntimeError('result: {"AccessKeySecret": "CANARY"}')
@@ -238,7 +238,7 @@ def _expect_no_credentials(chain: Credentials) -> str:
 
 
 def _run(program: str, home: Path, **environ: str) -> subprocess.CompletedProcess[str]:
-    """In a process of its own: the official package reads the environment when it is imported."""
+    """Run the program in a new process, because the official package reads the environment at its import."""
     environ |= {"HOME": str(home), "ALIBABA_CLOUD_ECS_METADATA_DISABLED": "true", "PATH": os.environ["PATH"]}
     return subprocess.run(
         [sys.executable, "-c", program], env=environ, capture_output=True, text=True, timeout=60, check=True
@@ -272,8 +272,8 @@ def test_the_official_chain_without_keys_says_how_to_give_them(tmp_path: Path) -
     assert done.stderr == ""
 
 
-def test_the_official_chains_log_is_silent(tmp_path: Path) -> None:
-    """It logs the answers of token services."""
+def test_the_log_of_the_official_chain_is_disabled(tmp_path: Path) -> None:
+    """It would log the answers of token services."""
     program = PROGRAM + 'logging.getLogger("credentials").error("CANARY")\n'
     assert "CANARY" not in _run(program, tmp_path).stderr
 

@@ -1,4 +1,4 @@
-"""Events: who sent them, and what they tell."""
+"""Event notifications: their signatures and their bodies."""
 
 from __future__ import annotations
 
@@ -106,23 +106,23 @@ def test_a_timestamp_is_fresh_for_five_minutes_either_way() -> None:
 @pytest.mark.parametrize(
     "text", ["", "now", "-1", "1e9", "nan", "inf", " 1519375990", "1519375990.0", "١٥", "9" * 5000]
 )
-def test_a_timestamp_that_is_no_whole_number_is_not_fresh(text: str) -> None:
+def test_a_timestamp_that_is_not_a_whole_number_is_not_fresh(text: str) -> None:
     assert not fresh(text, now=1.0)
     assert not fresh(text, now=float(TIMESTAMP))
 
 
-def test_a_stream_event_tells_its_job_and_how_long_it_took() -> None:
+def test_a_stream_event_has_its_job_and_processing_time() -> None:
     job = EndedJob("3d705f385b23438385a2bdd6c4e3a1b2", processing=16.0)
     assert parse(STREAM) == Event(STREAM_COMPLETE, "43a2b1c4f4a94b6fb3f6a3ff3a4e2a5b", (job,))
 
 
-def test_the_event_of_a_whole_task_tells_all_its_jobs() -> None:
+def test_the_event_of_a_whole_task_has_all_its_jobs() -> None:
     jobs = (EndedJob("3d705f385b23438385a2bdd6c4e3a1b2", processing=16.0), EndedJob("b" * 32))
     assert parse(ALL) == Event(COMPLETE, "43a2b1c4f4a94b6fb3f6a3ff3a4e2a5b", jobs)
 
 
-def test_an_event_without_streams_still_tells_the_video() -> None:
-    """A bad source: there are no jobs."""
+def test_an_event_without_streams_has_its_video() -> None:
+    """A video with a bad source has no jobs."""
     bare: dict[str, object] = {"EventType": "TranscodeComplete", "VideoId": "v", "Status": "fail"}
     for body in (bare, bare | {"StreamInfos": None}, bare | {"StreamInfos": []}):
         assert parse(body) == Event(COMPLETE, "v")
@@ -142,28 +142,28 @@ def test_an_event_without_streams_still_tells_the_video() -> None:
         ({"StartTime": 1.5, "FinishTime": [1]}, None, ("StartTime", "FinishTime")),
     ],
 )
-def test_the_processing_time_is_known_where_both_times_make_sense(
+def test_the_processing_time_needs_two_plausible_times(
     times: dict[str, object], seconds: float | None, malformed: tuple[str, ...]
 ) -> None:
     event = parse({"EventType": STREAM_COMPLETE, "JobId": "j", **times})
     assert event == Event(STREAM_COMPLETE, "", (EndedJob("j", seconds),), malformed)
 
 
-def test_an_odd_stream_costs_itself_alone() -> None:
+def test_a_malformed_stream_costs_only_itself() -> None:
     streams = [7, INFO, {"JobId": ["x"]}, {"JobId": "a,b"}, {}, None]
     event = parse(ALL | {"StreamInfos": streams})
     assert event.jobs == (EndedJob("3d705f385b23438385a2bdd6c4e3a1b2", processing=16.0),)
     assert event.malformed == ("StreamInfos", "JobId", "JobId", "JobId", "StreamInfos")
 
 
-def test_a_job_named_twice_is_there_once_with_the_time_that_one_of_them_knows() -> None:
+def test_a_repeated_job_is_kept_once_with_the_known_processing_time() -> None:
     plain, timed = {"JobId": INFO["JobId"]}, INFO
     later = INFO | {"FinishTime": "2026-03-20T07:59:16Z"}
     for streams in ([plain, timed, later], [timed, plain], [timed, later]):
         assert parse(ALL | {"StreamInfos": streams}).jobs == (EndedJob(str(INFO["JobId"]), 16.0),)
 
 
-def test_of_too_many_streams_the_first_are_taken() -> None:
+def test_the_first_of_too_many_streams_are_kept() -> None:
     event = parse(ALL | {"StreamInfos": [{"JobId": f"j{number}"} for number in range(ROWS_LIMIT + 1)]})
     assert (len(event.jobs), event.malformed) == (ROWS_LIMIT, ("StreamInfos",))
 
@@ -181,7 +181,7 @@ def test_of_too_many_streams_the_first_are_taken() -> None:
         ("text", ("body",)),
     ],
 )
-def test_what_is_no_transcode_event_counts_as_other_and_tells_nothing(body: object, malformed: tuple[str, ...]) -> None:
+def test_an_event_of_another_type_counts_as_other_and_has_no_jobs(body: object, malformed: tuple[str, ...]) -> None:
     assert parse(body) == Event(OTHER, malformed=malformed)
 
 
@@ -219,12 +219,12 @@ def test_json_is_read_plain_and_in_base64(wrapped: Any) -> None:
     ],
     ids=lambda raw: repr(raw[:12]),
 )
-def test_what_is_no_json_is_refused(raw: bytes) -> None:
+def test_a_body_that_is_not_json_is_refused(raw: bytes) -> None:
     with pytest.raises(ValueError, match=r"."):
         decode(raw)
 
 
-def test_an_endless_number_spoils_only_its_field() -> None:
+def test_a_number_of_thousands_of_digits_costs_only_its_field() -> None:
     raw = json.dumps(STREAM)[:-1] + f', "Size": {"9" * 5000}, "VideoId": {"9" * 5000}, "Bitrate": NaN}}'
     event = parse(decode(raw.encode()))
     assert (len(event.jobs), event.malformed) == (1, ("VideoId",))
@@ -251,7 +251,7 @@ EVENTS = st.fixed_dictionaries(
 @settings(derandomize=True, max_examples=300, deadline=None)
 @given(ANY_JSON | EVENTS)
 def test_any_json_is_an_event_that_can_be_counted_and_asked_about(body: object) -> None:
-    """Types and names of fields from a bounded vocabulary, ids that the service can be asked about, times in bounds."""
+    """Types and field names are from a fixed list, ids can be used in requests, and times are in bounds."""
     event = parse(body)
     assert event.type in TYPES
     assert set(event.malformed) <= FIELDS

@@ -1,4 +1,4 @@
-"""One field at a time: a value to trust, or nothing and its name noted."""
+"""Single fields: a valid value, or nothing and a report of the field's name."""
 
 from __future__ import annotations
 
@@ -41,17 +41,17 @@ NO_NUMBERS = [
 
 
 def read(value: object) -> tuple[Fields, list[str]]:
-    odd: list[str] = []
-    return Fields({"Field": value}, odd), odd
+    malformed: list[str] = []
+    return Fields({"Field": value}, malformed), malformed
 
 
 @pytest.mark.parametrize("value", NO_NUMBERS, ids=lambda value: repr(value)[:20] if value != 10**5000 else "10**5000")
-def test_what_is_no_number_is_absent_and_noted(value: object) -> None:
-    """faults 28: null, text, NaN, infinity, truth values, lists, negative and over-long numbers."""
-    fields, odd = read(value)
+def test_a_value_that_is_not_a_number_is_absent_and_reported(value: object) -> None:
+    """faults 28: null, text, NaN, infinity, booleans, lists, negative and very long numbers."""
+    fields, malformed = read(value)
 
     assert fields.number("Field") is None
-    assert odd == ["Field"]
+    assert malformed == ["Field"]
 
 
 @pytest.mark.parametrize(
@@ -59,11 +59,11 @@ def test_what_is_no_number_is_absent_and_noted(value: object) -> None:
     [("964", 964), (964, 964), ("933.814", 933.814), (" 12 ", 12), ("0", 0), ("+5", 5), (".5", 0.5), ("1e3", 1000)],
 )
 def test_numbers_come_as_text_or_as_numbers(value: object, expected: float) -> None:
-    """`Filesize` and `TranscodeProgress` are numbers in one documented sample and texts in another."""
-    fields, odd = read(value)
+    """`Filesize` and `TranscodeProgress` are numbers in one documented sample and strings in another."""
+    fields, malformed = read(value)
 
     assert fields.number("Field") == expected
-    assert odd == []
+    assert malformed == []
 
 
 @pytest.mark.parametrize("value", ["-0", -0.0])
@@ -72,19 +72,19 @@ def test_zero_has_no_sign(value: object) -> None:
     assert str(read(value)[0].number("Field")) == "0.0"
 
 
-def test_nothing_there_is_not_odd() -> None:
-    """A missing key, an empty text; null too, but where a number belongs."""
-    odd: list[str] = []
-    for fields in (Fields({}, odd), Fields({"Field": ""}, odd), Fields({"Field": " "}, odd)):
+def test_an_absent_value_is_not_malformed() -> None:
+    """A missing key and an empty string are absent, and so is null except for a number."""
+    malformed: list[str] = []
+    for fields in (Fields({}, malformed), Fields({"Field": ""}, malformed), Fields({"Field": " "}, malformed)):
         assert fields.number("Field") is fields.ratio("Field") is fields.bits_per_second("Field") is None
         assert fields.integer("Field") is fields.time("Field") is None
         assert fields.id("Field") == fields.name("Field") == fields.free_text("Field") == ""
         assert fields.ids("Field", limit=9) == ()
-    null = Fields({"Field": None}, odd)
+    null = Fields({"Field": None}, malformed)
     assert null.time("Field") is None
     assert null.id("Field") == null.name("Field") == null.free_text("Field") == ""
     assert null.ids("Field", limit=9) == ()
-    assert odd == []
+    assert malformed == []
 
 
 @pytest.mark.parametrize(("value", "expected"), [("100", 1), (0, 0), (20, 0.2), ("99.5", 0.995)])
@@ -93,24 +93,24 @@ def test_percentage_is_a_ratio(value: object, expected: float) -> None:
 
 
 @pytest.mark.parametrize("value", [101, "100.1", -1, "-0.1"])
-def test_percentage_out_of_range_is_odd(value: object) -> None:
-    fields, odd = read(value)
+def test_a_percentage_out_of_range_is_malformed(value: object) -> None:
+    fields, malformed = read(value)
 
     assert fields.ratio("Field") is None
-    assert odd == ["Field"]
+    assert malformed == ["Field"]
 
 
 def test_kilobits_are_a_thousand_bits() -> None:
-    """Exactly: 64.001 × 1000 is 64001.00000000001 in floating point."""
+    """The result is exact: 64.001 × 1000 is 64001.00000000001 in floating point."""
     assert read("64.001")[0].bits_per_second("Field") == 64001.0
     assert read("964")[0].bits_per_second("Field") == 964000.0
 
 
-def test_whole_number_with_a_fraction_is_odd() -> None:
-    fields, odd = read("1.5")
+def test_a_whole_number_with_a_fraction_is_malformed() -> None:
+    fields, malformed = read("1.5")
 
     assert fields.integer("Field") is None
-    assert odd == ["Field"]
+    assert malformed == ["Field"]
 
 
 @pytest.mark.parametrize(
@@ -121,10 +121,10 @@ def test_whole_number_with_a_fraction_is_odd() -> None:
     ],
 )
 def test_time_is_unix_seconds_and_utc_unless_it_says_otherwise(text: str) -> None:
-    fields, odd = read(text)
+    fields, malformed = read(text)
 
     assert fields.time("Field") == datetime(2019, 1, 23, 12, 35, 12, tzinfo=UTC).timestamp()
-    assert odd == []
+    assert malformed == []
 
 
 @pytest.mark.parametrize(
@@ -136,12 +136,12 @@ def test_time_is_unix_seconds_and_utc_unless_it_says_otherwise(text: str) -> Non
     ],
     ids=lambda value: ascii(value)[:30],
 )
-def test_absurd_time_is_odd(value: object) -> None:
-    """No year outside 2000 to 2099, no number, no date alone: a wrong age would look like a stuck job."""
-    fields, odd = read(value)
+def test_a_time_out_of_range_is_malformed(value: object) -> None:
+    """Years outside 2000 to 2099, numbers and dates are malformed: a wrong age would look like a stuck job."""
+    fields, malformed = read(value)
 
     assert fields.time("Field") is None
-    assert odd == ["Field"]
+    assert malformed == ["Field"]
 
 
 @pytest.mark.parametrize("text", ["b1b65ab107e14*****3dbb900f6c1fe0", "a" * 128, 'x"y\\z', "任务-1"])
@@ -154,41 +154,41 @@ def test_id_is_kept_as_it_came(text: str) -> None:
 @pytest.mark.parametrize(
     "value", ["a" * 129, "a,b", "a b", "a\nb", "a\x00b", "a\u2028b", "a\u202eb", "\ud800", 1.5, True, []]
 )
-def test_id_that_cannot_be_sent_back_is_odd(value: object) -> None:
-    """Ids are asked about joined by commas; a mended id would name another task."""
-    fields, odd = read(value)
+def test_an_id_that_a_request_cannot_contain_is_malformed(value: object) -> None:
+    """A request contains ids joined by commas; a corrected id would be the id of another task."""
+    fields, malformed = read(value)
 
     assert fields.id("Field") == ""
-    assert odd == ["Field"]
+    assert malformed == ["Field"]
 
 
-def test_required_id_is_missed() -> None:
+def test_a_missing_required_id_is_reported() -> None:
     for source in ({}, {"Field": ""}, {"Field": None}, {"Field": False}):
-        odd: list[str] = []
-        assert Fields(source, odd).id("Field", required=True) == ""
-        assert odd == ["Field"]
+        malformed: list[str] = []
+        assert Fields(source, malformed).id("Field", required=True) == ""
+        assert malformed == ["Field"]
 
 
-def test_whole_numbers_are_text_where_text_belongs() -> None:
-    """`Priority` is text in the samples and a number by nature."""
+def test_a_whole_number_is_read_as_text() -> None:
+    """`Priority` is a string in the samples, and could become a number."""
     assert read(6)[0].name("Field") == "6"
     assert read(12345)[0].id("Field") == "12345"
     assert read(10**5000)[0].name("Field") == ""
 
 
 def test_name_is_stripped_and_bounded() -> None:
-    fields, odd = read("x" * 65)
+    fields, malformed = read("x" * 65)
 
     assert read("Auto ")[0].name("Field") == "Auto"
     assert fields.name("Field") == ""
-    assert odd == ["Field"]
+    assert malformed == ["Field"]
 
 
-def test_free_text_is_cut_silently() -> None:
-    fields, odd = read("x" * 10**6)
+def test_free_text_is_cut_without_a_report() -> None:
+    fields, malformed = read("x" * 10**6)
 
     assert fields.free_text("Field") == "x" * 1024
-    assert odd == []
+    assert malformed == []
 
 
 @pytest.mark.parametrize(
@@ -205,36 +205,36 @@ def test_free_text_is_cut_silently() -> None:
         {"a": "b"},
     ],
 )
-def test_json_in_a_text_is_found_however_escaped(value: object) -> None:
+def test_json_in_a_string_is_found_at_each_level_of_escaping(value: object) -> None:
     assert embedded(value) == {"a": "b"}
 
 
 @pytest.mark.parametrize(
     "text", ["[", "[" * 60_000, '{"a":' * 10_000, "[" + "1," * 40_000 + "1]", "hello", '"hello"', "a: b: c"]
 )
-def test_text_without_json_is_an_error_of_ours(text: str) -> None:
-    """Deep nesting and over-long text included."""
+def test_text_without_json_is_a_value_error(text: str) -> None:
+    """This includes deep nesting and very long text."""
     with pytest.raises(ValueError):  # noqa: PT011 - the message is for nobody
         embedded(text)
 
 
-def test_number_of_thousands_of_digits_spoils_nothing_else() -> None:
-    """Python's own reader refuses the whole text."""
+def test_a_long_number_costs_only_its_field() -> None:
+    """Python's decoder refuses the whole text by default."""
     assert embedded('[{"a": ' + "9" * 5000 + ', "b": 7}]') == [{"a": math.inf, "b": 7}]
 
 
 @given(value=ANYTHING, wraps=st.integers(0, 3))
-def test_any_value_is_read_or_noted(value: object, wraps: int) -> None:
-    """Never an exception; a reader that gives nothing for something has noted it."""
+def test_any_value_is_read_or_reported(value: object, wraps: int) -> None:
+    """No reader raises; a reader that returns nothing for a present value has reported it."""
     for _ in range(wraps):
         value = json.dumps(value)
     for reader in (Fields.number, Fields.integer, Fields.ratio, Fields.bits_per_second, Fields.time, Fields.id):
-        fields, odd = read(value)
+        fields, malformed = read(value)
         result = reader(fields, "Field")
         if value is None or (isinstance(value, str) and not value.strip()):
             assert result in (None, "")
         else:
-            assert bool(odd) == (result in (None, ""))
+            assert bool(malformed) == (result in (None, ""))
     Fields.name(fields, "Field")
     Fields.free_text(fields, "Field")
     Fields.ids(fields, "Field", limit=3)

@@ -1,4 +1,4 @@
-"""The budget: never more calls than the rate, apart for each operation; throttling slows it down, and it recovers."""
+"""The budget: never more calls than the rate for each operation; it slows down when throttled, and recovers."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ GET = "GetTranscodeTask"
 
 
 class Made:
-    """A limiter on a clock that stands still unless moved."""
+    """A limiter with a clock that only the test moves."""
 
     def __init__(self, rate: float) -> None:
         self.now = 1000.0
         self.limiter = Limiter(rate, clock=lambda: self.now)
 
     def turn(self, action: str = GET, deadline: Deadline = NEVER) -> float:
-        """The moment of the turn."""
+        """Take a turn and return its time."""
         return self.now + self.limiter.turn(action, deadline)
 
     def turns(self, count: int) -> list[float]:
@@ -37,7 +37,7 @@ class Made:
 
 
 def most_in_a_second(turns: list[float]) -> int:
-    """Of the windows of one second that begin with a call, the fullest. A thousandth is left for rounding."""
+    """The maximum number of calls within a second. A thousandth is left for rounding."""
     return max(sum(begin <= turn < begin + 0.999 for turn in turns) for begin in turns)
 
 
@@ -62,7 +62,7 @@ def test_operations_do_not_share_their_budget() -> None:
     assert [made.turn(action) for action in (GET, "ListTranscodeTask", "GetVideoList")] == [1000.0] * 3
 
 
-def test_what_does_not_fit_is_refused_and_takes_nothing() -> None:
+def test_a_call_after_the_deadline_is_refused_and_takes_no_turn() -> None:
     made = Made(1)
     made.turn()
     for _ in range(10):
@@ -72,7 +72,7 @@ def test_what_does_not_fit_is_refused_and_takes_nothing() -> None:
     assert made.turn(deadline=Deadline(1001.1)) == 1001.0
 
 
-def test_no_budget_is_a_matter_of_the_deadline() -> None:
+def test_a_spent_budget_is_a_deadline_error() -> None:
     assert issubclass(BudgetSpent, DeadlineError)
 
 
@@ -81,12 +81,12 @@ def test_an_ended_deadline_is_refused_even_with_budget() -> None:
         Made(1).turn(deadline=Deadline(1000.0))
 
 
-def test_many_threads_get_turns_of_their_own() -> None:
-    """Twenty threads, twenty calls each: four hundred turns, no two closer than the rate allows."""
+def test_many_threads_get_different_turns() -> None:
+    """Twenty threads with twenty calls each take 400 turns, none closer to the next than the rate allows."""
     made = Made(8)  # an eighth is exact in binary
 
     class Slow:
-        """A deadline that lets other threads in just where the turn is known and not yet taken."""
+        """A deadline that lets other threads run at the moment between reading a turn and taking it."""
 
         @property
         def at(self) -> float:
@@ -101,9 +101,7 @@ def test_many_threads_get_turns_of_their_own() -> None:
 
 @settings(deadline=None)
 @given(rate=st.floats(0.05, 200), taken=st.integers(0, 30), seconds=st.floats(0, 30))
-def test_the_calls_within_a_time_are_those_whose_turn_comes_before_its_end(
-    rate: float, taken: int, seconds: float
-) -> None:
+def test_calls_within_a_time_are_the_turns_before_its_end(rate: float, taken: int, seconds: float) -> None:
     made = Made(rate)
     made.turns(taken)
     fitting = made.limiter.calls_within(GET, seconds)
@@ -112,7 +110,7 @@ def test_the_calls_within_a_time_are_those_whose_turn_comes_before_its_end(
         while True:
             made.turn(deadline=Deadline(made.now + seconds))
             turns += 1
-    assert abs(fitting - turns) <= 1  # a turn may lie just at the end
+    assert abs(fitting - turns) <= 1  # a turn may be exactly at the end
     assert fitting <= seconds * rate + 1
 
 
@@ -128,7 +126,7 @@ def test_a_throttled_call_halves_the_rate_of_its_operation_alone() -> None:
     assert made.turns(3) == pytest.approx([1000.2, 1000.4, 1000.6], abs=0.01)
 
 
-def test_the_rate_comes_back_by_a_fiftieth_a_second_and_no_further_than_it_was() -> None:
+def test_the_rate_recovers_by_a_fiftieth_a_second_up_to_the_full_rate() -> None:
     made = Made(10)
     made.limiter.throttled(GET)
     rates = []
@@ -151,7 +149,7 @@ def test_calls_throttled_within_a_second_slow_it_down_once() -> None:
     assert rates == pytest.approx([8, 8, 8.288, 4.176, 2.408], abs=0.001)
 
 
-def test_however_often_it_is_throttled_a_tenth_is_left() -> None:
+def test_a_tenth_of_the_rate_is_left_after_many_throttled_calls() -> None:
     made = Made(10)
     for _ in range(100):
         made.limiter.throttled(GET)
@@ -162,16 +160,14 @@ def test_however_often_it_is_throttled_a_tenth_is_left() -> None:
 
 
 @pytest.mark.parametrize(("asked", "waited"), [(None, 0.2), (0.0, 0.2), (7.0, 7.0), (99_999.0, 60.0)])
-def test_the_operation_is_left_alone_for_as_long_as_the_service_asks_up_to_a_minute(
-    asked: float | None, waited: float
-) -> None:
+def test_retry_after_holds_the_operation_for_at_most_a_minute(asked: float | None, waited: float) -> None:
     made = Made(10)
     made.limiter.throttled(GET, retry_after=asked)
 
     assert made.turn() == pytest.approx(1000 + waited)
 
 
-def test_turns_that_were_taken_before_are_void_while_the_operation_is_held() -> None:
+def test_earlier_turns_are_void_while_the_operation_is_held() -> None:
     made = Made(10)
     made.turns(5)
     made.limiter.throttled(GET, retry_after=3.0)
@@ -198,7 +194,7 @@ def test_turns_that_were_taken_before_are_void_while_the_operation_is_held() -> 
 def test_no_window_holds_more_than_the_rate(
     rate: float, steps: list[tuple[str, float, float, float | None]], throttles: set[int]
 ) -> None:
-    """However calls come, with whatever deadlines: each operation apart, and no turn after the call's deadline."""
+    """This holds for any calls with any deadlines: operations are separate, and no turn is after the deadline."""
     made = Made(rate)
     turns: dict[str, list[float]] = {}
     for number, (action, pause, patience, retry_after) in enumerate(steps):

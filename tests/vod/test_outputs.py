@@ -1,4 +1,4 @@
-"""Output files: encryption, watermarks and streams in each way that the API, or a sample of it, writes them."""
+"""Output files: encryption, watermarks and streams in each form that the API or a documented sample has."""
 
 from __future__ import annotations
 
@@ -32,15 +32,15 @@ VARIANTS: dict[str, Callable[[str, list[object]], object]] = {
 
 
 def read(**fields: object) -> tuple[Output, list[str]]:
-    odd: list[str] = []
-    made = output(fields, odd)
+    malformed: list[str] = []
+    made = output(fields, malformed)
     assert made is not None
-    return made, odd
+    return made, malformed
 
 
 @pytest.mark.parametrize("write", VARIANTS.values(), ids=VARIANTS)
 def test_streams_are_read_from_each_variant(write: Callable[[str, list[object]], object]) -> None:
-    made, odd = read(
+    made, malformed = read(
         VideoStreamList=write("VideoStreamList", [VIDEO]),
         AudioStreamList=write("AudioStreamList", [AUDIO, {**AUDIO, "Index": "2"}]),
         SubtitleStreamList=write("SubtitleStreamList", []),
@@ -51,7 +51,7 @@ def test_streams_are_read_from_each_variant(write: Callable[[str, list[object]],
         Stream("audio", "1", "aac", 64533.0),
         Stream("audio", "2", "aac", 64533.0),
     )
-    assert odd == []
+    assert malformed == []
 
 
 @given(
@@ -71,7 +71,7 @@ def test_streams_are_read_from_each_variant(write: Callable[[str, list[object]],
 def test_each_variant_says_the_same(
     write: Callable[[str, list[object]], object], name: str, rows: list[object]
 ) -> None:
-    """Whatever the texts in a stream hold: quotes and backslashes included."""
+    """This holds for any text in a stream, including quotes and backslashes."""
     assert read(**{name: rows}) == read(**{name: write(name, rows)})
 
 
@@ -80,47 +80,49 @@ def test_single_stream_stands_for_a_list_of_one() -> None:
 
 
 @pytest.mark.parametrize("value", [None, "", "[]", "{}", [], {}])
-def test_no_streams_are_not_odd(value: object) -> None:
+def test_no_streams_are_not_malformed(value: object) -> None:
     assert read(VideoStreamList=value, AudioStreamList=value) == (Output(), [])
 
 
 @pytest.mark.parametrize(
     "value", ["h264", "[{", 7, True, "7", "true", "[" * 50_000, "x" * 10**6], ids=lambda v: str(v)[:9]
 )
-def test_odd_list_costs_that_list(value: object) -> None:
-    made, odd = read(VideoStreamList=value, AudioStreamList=json.dumps([AUDIO]))
+def test_a_malformed_list_costs_only_that_list(value: object) -> None:
+    made, malformed = read(VideoStreamList=value, AudioStreamList=json.dumps([AUDIO]))
 
     assert [stream.kind for stream in made.streams] == ["audio"]
-    assert odd == ["VideoStreamList"]
+    assert malformed == ["VideoStreamList"]
 
 
-def test_odd_leaf_costs_that_leaf() -> None:
-    made, odd = read(AudioStreamList=json.dumps([{**AUDIO, "Bitrate": "N/A"}, 7, {"CodecName": [], "Index": "5"}]))
+def test_a_malformed_stream_field_costs_only_that_field() -> None:
+    made, malformed = read(
+        AudioStreamList=json.dumps([{**AUDIO, "Bitrate": "N/A"}, 7, {"CodecName": [], "Index": "5"}])
+    )
 
     assert made.streams == (Stream("audio", "1", "aac", None), Stream("audio", "5", "", None))
-    assert sorted(odd) == ["AudioStreamList", "AudioStreamList.Bitrate", "AudioStreamList.CodecName"]
+    assert sorted(malformed) == ["AudioStreamList", "AudioStreamList.Bitrate", "AudioStreamList.CodecName"]
 
 
-def test_no_index_stands_twice() -> None:
-    """faults 30: two streams of one index would be one series twice. "01" is 1; the first is kept."""
-    made, odd = read(AudioStreamList=[AUDIO, {**AUDIO, "CodecName": "mp3"}, {"Index": "01"}, {"Index": 1.0}])
+def test_no_index_occurs_twice() -> None:
+    """faults 30: two streams with the same index would be two series with the same labels. "01" is 1."""
+    made, malformed = read(AudioStreamList=[AUDIO, {**AUDIO, "CodecName": "mp3"}, {"Index": "01"}, {"Index": 1.0}])
 
     assert made.streams == (Stream("audio", "1", "aac", 64533.0),)
-    assert odd == ["AudioStreamList.Index"] * 3
+    assert malformed == ["AudioStreamList.Index"] * 3
 
 
 def test_stream_without_index_gets_a_free_one() -> None:
-    made, odd = read(AudioStreamList=[{"CodecName": "aac"}, {"Index": "x"}, {"Index": "0"}, {"Index": -1}])
+    made, malformed = read(AudioStreamList=[{"CodecName": "aac"}, {"Index": "x"}, {"Index": "0"}, {"Index": -1}])
 
     assert [stream.index for stream in made.streams] == ["1", "2", "0", "3"]
-    assert odd == ["AudioStreamList.Index"] * 2
+    assert malformed == ["AudioStreamList.Index"] * 2
 
 
 def test_streams_are_bounded() -> None:
-    made, odd = read(SubtitleStreamList=[{"Index": str(index)} for index in range(500)])
+    made, malformed = read(SubtitleStreamList=[{"Index": str(index)} for index in range(500)])
 
     assert len(made.streams) == 32
-    assert odd == ["SubtitleStreamList"]
+    assert malformed == ["SubtitleStreamList"]
 
 
 @pytest.mark.parametrize(
@@ -134,72 +136,72 @@ def test_streams_are_bounded() -> None:
         '{"EncryptType":"AliyunVoDEncryption ","More":1}',
     ],
 )
-def test_encryption_is_found_however_written(value: object) -> None:
-    made, odd = read(Encryption=value)
+def test_encryption_is_found_in_each_form(value: object) -> None:
+    made, malformed = read(Encryption=value)
 
     assert made.encryption == "AliyunVoDEncryption"
-    assert odd == []
+    assert malformed == []
 
 
 @pytest.mark.parametrize("value", ["{}", {}, "", None, '{"EncryptType":""}'])
-def test_no_encryption_is_not_odd(value: object) -> None:
+def test_no_encryption_is_not_malformed(value: object) -> None:
     assert read(Encryption=value) == (Output(), [])
 
 
 @pytest.mark.parametrize(
     "value", ["yes", "[]", [], 1, True, '{"EncryptType":1.5}', '{"EncryptType":"' + "x" * 65 + '"}']
 )
-def test_odd_encryption_is_noted(value: object) -> None:
-    made, odd = read(Encryption=value)
+def test_malformed_encryption_is_reported(value: object) -> None:
+    made, malformed = read(Encryption=value)
 
     assert made.encryption == ""
-    assert odd == ["Encryption"]
+    assert malformed == ["Encryption"]
 
 
 @pytest.mark.parametrize(
     "value", [["a1", "b2"], '["a1","b2"]', ['["a1","b2"]'], ["a1", '["b2"]'], '[\\"a1\\",\\"b2\\"]']
 )
-def test_watermarks_are_found_however_written(value: object) -> None:
-    """An array, JSON in a text, an array whose one text is JSON: each in a documented sample."""
-    made, odd = read(WatermarkIdList=value)
+def test_watermarks_are_found_in_each_form(value: object) -> None:
+    """An array, a string of JSON, and an array with a string of JSON: a documented sample has each of them."""
+    made, malformed = read(WatermarkIdList=value)
 
     assert made.watermark_ids == ("a1", "b2")
-    assert odd == []
+    assert malformed == []
 
 
-def test_watermark_ids_that_look_like_numbers_are_ids() -> None:
-    """An id such as 64079e3 would be a number to JSON."""
+def test_watermark_ids_of_digits_are_ids() -> None:
+    """The JSON decoder would read an id such as 64079e3 as a number."""
     assert read(WatermarkIdList=["64079e3", "12"])[0].watermark_ids == ("64079e3", "12")
     assert read(WatermarkIdList="64079e3")[0].watermark_ids == ("64079e3",)
 
 
-def test_odd_watermarks_cost_themselves() -> None:
-    made, odd = read(WatermarkIdList=["a1", {}, "a b", "a1"])
+def test_malformed_watermark_ids_cost_only_themselves() -> None:
+    made, malformed = read(WatermarkIdList=["a1", {}, "a b", "a1"])
 
     assert made.watermark_ids == ("a1",)
-    assert odd == ["WatermarkIdList"] * 2
+    assert malformed == ["WatermarkIdList"] * 2
 
 
 def test_watermarks_are_bounded() -> None:
-    made, odd = read(WatermarkIdList=[f"id{number}" for number in range(10_000)])
+    made, malformed = read(WatermarkIdList=[f"id{number}" for number in range(10_000)])
 
     assert len(made.watermark_ids) == 32
-    assert odd == ["WatermarkIdList"]
+    assert malformed == ["WatermarkIdList"]
 
 
 def test_no_output_is_none() -> None:
     """`OutputFile` is absent while transcoding."""
-    odd: list[str] = []
+    malformed: list[str] = []
 
-    assert output(None, odd) is output({}, odd) is None
-    assert odd == []
-    assert output([], odd) is None
-    assert odd == ["OutputFile"]
+    assert output(None, malformed) is output({}, malformed) is None
+    assert malformed == []
+    assert output([], malformed) is None
+    assert malformed == ["OutputFile"]
 
 
 def test_names_noted_are_known() -> None:
-    _, odd = read(**dict.fromkeys(OUTPUT_FIELDS, True), VideoStreamLists=1)
+    _, malformed = read(**dict.fromkeys(OUTPUT_FIELDS, True), VideoStreamLists=1)
     leaves = [{"Index": True, "CodecName": True, "Bitrate": True}]
     _, deep = read(**dict.fromkeys(STREAM_LISTS, leaves))
 
-    assert {*odd, *deep, "OutputFile"} == OUTPUT_FIELDS
+    assert {*malformed, *deep, "OutputFile"} == OUTPUT_FIELDS

@@ -1,4 +1,4 @@
-"""Whole answers: every documented sample and quirk, and the bounds of what is read."""
+"""Whole answers: every documented sample with its irregularities, and the limits of what is read."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ VIDEOS = {
 
 
 def test_page_sample_is_read_whole() -> None:
-    """Every field of the operation's documentation page, from the sample on it."""
+    """All fields of the documentation of the operation, from its sample."""
     reply = task_reply(sample(PAGE))
 
     assert reply.malformed == ()
@@ -106,7 +106,7 @@ def test_page_sample_is_read_whole() -> None:
 
 
 def test_failed_job_has_finish_time_and_zeros() -> None:
-    """The 2019 sample: FinishTime in place of CompleteTime, progress 20, an output of zeros, no Trigger on the task."""
+    """The 2019 sample has FinishTime instead of CompleteTime, progress 20, an output of zeros, and no Trigger."""
     reply = task_reply(sample(FAILED))
     task = the_task(sample(FAILED))
     failed = task.jobs[0]
@@ -123,7 +123,7 @@ def test_failed_job_has_finish_time_and_zeros() -> None:
 
 
 def test_outputs_of_the_2019_sample() -> None:
-    """Encryption and streams as JSON in a text escaped once; `{}` for none; a watermark in an array."""
+    """Encryption and streams are strings of JSON, escaped once; `{}` means none; a watermark is in an array."""
     _, hls, mp4 = (job.output for job in the_task(sample(FAILED)).jobs)
 
     assert hls is not None
@@ -136,7 +136,7 @@ def test_outputs_of_the_2019_sample() -> None:
 
 
 def test_processing_sample_with_a_job_that_has_no_id() -> None:
-    """The 2021 sample: a job without output and an output without job id, numbers as texts, `Trigger: "Auto "`."""
+    """The 2021 sample: a job without output, an output without job id, numbers as strings, and `Trigger: "Auto "`."""
     reply = task_reply(sample(PROCESSING))
     task = the_task(sample(PROCESSING))
     working, nameless = task.jobs
@@ -153,8 +153,8 @@ def test_processing_sample_with_a_job_that_has_no_id() -> None:
     assert nameless.output.watermark_ids == ("cda84d9a1375dc6b4916a5b1012d1fbc",)
 
 
-def test_list_sample() -> None:
-    """A status misspelt, and one Processing with a CompleteTime: both kept as told."""
+def test_the_list_sample_is_read() -> None:
+    """A misspelled status, and a Processing task with a CompleteTime: both are kept as VOD sends them."""
     reply = task_list_reply(sample("list-transcode-task"))
 
     assert reply.malformed == ()
@@ -171,22 +171,22 @@ def test_list_sample() -> None:
     )
 
 
-def test_error_sample() -> None:
+def test_the_error_sample_is_read() -> None:
     assert error_reply(sample("error-unsupported-operation")) == ErrorReply(
         "UnsupportedOperation", "The specified action is not supported.", "8906582E-6722-409A-A6C4-0E7863B733A5"
     )
 
 
 @pytest.mark.parametrize("name", [FAILED, PROCESSING, PAGE, "list-transcode-task", "submit-transcode-jobs"])
-def test_success_is_no_error(name: str) -> None:
+def test_a_successful_answer_is_not_an_error(name: str) -> None:
     assert error_reply(sample(name)) is None
 
 
 # -- shapes ------------------------------------------------------------------------------------------------------------
 
 
-def test_jobs_by_id() -> None:
-    """By `JobIds` the list stands at the top, in no task."""
+def test_jobs_are_read_by_their_ids() -> None:
+    """With `JobIds` the list is at the top level and not in a task."""
     jobs = sample(FAILED)["TranscodeTask"]["TranscodeJobInfoList"]
     reply = jobs_reply({"RequestId": "r", "TranscodeJobInfoList": jobs, "NonExistJobIds": ["gone-1", "gone-2"]})
 
@@ -194,7 +194,7 @@ def test_jobs_by_id() -> None:
 
 
 def test_job_list_may_be_an_object() -> None:
-    """As some clients expect it."""
+    """Some clients expect this form."""
     body = sample(FAILED)
     jobs = body["TranscodeTask"]["TranscodeJobInfoList"]
     body["TranscodeTask"]["TranscodeJobInfoList"] = {"TranscodeJobInfo": jobs}
@@ -203,15 +203,15 @@ def test_job_list_may_be_an_object() -> None:
     assert jobs_reply({"TranscodeJobInfoList": {"TranscodeJobInfo": jobs}}).jobs == the_task(sample(FAILED)).jobs
 
 
-def test_bad_source_has_no_jobs() -> None:
-    """CompleteAllFail without a job list: the source was bad. Nothing is odd about it."""
+def test_a_task_with_a_bad_source_has_no_jobs() -> None:
+    """CompleteAllFail without a job list means that the source was bad. It is not malformed."""
     body = {"TranscodeTask": {"TranscodeTaskId": "t", "TaskStatus": "CompleteAllFail"}}
 
     assert task_reply(body).task == Task("t", status="CompleteAllFail")
     assert task_reply(body).malformed == ()
 
 
-def test_videos() -> None:
+def test_videos_are_read() -> None:
     reply = video_list_reply(VIDEOS)
     first = Video("v1", "Transcoding", at("2026-09-30T00:00:00Z"))
 
@@ -222,7 +222,7 @@ def test_videos() -> None:
 
 
 def test_rows_count_those_without_id_too() -> None:
-    """A page is short by what the service sent, not by what could be used of it."""
+    """Whether a page is short depends on the rows that VOD sent, including unusable rows."""
     tasks = task_list_reply({"TranscodeTaskList": [{"TranscodeTaskId": "a"}, {"VideoId": "v"}, 7]})
     videos = video_list_reply({"VideoList": [{"VideoId": "a"}, {"VideoId": None}, "x"], "Total": "1.5"})
 
@@ -233,7 +233,7 @@ def test_rows_count_those_without_id_too() -> None:
 
 
 def test_duplicate_jobs_are_one() -> None:
-    """faults 30: the last one told stays, so that a series is never there twice."""
+    """faults 30: the last job is kept, so that no two series have the same labels."""
     jobs = [{"TranscodeJobId": "a", "TranscodeProgress": progress} for progress in (10, 30, 20)]
     reply = jobs_reply({"TranscodeJobInfoList": jobs})
 
@@ -250,7 +250,7 @@ def test_job_without_id_stays_in_its_task_and_nowhere_else() -> None:
     assert jobs_reply({"TranscodeJobInfoList": jobs}).jobs == (Job("a"),)
 
 
-def test_finish_time_stands_in_for_an_odd_complete_time() -> None:
+def test_finish_time_replaces_a_malformed_complete_time() -> None:
     jobs = [{"TranscodeJobId": "a", "CompleteTime": "soon", "FinishTime": "2019-01-23T12:35:06Z"}]
     reply = jobs_reply({"TranscodeJobInfoList": jobs})
 
@@ -259,7 +259,7 @@ def test_finish_time_stands_in_for_an_odd_complete_time() -> None:
 
 
 @pytest.mark.parametrize("body", [None, [], "text", 7, True])
-def test_body_that_is_no_object(body: object) -> None:
+def test_a_body_that_is_not_an_object_is_malformed(body: object) -> None:
     assert task_reply(body).malformed == ("body", "TranscodeTask")
     assert (
         jobs_reply(body).malformed == task_list_reply(body).malformed == video_list_reply(body).malformed == ("body",)
@@ -283,7 +283,7 @@ def test_error_text_is_safe_to_log() -> None:
 
 
 def test_rows_are_bounded() -> None:
-    """faults 31: a million jobs in one answer are a thousand, and one count."""
+    """faults 31: of a million jobs in one answer a thousand are read, and one malformed field is reported."""
     rows = [{"TranscodeJobId": f"job-{number}"} for number in range(1001)] + [{}] * 10**6
     reply = jobs_reply({"TranscodeJobInfoList": rows})
 
@@ -292,7 +292,7 @@ def test_rows_are_bounded() -> None:
 
 
 def test_ten_jobs_are_read_in_milliseconds() -> None:
-    """A hundred and fifty calls a second, ten to one, leave the processor to others. Measured: 0.8 ms."""
+    """At 150 calls a second with ten jobs each, parsing must leave time for others. Measured: 0.8 ms."""
     jobs = sample(FAILED)["TranscodeTask"]["TranscodeJobInfoList"][1:] * 5
     body = {"TranscodeJobInfoList": [{**job, "TranscodeJobId": f"job-{place}"} for place, job in enumerate(jobs)]}
     best = math.inf

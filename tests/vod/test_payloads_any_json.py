@@ -1,4 +1,4 @@
-"""Any JSON gives a record that is safe to show and to count, and one odd field costs that field alone."""
+"""Any JSON gives a record that is safe to show and to count, and a malformed field costs only that field."""
 
 from __future__ import annotations
 
@@ -51,9 +51,9 @@ LEAVES = (
     st.none()
     | st.booleans()
     | st.integers()
-    | st.just(10**4000)  # nothing above 4,300 digits can be shown by Hypothesis
+    | st.just(10**4000)  # Hypothesis cannot print more than 4,300 digits
     | st.floats()
-    | st.text(st.characters())  # lone surrogates too
+    | st.text(st.characters())  # including lone surrogates
     | st.sampled_from(
         ["", "200", "-1", "1e400", "NaN", "100", "x" * 5000, "9" * 5000, "[" * 5000, "2019-01-23T12:35:12Z"]
     )
@@ -72,7 +72,7 @@ ANY_JSON = st.recursive(
 
 
 def flat(value: object, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], object]]:
-    """The leaves of a record, by the names of the attributes that lead there."""
+    """The leaves of a record, by their attribute paths."""
     if dataclasses.is_dataclass(value):
         for field in dataclasses.fields(value):
             yield from flat(getattr(value, field.name), (*path, field.name))
@@ -84,7 +84,7 @@ def flat(value: object, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str,
 
 
 def assert_safe(reply: object) -> None:
-    """Texts that can be encoded, shown and bounded; numbers finite and in range; names of the known ones only."""
+    """Texts can be encoded and shown, and are bounded; numbers are finite and in range; reported names are known."""
     for path, value in flat(reply):
         if isinstance(value, str):
             value.encode()
@@ -119,7 +119,7 @@ def test_any_json_gives_a_safe_record(body: object) -> None:
 
 
 def places(value: object, path: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
-    """Every place of a JSON value: leaves, lists and objects alike."""
+    """The paths of all leaves, lists and objects in a JSON value."""
     if path:
         yield path
     if isinstance(value, dict):
@@ -151,10 +151,10 @@ CASES = [(reader, body, path) for reader, bodies in READABLE.items() for body in
 
 @settings(deadline=None, max_examples=300)
 @given(case=st.sampled_from(CASES), value=ANY_JSON)
-def test_one_odd_place_gives_a_safe_record(
+def test_a_malformed_value_anywhere_gives_a_safe_record(
     case: tuple[Callable[[object], object], Any, tuple[str | int, ...]], value: object
 ) -> None:
-    """Wherever in an answer anything at all stands."""
+    """This holds for any value at any place of an answer."""
     reader, body, path = case
     assert_safe(reader(put(body, path, value)))
 
@@ -202,8 +202,8 @@ LEAF_CASES = [
 
 @settings(deadline=None, max_examples=300)
 @given(case=st.sampled_from(LEAF_CASES), value=ANY_JSON)
-def test_one_odd_field_costs_that_field(case: tuple[Any, tuple[str | int, ...]], value: object) -> None:
-    """Design, rule 8: the rest of the task is as it was, and no other name is counted."""
+def test_a_malformed_field_costs_only_that_field(case: tuple[Any, tuple[str | int, ...]], value: object) -> None:
+    """Design, rule 8: the rest of the task is unchanged, and no other name is reported."""
     body, path = case
     name = next(step for step in reversed(path) if isinstance(step, str))
     before, after = task_reply(body), task_reply(put(body, path, value))
@@ -216,8 +216,8 @@ def test_one_odd_field_costs_that_field(case: tuple[Any, tuple[str | int, ...]],
 
 
 @pytest.mark.parametrize("name", sorted(SURFACES))
-def test_truth_value_is_odd_in_every_field(name: str) -> None:
-    """faults 28, for each field of the page: absent and counted once in each record that it stands in."""
+def test_a_boolean_is_malformed_in_every_field(name: str) -> None:
+    """faults 28, for each documented field: it is absent, and reported once for each record with the field."""
     body = FAILED if name == "FinishTime" else PAGE
     paths = [path for path in places(body) if path[-1] == name]
     assert paths
@@ -227,8 +227,8 @@ def test_truth_value_is_odd_in_every_field(name: str) -> None:
         assert_safe(reply)
 
 
-def test_every_field_of_the_page_surfaces() -> None:
-    """No field of the sample is left unread, but the lists and objects that hold the others, and the call's own id."""
+def test_every_field_of_the_documentation_is_read() -> None:
+    """All fields of the sample are read, except lists, objects and the request id."""
     holders = {"RequestId", "TranscodeTask", "TranscodeJobInfoList", "OutputFile"}
 
     assert {step for path in places(PAGE) for step in path if isinstance(step, str)} - holders <= set(SURFACES)

@@ -1,4 +1,4 @@
-"""Error codes become the errors they mean, by `Code` and not by HTTP status, and say what to mend."""
+"""Error codes become exceptions by `Code` and not by HTTP status, and have a remedy."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ from exporter.vod.refusals import bare_refusal, refusal
 
 
 def refused(code: str, status: int = 400, **changed: Any) -> ServiceError:
-    told = {"message": "because", "retry_after": None} | changed
-    return refusal("GetTranscodeTask", status=status, code=code, **told)
+    arguments = {"message": "because", "retry_after": None} | changed
+    return refusal("GetTranscodeTask", status=status, code=code, **arguments)
 
 
 @pytest.mark.parametrize(
@@ -63,7 +63,7 @@ def refused(code: str, status: int = 400, **changed: Any) -> ServiceError:
     ],
 )
 def test_a_code_means_its_error(code: str, status: int, kind: type[ServiceError]) -> None:
-    """The code as the service wrote it is kept, and capitals make no difference to what it means."""
+    """The code is kept as VOD wrote it; its meaning does not depend on upper or lower case."""
     for written in (code, code.lower(), code.upper()):
         error = refused(written, status)
         assert type(error) is kind
@@ -81,7 +81,7 @@ def test_a_code_means_its_error(code: str, status: int, kind: type[ServiceError]
         ("Forbidden.RAM", "grant this RAM user or role the action vod:GetTranscodeTask"),
     ],
 )
-def test_what_an_operator_can_mend_is_named(code: str, remedy: str) -> None:
+def test_errors_that_an_operator_can_correct_name_the_remedy(code: str, remedy: str) -> None:
     assert f"GetTranscodeTask: {code}: because (" in str(refused(code))
     assert remedy in str(refused(code))
 
@@ -91,11 +91,11 @@ def test_a_404_about_credentials_is_not_a_missing_id() -> None:
 
 
 @pytest.mark.parametrize("code", ["Throttling.User", "ServiceUnavailable"])
-def test_the_wait_that_was_asked_for_is_kept(code: str) -> None:
+def test_a_pause_lasts_at_least_as_long_as_retry_after(code: str) -> None:
     assert refused(code, 503, retry_after=3.0).retry_after == 3.0
 
 
-def test_without_a_message_the_code_stands_alone() -> None:
+def test_without_a_message_the_text_is_the_code() -> None:
     assert str(refused("InternalError", 500, message="")) == "GetTranscodeTask: InternalError"
 
 
@@ -115,8 +115,8 @@ def test_without_a_message_the_code_stands_alone() -> None:
         (503, TemporaryError, "http_503"),
     ],
 )
-def test_a_status_alone_is_somebody_elses_answer(status: int, kind: type[VodError], code: str) -> None:
-    """A 404 or 403 of a proxy says nothing about the id or the keys."""
+def test_a_status_without_an_error_code_is_not_an_answer_of_vod(status: int, kind: type[VodError], code: str) -> None:
+    """A 404 or 403 of a proxy means neither a missing id nor wrong keys."""
     error = bare_refusal("GetVideoList", status=status, retry_after=2.0)
     assert (type(error), error.code) == (kind, code)
     assert str(error).startswith("GetVideoList: HTTP ")
@@ -125,7 +125,7 @@ def test_a_status_alone_is_somebody_elses_answer(status: int, kind: type[VodErro
 
 @given(code=st.text(min_size=1, max_size=64), message=st.text(), status=st.integers(100, 599))
 def test_any_code_and_message_make_an_error(code: str, message: str, status: int) -> None:
-    """Braces and percent signs in them are text like any other."""
+    """Braces and percent signs are not formatted."""
     error = refused(code, status, message=message)
     assert error.code == code
     assert message in str(error)

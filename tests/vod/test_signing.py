@@ -1,4 +1,4 @@
-"""The signature equals the official SDK's: on recorded vectors, and on requests made up by Hypothesis."""
+"""The signature equals that of the official SDK, for recorded vectors and for requests from Hypothesis."""
 
 from __future__ import annotations
 
@@ -38,9 +38,9 @@ def ids(case: dict[str, Any]) -> str:
 
 @pytest.fixture(scope="module")
 def official() -> Authorize:
-    """`get_authorization` of the official SDK, which every call of the SDK goes through."""
+    """`get_authorization` of the official SDK, which signs every call of the SDK."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("ALIBABA_CLOUD_ECS_METADATA_DISABLED", "true")  # else importing it starts a thread
+        patch.setenv("ALIBABA_CLOUD_ECS_METADATA_DISABLED", "true")  # without this, the import starts a thread
         from alibabacloud_tea_openapi.utils import Utils
         from darabonba.request import DaraRequest
 
@@ -58,8 +58,8 @@ def ours(query: dict[str, str], headers: dict[str, str], key_id: str, secret: st
     return signing.authorization(key_id, secret, method="POST", query=canonical, headers=headers)
 
 
-def test_vectors_are_all_there() -> None:
-    """An empty file would make the tests below pass."""
+def test_all_test_vectors_are_present() -> None:
+    """With an empty file, the tests below would pass."""
     assert {"published_RunInstances", "search_media_special_chars", "empty_value_param", "sts_token"} <= {
         case["name"] for case in CASES
     }
@@ -67,27 +67,27 @@ def test_vectors_are_all_there() -> None:
 
 @pytest.mark.parametrize("case", CASES, ids=ids)
 def test_signs_as_recorded(case: dict[str, Any]) -> None:
-    """The signature over every header the SDK signed is the one it sent; one case is published by Alibaba Cloud."""
-    told = case["headers_signed"]
+    """The signature over the headers that the SDK signed equals the one it sent. Alibaba Cloud published one case."""
+    signed = case["headers_signed"]
     query = signing.canonical_query(case["query"])
     value = signing.signature(
         case["access_key_secret"],
         method=case["method"],
         query=query,
-        headers=told,
-        signed=told,
+        headers=signed,
+        signed=signed,
         path=case["pathname"],
     )
     _, names, expected = re.split(r",SignedHeaders=|,Signature=", case["authorization"])
 
-    assert ";".join(sorted(told)) == names
+    assert ";".join(sorted(signed)) == names
     assert expected == value
     assert case.get("canonical_query", query) == query
 
 
 @pytest.mark.parametrize("case", CASES, ids=ids)
 def test_authorization_signs_the_documented_headers(case: dict[str, Any]) -> None:
-    """Of the headers sent, those are signed that the documentation asks for, and the header reads as documented."""
+    """The documented headers are signed, and the Authorization header has the documented form."""
     headers = case.get("minimal_headers", case["headers_signed"])
     sent = {**headers, "user-agent": "vod-transcode-exporter", "accept": "application/json"}
 
@@ -106,14 +106,14 @@ def test_authorization_signs_the_documented_headers(case: dict[str, Any]) -> Non
 def test_equals_the_official_utility_over_any_values(
     official: Authorize, query: dict[str, str], key_id: str, secret: str
 ) -> None:
-    """Any number of parameters with any values, any key, any secret."""
+    """This holds for any parameters, key and secret."""
     assert official(query, HEADERS, key_id, secret) == ours(query, HEADERS, key_id, secret)
 
 
 @settings(deadline=None)
 @given(name=st.text(), value=st.text())
 def test_equals_the_official_utility_over_any_name(official: Authorize, name: str, value: str) -> None:
-    """Any name. The utility takes names as encoded already, so it gets this one from its own encoder."""
+    """This holds for any name. The SDK expects encoded names, so its own encoder encodes the name first."""
     from alibabacloud_tea_openapi.utils import Utils
 
     encoded = {str(Utils.get_encode_param(name)): value}
@@ -124,19 +124,19 @@ def test_equals_the_official_utility_over_any_name(official: Authorize, name: st
 @settings(deadline=None)
 @given(extra=st.dictionaries(st.from_regex(r"x-acs-[a-z-]{1,12}", fullmatch=True), HEADER_VALUES, max_size=4))
 def test_equals_the_official_utility_over_any_headers(official: Authorize, extra: dict[str, str]) -> None:
-    """Whatever `x-acs-*` headers are added, and spaces around their values."""
+    """This holds for any additional `x-acs-*` headers, and for spaces around their values."""
     headers = {**extra, **HEADERS}
 
     assert official({}, headers, "id", "secret") == ours({}, headers, "id", "secret")
 
 
 @given(query=st.dictionaries(st.text(), st.text()))
-def test_the_query_says_what_was_asked(query: dict[str, str]) -> None:
-    """What is signed is also what is sent: it reads back as the parameters, in the order of their names."""
+def test_the_query_contains_the_parameters(query: dict[str, str]) -> None:
+    """The signed query, which is also sent, can be parsed back to the parameters in the order of their names."""
     assert sorted(query.items()) == parse_qsl(signing.canonical_query(query), keep_blank_values=True)
 
 
-def test_order_of_parameters_and_headers_is_no_matter() -> None:
+def test_the_order_of_parameters_and_headers_does_not_matter() -> None:
     query = {"B": "2", "A": "1"}
     backwards = dict(reversed(HEADERS.items()))
 
@@ -148,5 +148,5 @@ def test_a_header_to_sign_must_be_there() -> None:
         signing.signature("secret", method="POST", query="", headers={"x-acs-content-sha256": ""}, signed=["host"])
 
 
-def test_the_secret_is_not_in_what_is_sent() -> None:
+def test_the_secret_is_never_sent() -> None:
     assert "hush-hush" not in ours({"A": "1"}, HEADERS, "id", "hush-hush")

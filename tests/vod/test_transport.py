@@ -1,4 +1,4 @@
-"""What happens on the wire, against servers that do it: bounds in time and size, TLS, proxies, connections."""
+"""HTTP against scripted servers: bounds in time and size, TLS, proxies, connections."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.usefixtures("bare_environment")
 
 SHORT = 0.5
 LONG = 20.0
-SOON = 3.0  # well after SHORT, well before a test's server gives up
+SOON = 3.0  # much later than SHORT, and much earlier than the timeouts of the scripted servers
 MUCH = 8 * MAX_BODY_BYTES
 HEADERS = {"host": "vod.example", "x-acs-action": "GetTranscodeTask", "authorization": "ACS3-HMAC-SHA256 canary"}
 
@@ -62,7 +62,7 @@ def open_files() -> int:
 
 
 def test_the_request_is_a_post_without_a_body(http_: Http, wire: Start, answer: Make) -> None:
-    """A POST without `Content-Length: 0` is refused by some servers with 411; nothing signed is changed on its way."""
+    """Some servers refuse a POST without `Content-Length: 0`. No signed header is changed before it is sent."""
     server = wire(answer(b"[]"))
     assert post(http_, server.url).content == b"[]"
     lines = server.heads[0].decode().lower().split("\r\n")
@@ -168,8 +168,8 @@ SLOW = [
 
 
 @pytest.mark.parametrize("slowly", SLOW)
-def test_the_deadline_holds_however_the_answer_comes(http_: Http, wire: Start, slowly: Any) -> None:
-    """The timeout of `requests` is per read: each of these would hold it for ever."""
+def test_the_deadline_holds_for_slow_headers_bodies_and_chunks(http_: Http, wire: Start, slowly: Any) -> None:
+    """The timeout of `requests` is per read, so each of these servers would block it for ever."""
     server = wire(slowly)
     started = time.monotonic()
     error = failure(http_, server.url, SHORT)
@@ -178,8 +178,8 @@ def test_the_deadline_holds_however_the_answer_comes(http_: Http, wire: Start, s
     assert len(server.heads) == 1
 
 
-def test_silence_after_late_bytes_gets_no_time_of_its_own(http_: Http, wire: Start) -> None:
-    """Each read waits for what is left, not for the whole time again."""
+def test_silence_after_late_bytes_gets_no_extra_time(http_: Http, wire: Start) -> None:
+    """Each read waits for the time left, not for the whole time again."""
 
     def late(server: Any, connection: socket.socket) -> None:
         server.stopping.wait(1.3)
@@ -201,7 +201,7 @@ def test_the_deadline_holds_over_tls(http_: Http, wire: Start, tls: Start, slowl
 
 
 def test_the_deadline_holds_on_a_connection_used_before(http_: Http, wire: Start, answer: Make) -> None:
-    """And what was left for the answer before does not bound the next one."""
+    """The time left for the answer before does not limit the next answer."""
 
     def slower_each_time(server: Any, connection: socket.socket) -> bool:
         if len(server.heads) < 3:
@@ -219,8 +219,8 @@ def test_the_deadline_holds_on_a_connection_used_before(http_: Http, wire: Start
     assert server.connections == 1
 
 
-def test_the_deadline_holds_against_a_silent_tls_peer(http_: Http, wire: Start) -> None:
-    server = wire(hang)  # waits for a request head that never comes
+def test_the_deadline_holds_if_a_tls_peer_does_not_respond(http_: Http, wire: Start) -> None:
+    server = wire(hang)  # waits for a request head that is never sent
     started = time.monotonic()
     error = failure(http_, server.url.replace("http:", "https:"), SHORT)
     assert time.monotonic() - started < SOON
@@ -229,24 +229,24 @@ def test_the_deadline_holds_against_a_silent_tls_peer(http_: Http, wire: Start) 
 
 @pytest.fixture
 def full_port() -> Iterator[int]:
-    """A port where nobody accepts: its queue is full, so that further connections hang."""
+    """A port whose backlog is full, so that further connections hang."""
     with socket.create_server(("127.0.0.1", 0), backlog=0) as listener:
         port = listener.getsockname()[1]
         waiting = []
         for _ in range(4):
-            one = socket.socket()
-            one.setblocking(False)
+            client = socket.socket()
+            client.setblocking(False)
             with suppress(BlockingIOError):
-                one.connect(("127.0.0.1", port))
-            waiting.append(one)
+                client.connect(("127.0.0.1", port))
+            waiting.append(client)
         time.sleep(0.05)
         yield port
-        for one in waiting:
-            one.close()
+        for client in waiting:
+            client.close()
 
 
 def names(monkeypatch: pytest.MonkeyPatch, *addresses: str) -> None:
-    """Every name has these addresses."""
+    """Every host name resolves to these addresses."""
     real = socket.getaddrinfo
 
     def found(host: str, port: int, *more: Any) -> list[Any]:
@@ -260,7 +260,7 @@ def names(monkeypatch: pytest.MonkeyPatch, *addresses: str) -> None:
 def test_the_deadline_holds_over_all_addresses_of_a_name(
     http_: Http, full_port: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """`urllib3` gives each of them the whole time."""
+    """`urllib3` gives each address the whole time."""
     names(monkeypatch, *["127.0.0.1"] * 8)
     started = time.monotonic()
     error = failure(http_, f"http://vod.example:{full_port}", SHORT)
@@ -268,10 +268,10 @@ def test_the_deadline_holds_over_all_addresses_of_a_name(
     assert (type(error), error.code) == (ConnectionFailed, "connect_timeout")
 
 
-def test_a_silent_address_does_not_keep_from_the_next(
+def test_an_address_that_does_not_respond_leaves_time_for_the_next(
     http_: Http, wire: Start, full_port: int, monkeypatch: pytest.MonkeyPatch, answer: Make
 ) -> None:
-    """As where a name has IPv6 addresses and the network does not."""
+    """This happens if a host name has IPv6 addresses and the network does not support IPv6."""
     server = wire(answer(), listen=("127.0.0.2", full_port))
     names(monkeypatch, "127.0.0.1", "127.0.0.2")
     assert post(http_, f"http://vod.example:{full_port}", 2 * SHORT).status == 200
@@ -279,7 +279,7 @@ def test_a_silent_address_does_not_keep_from_the_next(
 
 
 @pytest.mark.usefixtures("trusted")
-def test_tls_gets_all_the_time_that_is_left_and_not_the_share_of_an_address(
+def test_tls_gets_all_the_time_left_and_not_the_share_of_an_address(
     http_: Http, wire: Start, tls: Start, answer: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server = wire(answer(), tls("vod.example"), delay=1.0)
@@ -290,7 +290,7 @@ def test_tls_gets_all_the_time_that_is_left_and_not_the_share_of_an_address(
 # --- no connection, or a broken one ---
 
 
-def test_a_name_that_does_not_resolve(http_: Http, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_host_name_that_does_not_resolve_is_an_error(http_: Http, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: Any) -> None:
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
@@ -300,7 +300,7 @@ def test_a_name_that_does_not_resolve(http_: Http, monkeypatch: pytest.MonkeyPat
     assert str(error).endswith("the host name of the endpoint does not resolve; check region and DNS")
 
 
-def test_a_refused_connection(http_: Http, wire: Start) -> None:
+def test_a_refused_connection_is_an_error(http_: Http, wire: Start) -> None:
     server = wire(b"")
     server.stop()
     error = failure(http_, server.url)
@@ -308,8 +308,8 @@ def test_a_refused_connection(http_: Http, wire: Start) -> None:
 
 
 @pytest.mark.parametrize("url", ["http://a..b", "http://" + "a" * 70 + ".b", "http://[::1", "ftp://vod.example"])
-def test_an_endpoint_that_is_no_address(http_: Http, url: str) -> None:
-    """And not the keys are blamed for it."""
+def test_an_invalid_endpoint_is_an_error(http_: Http, url: str) -> None:
+    """The error must not name the keys as the cause."""
     error = failure(http_, url)
     assert (type(error), error.code) == (ConnectionFailed, "url")
 
@@ -336,15 +336,15 @@ def missing_last_chunk(server: Any, connection: socket.socket) -> None:
 
 
 @pytest.mark.parametrize("breaks", [close, reset, truncated, truncated_chunk, missing_last_chunk])
-def test_a_connection_that_breaks(http_: Http, wire: Start, breaks: Any) -> None:
-    """A half answer never passes for a whole one, and neither `requests` nor `urllib3` asks again of its own."""
+def test_a_broken_connection_is_an_error(http_: Http, wire: Start, breaks: Any) -> None:
+    """An incomplete answer is never used, and neither `requests` nor `urllib3` retries by itself."""
     server = wire(breaks)
     error = failure(http_, server.url)
     assert (type(error), error.code) == (ConnectionFailed, "reset")
     assert (server.connections, len(server.heads)) == (1, 1)
 
 
-def test_urllib3_does_not_try_again_after_a_503(http_: Http, wire: Start, answer: Make) -> None:
+def test_urllib3_does_not_retry_after_a_503(http_: Http, wire: Start, answer: Make) -> None:
     server = wire(answer(b"", "Retry-After: 0", status="503 Busy"))
     assert post(http_, server.url).status == 503
     assert len(server.heads) == 1
@@ -361,13 +361,13 @@ def test_urllib3_does_not_try_again_after_a_503(http_: Http, wire: Start, answer
     ],
     ids=["banner", "no status", "long header", "many headers", "two lengths"],
 )
-def test_an_answer_that_is_not_http(http_: Http, wire: Start, garbage: bytes) -> None:
+def test_an_answer_that_is_not_http_is_malformed(http_: Http, wire: Start, garbage: bytes) -> None:
     server = wire(garbage)
     error = failure(http_, server.url)
     assert (type(error), error.code) == (MalformedResponse, "not_http")
 
 
-def test_an_answer_longer_than_told_is_cut_there_and_spoils_no_other(http_: Http, wire: Start, answer: Make) -> None:
+def test_an_answer_longer_than_its_content_length_is_cut(http_: Http, wire: Start, answer: Make) -> None:
     server = wire(answer(b"{}HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nwrong", length=2))
     assert [post(http_, server.url).content for _ in range(3)] == [b"{}"] * 3
 
@@ -377,21 +377,23 @@ def test_an_answer_longer_than_told_is_cut_there_and_spoils_no_other(http_: Http
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 def test_a_redirect_is_not_followed(http_: Http, wire: Start, answer: Make, status: int) -> None:
-    """Else whoever stands between could have the exporter ask the metadata service of its machine."""
+    """Otherwise a server in between could make the exporter call the metadata service of its machine."""
     metadata = wire(answer(b"role credentials"))
     server = wire(answer(b"", f"Location: {metadata.url}/latest/meta-data/", status=f"{status} Elsewhere"))
     assert post(http_, server.url).status == status
     assert (len(server.heads), metadata.connections) == (1, 0)
 
 
-def test_the_body_of_a_redirect_is_bounded_as_any_other(http_: Http, wire: Start, answer: Make, bomb: bytes) -> None:
-    """`requests` reads it whole and unpacked even where redirects are not allowed."""
+def test_the_body_of_a_redirect_is_not_read_without_a_bound(
+    http_: Http, wire: Start, answer: Make, bomb: bytes
+) -> None:
+    """`requests` reads and unpacks the whole body even if redirects are not allowed."""
     server = wire(answer(bomb, "Content-Encoding: gzip", "Location: /", status="302 Found"))
     assert failure(http_, server.url).code == "too_large"
 
 
 @pytest.mark.parametrize("location", ["http://[", "//", "http://\xe9/", ""])
-def test_a_broken_location_is_no_matter(http_: Http, wire: Start, answer: Make, location: str) -> None:
+def test_a_malformed_location_header_is_ignored(http_: Http, wire: Start, answer: Make, location: str) -> None:
     server = wire(answer(b"", f"Location: {location}", status="302 Found"))
     assert post(http_, server.url).status == 302
 
@@ -412,16 +414,16 @@ def test_a_body_over_the_limit_is_cut_there(http_: Http, wire: Start) -> None:
     error = failure(http_, server.url)
     assert (type(error), error.code) == (MalformedResponse, "too_large")
     server.stop()
-    assert server.sent < MUCH  # what lies in the sockets' buffers included
+    assert server.sent < MUCH  # this includes data in the buffers of the sockets
 
 
-def test_a_body_of_just_the_limit_is_read(http_: Http, wire: Start, answer: Make) -> None:
+def test_a_body_of_exactly_the_limit_is_read(http_: Http, wire: Start, answer: Make) -> None:
     server = wire(answer(b" " * MAX_BODY_BYTES))
     assert len(post(http_, server.url).content) == MAX_BODY_BYTES
 
 
 @pytest.mark.parametrize("over", [0, 1])
-def test_the_limit_is_of_what_is_unpacked(http_: Http, wire: Start, answer: Make, over: int) -> None:
+def test_the_limit_applies_to_the_unpacked_body(http_: Http, wire: Start, answer: Make, over: int) -> None:
     server = wire(answer(gzip.compress(b" " * (MAX_BODY_BYTES + over)), "Content-Encoding: gzip"))
     if over:
         assert failure(http_, server.url).code == "too_large"
@@ -431,15 +433,15 @@ def test_the_limit_is_of_what_is_unpacked(http_: Http, wire: Start, answer: Make
 
 @pytest.mark.parametrize("members", [1, 3])
 def test_a_gzip_bomb_is_cut_at_the_limit(http_: Http, wire: Start, answer: Make, bomb: bytes, members: int) -> None:
-    """In the first member or a later one."""
+    """This holds for the first member and later members."""
     server = wire(answer(gzip.compress(b"{}") * (members - 1) + bomb, "Content-Encoding: gzip"))
     error = failure(http_, server.url)
     assert (type(error), error.code) == (MalformedResponse, "too_large")
 
 
 @pytest.mark.parametrize("tail", [gzip.compress(b""), b"\0"], ids=["empty members", "zeros"])
-def test_what_unpacks_to_nothing_is_bounded_too(http_: Http, wire: Start, tail: bytes) -> None:
-    """Bytes past the end of the gzip pile up unseen in `zlib`."""
+def test_the_limit_applies_to_the_compressed_body_too(http_: Http, wire: Start, tail: bytes) -> None:
+    """`zlib` collects bytes after the end of the gzip data without a limit."""
 
     def send(server: Any, connection: socket.socket) -> None:
         connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n" + gzip.compress(b"{}"))
@@ -465,7 +467,7 @@ def test_what_unpacks_to_nothing_is_bounded_too(http_: Http, wire: Start, tail: 
     ],
     ids=["cut", "second member cut", "garbage after", "no gzip", "brotli", "twice", "long name"],
 )
-def test_an_encoding_that_is_broken_or_unknown(
+def test_a_broken_or_unknown_encoding_is_malformed(
     http_: Http, wire: Start, answer: Make, body: bytes, encoding: str
 ) -> None:
     server = wire(answer(body, f"Content-Encoding: {encoding}"))
@@ -479,7 +481,7 @@ def test_an_encoding_that_is_broken_or_unknown(
 def test_any_gzip_in_any_chunks_unpacks_whole(
     http_: Http, wire: Start, chunked: Make, parts: list[bytes], sizes: list[int]
 ) -> None:
-    """Several members, cut anywhere by the chunks."""
+    """There may be several members, and chunks may cut them anywhere."""
     packed = b"".join(map(gzip.compress, parts))
     pieces: list[bytes] = []
     for size in sizes:
@@ -513,7 +515,7 @@ def test_one_connection_serves_many_calls(http_: Http, wire: Start, answer: Make
 
 
 def test_a_pooled_connection_that_the_server_closed_is_not_used(http_: Http, wire: Start, answer: Make) -> None:
-    """Load balancers close idle connections; the next call opens a new one, and nobody notices."""
+    """Load balancers close idle connections; the next call must open a new one without an error."""
 
     def then_close(server: Any, connection: socket.socket) -> None:
         connection.sendall(answer())
@@ -526,7 +528,7 @@ def test_a_pooled_connection_that_the_server_closed_is_not_used(http_: Http, wir
 
 
 def test_a_thousand_calls_leave_no_descriptors(http_: Http, wire: Start, answer: Make) -> None:
-    """Answers given up half-way, broken ones and good ones in turn: what is open stays level."""
+    """The number of open descriptors stays the same over aborted, broken and complete answers."""
     answers = (
         answer(b"x" * 100_000, "Content-Encoding: br"),
         answer(b"{}", length=10),
@@ -537,7 +539,7 @@ def test_a_thousand_calls_leave_no_descriptors(http_: Http, wire: Start, answer:
     def in_turn(server: Any, connection: socket.socket) -> bool:
         turn = (len(server.heads) - 1) % len(answers)
         connection.sendall(answers[turn])
-        return turn != 1  # a lie about the length, and then the end
+        return turn != 1  # a wrong length, and then the connection is closed
 
     server = wire(in_turn)
 
@@ -550,7 +552,7 @@ def test_a_thousand_calls_leave_no_descriptors(http_: Http, wire: Start, answer:
     before = open_files()
     calls(1000)
     assert len(server.heads) == 1020
-    # The server's side of the last connections may be closing still.
+    # The server may still be closing the last connections.
     until = time.monotonic() + SOON
     while open_files() > before and time.monotonic() < until:
         time.sleep(0.05)
@@ -583,7 +585,7 @@ def test_a_certificate_for_another_name_is_refused(http_: Http, wire: Start, tls
 
 
 @pytest.mark.parametrize("text", [None, "", "no certificate"])
-def test_a_bundle_without_certificates_is_named(
+def test_a_ca_bundle_without_certificates_is_named(
     http_: Http,
     wire: Start,
     tls: Start,
@@ -601,7 +603,7 @@ def test_a_bundle_without_certificates_is_named(
     assert "CA" in str(error)
 
 
-def test_tls_to_a_port_that_speaks_something_else(http_: Http, wire: Start) -> None:
+def test_tls_to_a_port_without_tls_is_an_error(http_: Http, wire: Start) -> None:
     server = wire(b"", greeting=b"HTTP/1.1 400 Bad Request\r\n\r\n")
     error = failure(http_, server.url.replace("http:", "https:"))
     assert (type(error), error.code) == (ConnectionFailed, "tls")
@@ -611,7 +613,7 @@ def test_tls_to_a_port_that_speaks_something_else(http_: Http, wire: Start) -> N
 
 
 def tunnel(server: Any, connection: socket.socket) -> None:
-    """A forward proxy: connects to where the first line of the head says, and carries both ways."""
+    """A forward proxy: connects to the address in the request line, and forwards both directions."""
     host, _, port = server.heads[-1].split()[1].decode().rpartition(":")
     with socket.create_connection((host, int(port)), timeout=LONG) as target:
         connection.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
@@ -631,7 +633,7 @@ def tunnel(server: Any, connection: socket.socket) -> None:
 
 @pytest.fixture
 def behind(wire: Start, monkeypatch: pytest.MonkeyPatch) -> Start:
-    """A proxy that does as told, in the environment."""
+    """Starts a scripted proxy, and sets it in the environment."""
 
     def start(does: Any) -> Any:
         proxy = wire(does)
@@ -643,7 +645,7 @@ def behind(wire: Start, monkeypatch: pytest.MonkeyPatch) -> Start:
 
 @pytest.mark.usefixtures("trusted")
 def test_https_proxy_is_honoured(http_: Http, wire: Start, tls: Start, answer: Make, behind: Start) -> None:
-    """TLS goes through to the endpoint, verified; what the proxy sees is the name and its own password."""
+    """TLS reaches the endpoint and is verified; the proxy sees only the host name and its own password."""
     server, proxy = wire(answer(), tls()), behind(tunnel)
     assert [post(http_, server.url).content for _ in range(2)] == [b"{}"] * 2
     assert (proxy.connections, server.connections) == (1, 1)
@@ -680,14 +682,14 @@ def test_the_deadline_holds_through_a_proxy(http_: Http, wire: Start, tls: Start
 
 
 def slow_tunnel(server: Any, connection: socket.socket) -> None:
-    """Takes most of the time to connect, and then is silent to TLS."""
+    """A server that takes most of the time to connect, and then does not respond to TLS."""
     server.drip(connection, b"HTTP/1.1 200 Connection established\r\n\r\n", interval=0.01)
     server.stopping.wait(20)
 
 
 @pytest.mark.parametrize("slowly", [hang, dripped_head, dripped_headers, slow_tunnel])
 def test_the_deadline_holds_against_a_slow_proxy(http_: Http, behind: Start, slowly: Any) -> None:
-    """Connecting to the proxy, its answer and the TLS behind it share one time."""
+    """Connecting to the proxy, its answer and TLS share the same deadline."""
     behind(slowly)
     started = time.monotonic()
     error = failure(http_, "https://vod.example", 2 * SHORT)
@@ -696,8 +698,8 @@ def test_the_deadline_holds_against_a_slow_proxy(http_: Http, behind: Start, slo
     assert error.code in ("timeout", "proxy")
 
 
-def test_a_proxy_that_refuses(http_: Http, behind: Start, answer: Make) -> None:
-    """Its status is not the service's."""
+def test_a_proxy_that_refuses_to_connect_is_an_error(http_: Http, behind: Start, answer: Make) -> None:
+    """The status of the proxy is not the status of VOD."""
     proxy = behind(answer(b"", status="407 Proxy Authentication Required"))
     error = failure(http_, "https://vod.example")
     assert (type(error), error.code) == (ConnectionFailed, "proxy")
@@ -705,20 +707,20 @@ def test_a_proxy_that_refuses(http_: Http, behind: Start, answer: Make) -> None:
     assert len(proxy.heads) == 1
 
 
-def test_a_proxy_that_hangs_up(http_: Http, behind: Start) -> None:
+def test_a_proxy_that_closes_the_connection_is_an_error(http_: Http, behind: Start) -> None:
     proxy = behind(close)
     error = failure(http_, "https://vod.example")
     assert (type(error), error.code) == (ConnectionFailed, "proxy")
     assert len(proxy.heads) == 1
 
 
-def test_a_proxy_that_is_not_there(http_: Http, behind: Start) -> None:
+def test_a_proxy_that_does_not_listen_is_an_error(http_: Http, behind: Start) -> None:
     behind(b"").stop()
     assert failure(http_, "https://vod.example").code == "proxy"
 
 
 @pytest.mark.parametrize("value", ["socks5://127.0.0.1:1", "SOCKS5h://127.0.0.1:1", "gopher://127.0.0.1:1", "http://"])
-def test_a_proxy_of_another_kind_is_refused_and_not_passed_by(
+def test_a_socks_proxy_is_refused_and_not_bypassed(
     http_: Http, wire: Start, tls: Start, answer: Make, value: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server = wire(answer(), tls())
@@ -728,7 +730,7 @@ def test_a_proxy_of_another_kind_is_refused_and_not_passed_by(
 
 
 @pytest.mark.parametrize("value", ["http://[", "http://a..b:1", "http://:x:"])
-def test_a_proxy_that_is_no_address(http_: Http, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_proxy_url_that_is_invalid_is_an_error(http_: Http, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTPS_PROXY", value)
     error = failure(http_, "https://vod.example")
     assert error.code in ("url", "proxy")
@@ -740,32 +742,32 @@ def test_a_proxy_that_is_no_address(http_: Http, value: str, monkeypatch: pytest
 
 @pytest.mark.parametrize("value", ["canary\n", "canary\r\nx: y", " canary", "canary密", "canary\udcff"])
 def test_a_header_that_cannot_be_sent_is_not_shown(
-    http_: Http, wire: Start, answer: Make, told: Callable[[BaseException], str], value: str
+    http_: Http, wire: Start, answer: Make, rendered: Callable[[BaseException], str], value: str
 ) -> None:
     server = wire(answer())
     error = failure(http_, server.url, authorization=value)
     assert (type(error), error.code) == (CredentialsError, "keys")
-    assert "canary" not in told(error)
+    assert "canary" not in rendered(error)
     assert server.heads == []
 
 
 @pytest.mark.parametrize("does", [close, reset, truncated, hang, endless, dripped_body])
-def test_nothing_sent_is_in_log_or_error(
-    http_: Http, wire: Start, told: Callable[[BaseException], str], caplog: pytest.LogCaptureFixture, does: Any
+def test_nothing_that_was_sent_is_in_a_log_or_error(
+    http_: Http, wire: Start, rendered: Callable[[BaseException], str], caplog: pytest.LogCaptureFixture, does: Any
 ) -> None:
-    """Faults 34, on every log level, `urllib3`'s included."""
+    """faults 34: this includes every log level, also of `urllib3`."""
     caplog.set_level(logging.DEBUG)
     server = wire(does)
     error = failure(http_, server.url, SHORT)
-    shown = told(error) + caplog.text
+    shown = rendered(error) + caplog.text
     assert "urllib3" in caplog.text
     assert "canary" not in shown
     assert error.__context__ is None
 
 
 def test_a_proxys_password_is_in_no_log_or_error(
-    http_: Http, behind: Start, answer: Make, told: Callable[[BaseException], str], caplog: pytest.LogCaptureFixture
+    http_: Http, behind: Start, answer: Make, rendered: Callable[[BaseException], str], caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
     behind(answer(b"", status="403 Forbidden"))
-    assert "hush-proxy" not in told(failure(http_, "https://vod.example")) + caplog.text
+    assert "hush-proxy" not in rendered(failure(http_, "https://vod.example")) + caplog.text
