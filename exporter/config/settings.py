@@ -48,10 +48,7 @@ class ScrapeSettings(Section):
 
 
 class Buckets(Section):
-    """Upper bounds of the histogram buckets, without `+Inf`: in seconds, bits per second and bytes.
-
-    The defaults are those of `exporter.tracking.totals.Buckets`.
-    """
+    """Upper bounds of the histogram buckets, without `+Inf`: in seconds, bits per second and bytes."""
 
     duration: amounts.Durations = Field(
         default=("10s", "30s", "1m", "2m", "5m", "10m", "20m", "30m", "1h", "2h", "4h", "12h"),
