@@ -1,4 +1,4 @@
-"""The exporter's server in a thread, and clients on raw sockets."""
+"""The exporter's server in a thread, clients on raw sockets, and accounts without VOD behind them."""
 
 from __future__ import annotations
 
@@ -6,22 +6,36 @@ import contextlib
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
-from typing import cast
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, Protocol, cast
 
 import pytest
+import requests
 from starlette.types import ASGIApp
 
+from exporter.deadline import Deadline
+from exporter.errors import StateError
+from exporter.keys import Key
 from exporter.metrics.telemetry import Telemetry
 from exporter.scrape.scraper import Scraper
+from exporter.snapshot import AccountSnapshot, Snapshot
+from exporter.tracking.ledger import Ledger
+from exporter.tracking.store import Changes, MemoryStore
 from exporter.vod.client import Client
 from exporter.web.app import Interface
+from exporter.web.callback import Callback
 from exporter.web.listener import listen, url
 from exporter.web.server import Server
+from tests.conftest import make_account
+
+TOKEN = "s3cret-token"
+KEY = Key(TOKEN)
+BEARER = {"Authorization": f"Bearer {TOKEN}"}
+TASKS = "/api/v1/tasks"
 
 
 class Served:
-    """An app on a free port; `stop` waits until the server has ended and returns how long that took."""
+    """A server for an app, on a free port of 127.0.0.1, and the raw clients that a test connects to it."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._listener = listen("127.0.0.1:0")
@@ -51,10 +65,15 @@ class Served:
         return client
 
     def talk(self, text: str) -> str:
-        """What comes back before the server closes the connection."""
-        return everything(self.send(text))
+        """Everything that the server sends until it closes the connection."""
+        client, parts = self.send(text), []
+        with contextlib.suppress(ConnectionResetError):
+            while part := client.recv(65536):
+                parts.append(part)
+        return b"".join(parts).decode("latin-1")
 
     def stop(self) -> float:
+        """Stops the server, waits for its end, and returns how many seconds that took."""
         began = time.monotonic()
         self.server.stop()
         self._thread.join(20)
@@ -67,21 +86,16 @@ class Served:
             client.close()
 
 
-def nothing_asks(*_: object) -> Client:
-    """Connects to no VOD: nothing in these tests may ask it."""
-    return cast(Client, None)
+Serve = Callable[[ASGIApp], Served]
 
 
-def everything(client: socket.socket) -> str:
-    parts = []
-    with contextlib.suppress(ConnectionResetError):
-        while part := client.recv(65536):
-            parts.append(part)
-    return b"".join(parts).decode("latin-1")
+class ServeInterface(Protocol):
+    def __call__(self, scraper: Scraper, telemetry: Telemetry | None = None, **options: Any) -> Served:
+        """Serves an `Interface` with these options. `reload` is the function of its `/-/reload`."""
 
 
 @pytest.fixture
-def serve() -> Iterator[Callable[[ASGIApp], Served]]:
+def serve() -> Iterator[Serve]:
     """Serves apps until the test ends."""
     with contextlib.ExitStack() as stack:
 
@@ -94,12 +108,13 @@ def serve() -> Iterator[Callable[[ASGIApp], Served]]:
 
 
 @pytest.fixture
-def serve_interface(serve: Callable[[ASGIApp], Served]) -> Callable[..., Served]:
-    """Serves the exporter's interface over `scraper`."""
+def serve_interface(serve: Serve) -> ServeInterface:
+    """Serves the exporter's interface over a scraper."""
 
-    def start(scraper: Scraper, *, telemetry_path: str = "/metrics") -> Served:
-        interface = Interface(scraper, Telemetry(), timeout=10.0, offset=0.5, telemetry_path=telemetry_path)
-        return serve(interface.app())
+    def start(scraper: Scraper, telemetry: Telemetry | None = None, **options: Any) -> Served:
+        reload = options.pop("reload", None)
+        interface = Interface(scraper, telemetry or Telemetry(), timeout=10.0, offset=0.5, **options)
+        return serve(interface.app(reload=reload))
 
     return start
 
@@ -115,3 +130,148 @@ def eventually() -> Callable[[Callable[[], object]], None]:
             time.sleep(0.02)
 
     return wait
+
+
+class FakeScraper(Scraper):
+    """Shows the accounts of `shown`, sends no requests, and notes which account each scrape asked for and its time.
+
+    Each scrape calls `during`.
+    """
+
+    def __init__(self, accounts: Iterable[AccountSnapshot] = (), during: Callable[[], None] = lambda: None) -> None:
+        super().__init__([], min_interval=0)
+        self.shown = {account.name: account for account in accounts}
+        self.asked: list[str | None] = []
+        self.times: list[float] = []
+        self._during = during
+
+    @property
+    def accounts(self) -> dict[str, Any]:
+        return dict.fromkeys(self.shown, object())  # the interface reads the names only
+
+    def scrape(self, deadline: Deadline, *, account: str | None = None) -> Snapshot:
+        self.asked.append(account)
+        self.times.append(deadline.remaining())
+        self._during()
+        return self.snapshot() if account is None else Snapshot((self.shown[account],))
+
+    def snapshot(self) -> Snapshot:
+        return Snapshot(tuple(self.shown.values()))
+
+
+def up(*names: str) -> list[AccountSnapshot]:
+    """Accounts that can be read and have no tasks."""
+    return [AccountSnapshot(name, "cn-shanghai", "https://vod.example", up=True) for name in names]
+
+
+class Gate:
+    """Holds scrapes until it is opened; `until(n)` waits until n scrapes more are held."""
+
+    def __init__(self) -> None:
+        self._held = threading.Semaphore(0)
+        self._opened = threading.Event()
+
+    def hold(self) -> None:
+        self._held.release()
+        assert self._opened.wait(30)
+
+    def until(self, count: int) -> None:
+        for _ in range(count):
+            assert self._held.acquire(timeout=20)
+
+    def open(self) -> None:
+        self._opened.set()
+
+
+class FailingStore(MemoryStore):
+    """A store that refuses changes while `broken`, and takes them only while `gate` is set."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.broken = False
+        self.gate = threading.Event()
+        self.gate.set()
+
+    def save(self, account: str, changes: Changes) -> None:
+        assert self.gate.wait(20)
+        if self.broken:
+            raise StateError("the disk is full")
+        super().save(account, changes)
+
+
+def no_client(*_: object) -> Client:
+    """For accounts whose tests send no requests to VOD."""
+    return cast("Client", None)
+
+
+class ApiExporter:
+    """An exporter with accounts of these names, a store that can fail, and a client for its API."""
+
+    def __init__(
+        self,
+        serve: Serve,
+        names: Sequence[str],
+        *,
+        token: Key | None = KEY,
+        callbacks: Mapping[str, Callback] | None = None,
+    ) -> None:
+        self.store = FailingStore()
+        self.telemetry = Telemetry()
+        self.ledgers = {name: Ledger(name, store=self.store) for name in names}
+        accounts = [
+            make_account(no_client, ledger, self.telemetry.account(name), name=name)
+            for name, ledger in self.ledgers.items()
+        ]
+        self._callbacks = callbacks
+        self._interface = Interface(Scraper(accounts, min_interval=0), self.telemetry, timeout=10.0, offset=0.5)
+        self.use_token(token)
+        self.served = serve(self._interface.app())
+        self.url = self.served.url
+
+    def use_token(self, token: Key | None) -> None:
+        """Change the token of the API, as a reload does."""
+        self._interface.configure(timeout=10.0, offset=0.5, api_token=token, callbacks=self._callbacks)
+
+    def ask(self, method: str, path: str = TASKS, **options: Any) -> requests.Response:
+        options.setdefault("headers", BEARER)
+        return requests.request(method, self.url + path, timeout=20, **options)
+
+    def post(self, body: object, **options: Any) -> requests.Response:
+        return self.ask("POST", json=body, **options)
+
+    def send(self, body: bytes, content_type: str | None = "application/json", **headers: str) -> requests.Response:
+        given = {"Content-Type": content_type} if content_type is not None else {}
+        return self.ask("POST", data=body, headers={**BEARER, **given, **headers})
+
+    def tracked(self, name: str = "prod") -> list[str]:
+        return [task_id for task_id, _, _ in self.ledgers[name].tasks()]
+
+    def stored(self, name: str = "prod") -> list[str]:
+        """The ids of the tasks in the store, which a restart would find."""
+        return [record.id for record in self.store.load(name, now=time.time()).tasks]
+
+    def rejected(self, path: str, reason: int) -> float | None:
+        labels = {"path": path, "reason": str(reason)}
+        return self.telemetry.registry.get_sample_value("vod_exporter_rejected_requests_total", labels)
+
+
+ApiExporters = Callable[..., ApiExporter]
+
+
+@pytest.fixture
+def api_exporters(serve: Serve) -> ApiExporters:
+    """Starts exporters with accounts of the given names."""
+    return lambda *names, **options: ApiExporter(serve, names, **options)
+
+
+@pytest.fixture
+def api_exporter(api_exporters: ApiExporters) -> ApiExporter:
+    """An exporter with one account, `prod`."""
+    return api_exporters("prod")
+
+
+def error(answer: requests.Response) -> str:
+    """The sentence of a refusal in JSON."""
+    assert answer.headers["Content-Type"] == "application/json"
+    assert list(answer.json()) == ["error"]
+    return str(answer.json()["error"])

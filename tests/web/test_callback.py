@@ -1,11 +1,10 @@
-"""The event callback on real sockets, over real ledgers: who is believed, and what comes of an event."""
+"""The event callback on real sockets, over real ledgers: authentication and effects of events."""
 
 from __future__ import annotations
 
 import base64
 import json
 import logging
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
 
@@ -22,10 +21,10 @@ from exporter.tracking.ledger import Ledger
 from exporter.vod.client import Client
 from exporter.vod.events import signature
 from exporter.vod.payloads import JobsReply
-from exporter.web.app import Interface
 from exporter.web.callback import Callback
 from exporter.web.requests import MAX_BODY_BYTES
 from tests.conftest import make_account
+from tests.web.conftest import ServeInterface, error
 
 URL, KEY = "https://vod.example/callback/prod", SecretText("c4llback-key")
 NOW = 1_773_992_957.0
@@ -44,7 +43,7 @@ STREAM: dict[str, Any] = {
 
 
 class Service(Client):
-    """Remembers what it was asked, in order, and knows nothing."""
+    """A VOD without any tasks that records the requests in order."""
 
     waiting_since = None
 
@@ -65,9 +64,9 @@ class Service(Client):
 
 
 class Running:
-    """An exporter with the accounts `prod`, which takes events, and `deaf`, which does not. `now` is its time."""
+    """An exporter with the accounts `prod`, which accepts events, and `deaf`, which does not. `now` is its clock."""
 
-    def __init__(self, serve: Callable[..., Any], **options: Any) -> None:
+    def __init__(self, serve_interface: ServeInterface, **options: Any) -> None:
         self.now = NOW
         self.service = Service()
         self.telemetry = Telemetry()
@@ -78,17 +77,16 @@ class Running:
         }
         options.setdefault("callbacks", {"prod": Callback(url=URL, key=Key(KEY.get_secret_value()))})
         scraper = Scraper(list(self.accounts.values()), min_interval=0)
-        interface = Interface(scraper, self.telemetry, timeout=10.0, offset=0.5, clock=lambda: self.now, **options)
-        self.served = serve(interface.app())
+        self.served = serve_interface(scraper, self.telemetry, clock=lambda: self.now, **options)
 
     def track(self) -> None:
-        """A task with four unfinished jobs, all asked about."""
+        """Track a task with four unfinished jobs that were just refreshed."""
         self.ledger.register(["task-1"], source="api")
         jobs = tuple(Job(f"job-{number}", "HD", "Transcoding", created=NOW) for number in range(4))
         self.ledger.observe_task("task-1", Task("task-1", "video-1", "Processing", created=NOW, jobs=jobs))
 
     def send(self, body: object, *, path: str = PATH, age: float = 0.0, **headers: str | None) -> requests.Response:
-        """`body` with the signature of `age` seconds ago; headers given as None are left out."""
+        """Send `body` with a signature that is `age` seconds old, without the headers that are None."""
         timestamp = f"{self.now - age:.0f}"
         signed = {
             "X-VOD-TIMESTAMP": timestamp,
@@ -108,32 +106,26 @@ class Running:
         return self.value("vod_exporter_rejected_requests_total", path=ROUTE, reason=str(reason))
 
     def processing(self) -> list[tuple[int, float]]:
-        """How many jobs there are in each histogram of processing times, and their seconds."""
-        found = self.ledger.view().totals.histograms
-        return [(sum(one.counts), one.sum) for key, one in found.items() if key[0] is Total.JOB_PROCESSING]
+        """The count and the sum in seconds of each histogram of processing times."""
+        histograms = self.ledger.view().totals.histograms
+        return [(sum(one.counts), one.sum) for key, one in histograms.items() if key[0] is Total.JOB_PROCESSING]
 
     def refreshed(self) -> list[tuple[str, ...]]:
-        """What the next scrape asks, in order."""
+        """The requests that the next scrape sends to VOD, in order."""
         self.service.asked.clear()
         self.accounts["prod"].refresh().result(20)
         return self.service.asked
 
 
 @pytest.fixture
-def exporter(serve: Callable[..., Any]) -> Running:
-    return Running(serve)
+def exporter(serve_interface: ServeInterface) -> Running:
+    return Running(serve_interface)
 
 
-def error(answer: requests.Response) -> str:
-    assert answer.headers["Content-Type"] == "application/json"
-    assert list(answer.json()) == ["error"]
-    return str(answer.json()["error"])
+# -- effects of an event -----------------------------------------------------------------------------------------------
 
 
-# -- what comes of an event ------------------------------------------------------------------------------------------
-
-
-def test_an_event_is_answered_with_an_empty_200_and_asks_vod_nothing(exporter: Running) -> None:
+def test_an_event_gets_an_empty_200_and_sends_no_request_to_vod(exporter: Running) -> None:
     exporter.track()
     answer = exporter.send(STREAM)
     assert (answer.status_code, answer.content) == (200, b"")
@@ -141,7 +133,7 @@ def test_an_event_is_answered_with_an_empty_200_and_asks_vod_nothing(exporter: R
     assert exporter.events("StreamTranscodeComplete") == 1
 
 
-def test_the_job_of_an_event_is_asked_about_before_all_others_at_the_next_scrape(exporter: Running) -> None:
+def test_the_next_scrape_refreshes_the_job_of_an_event_first(exporter: Running) -> None:
     exporter.track()
     exporter.ledger.register(["task-2"], source="api")
     exporter.send(STREAM)
@@ -149,8 +141,8 @@ def test_the_job_of_an_event_is_asked_about_before_all_others_at_the_next_scrape
     assert first[0] == "job-2"
 
 
-def test_the_processing_time_of_an_event_is_counted_once(exporter: Running) -> None:
-    """However often the event is sent again, alone or within that of the task."""
+def test_the_processing_time_of_a_job_is_counted_once(exporter: Running) -> None:
+    """However often VOD sends the event, alone or as a part of the event of the task."""
     exporter.track()
     whole = {"EventType": "TranscodeComplete", "VideoId": "video-1", "StreamInfos": [STREAM, {"JobId": "job-3"}]}
     for body in (STREAM, STREAM, whole, whole):
@@ -159,27 +151,27 @@ def test_the_processing_time_of_an_event_is_counted_once(exporter: Running) -> N
     assert (exporter.events("StreamTranscodeComplete"), exporter.events("TranscodeComplete")) == (2, 2)
 
 
-def test_an_event_that_comes_before_its_job_is_known_counts_when_it_is(exporter: Running) -> None:
-    """And has the tasks of its video listed."""
+def test_an_event_before_its_job_is_known_counts_once_the_job_is_known(exporter: Running) -> None:
+    """Until then, the next scrape lists the tasks of its video."""
     exporter.send(STREAM)
     assert exporter.refreshed() == [("video-1",)]
     exporter.track()
     assert exporter.processing() == [(1, 75.0)]
 
 
-def test_an_event_of_a_task_without_jobs_has_the_tasks_of_its_video_listed(exporter: Running) -> None:
+def test_after_an_event_without_jobs_the_tasks_of_its_video_are_listed(exporter: Running) -> None:
     exporter.send({"EventType": "TranscodeComplete", "VideoId": "video-9", "Status": "fail", "StreamInfos": []})
     assert exporter.refreshed() == [("video-9",)]
 
 
-def test_events_of_message_queues_come_in_base64(exporter: Running) -> None:
+def test_a_body_in_base64_is_accepted(exporter: Running) -> None:
     exporter.track()
     assert exporter.send(base64.b64encode(json.dumps(STREAM).encode()), Content_Type="text/plain").status_code == 200
     assert exporter.processing() == [(1, 75.0)]
 
 
-def test_other_events_count_as_other_and_do_nothing(exporter: Running) -> None:
-    """VOD sends events of all kinds to one address: refusing them would have them sent twice more."""
+def test_events_of_other_types_count_as_other_and_have_no_effect(exporter: Running) -> None:
+    """VOD sends all types of events to one URL, and repeats an event twice if it is refused."""
     exporter.track()
     for body in (
         STREAM | {"EventType": "SnapshotComplete"},
@@ -193,7 +185,7 @@ def test_other_events_count_as_other_and_do_nothing(exporter: Running) -> None:
     assert exporter.processing() == []
 
 
-def test_odd_fields_are_counted_by_name_and_the_rest_of_the_event_counts(exporter: Running) -> None:
+def test_malformed_fields_are_counted_and_the_other_fields_are_used(exporter: Running) -> None:
     exporter.track()
     whole = {"EventType": "TranscodeComplete", "VideoId": [1], "StreamInfos": [{"JobId": {}}, STREAM, 7]}
     assert exporter.send(whole).status_code == 200
@@ -202,7 +194,7 @@ def test_odd_fields_are_counted_by_name_and_the_rest_of_the_event_counts(exporte
         assert exporter.value("vod_exporter_malformed_fields_total", account="prod", field=field) == 1
 
 
-# -- who is believed -------------------------------------------------------------------------------------------------
+# -- authentication ----------------------------------------------------------------------------------------------------
 
 
 def test_a_wrong_signature_is_401_and_has_no_effect(exporter: Running) -> None:
@@ -225,13 +217,13 @@ def test_a_wrong_signature_is_401_and_has_no_effect(exporter: Running) -> None:
     assert exporter.ledger.work().prioritized_jobs == ()
 
 
-def test_the_signature_of_another_address_or_key_is_401(serve: Callable[..., Any]) -> None:
+def test_a_signature_for_another_url_or_key_is_401(serve_interface: ServeInterface) -> None:
     others = (Callback(url=URL + "/", key=Key(KEY.get_secret_value())), Callback(url=URL, key=Key("other")))
     for callback in others:
-        assert Running(serve, callbacks={"prod": callback}).send(STREAM).status_code == 401
+        assert Running(serve_interface, callbacks={"prod": callback}).send(STREAM).status_code == 401
 
 
-def test_an_event_of_over_five_minutes_ago_or_ahead_is_401_and_has_no_effect(exporter: Running) -> None:
+def test_a_timestamp_over_five_minutes_off_is_401_and_has_no_effect(exporter: Running) -> None:
     exporter.track()
     for age in (301, -301, 86400):
         answer = exporter.send(STREAM, age=age)
@@ -244,13 +236,13 @@ def test_an_event_of_over_five_minutes_ago_or_ahead_is_401_and_has_no_effect(exp
     assert exporter.send(STREAM, age=-299).status_code == 200
 
 
-def test_an_event_sent_again_after_five_minutes_is_401(exporter: Running) -> None:
+def test_a_signature_cannot_be_reused_after_five_minutes(exporter: Running) -> None:
     assert exporter.send(STREAM).status_code == 200
     exporter.now += 301
     assert exporter.send(STREAM, age=301).status_code == 401
 
 
-def test_an_unknown_account_is_404_and_one_without_a_key_403(exporter: Running) -> None:
+def test_an_unknown_account_is_404_and_an_account_without_a_key_is_403(exporter: Running) -> None:
     for path in ("/callback/nobody", "/callback/PROD", "/callback/prod%00", "/callback/%ff"):
         assert exporter.send(STREAM, path=path).status_code == 404
     answer = exporter.send(STREAM, path="/callback/deaf")
@@ -259,11 +251,11 @@ def test_an_unknown_account_is_404_and_one_without_a_key_403(exporter: Running) 
     assert (exporter.rejected(404), exporter.rejected(403)) == (4, 1)
 
 
-def test_a_changed_key_file_counts_at_once_and_a_broken_one_lets_nobody_in(
-    serve: Callable[..., Any], tmp_path: Path, caplog: pytest.LogCaptureFixture
+def test_a_changed_key_file_counts_at_once_and_an_unusable_one_is_503(
+    serve_interface: ServeInterface, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     path = tmp_path / "key"
-    exporter = Running(serve, callbacks={"prod": Callback(url=URL, key=Key(path))})
+    exporter = Running(serve_interface, callbacks={"prod": Callback(url=URL, key=Key(path))})
     statuses = []
     for text in (KEY.get_secret_value(), "another", "", None, "a b", KEY.get_secret_value()):
         path.unlink(missing_ok=True)
@@ -275,19 +267,19 @@ def test_a_changed_key_file_counts_at_once_and_a_broken_one_lets_nobody_in(
     assert KEY.get_secret_value() not in caplog.text
 
 
-def test_an_empty_key_lets_nobody_in(serve: Callable[..., Any], tmp_path: Path) -> None:
-    """Anybody can compute a signature with the empty key."""
+def test_an_empty_key_is_503(serve_interface: ServeInterface, tmp_path: Path) -> None:
+    """Anybody could make a signature with an empty key."""
     path = tmp_path / "key"
     path.touch()
-    exporter = Running(serve, callbacks={"prod": Callback(url=URL, key=Key(path))})
+    exporter = Running(serve_interface, callbacks={"prod": Callback(url=URL, key=Key(path))})
     made = signature(url=URL, timestamp=f"{NOW:.0f}", key=SecretText(""))
     assert exporter.send(STREAM, X_VOD_SIGNATURE=made).status_code == 503
 
 
-# -- bodies ----------------------------------------------------------------------------------------------------------
+# -- bodies ------------------------------------------------------------------------------------------------------------
 
 
-def test_what_is_no_json_is_400(exporter: Running) -> None:
+def test_a_body_that_is_not_json_is_400(exporter: Running) -> None:
     bodies = (b"", b"no", b"\xff\xfe", b'{"a":', b'{"a":' * 100_000, b"[" * 100_000, b"EventType=x", b"===")
     for body in bodies:
         answer = exporter.send(body)
@@ -295,7 +287,7 @@ def test_what_is_no_json_is_400(exporter: Running) -> None:
     assert exporter.rejected(400) == len(bodies)
 
 
-def test_a_body_over_the_limit_is_413_however_it_comes(exporter: Running) -> None:
+def test_a_body_over_the_limit_is_413_also_when_chunked(exporter: Running) -> None:
     body = json.dumps(STREAM).encode().ljust(MAX_BODY_BYTES)
     assert exporter.send(body).status_code == 200
     assert exporter.send(body + b" ").status_code == 413
@@ -305,20 +297,20 @@ def test_a_body_over_the_limit_is_413_however_it_comes(exporter: Running) -> Non
     assert answer.status_code == 413
 
 
-def test_a_stranger_is_refused_before_the_body_is_there(exporter: Running) -> None:
-    """So a body takes up memory only for those who know the key."""
+def test_a_missing_signature_is_refused_before_the_body_is_read(exporter: Running) -> None:
+    """So strangers cannot occupy memory with bodies."""
     client = exporter.served.send(f"POST {PATH} HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n")
     assert client.recv(65536).startswith(b"HTTP/1.1 401 ")
 
 
-def test_only_post_is_answered(exporter: Running) -> None:
+def test_other_methods_than_post_get_405(exporter: Running) -> None:
     for method in ("GET", "HEAD", "PUT", "DELETE"):
         answer = requests.request(method, exporter.served.url + PATH, timeout=10)
         assert (answer.status_code, answer.headers["Allow"]) == (405, "POST")
 
 
-def test_no_event_makes_a_log_line(exporter: Running, caplog: pytest.LogCaptureFixture) -> None:
-    """Anybody may send one, and nobody fills the log."""
+def test_events_are_not_logged(exporter: Running, caplog: pytest.LogCaptureFixture) -> None:
+    """Anybody can send events, and nobody may fill the log with them."""
     exporter.send(STREAM | {"JobId": "a\nb", "VideoId": "\x1b[2J"})
     exporter.send(b"\n\x1b[2J")
     exporter.send(STREAM, X_VOD_SIGNATURE=None)

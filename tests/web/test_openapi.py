@@ -17,26 +17,18 @@ from hypothesis import HealthCheck, settings
 from schemathesis.config import GenerationConfig, ProjectConfig, ProjectsConfig
 
 from exporter import __version__
-from exporter.errors import StateError
 from exporter.keys import Key
 from exporter.metrics.catalog import EVENTS, JOB_PROCESSING, REJECTED_REQUESTS
-from exporter.metrics.telemetry import Telemetry
-from exporter.scrape.scraper import Scraper
-from exporter.tracking.ledger import Ledger
-from exporter.tracking.store import Changes, MemoryStore
 from exporter.vod import events
 from exporter.web import api, openapi
-from exporter.web.app import Interface
 from exporter.web.callback import Callback
 from exporter.web.requests import MAX_BODY_BYTES
-from tests.conftest import make_account
-from tests.web.conftest import nothing_asks
+from tests.web.conftest import BEARER, KEY, TASKS, TOKEN, ApiExporter, ApiExporters
 
 PAGE = (Path(__file__).parents[2] / "docs" / "api.md").read_text(encoding="utf-8")
 PATH = "/api/v1/openapi.json"
-TASKS, TASK = "/api/v1/tasks", "/api/v1/tasks/{task_id}"
-TOKEN, UNREADABLE = Key("s3cret-token"), Key(Path("/nonexistent/token"))
-BEARER = {"Authorization": "Bearer s3cret-token"}
+UNREADABLE = Key(Path("/nonexistent/token"))
+TASK = f"{TASKS}/{{task_id}}"
 BOUNDED = settings(
     derandomize=True, max_examples=40, deadline=None, database=None, suppress_health_check=list(HealthCheck)
 )
@@ -51,49 +43,28 @@ def loaded(*modes: schemathesis.GenerationMode) -> Any:
 document: schemathesis.BaseSchema = loaded(*schemathesis.GenerationMode)
 
 
-class Store(MemoryStore):
-    """Takes nothing while `broken`."""
-
-    broken = False
-
-    def save(self, account: str, changes: Changes) -> None:
-        if self.broken:
-            raise StateError("the disk is full")
-        super().save(account, changes)
-
-
-class Running:
-    """An exporter with the account `prod` and a few tasks."""
-
-    def __init__(self, serve: Callable[..., Any], *, tasks: int = 5) -> None:
-        self.store = Store()
-        telemetry, ledger = Telemetry(), Ledger("prod", store=self.store)
-        ledger.discover([f"found-{number}" for number in range(tasks)], source="discovery")
-        account = make_account(nothing_asks, ledger, telemetry.account("prod"))
-        scraper = Scraper([account], min_interval=0)
-        self._interface = Interface(scraper, telemetry, timeout=10.0, offset=0.5)
-        self.use_token(TOKEN)
-        self.url: str = serve(self._interface.app()).url
-
-    def use_token(self, token: Key | None) -> None:
-        callback = Callback("https://vod.example.com/callback/prod", Key("callback-key"))
-        self._interface.configure(timeout=10.0, offset=0.5, api_token=token, callbacks={"prod": callback})
+def with_tasks(exporters: ApiExporters, count: int) -> ApiExporter:
+    """An exporter with `count` tasks that discovery has found, and with an event callback."""
+    callback = Callback("https://vod.example.com/callback/prod", Key("callback-key"))
+    exporter = exporters("prod", callbacks={"prod": callback})
+    exporter.ledgers["prod"].discover([f"found-{number}" for number in range(count)], source="discovery")
+    return exporter
 
 
 @pytest.fixture
-def exporter(serve: Callable[..., Any]) -> Running:
-    return Running(serve)
+def exporter(api_exporters: ApiExporters) -> ApiExporter:
+    return with_tasks(api_exporters, 5)
 
 
 @document.parametrize()
 @BOUNDED
-def test_every_answer_is_as_the_document_says(case: Any, exporter: Running) -> None:
-    """To requests that hold to it and to such that break it, with the token and without."""
+def test_every_response_matches_the_document(case: Any, exporter: ApiExporter) -> None:
+    """For valid and invalid requests, with and without the token."""
     case.call_and_validate(base_url=exporter.url, headers=BEARER)
 
 
-def test_what_is_registered_is_there_until_it_is_deleted(exporter: Running) -> None:
-    """Requests one after the other, each made of the answer to the one before."""
+def test_a_registered_task_is_listed_until_it_is_deleted(exporter: ApiExporter) -> None:
+    """In chains of requests, in which each uses the response to the previous request."""
 
     deleted = []
 
@@ -143,11 +114,11 @@ def documented() -> Iterator[tuple[str, str, str]]:
                 yield method.upper(), path, status
 
 
-def test_every_answer_of_the_document_is_given_and_as_it_says(exporter: Running) -> None:
+def test_every_response_of_the_document_occurs(exporter: ApiExporter) -> None:
     assert set(documented()) == set(ANSWERS)
     for (method, path, status), how in ANSWERS.items():
         options = {"headers": BEARER, **how}
-        exporter.use_token(options.pop("token", TOKEN))
+        exporter.use_token(options.pop("token", KEY))
         exporter.store.broken = options.pop("broken", False)
         url = exporter.url + path.format(task_id=options.pop("task_id", "found-1"))
         answer = requests.request(method, url, timeout=10, **options)
@@ -155,7 +126,7 @@ def test_every_answer_of_the_document_is_given_and_as_it_says(exporter: Running)
         document[path][method].validate_response(answer)
 
 
-def test_it_is_served_to_everybody(exporter: Running) -> None:
+def test_the_document_is_served_without_a_token(exporter: ApiExporter) -> None:
     exporter.use_token(None)
     answer = requests.get(exporter.url + PATH, timeout=10)
     assert answer.headers["Content-Type"] == "application/json"
@@ -163,37 +134,36 @@ def test_it_is_served_to_everybody(exporter: Running) -> None:
     assert answer.json()["info"]["version"] == __version__
 
 
-def test_it_is_an_openapi_document() -> None:
+def test_the_document_is_valid_openapi() -> None:
     document.validate()
     assert openapi.DOCUMENT["openapi"] == "3.1.0"
 
 
-def test_it_describes_every_route_of_the_api_and_no_other() -> None:
+def test_the_document_describes_exactly_the_routes_of_the_api() -> None:
     routes = {route.path: set(route.methods or ()) - {"HEAD"} for route in api.Api(dict, token=lambda: None).routes()}
     paths = {path: {method.upper() for method in methods} for path, methods in openapi.DOCUMENT["paths"].items()}
     assert paths == routes | {PATH: {"GET"}}
 
 
-# -- docs/api.md -----------------------------------------------------------------------------------------------------
+# -- docs/api.md -------------------------------------------------------------------------------------------------------
 
 
 def table(heading: str) -> list[list[str]]:
-    """The rows of the first table under a heading, without its header."""
+    """The rows of the first table under a heading, without the header row."""
     rows = re.findall(r"^\|(.+)\|$", PAGE.partition(f"# {heading}\n")[2].partition("\n#")[0], re.MULTILINE)
     return [[cell.strip() for cell in row.split(" | ")] for row in rows[2:]]
 
 
-def test_the_examples_of_the_page_do_what_it_says(
-    serve: Callable[..., Any], tool: Callable[[str], str], tmp_path: Path
+def test_the_examples_of_the_page_print_what_it_shows(
+    api_exporters: ApiExporters, tool: Callable[[str], str], tmp_path: Path
 ) -> None:
-    """All of them, one after the other."""
-    running = Running(serve, tasks=0)
+    url = with_tasks(api_exporters, 0).url
     blocks = re.findall(r"```console\n(.+?)```", PAGE, re.DOTALL)
-    environ = {**os.environ, "TOKEN": "s3cret-token", "CALLBACK_KEY": "callback-key", "no_proxy": "*"}
+    environ = {**os.environ, "TOKEN": TOKEN, "CALLBACK_KEY": "callback-key", "no_proxy": "*"}
     for block in blocks:
         commands = re.findall(r"^\$ (.+(?:\n    .+)*)\n", block, re.MULTILINE)
         wanted = re.sub(r"^\$ .+(?:\n    .+)*\n", "", block, flags=re.MULTILINE)
-        script = "\n".join(commands).replace("http://localhost:10870", running.url)
+        script = "\n".join(commands).replace("http://localhost:10870", url)
         done = subprocess.run(
             [tool("bash"), "-euc", script], env=environ, cwd=tmp_path, capture_output=True, text=True, timeout=30
         )
@@ -209,7 +179,7 @@ def test_the_page_lists_every_request_and_every_refusal() -> None:
     assert refusals == {status for _, _, status in ANSWERS if status >= "400"} | {"405"}
 
 
-def test_the_page_tells_the_bounds_of_the_code() -> None:
+def test_the_page_states_the_limits_of_the_code() -> None:
     for figure in (
         f"up to {api.MAX_IDS:,}",
         f"1 to {api.MAX_LIMIT}, {api.DEFAULT_LIMIT} where",

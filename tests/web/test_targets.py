@@ -1,4 +1,4 @@
-"""One account alone, and the list of them, as Prometheus asks for them."""
+"""The exposition of one account, and the list of accounts, as Prometheus requests them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import subprocess
 import time
 from collections.abc import Callable, Iterable
 from functools import partial
-from typing import Any, cast
+from typing import cast
 
 import pytest
 import requests
@@ -26,48 +26,29 @@ from exporter.metrics.lines import lines
 from exporter.metrics.rows import Row
 from exporter.metrics.telemetry import Telemetry
 from exporter.model import Job
-from exporter.scrape.scraper import Scraper
 from exporter.snapshot import AccountSnapshot, LedgerView, ShownJob, Snapshot
-from exporter.web.app import Interface
 from exporter.web.targets import Target, target_groups
+from tests.web.conftest import FakeScraper, Served, ServeInterface
 
 OM = "application/openmetrics-text;version=1.0.0"
 BOTH = pytest.mark.parametrize(("form", "accept"), [(TEXT, "text/plain"), (OPENMETRICS, OM)], ids=["text", "OM"])
 NAMES = ("prod", "test-2.eu", "quiet")
 
 
-class FakeScraper(Scraper):
-    """Accounts with a job each; remembers which were asked for, and how much time there was."""
-
-    def __init__(self, names: Iterable[str] = NAMES) -> None:
-        super().__init__([], min_interval=0)
-        self.shown = {name: self._account(name) for name in names}
-        self.asked: list[str | None] = []
-        self.times: list[float] = []
-
-    @staticmethod
-    def _account(name: str) -> AccountSnapshot:
-        view = LedgerView(jobs=(ShownJob(Job("j1", "HD", "Transcoding", 0.5), "t1", "v1"),))
-        return AccountSnapshot(name, "cn-shanghai", "https://vod.example", up=True, view=view)
-
-    @property
-    def accounts(self) -> dict[str, Any]:
-        return dict.fromkeys(self.shown, object())  # nothing here looks into them
-
-    def scrape(self, deadline: Deadline, *, account: str | None = None) -> Snapshot:
-        self.asked.append(account)
-        self.times.append(deadline.remaining())
-        return Snapshot(tuple(self.shown.values()) if account is None else (self.shown[account],))
+def account(name: str) -> AccountSnapshot:
+    """An account with one job."""
+    view = LedgerView(jobs=(ShownJob(Job("j1", "HD", "Transcoding", 0.5), "t1", "v1"),))
+    return AccountSnapshot(name, "cn-shanghai", "https://vod.example", up=True, view=view)
 
 
 @pytest.fixture
 def scraper() -> FakeScraper:
-    return FakeScraper()
+    return FakeScraper(account(name) for name in NAMES)
 
 
 @pytest.fixture
 def telemetry() -> Telemetry:
-    """In which two accounts were counted; nothing ever happened to the third."""
+    """Telemetry with counts of two accounts, and none of the third."""
     telemetry = Telemetry()
     for name in NAMES[:2]:
         account = telemetry.account(name)
@@ -79,11 +60,11 @@ def telemetry() -> Telemetry:
 
 
 @pytest.fixture
-def exporter(serve: Callable[..., Any], scraper: FakeScraper, telemetry: Telemetry) -> Any:
-    return serve(Interface(scraper, telemetry, timeout=10.0, offset=0.5).app())
+def exporter(serve_interface: ServeInterface, scraper: FakeScraper, telemetry: Telemetry) -> Served:
+    return serve_interface(scraper, telemetry)
 
 
-def get(exporter: Any, path: str, accept: str = "text/plain") -> requests.Response:
+def get(exporter: Served, path: str, accept: str = "text/plain") -> requests.Response:
     return requests.get(exporter.url + path, headers={"Accept": accept}, timeout=10)
 
 
@@ -95,14 +76,14 @@ def parsed(form: Format, body: str) -> list[Metric]:
     return list(parse_text(body) if form is TEXT else parse_openmetrics(body))  # type: ignore[no-untyped-call]
 
 
-# -- /probe ----------------------------------------------------------------------------------------------------------
+# -- /probe ------------------------------------------------------------------------------------------------------------
 
 
 @BOTH
-def test_probe_asks_and_tells_of_one_account_alone(
-    exporter: Any, scraper: FakeScraper, form: Format, accept: str
+def test_probe_refreshes_and_shows_one_account_only(
+    exporter: Served, scraper: FakeScraper, form: Format, accept: str
 ) -> None:
-    """Nothing of other accounts, of the process or of the build: that is for /metrics."""
+    """Series of other accounts, of the process and of the build are in /metrics only."""
     answer = get(exporter, "/probe?account=prod", accept)
     assert answer.headers["Content-Type"] == form.content_type
     assert scraper.asked == ["prod"]
@@ -114,16 +95,18 @@ def test_probe_asks_and_tells_of_one_account_alone(
 
 
 @BOTH
-def test_probes_tell_together_what_the_metrics_tell_of_accounts(exporter: Any, form: Format, accept: str) -> None:
-    """Line by line, so dashboards and rules do not care which of the two is scraped."""
+def test_all_probes_together_have_the_account_series_of_the_metrics(
+    exporter: Served, form: Format, accept: str
+) -> None:
+    """Line by line, so dashboards and rules work with either of them."""
     whole = samples(get(exporter, "/metrics", accept).text)
     single = [line for name in NAMES for line in samples(get(exporter, f"/probe?account={name}", accept).text)]
     assert sorted(single) == [line for line in whole if 'account="' in line]
 
 
 @BOTH
-def test_probe_is_what_prometheus_client_would_write(
-    exporter: Any, scraper: FakeScraper, telemetry: Telemetry, form: Format, accept: str
+def test_probe_has_the_bytes_that_prometheus_client_writes(
+    exporter: Served, scraper: FakeScraper, telemetry: Telemetry, form: Format, accept: str
 ) -> None:
     for name in NAMES:
         collector = TranscodeCollector(partial(Snapshot, (scraper.shown[name],)))
@@ -132,8 +115,8 @@ def test_probe_is_what_prometheus_client_would_write(
         assert get(exporter, f"/probe?account={name}", accept).content == form.encode(registry)
 
 
-def test_promtool_reads_a_probe(exporter: Any, tool: Callable[[str], str]) -> None:
-    """Its one remark is that bits are no bytes."""
+def test_promtool_accepts_a_probe(exporter: Served, tool: Callable[[str], str]) -> None:
+    """Except that it recommends bytes in place of bits."""
     for name in NAMES:
         body = get(exporter, f"/probe?account={name}").content
         run = subprocess.run([tool("promtool"), "check", "metrics"], input=body, capture_output=True, check=False)
@@ -142,8 +125,8 @@ def test_promtool_reads_a_probe(exporter: Any, tool: Callable[[str], str]) -> No
         assert run.returncode in (0, 3)  # 1: it cannot be parsed
 
 
-def test_probe_of_no_one_account_is_refused_with_what_to_do(exporter: Any, scraper: FakeScraper) -> None:
-    """And counted. The refusal itself names no account."""
+def test_probe_without_exactly_one_known_account_is_refused(exporter: Served, scraper: FakeScraper) -> None:
+    """The refusal is counted, says what to do, and names no account."""
     for query in ("", "?account=", "?accounts=prod", "?account=prod&account=prod", "?account=prod&account=quiet"):
         answer = get(exporter, f"/probe{query}")
         wanted = "name one account: /probe?account=NAME; /sd lists the accounts\n"
@@ -157,8 +140,8 @@ def test_probe_of_no_one_account_is_refused_with_what_to_do(exporter: Any, scrap
     assert 'vod_exporter_rejected_requests_total{path="/probe",reason="404"} 7.0' in text
 
 
-def test_lines_of_an_account_are_kept_while_others_are_probed(
-    exporter: Any, scraper: FakeScraper, monkeypatch: pytest.MonkeyPatch
+def test_rendered_lines_are_cached_while_other_accounts_are_probed(
+    exporter: Served, scraper: FakeScraper, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rendered: list[int] = []
 
@@ -173,7 +156,7 @@ def test_lines_of_an_account_are_kept_while_others_are_probed(
     assert len(rendered) == len(NAMES)
 
 
-def test_nothing_is_kept_of_an_account_that_left(exporter: Any, scraper: FakeScraper) -> None:
+def test_the_cache_of_a_removed_account_is_freed(exporter: Served, scraper: FakeScraper) -> None:
     assert get(exporter, "/probe?account=quiet").status_code == 200
     shown = scraper.shown.pop("quiet")
     assert get(exporter, "/probe?account=quiet").status_code == 404
@@ -187,8 +170,8 @@ class SlowCollector(Collector):
         return []
 
 
-def test_next_scrape_leaves_the_time_that_rendering_took(scraper: FakeScraper) -> None:
-    """Not more than half of what there is, however long the last took."""
+def test_the_next_refresh_ends_earlier_by_the_time_of_the_last_rendering(scraper: FakeScraper) -> None:
+    """At most half of the time is reserved, however long the last rendering took."""
     target = Target(scraper, SlowCollector(), account="prod", scrapes_at_once=1)
     for seconds in (10.0, 10.0, 0.4):
         target.scrape(Headers(), Deadline.after(seconds))
@@ -197,19 +180,19 @@ def test_next_scrape_leaves_the_time_that_rendering_took(scraper: FakeScraper) -
     assert 0.1 < short <= 0.2
 
 
-# -- /sd -------------------------------------------------------------------------------------------------------------
+# -- /sd ---------------------------------------------------------------------------------------------------------------
 
 
-def discovered(exporter: Any, *lines: str, version: str = "1.1") -> tuple[str, str]:
-    """Status and body of the answer to a request for /sd with these header lines."""
+def discovered(exporter: Served, *lines: str, version: str = "1.1") -> tuple[str, str]:
+    """Status and body of the response to a request for /sd with these header lines."""
     head, _, body = exporter.talk(
         "".join(f"{line}\r\n" for line in (f"GET /sd HTTP/{version}", *lines, "Connection: close", ""))
     ).partition("\r\n\r\n")
     return head[9:12], body
 
 
-def test_sd_lists_the_accounts_as_http_sd_reads_them(exporter: Any) -> None:
-    """Where the client reached the exporter, and with no label `account`, which the exposition has."""
+def test_sd_lists_the_accounts_in_the_format_of_http_sd(exporter: Served) -> None:
+    """The target is the address that the client used. The exposition has the label `account`, so /sd has not."""
     answer = get(exporter, "/sd")
     host = exporter.url.removeprefix("http://")
     assert (answer.status_code, answer.headers["Content-Type"]) == (200, "application/json")
@@ -222,13 +205,13 @@ def test_sd_lists_the_accounts_as_http_sd_reads_them(exporter: Any) -> None:
     ]
 
 
-def test_sd_leaves_the_scheme_to_the_scrape_configuration_unless_it_is_certain() -> None:
+def test_sd_sets_the_scheme_only_for_https() -> None:
     (plain,), (secure,) = (target_groups(["prod"], host="h", scheme=scheme) for scheme in ("http", "https"))
     assert "__scheme__" not in cast("dict[str, str]", plain["labels"])
     assert cast("dict[str, str]", secure["labels"])["__scheme__"] == "https"
 
 
-def test_sd_takes_the_address_from_the_host_header(exporter: Any) -> None:
+def test_sd_takes_the_address_from_the_host_header(exporter: Served) -> None:
     for host in (
         *("exporter", "exporter:10870", "vod_exporter:80", "vod-exporter.monitoring.svc.cluster.local.:65535"),
         *("127.0.0.1:1", "[::1]", "[::1]:10870", "[2001:DB8::10.0.0.1]:443", "EXPORTER:08080"),
@@ -237,7 +220,7 @@ def test_sd_takes_the_address_from_the_host_header(exporter: Any) -> None:
         assert (status, f'{{"targets": ["{host}"], "labels": {{"instance": "{host}/prod", ' in body) == ("200", True)
 
 
-def test_sd_refuses_an_odd_host_header(exporter: Any) -> None:
+def test_sd_refuses_a_malformed_host_header(exporter: Served) -> None:
     for host in (
         *("", ":10870", "a b", "a,b", "a/b", "a?b", "user@host", "http://host", "host:", "host:http", "host:-1"),
         *("-host", "host:0", "host:65536", "host:99999999999", "::1", "[", "[]", "[::1", "[::1]x", "[fe80::1%25eth0]"),
@@ -247,8 +230,8 @@ def test_sd_refuses_an_odd_host_header(exporter: Any) -> None:
         assert (status, "targets" in body) == ("400", False), host
 
 
-def test_sd_without_a_host_header_says_how_to_ask(exporter: Any) -> None:
-    """As HTTP/1.0 allows; two of them the server refuses."""
+def test_sd_without_one_host_header_is_400(exporter: Served) -> None:
+    """HTTP/1.0 allows none. The server itself refuses two."""
     status, body = discovered(exporter, version="1.0")
     assert (status, "request http://HOST:PORT/sd" in body) == ("400", True)
     status, body = discovered(exporter, "Host: one", "Host: two")
