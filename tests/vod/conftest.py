@@ -21,6 +21,7 @@ from exporter.vod import client as client_module
 from exporter.vod.client import Client
 from exporter.vod.credentials import ConfiguredKeys, Keys
 from exporter.vod.limiter import Limiter
+from exporter.vod.transport import Http
 
 KEY_ID = "simulator"
 SECRET = "canary+secret/=="
@@ -277,3 +278,22 @@ def rendered() -> Callable[[BaseException], str]:
         return "\n".join(parts)
 
     return everything
+
+
+@pytest.fixture
+def http_() -> Iterator[Http]:
+    made = Http(4)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def behind(wire: Callable[..., Wire], monkeypatch: pytest.MonkeyPatch) -> Callable[..., Wire]:
+    """Starts a scripted proxy, and sets it in the environment."""
+
+    def start(does: Any) -> Any:
+        proxy = wire(does)
+        monkeypatch.setenv("HTTPS_PROXY", proxy.url.replace("//", "//user:hush-proxy@"))
+        return proxy
+
+    return start

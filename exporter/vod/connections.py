@@ -1,0 +1,155 @@
+"""Connections of `requests` and `urllib3` that end by a deadline.
+
+The timeout of `requests` applies to each address, each handshake and each read separately. A server that sends one byte
+a second, in the headers or in the body, would block a caller for ever. Here connecting, the handshakes and each read
+from the socket get the time that is left until the deadline. Only the DNS lookup cannot be interrupted: it ends when
+the resolver of the system gives up.
+
+The classes override private methods of `urllib3`, because it has no public way to do this. `pyproject.toml` limits
+its version.
+"""
+
+from __future__ import annotations
+
+import http.client
+import io
+import socket
+from typing import Any
+
+import requests.exceptions as lib
+import urllib3.exceptions as wire
+from requests.adapters import HTTPAdapter
+from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, Timeout
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.util.connection import allowed_gai_family, create_connection
+
+from exporter.deadline import Deadline
+
+_SHORTEST_SECONDS = 0.001  # a timeout of 0 would make the socket non-blocking
+
+
+class Until(Timeout):
+    """A timeout for `urllib3` that is always the time left until the deadline."""
+
+    def __init__(self, deadline: Deadline) -> None:
+        super().__init__()
+        self._deadline = deadline
+
+    def clone(self) -> Timeout:
+        return self  # `urllib3` clones a timeout to start its clock for each request; this clock already runs
+
+    @property
+    def connect_timeout(self) -> float:
+        return max(self._deadline.remaining(), _SHORTEST_SECONDS)
+
+    @property
+    def read_timeout(self) -> float:
+        return self._deadline.remaining()
+
+
+class _DeadlineReader(io.RawIOBase):
+    """Reads a socket for at most its timeout in total, from the start of the response, not for each read."""
+
+    def __init__(self, sock: socket.socket, raw: io.RawIOBase) -> None:
+        self._sock = sock
+        self._raw = raw
+        timeout = sock.gettimeout()
+        self._deadline = None if timeout is None else Deadline.after(timeout)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        if self._deadline is not None:
+            left = self._deadline.remaining()
+            if left <= 0:
+                raise TimeoutError("timed out")
+            self._sock.settimeout(left)
+        count: int | None = self._raw.readinto(buffer)
+        return count
+
+    def close(self) -> None:
+        self._raw.close()
+        super().close()
+
+
+class _Response(http.client.HTTPResponse):
+    def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
+        super().__init__(sock, *args, **kwargs)
+        self.fp: io.BufferedReader = io.BufferedReader(_DeadlineReader(sock, self.fp.detach()))
+
+
+class _Connection(HTTPConnection):
+    """Its timeout covers connecting as a whole: all addresses of the host name, the proxy and TLS together."""
+
+    response_class = _Response
+
+    def _new_conn(self) -> socket.socket:
+        self._connect_by = Deadline.after(self.timeout or 0.0)
+        try:
+            sock = self._first_to_connect()
+        except UnicodeError:
+            raise wire.LocationParseError(self.host) from None
+        except socket.gaierror as error:
+            raise wire.NameResolutionError(self.host, self, error) from error
+        except TimeoutError as error:
+            raise wire.ConnectTimeoutError(self, "timed out") from error
+        except OSError as error:
+            raise wire.NewConnectionError(self, str(error)) from error
+        sock.settimeout(self._left())
+        return sock
+
+    def _first_to_connect(self) -> socket.socket:
+        """Try each address for an equal share of the time left, so that the next is tried if one does not respond."""
+        found = socket.getaddrinfo(self._dns_host, self.port, allowed_gai_family(), socket.SOCK_STREAM)
+        failure = OSError("no addresses")
+        for place, (*_, address) in enumerate(found):
+            share = self._left() / (len(found) - place)
+            try:
+                return create_connection((str(address[0]), self.port), share, socket_options=self.socket_options)
+            except OSError as error:
+                failure = error
+        raise failure
+
+    def _left(self) -> float:
+        return max(self._connect_by.remaining(), _SHORTEST_SECONDS)
+
+    def _tunnel(self) -> None:
+        self.sock.settimeout(self._left())
+        try:
+            super()._tunnel()
+        except TimeoutError:
+            raise
+        except OSError as error:
+            raise wire.ProxyError("the proxy refuses to connect", error) from error
+        self.sock.settimeout(self._left())
+
+
+class _SecureConnection(_Connection, HTTPSConnection):
+    pass
+
+
+class _Pool(HTTPConnectionPool):
+    ConnectionCls = _Connection
+
+
+class _SecurePool(HTTPSConnectionPool):
+    ConnectionCls = _SecureConnection
+
+
+class DeadlineAdapter(HTTPAdapter):
+    """The adapter to mount on a session. It covers direct connections and connections through an HTTP proxy."""
+
+    _pools = {"http": _Pool, "https": _SecurePool}  # noqa: RUF012 - never changed
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        super().init_poolmanager(*args, **kwargs)
+        self.poolmanager.pool_classes_by_scheme = self._pools
+
+    def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
+        if proxy.lower().startswith("socks"):
+            # SOCKS needs pool classes of its own. Replaced by the classes here, the connection would bypass the proxy.
+            raise lib.InvalidProxyURL("SOCKS")
+        manager = super().proxy_manager_for(proxy, **kwargs)
+        manager.pool_classes_by_scheme = self._pools
+        return manager
