@@ -20,12 +20,14 @@ from exporter.metrics.exposition import OPENMETRICS, TEXT, Format, Together
 from exporter.metrics.telemetry import Telemetry
 from exporter.snapshot import AccountSnapshot, Snapshot
 from exporter.tracking.ledger import Ledger
+from exporter.tracking.view import Limits
 from exporter.vod.payloads import task_reply
 
 TESTS = Path(__file__).parents[1]
 GOLDEN = TESTS / "golden"
 SAMPLES = sorted((TESTS / "data" / "vod-api" / "samples").glob("get-task-*.json"))
 NOW = 1_551_169_800.0  # 2019-02-26 08:30 UTC, when the jobs of the samples ran
+LOOKBACK = 60 * 86_400.0  # seconds; longer than from the oldest sample to NOW
 EVENT_JOB = "921e1657713a9f955141138eb47e3eee"  # of the samples, one that succeeded
 UPDATE = "GOLDEN_UPDATE"
 
@@ -45,7 +47,8 @@ LINT = [f'{name} use base unit "bytes" instead of "bits"' for name in BITRATES]
 def collector() -> TranscodeCollector:
     """What is shown once every sample of GetTranscodeTask was answered, as one account."""
     moments = [0.0]  # the state is older than the samples, so that they are counted
-    ledger = Ledger(clock=lambda: moments[-1])
+    # The samples' tasks ended a month before NOW. With the default lookback they would be shown but not counted.
+    ledger = Ledger(limits=Limits(lookback=LOOKBACK), clock=lambda: moments[-1])
     moments.append(NOW)
     for path in SAMPLES:
         task = task_reply(json.loads(path.read_text(encoding="utf-8"))["body"]).task
