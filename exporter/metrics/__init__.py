@@ -1,1 +1,1 @@
-"""Turns a snapshot into metric families and bytes."""
+"""The metrics: their declarations, the exposition of a snapshot, and the counters of the exporter itself."""

@@ -1,7 +1,8 @@
-"""The lines of jobs, or of tasks, kept from scrape to scrape in blocks, so that only what changed is made anew.
+"""Caches the sample lines of jobs and tasks between scrapes, so that a scrape renders only the changed records.
 
-A block begins wherever the hash of an id says so, not after so many jobs: one that comes, goes or moves changes the
-block it was in and the one it is in now, and no other.
+Records are cached in blocks, and each block is compressed separately. The hash of an id decides whether a record starts
+a new block. With blocks of fixed length, one new job would shift all blocks after it; with hashes, a job that is added,
+removed or moved changes only the blocks that it leaves and enters.
 """
 
 from __future__ import annotations
@@ -17,15 +18,15 @@ from isal import isal_zlib
 from exporter.metrics.lines import lines
 from exporter.metrics.rows import Row
 
-_LEVEL = 1  # isal at level 1 is as small as zlib's default within a few percent, many times faster
-_RAW = -15  # deflate without header and checksum, window of 32 KiB
-_BLOCK = 32  # records in a block, in the mean; a power of two
+_LEVEL = 1  # isal's output at level 1 is a few percent larger than zlib's default, and made many times faster
+_RAW = -15  # zlib's wbits: raw deflate without header and checksum, with a window of 32 KiB
+_BLOCK = 32  # mean number of records in a block; a power of two
 
 Shown = TypeVar("Shown")
 
 
 class Part:
-    """Some bytes of an exposition, and the same compressed, once somebody asks for that."""
+    """Some bytes of an exposition. The compressed form is made when it is first needed, and kept."""
 
     __slots__ = ("_crc", "_deflated", "text")
 
@@ -34,9 +35,12 @@ class Part:
         self._deflated: tuple[bytes, int] | None = None
 
     def deflated(self) -> tuple[bytes, int]:
-        """Deflate blocks that end at a full byte and refer to nothing before them, and the CRC-32 of the text."""
+        """Returns the text as deflate blocks, and its CRC-32.
+
+        The blocks end at a full byte and refer to no earlier data, so parts can be joined in any order.
+        """
         deflated = self._deflated
-        if deflated is None:  # two threads may both do it: to the same end
+        if deflated is None:  # two threads may both compress; the results are equal
             compress = isal_zlib.compressobj(_LEVEL, isal_zlib.DEFLATED, _RAW)
             data = compress.compress(self.text) + compress.flush(isal_zlib.Z_SYNC_FLUSH)
             deflated = self._deflated = data, isal_zlib.crc32(self.text)
@@ -44,15 +48,17 @@ class Part:
 
 
 def gzipped(parts: Iterable[Part]) -> bytes:
-    """One gzip member. (A member for each part would be as good for Prometheus; curl reads but the first.)"""
-    chunks = [b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x04\xff"]  # no time, the fastest level, no system
+    """Joins the parts to one gzip member (RFC 1952). Prometheus would read several members; curl reads only the first."""
+    chunks = [
+        b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x04\xff"
+    ]  # header: no modification time, fastest level, unknown system
     crc = size = 0
     for part in parts:
         chunk, part_crc = part.deflated()
         chunks.append(chunk)
         crc = isal_zlib.crc32_combine(crc, part_crc, len(part.text))
         size += len(part.text)
-    chunks.append(b"\x03\x00")  # an empty last block
+    chunks.append(b"\x03\x00")  # an empty final deflate block
     chunks.append(crc.to_bytes(4, "little") + (size & 0xFFFFFFFF).to_bytes(4, "little"))
     return b"".join(chunks)
 
@@ -62,7 +68,7 @@ Lines = Mapping[str, bytes]
 
 @dataclass(frozen=True, slots=True)
 class _Block(Generic[Shown]):
-    """Some records as they were rendered. It holds them, so that their identities are nobody else's."""
+    """Rendered records. The block refers to the records, so that Python does not reuse their ids for other objects."""
 
     records: Sequence[Shown]
     keys: Sequence[str]
@@ -72,10 +78,10 @@ class _Block(Generic[Shown]):
 
 
 class Blocks(Generic[Shown]):
-    """The records shown last, in their order. Not safe to use from several threads.
+    """The cached blocks of the records in the last snapshot. Not safe to use from several threads.
 
-    `keys` gives the ids of records. A record is known by its identity: equal ones may render differently, as 0.0 and
-    -0.0 do, and those that have not changed come again.
+    `keys` returns the ids of records and `rows` the rows of one record. Records are compared with `is`, not `==`: 0.0
+    equals -0.0 but is written differently. The ledger returns the same object for a record that did not change.
     """
 
     def __init__(
@@ -86,12 +92,12 @@ class Blocks(Generic[Shown]):
     ) -> None:
         self._keys = keys
         self._rows = rows
-        self._blocks: dict[str, _Block[Shown]] = {}  # by the id of the first record
-        self._arranged: list[str] = []  # the keys of all records, and where blocks begin among them
-        self._starts: list[int] = []
+        self._blocks: dict[str, _Block[Shown]] = {}  # by the key of the first record
+        self._arranged: list[str] = []  # the keys of all records in the last snapshot
+        self._starts: list[int] = []  # the index in `_arranged` of the first record of each block
 
     def arrange(self, records: Sequence[Shown]) -> dict[str, list[Part]]:
-        """The parts that make up the lines of these records, by metric. What is no longer shown is forgotten."""
+        """Returns the parts with the lines of these records, by metric name. Forgets all records that are not in them."""
         keys, identities = self._keys(records), list(map(id, records))
         if keys != self._arranged:
             self._arranged = keys
@@ -119,19 +125,19 @@ class Blocks(Generic[Shown]):
         before: _Block[Shown] | None,
     ) -> _Block[Shown]:
         if before is not None and before.keys == keys:
-            then: Iterable[Lines | None] = map(_same, before.identities, identities, before.lines)
+            kept_lines: Iterable[Lines | None] = map(_same, before.identities, identities, before.lines)
         else:
-            then = map(known.lines, keys, identities)
-        rendered = [kept or lines(self._rows(record)) for kept, record in zip(then, records, strict=True)]
+            kept_lines = map(known.lines, keys, identities)
+        rendered = [kept or lines(self._rows(record)) for kept, record in zip(kept_lines, records, strict=True)]
         return _Block(records, keys, identities, rendered, _parts(rendered, before))
 
 
-def _same(then: int, now: int, kept: Lines) -> Lines | None:
-    return kept if then == now else None
+def _same(before: int, now: int, kept: Lines) -> Lines | None:
+    return kept if before == now else None
 
 
 class _Known(Generic[Shown]):
-    """The lines of all records in some blocks, put together when they are first asked for."""
+    """Finds the lines of a record in any block. The index is built on the first call, because most scrapes need none."""
 
     def __init__(self, blocks: Iterable[_Block[Shown]]) -> None:
         self._blocks = blocks
@@ -149,15 +155,15 @@ class _Known(Generic[Shown]):
 
 
 def _parts(now: Sequence[Lines], before: _Block[Shown] | None) -> Mapping[str, Part]:
-    """The parts of a block by metric; those whose text is as it was before are kept."""
+    """The parts of a block by metric name. Keeps the parts whose text did not change, with their compressed form."""
     if before is None or len(now) != len(before.lines):
-        changed = {name for one in now for name in one}
+        changed = {name for record in now for name in record}
         parts = {}
     else:
         pairs = zip(before.lines, now, strict=True)
         changed = {name for old, new in pairs if old is not new for name, _ in old.items() ^ new.items()}
         parts = {name: part for name, part in before.parts.items() if name not in changed}
     for name in changed:
-        if text := b"".join([one[name] for one in now if name in one]):
+        if text := b"".join([record[name] for record in now if name in record]):
             parts[name] = Part(text)
     return parts

@@ -1,6 +1,7 @@
-"""Every metric once: name, type, labels and help. Nothing else in the exporter spells a metric's name.
+"""Declares every metric once: name, type, labels and HELP text. Other modules use these constants, never a name.
 
-`docs/metrics.md` is held to this file by a test. Help texts name the field of GetTranscodeTask that a figure is from.
+A test compares `docs/metrics.md` with this file. The HELP text of a job or task metric names its field in the response
+of GetTranscodeTask. Names, types and labels are a contract with dashboards and alerts.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ _UNITS = ("requests_per_second", "bits_per_second", "frames_per_second", "second
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """A metric as it is declared to Prometheus. `type` is gauge, counter, histogram or info."""
+    """A metric as Prometheus sees it. `type` is gauge, counter, histogram or info; `labels` are label names."""
 
     name: str
     type: str
@@ -21,12 +22,12 @@ class Metric:
 
     @property
     def family(self) -> str:
-        """The name of the family: without `_total` and `_info`."""
+        """The family name of OpenMetrics, which omits `_total` and `_info`."""
         return self.name.removesuffix("_total") if self.type == "counter" else self.name.removesuffix("_info")
 
     @property
     def unit(self) -> str:
-        """The unit at the end of the family's name, or `""`."""
+        """The unit suffix of the family name, or `""`. OpenMetrics writes it as `# UNIT`."""
         return next((unit for unit in _UNITS if self.family.endswith(f"_{unit}")), "")
 
 
@@ -36,25 +37,28 @@ _TASK = ("account", "task_id")
 JOB_INFO = Metric(
     "vod_transcode_job_info",
     "info",
-    "A transcode job: its TranscodeTaskId, VideoId, TranscodeTemplateId and Priority.",
+    "Always 1; the labels are the TranscodeTaskId, VideoId, TranscodeTemplateId and Priority of the job.",
     (*_JOB, "task_id", "video_id", "template_id", "priority"),
 )
 JOB_STATUS = Metric(
     "vod_transcode_job_status",
     "gauge",
-    "1 for the present TranscodeJobStatus of the job, as the label status; unknown for one that is not documented.",
+    "1 for the current TranscodeJobStatus of the job; an undocumented status has the label value unknown.",
     (*_JOB, "status"),
 )
 JOB_PROGRESS = Metric(
     "vod_transcode_job_progress_ratio", "gauge", "Progress of the job from 0 to 1 (TranscodeProgress / 100).", _JOB
 )
 JOB_CREATED = Metric(
-    "vod_transcode_job_created_timestamp_seconds", "gauge", "When the job was created (CreationTime), Unix time.", _JOB
+    "vod_transcode_job_created_timestamp_seconds",
+    "gauge",
+    "Creation time of the job (CreationTime) in Unix seconds.",
+    _JOB,
 )
 JOB_COMPLETED = Metric(
     "vod_transcode_job_completed_timestamp_seconds",
     "gauge",
-    "When the job was complete (CompleteTime, or FinishTime of a failed job), Unix time; finished jobs only.",
+    "Completion time of a finished job (CompleteTime; FinishTime if it failed) in Unix seconds.",
     _JOB,
 )
 JOB_OUTPUT_BITRATE = Metric(
@@ -64,24 +68,27 @@ JOB_OUTPUT_BITRATE = Metric(
     _JOB,
 )
 JOB_OUTPUT_SIZE = Metric(
-    "vod_transcode_job_output_size_bytes", "gauge", "Size of the output file (OutputFile.Filesize).", _JOB
+    "vod_transcode_job_output_size_bytes", "gauge", "Size of the output file in bytes (OutputFile.Filesize).", _JOB
 )
 JOB_OUTPUT_DURATION = Metric(
-    "vod_transcode_job_output_duration_seconds", "gauge", "Length of the output file (OutputFile.Duration).", _JOB
+    "vod_transcode_job_output_duration_seconds",
+    "gauge",
+    "Playing time of the output file in seconds (OutputFile.Duration).",
+    _JOB,
 )
 JOB_OUTPUT_FPS = Metric(
     "vod_transcode_job_output_frames_per_second", "gauge", "Frame rate of the output file (OutputFile.Fps).", _JOB
 )
 JOB_OUTPUT_WIDTH = Metric(
-    "vod_transcode_job_output_width_pixels", "gauge", "Width of the output video (OutputFile.Width).", _JOB
+    "vod_transcode_job_output_width_pixels", "gauge", "Width of the output video in pixels (OutputFile.Width).", _JOB
 )
 JOB_OUTPUT_HEIGHT = Metric(
-    "vod_transcode_job_output_height_pixels", "gauge", "Height of the output video (OutputFile.Height).", _JOB
+    "vod_transcode_job_output_height_pixels", "gauge", "Height of the output video in pixels (OutputFile.Height).", _JOB
 )
 JOB_OUTPUT_INFO = Metric(
     "vod_transcode_job_output_info",
     "info",
-    "The output file: its Format, the type of its Encryption, and the CodecName of its first video and audio stream.",
+    "Always 1; the labels are the Format, Encryption type and first video and audio CodecName of the output.",
     (*_JOB, "format", "encryption", "video_codec", "audio_codec"),
 )
 JOB_STREAM_BITRATE = Metric(
@@ -94,212 +101,225 @@ JOB_STREAM_BITRATE = Metric(
 TASK_INFO = Metric(
     "vod_transcode_task_info",
     "info",
-    "A transcode task: its VideoId, TranscodeTemplateGroupId and Trigger.",
+    "Always 1; the labels are the VideoId, TranscodeTemplateGroupId and Trigger of the task.",
     (*_TASK, "video_id", "template_group_id", "trigger"),
 )
 TASK_STATUS = Metric(
     "vod_transcode_task_status",
     "gauge",
-    "1 for the present TaskStatus of the task, as the label status; unknown for one that is not documented.",
+    "1 for the current TaskStatus of the task; an undocumented status has the label value unknown.",
     (*_TASK, "status"),
 )
 TASK_PROGRESS = Metric(
     "vod_transcode_task_progress_ratio",
     "gauge",
-    "Mean progress of the jobs of the task, from 0 to 1 (TranscodeProgress / 100).",
+    "Mean progress of the jobs of the task from 0 to 1 (TranscodeProgress / 100).",
     _TASK,
 )
 TASK_CREATED = Metric(
     "vod_transcode_task_created_timestamp_seconds",
     "gauge",
-    "When the task was created (CreationTime), Unix time.",
+    "Creation time of the task (CreationTime) in Unix seconds.",
     _TASK,
 )
 TASK_COMPLETED = Metric(
     "vod_transcode_task_completed_timestamp_seconds",
     "gauge",
-    "When the task was complete (CompleteTime), Unix time; finished tasks only.",
+    "Completion time of a finished task (CompleteTime) in Unix seconds.",
     _TASK,
 )
 
 TASKS = Metric(
     "vod_transcode_tasks",
     "gauge",
-    "Tasks by TaskStatus: the unfinished, and those finished within series.retention or named in the configuration.",
+    "Tracked tasks by TaskStatus; finished tasks count for series.retention, or while the configuration names them.",
     ("account", "status"),
 )
 JOBS = Metric(
     "vod_transcode_jobs",
     "gauge",
-    "Jobs by Definition and TranscodeJobStatus: of the tasks that vod_transcode_tasks counts.",
+    "Jobs of the tasks in vod_transcode_tasks, by Definition and TranscodeJobStatus.",
     ("account", "definition", "status"),
 )
 OLDEST_UNFINISHED = Metric(
     "vod_transcode_oldest_unfinished_job_created_timestamp_seconds",
     "gauge",
-    "When the oldest unfinished job was created (CreationTime), Unix time; absent where none is unfinished.",
+    "Creation time of the oldest unfinished job (CreationTime) in Unix seconds; absent if every job is finished.",
     ("account", "definition"),
 )
 
 TASKS_FINISHED = Metric(
     "vod_transcode_tasks_finished_total",
     "counter",
-    "Tasks seen finished, each once, by final TaskStatus and Trigger; not those that ended before this state began.",
+    "Finished tasks by final TaskStatus and Trigger; excludes tasks that ended before the state was created.",
     ("account", "status", "trigger"),
 )
 JOBS_FINISHED = Metric(
     "vod_transcode_jobs_finished_total",
     "counter",
-    "Jobs seen finished, each once, by final TranscodeJobStatus; not those that ended before this state began.",
+    "Finished jobs by final TranscodeJobStatus; excludes jobs that ended before the state was created.",
     ("account", "definition", "status"),
 )
 JOB_FAILURES = Metric(
     "vod_transcode_job_failures_total",
     "counter",
-    "Jobs seen failed, each once, by ErrorCode; past 50 codes, other.",
+    "Failed jobs by ErrorCode; after 50 different codes, further codes count as other.",
     ("account", "definition", "error_code"),
 )
 OUTPUT_DURATION = Metric(
     "vod_transcode_output_duration_seconds_total",
     "counter",
-    "Length of all output files (OutputFile.Duration), each once: what transcoding is billed by.",
+    "Total playing time of output files in seconds (OutputFile.Duration), the quantity that VOD bills.",
     ("account", "definition"),
 )
 JOB_DURATION = Metric(
     "vod_transcode_job_duration_seconds",
     "histogram",
-    "From creation (CreationTime) to completion (CompleteTime or FinishTime) of the jobs seen finished.",
+    "Seconds from creation (CreationTime) to completion (CompleteTime or FinishTime) of finished jobs.",
     ("account", "definition"),
 )
 TASK_DURATION = Metric(
     "vod_transcode_task_duration_seconds",
     "histogram",
-    "From creation (CreationTime) to completion (CompleteTime) of the tasks seen finished.",
+    "Seconds from creation (CreationTime) to completion (CompleteTime) of finished tasks.",
     ("account",),
 )
 JOB_PROCESSING = Metric(
     "vod_transcode_job_processing_seconds",
     "histogram",
-    "From start to finish of transcoding (StartTime, FinishTime of events, which alone know it).",
+    "Seconds of transcoding without waiting (StartTime to FinishTime); only event callbacks report these times.",
     ("account", "definition"),
 )
 OUTPUT_BITRATE = Metric(
     "vod_transcode_output_bitrate_bits_per_second",
     "histogram",
-    "Average bitrates of output files (OutputFile.Bitrate, Kbit/s, multiplied by 1000), each file once.",
+    "Average bitrates of output files (OutputFile.Bitrate, Kbit/s, multiplied by 1000).",
     ("account", "definition"),
 )
 OUTPUT_SIZE = Metric(
     "vod_transcode_output_size_bytes",
     "histogram",
-    "Sizes of output files (OutputFile.Filesize), each file once.",
+    "Sizes of output files in bytes (OutputFile.Filesize).",
     ("account", "definition"),
 )
 
 ACCOUNT_INFO = Metric(
-    "vod_account_info", "info", "An account: one credential in one region.", ("account", "region", "endpoint")
+    "vod_account_info",
+    "info",
+    "Always 1; the labels are the region and endpoint of the account.",
+    ("account", "region", "endpoint"),
 )
 UP = Metric(
     "vod_up",
     "gauge",
-    "1 if the account could be read when there was last something to ask, 0 as soon as it cannot; absent before that.",
+    "1 if VOD could be read at the last attempt, 0 if not; absent before the first.",
     ("account",),
 )
 REFRESH_DURATION = Metric(
     "vod_exporter_refresh_duration_seconds",
     "gauge",
-    "How long the last refresh of the account took, to its end or until the next took its place.",
+    "Seconds that the last refresh of the account took until it ended or the next refresh replaced it.",
     ("account",),
 )
 LAST_SUCCESS = Metric(
-    "vod_exporter_last_success_timestamp_seconds", "gauge", "When VOD last answered a call, Unix time.", ("account",)
+    "vod_exporter_last_success_timestamp_seconds",
+    "gauge",
+    "Time of the last successful response from VOD in Unix seconds.",
+    ("account",),
 )
 OLDEST_REFRESH = Metric(
     "vod_exporter_oldest_refresh_timestamp_seconds",
     "gauge",
-    "When the unfinished job refreshed longest ago was refreshed, Unix time; absent where none is unfinished.",
+    "Refresh time of the least recently refreshed unfinished job in Unix seconds; absent if every job is finished.",
     ("account",),
 )
 STALE_JOBS = Metric(
     "vod_exporter_stale_jobs",
     "gauge",
-    "Unfinished jobs not refreshed for series.max_staleness; they have no series of their own.",
+    "Unfinished jobs that were not refreshed for series.max_staleness and therefore have no per-job series.",
     ("account",),
 )
 TRACKED_TASKS = Metric(
-    "vod_exporter_tracked_tasks", "gauge", "Tracked tasks by where they were found.", ("account", "source")
+    "vod_exporter_tracked_tasks", "gauge", "Tracked tasks by the source that found them first.", ("account", "source")
 )
 PENDING_CALLS = Metric(
     "vod_exporter_pending_calls",
     "gauge",
-    "Calls of GetTranscodeTask that were due and not made yet when the scrape was answered.",
+    "GetTranscodeTask calls that were due but not yet made when the scrape was answered.",
     ("account",),
 )
 API_BUDGET = Metric(
     "vod_exporter_api_budget_requests_per_second",
     "gauge",
-    "Requests a second that the exporter allows itself: requests_per_second, or less after it was throttled.",
+    "Current request limit of the exporter per second: requests_per_second, or less after VOD throttled it.",
     ("account", "action"),
 )
 TRUNCATED_JOBS = Metric(
     "vod_exporter_truncated_jobs",
     "gauge",
-    "Jobs without series of their own because of series.max_jobs.",
+    "Jobs without per-job series because of series.max_jobs.",
     ("account",),
 )
 
 STATE_DURABLE = Metric(
     "vod_exporter_state_durable",
     "gauge",
-    "1 if the store takes what is counted; 0 while it does not, and a restart would lose or repeat counts.",
+    "1 if the state can be written; 0 if not, and then a restart would lose counts or count twice.",
     ("account",),
 )
 
 API_REQUESTS = Metric(
-    "vod_exporter_api_requests_total", "counter", "Requests sent to VOD, tries again included.", ("account", "action")
+    "vod_exporter_api_requests_total", "counter", "Requests sent to VOD, including retries.", ("account", "action")
 )
 API_ERRORS = Metric(
     "vod_exporter_api_errors_total",
     "counter",
-    "Requests to VOD that failed, by error code: VOD's own, or one of ours in lower case.",
+    "Failed requests to VOD by error code of VOD, or by a lower-case code of the exporter.",
     ("account", "action", "code"),
 )
 API_DURATION = Metric(
     "vod_exporter_api_request_duration_seconds",
     "histogram",
-    "How long requests to VOD took, from connecting to the end of the answer.",
+    "Seconds from connecting to VOD to the end of the response.",
     ("account", "action"),
 )
 MALFORMED_FIELDS = Metric(
     "vod_exporter_malformed_fields_total",
     "counter",
-    "Fields of VOD's answers left out because their value was odd, by the API's name of the field.",
+    "Fields of VOD responses and events that were ignored because their value was malformed.",
     ("account", "field"),
 )
 DROPPED_TASKS = Metric(
     "vod_exporter_dropped_tasks_total",
     "counter",
-    "Tasks given up before they were seen finished.",
+    "Tasks that the exporter stopped tracking before they finished.",
     ("account", "reason"),
 )
-EVENTS = Metric("vod_exporter_events_total", "counter", "Events of VOD taken by the callback.", ("account", "event"))
+EVENTS = Metric(
+    "vod_exporter_events_total", "counter", "Events of VOD that the callback accepted.", ("account", "event")
+)
 REJECTED_REQUESTS = Metric(
     "vod_exporter_rejected_requests_total",
     "counter",
-    "Requests to the exporter that it refused.",
+    "HTTP requests that the exporter rejected.",
     ("path", "reason"),
 )
 RELOAD_SUCCESSFUL = Metric(
     "vod_exporter_config_last_reload_successful",
     "gauge",
-    "1 if the configuration was good when it was last loaded; 0 if not, and the one before it is in force.",
+    "1 if the last load of the configuration succeeded; 0 if it failed and the previous one stays in use.",
 )
 RELOAD_SUCCESS = Metric(
     "vod_exporter_config_last_reload_success_timestamp_seconds",
     "gauge",
-    "When the configuration in force was loaded, Unix time.",
+    "Time when the current configuration was loaded in Unix seconds.",
 )
-BUILD_INFO = Metric("vod_exporter_build_info", "info", "The exporter's version and Python's.", ("version", "python"))
+BUILD_INFO = Metric(
+    "vod_exporter_build_info",
+    "info",
+    "Always 1; the labels are the versions of the exporter and of Python.",
+    ("version", "python"),
+)
 
 COLLECTED = (
     *(UP, ACCOUNT_INFO, TASKS, JOBS, OLDEST_UNFINISHED),
@@ -312,12 +332,12 @@ COLLECTED = (
     *(REFRESH_DURATION, LAST_SUCCESS, OLDEST_REFRESH, STALE_JOBS, TRACKED_TASKS, TRUNCATED_JOBS, STATE_DURABLE),
     *(PENDING_CALLS, API_BUDGET),
 )
-"""What a snapshot tells, in the order of the exposition."""
+"""The metrics that are made from a snapshot, in the order of the exposition."""
 
 COUNTED = (
     *(API_REQUESTS, API_ERRORS, API_DURATION, MALFORMED_FIELDS, DROPPED_TASKS, EVENTS, REJECTED_REQUESTS),
     *(RELOAD_SUCCESSFUL, RELOAD_SUCCESS, BUILD_INFO),
 )
-"""What the exporter counts of itself."""
+"""The metrics that the exporter counts about itself, in `Telemetry`."""
 
 CATALOG = COLLECTED + COUNTED

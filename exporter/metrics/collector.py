@@ -28,9 +28,9 @@ Family = GaugeMetricFamily | InfoMetricFamily | CounterMetricFamily | HistogramM
 
 
 class TranscodeCollector(Collector):
-    """Collects what `snapshot` returns; register it in any registry.
+    """Makes families from what `snapshot` returns. Can be registered in any registry.
 
-    `describe` asks nothing, so registering it makes no call. With one job it makes::
+    `describe` does not call `snapshot`, so registering the collector does not call VOD. One job gives, among others::
 
         vod_up{account="prod"} 1.0
         vod_transcode_jobs{account="prod",definition="HD",status="Transcoding"} 1.0
@@ -67,7 +67,7 @@ def _family(metric: Metric) -> Family:
 def _add(family: Family, metric: Metric, labels: Sequence[str], value: float | HistogramView | Exemplified) -> None:
     value, exemplars = value if isinstance(value, Exemplified) else Exemplified(value, {})
     if isinstance(value, HistogramView):
-        assert isinstance(family, HistogramMetricFamily)  # noqa: S101 - no other total is one
+        assert isinstance(family, HistogramMetricFamily)  # noqa: S101 - only histograms have such values; mypy cannot know
         family.add_metric(labels, _cumulative(value, exemplars), value.sum)
     elif isinstance(family, InfoMetricFamily):
         family.add_metric([], dict(zip(metric.labels, labels, strict=True)))

@@ -1,4 +1,4 @@
-"""A snapshot as the bytes of an answer: format by `Accept`, gzip by `Accept-Encoding`."""
+"""Renders a snapshot as the body of a response: format by `Accept`, gzip by `Accept-Encoding`."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from exporter.snapshot import LedgerView, ShownJob, ShownTask, Snapshot
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """One of the two formats that Prometheus reads everywhere."""
+    """A text format of Prometheus. `encode` is the encoder of `prometheus_client`; `end` is its last line."""
 
     content_type: str
     encode: Callable[[Collector], bytes]
@@ -40,7 +40,7 @@ OPENMETRICS = Format(
 
 
 class Together(Collector):
-    """Several collectors as one, each a part of the same exposition."""
+    """Joins several collectors to one, so that one exposition has the families of all."""
 
     def __init__(self, *collectors: Collector) -> None:
         self._collectors = collectors
@@ -51,11 +51,11 @@ class Together(Collector):
 
 
 class Exposition:
-    """Renders snapshots, and keeps the lines of tasks and jobs that have not changed from one to the next.
+    """Renders snapshots, and caches the lines of tasks and jobs that do not change between two snapshots.
 
-    Its answers are, byte for byte, what the `encode` of the format makes of `TranscodeCollector` and the registry.
-    Safe to use from several threads. What it keeps is of the accounts, tasks and jobs of the last snapshot: where parts
-    of a configuration are rendered apart, each part wants an exposition of its own.
+    The result equals, byte for byte, what `encode` of the format makes from `TranscodeCollector` and the registry. Safe
+    to use from several threads. The cache holds only the accounts, tasks and jobs of the last snapshot. So each
+    endpoint that shows other accounts, such as `/probe`, needs an exposition of its own.
     """
 
     def __init__(self) -> None:
@@ -63,27 +63,31 @@ class Exposition:
         self._accounts: dict[str, _Account] = {}
 
     def render(self, snapshot: Snapshot, registry: Collector, form: Format, *, gzip: bool) -> bytes:
-        """The whole answer; with `gzip`, compressed."""
+        """Returns the whole body, compressed if `gzip` is true. Raises nothing of its own."""
         families = self._families(snapshot, form)
         parts = list(_parts(families, form, registry))
         return gzipped(parts) if gzip else b"".join([part.text for part in parts])
 
     def _families(self, snapshot: Snapshot, form: Format) -> list[dict[str, list[Part]]]:
-        """The parts of each metric: first the aggregates of all accounts, then tasks and jobs, account by account.
+        """The parts by metric name: first the aggregates of all accounts, then tasks and jobs of each account.
 
-        No metric has lines of both kinds.
+        A metric is either an aggregate or belongs to tasks or jobs, so this order keeps its lines together.
         """
         rows = (row for account in snapshot.accounts for row in aggregate_rows(account))
         aggregates = lines(rows, exemplars=form.exemplars)
         with self._lock:
             before = self._accounts
-            self._accounts = {one.name: before.get(one.name) or _Account(one.name) for one in snapshot.accounts}
-            kept = [parts for one in snapshot.accounts for parts in self._accounts[one.name].arrange(one.view)]
+            self._accounts = {
+                account.name: before.get(account.name) or _Account(account.name) for account in snapshot.accounts
+            }
+            kept = [
+                parts for account in snapshot.accounts for parts in self._accounts[account.name].arrange(account.view)
+            ]
         return [{name: [Part(text)] for name, text in aggregates.items()}, *kept]
 
 
 class _Account:
-    """What is kept of one account."""
+    """The cached lines of one account."""
 
     def __init__(self, name: str) -> None:
         self._tasks: Blocks[ShownTask] = Blocks(
@@ -110,7 +114,7 @@ def _parts(families: Iterable[dict[str, list[Part]]], form: Format, registry: Co
 
 @cache
 def _heads(form: Format) -> dict[str, Part]:
-    """What stands above the samples of each metric."""
+    """The HELP, TYPE and UNIT lines of each metric, by metric name."""
     families = TranscodeCollector(Snapshot).describe()
     return {
         metric.name: Part(form.encode(_Families(family)).removesuffix(form.end))
@@ -119,7 +123,7 @@ def _heads(form: Format) -> dict[str, Part]:
 
 
 class _Families(Collector):
-    """These families and no more."""
+    """A collector of fixed families."""
 
     def __init__(self, *families: Metric) -> None:
         self._families = families
@@ -129,7 +133,10 @@ class _Families(Collector):
 
 
 def choose_format(accept: str | None) -> Format:
-    """OpenMetrics 1.0 where the client takes it at least as gladly as plain text, otherwise text 0.0.4."""
+    """OpenMetrics 1.0 if the `Accept` header prefers it to plain text or ranks both equally, otherwise text 0.0.4.
+
+    A header that cannot be parsed gives text 0.0.4, because every client reads that (RFC 9110, section 12.5.1).
+    """
     text = openmetrics = 0.0
     for media_type, weight, parameters in _accepted(accept or ""):
         if media_type == "application/openmetrics-text" and parameters.get("version", "1.0.0") == "1.0.0":
@@ -140,12 +147,13 @@ def choose_format(accept: str | None) -> Format:
 
 
 def accepts_gzip(accept_encoding: str | None) -> bool:
+    """Whether the `Accept-Encoding` header allows gzip, by name or by `*`."""
     weights = {coding: weight for coding, weight, _ in _accepted(accept_encoding or "")}
     return weights.get("gzip", weights.get("*", 0.0)) > 0
 
 
 def _accepted(header: str) -> Iterable[tuple[str, float, dict[str, str]]]:
-    """The items of an `Accept` header, each with its weight and its other parameters."""
+    """The items of an `Accept` header: value, weight (`q`) and the other parameters."""
     for item in header.split(","):
         value, *rest = (part.strip() for part in item.split(";"))
         parameters = {key.strip().lower(): text.strip().strip('"') for key, _, text in (p.partition("=") for p in rest)}

@@ -1,7 +1,8 @@
-"""Sample lines as bytes, without a detour over metric families: what `prometheus_client` would write, faster.
+"""Writes rows as the sample lines of the exposition, byte for byte as `prometheus_client` does, but faster.
 
-Both formats write the same sample lines, but that OpenMetrics has exemplars at the end of some. They differ too in what
-stands above a family and at the end.
+`prometheus_client` makes an object for each sample, which is too slow for thousands of jobs. Both formats have the same
+sample lines, except that some lines of OpenMetrics end with an exemplar. The lines above a family and the end of the
+exposition differ; `exposition` writes these.
 """
 
 from __future__ import annotations
@@ -23,20 +24,20 @@ _ESCAPES = str.maketrans({"\\": r"\\", '"': r"\"", "\n": r"\n"})
 
 
 def lines(rows: Iterable[Row], *, exemplars: bool = False) -> dict[str, bytes]:
-    """The lines of these rows by the name of their metric, with their exemplars where the format has them.
+    """Returns the lines of these rows by metric name; with `exemplars`, those of OpenMetrics.
 
     >>> from exporter.metrics.catalog import UP
     >>> lines([(UP, ("prod",), True)])
     {'vod_up': b'vod_up{account="prod"} 1.0\\n'}
     """
     texts: dict[str, str] = {}
-    told: Sequence[str] = ()
+    previous: Sequence[str] = ()
     escaped: Sequence[str] = ()
     for metric, labels, value in rows:
         if value is None:
             continue
-        if labels is not told:  # many rows of a job have the same
-            told, escaped = labels, _escaped(labels)
+        if labels is not previous:  # many rows of a job share one tuple of labels; escape it once
+            previous, escaped = labels, _escaped(labels)
         name = metric.name
         if isinstance(value, (Exemplified, HistogramView)):
             text = "".join(_total(metric, escaped, value, exemplars=exemplars))
@@ -48,7 +49,7 @@ def lines(rows: Iterable[Row], *, exemplars: bool = False) -> dict[str, bytes]:
 
 
 def _short(value: float) -> str:
-    """As `_number`, which makes something of its own of large numbers alone."""
+    """As `_number`, but faster. `_number` differs from `repr` only for large numbers and infinities."""
     return repr(float(value)) if -1e6 < value < 1e6 else _number(value)
 
 
@@ -56,7 +57,7 @@ def _total(
     metric: Metric, labels: Sequence[str], value: HistogramView | Exemplified, *, exemplars: bool
 ) -> Iterator[str]:
     number, shown = value if isinstance(value, Exemplified) else Exemplified(value, {})
-    texts = {place: _exemplar(one) for place, one in shown.items()} if exemplars else {}
+    texts = {bucket: _exemplar(exemplar) for bucket, exemplar in shown.items()} if exemplars else {}
     if isinstance(number, HistogramView):
         yield from _histogram(metric, labels, number, texts)
     else:
@@ -69,31 +70,31 @@ def _histogram(
 ) -> Iterator[str]:
     template, ordered = _template(f"{metric.name}_bucket", (*metric.labels, "le"))
     bounds = [*map(_number, histogram.bounds), "+Inf"]
-    for place, (bound, total) in enumerate(zip(bounds, accumulate(histogram.counts), strict=True)):
-        yield template % (*ordered((*labels, bound)), _number(total) + exemplars.get(place, ""))
-    if float(bounds[0]) >= 0:  # the library leaves these out where values may be negative
+    for bucket, (bound, total) in enumerate(zip(bounds, accumulate(histogram.counts), strict=True)):
+        yield template % (*ordered((*labels, bound)), _number(total) + exemplars.get(bucket, ""))
+    if float(bounds[0]) >= 0:  # `prometheus_client` writes no _count and _sum if a bound is negative
         for suffix, value in (("_count", float(sum(histogram.counts))), ("_sum", histogram.sum)):
             template, ordered = _template(metric.name + suffix, metric.labels)
             yield template % (*ordered(labels), _number(value))
 
 
 def _exemplar(exemplar: Exemplar) -> str:
-    """Ids that would need escapes are in none."""
+    """The end of a line with an exemplar. Nothing is escaped, because `rows` leaves out ids that need it."""
     labels = ",".join(f'{name}="{value}"' for name, value in sorted(exemplar.labels.items()))
     return f" # {{{labels}}} {_number(exemplar.value)} {exemplar.timestamp}"
 
 
 _Template = tuple[str, Callable[[Sequence[str]], tuple[str, ...]]]
-_templates: dict[str, _Template] = {}  # by the names of the catalog, so it does not grow
+_templates: dict[str, _Template] = {}  # by metric name; the catalog bounds its size
 
 
 def _template_of(metric: Metric) -> _Template:
     return _templates.setdefault(metric.name, _template(metric.name, metric.labels))
 
 
-@cache  # by the metrics of the catalog, so it does not grow
+@cache  # the catalog bounds the number of arguments
 def _template(name: str, labels: tuple[str, ...]) -> _Template:
-    """A line to fill in, and what puts label values in the order in which it names them: sorted."""
+    """A format string for a line, and a function that sorts label values by label name, as `prometheus_client` does."""
     order = sorted(range(len(labels)), key=labels.__getitem__)
     inside = ",".join(f'{labels[index]}="%s"' for index in order)
     ordered = itemgetter(*order) if len(order) > 1 else tuple

@@ -19,14 +19,14 @@ from exporter.snapshot import AccountSnapshot, HistogramView, Key, ShownJob, Sho
 
 
 class Exemplified(NamedTuple):
-    """A counter or a histogram with exemplars by the place of their bucket, that of a counter at 0."""
+    """A counter or histogram with its exemplars by bucket index. The exemplar of a counter has index 0."""
 
     value: float | HistogramView
     exemplars: Mapping[int, Exemplar]
 
 
 Row = tuple[Metric, Sequence[str], float | HistogramView | Exemplified | None]
-"""A metric, its label values in the order of `Metric.labels`, and its value; None where there is nothing to show."""
+"""A metric, its label values in the order of `Metric.labels`, and its value. A row with the value None has no sample."""
 
 _TOTALS = {
     Total.TASKS_FINISHED: catalog.TASKS_FINISHED,
@@ -40,12 +40,16 @@ _TOTALS = {
     Total.OUTPUT_SIZE: catalog.OUTPUT_SIZE,
 }
 _FAILED = ("TranscodeFail", "TranscodeCancelled")
-_MAX_EXEMPLAR = 128  # characters of label names and values together: OpenMetrics allows no more, nor does Prometheus
-_PLAIN = re.compile(r"[\w.-]+", re.ASCII)  # an id that all readers of exemplars read alike: escapes they do not
+_MAX_EXEMPLAR = (
+    128  # OpenMetrics limits an exemplar to 128 characters in label names and values; Prometheus rejects more
+)
+_PLAIN = re.compile(
+    r"[\w.-]+", re.ASCII
+)  # parsers of exemplars disagree about escapes, so an exemplar has no id that needs them
 
 
 def account_rows(account: AccountSnapshot) -> Iterator[Row]:
-    """All samples of one account."""
+    """All rows of one account: aggregates, tasks, jobs."""
     yield from aggregate_rows(account)
     for task in account.view.tasks:
         yield from task_rows(account.name, task)
@@ -54,7 +58,7 @@ def account_rows(account: AccountSnapshot) -> Iterator[Row]:
 
 
 def aggregate_rows(account: AccountSnapshot) -> Iterator[Row]:
-    """The samples of one account that are not of a task or job."""
+    """The rows of one account that do not belong to a single task or job."""
     name, view = account.name, account.view
     yield catalog.ACCOUNT_INFO, (name, account.region, account.endpoint), 1
     yield catalog.UP, (name,), account.up
@@ -82,7 +86,7 @@ def aggregate_rows(account: AccountSnapshot) -> Iterator[Row]:
 
 
 def task_rows(account: str, shown: ShownTask) -> Iterator[Row]:
-    """The samples of one task."""
+    """The rows of one task. `CompleteTime` is left out while the task is unfinished, because VOD may send one early."""
     task = shown.task
     labels = (account, task.id)
     status = task_status(task.status)
@@ -94,7 +98,7 @@ def task_rows(account: str, shown: ShownTask) -> Iterator[Row]:
 
 
 def job_rows(account: str, shown: ShownJob) -> Iterator[Row]:
-    """The samples of one job."""
+    """The rows of one job. `CompleteTime` is left out while the job is unfinished, because VOD may send one early."""
     job = shown.job
     labels = (account, job.id, job.definition or UNKNOWN)
     status = job_status(job.status)
@@ -103,7 +107,7 @@ def job_rows(account: str, shown: ShownJob) -> Iterator[Row]:
     yield catalog.JOB_PROGRESS, labels, job.progress
     yield catalog.JOB_CREATED, labels, job.created
     yield catalog.JOB_COMPLETED, labels, job.completed if job.finished else None
-    if job.output is not None and status not in _FAILED:  # a failed job has an OutputFile of zeros
+    if job.output is not None and status not in _FAILED:  # VOD sends an OutputFile full of zeros with a failed job
         yield from _output_rows(labels, job.output)
 
 
@@ -122,13 +126,13 @@ def _output_rows(labels: tuple[str, ...], output: Output) -> Iterator[Row]:
 
 
 def _exemplified(totals: TotalsView, key: Key, value: float | HistogramView) -> float | HistogramView | Exemplified:
-    """The value with its exemplars, but those whose id is too long or odd."""
+    """The value with its exemplars. Leaves out ids that are too long or need escapes."""
     if key not in totals.exemplars:
         return value
     name = "task_id" if key[0] == Total.TASK_DURATION else "job_id"
     exemplars = {
-        place: Exemplar({name: one.id}, one.value, one.counted)
-        for place, one in totals.exemplars[key].items()
-        if len(name) + len(one.id) <= _MAX_EXEMPLAR and _PLAIN.fullmatch(one.id)
+        bucket: Exemplar({name: finish.id}, finish.value, finish.counted)
+        for bucket, finish in totals.exemplars[key].items()
+        if len(name) + len(finish.id) <= _MAX_EXEMPLAR and _PLAIN.fullmatch(finish.id)
     }
     return Exemplified(value, exemplars)

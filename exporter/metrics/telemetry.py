@@ -1,4 +1,4 @@
-"""What the exporter counts of itself, with `prometheus_client`."""
+"""The metrics about the exporter itself, counted with `prometheus_client`."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ from exporter.model import ACTIONS, OTHER
 
 _DROPPED = ("not_found", "given_up", "deleted", "too_many")
 _OF_ACCOUNTS = frozenset(metric.family for metric in catalog.COUNTED if "account" in metric.labels)
-_MAX_CODES = 50  # of errors in one account; further ones count as `other`
-_SECONDS = (0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+_MAX_CODES = 50  # different error codes of one account; further codes count as `other`, to bound the number of series
+_BUCKETS = (0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
 
 class _Registry(CollectorRegistry):
-    """Without the `_created` series that the library adds: they double the counters, and no query here needs them.
+    """A registry without the `_created` series, which `prometheus_client` adds to each counter and which no query needs.
 
-    The library's own switch for them is global, and would reach into the registries of others.
+    `prometheus_client.disable_created_metrics` is global and would change the registries of other code too.
     """
 
     def collect(self) -> Iterable[Metric]:
@@ -44,7 +44,7 @@ class _Registry(CollectorRegistry):
 
 
 class _OfAccount(Collector):
-    """What was counted for one account: the metrics that have an account, and of those only its own samples."""
+    """The samples of one account, from the metrics that have the label `account`."""
 
     def __init__(self, registry: CollectorRegistry, account: str) -> None:
         self._registry = registry
@@ -53,12 +53,15 @@ class _OfAccount(Collector):
     def collect(self) -> Iterable[Metric]:
         for family in self._registry.collect():
             if family.name in _OF_ACCOUNTS:
-                family.samples = [one for one in family.samples if one.labels["account"] == self._account]
+                family.samples = [sample for sample in family.samples if sample.labels["account"] == self._account]
                 yield family
 
 
 class Telemetry:
-    """The exporter's own metrics, in a registry of their own. `clock` gives Unix seconds."""
+    """The metrics about the exporter, in a registry of their own. Safe to use from several threads.
+
+    `clock` returns Unix seconds.
+    """
 
     def __init__(self, *, clock: Callable[[], float] = time.time) -> None:
         self.registry = _Registry()
@@ -78,7 +81,7 @@ class Telemetry:
             duration.help,
             duration.labels,
             unit=duration.unit,
-            buckets=_SECONDS,
+            buckets=_BUCKETS,
             registry=self.registry,
         )
         self._reload_successful = self._gauge(catalog.RELOAD_SUCCESSFUL)
@@ -99,11 +102,11 @@ class Telemetry:
         return Gauge(metric.family, metric.help, metric.labels, registry=self.registry)
 
     def of_account(self, name: str) -> Collector:
-        """What `registry` has of this account, and nothing of the process, the build or other accounts."""
+        """A collector of this account's samples, without those of the process, the build and other accounts."""
         return _OfAccount(self.registry, name)
 
     def account(self, name: str) -> AccountTelemetry:
-        """The same for the same name: the bound on its codes holds however often the account is made anew."""
+        """The counters of an account. A reload gets the same object again, so the limit on error codes still holds."""
         with self._lock:
             self._gone.discard(name)
             if name not in self._accounts:
@@ -118,7 +121,7 @@ class Telemetry:
             return self._accounts[name]
 
     def keep(self, names: Collection[str]) -> None:
-        """The other accounts have left: their series end, and what still comes of them is not counted."""
+        """Removes the series of all other accounts. Requests and events of removed accounts are not counted."""
         with self._lock:
             for name in self._accounts.keys() - set(names):
                 self._gone.add(name)
@@ -127,31 +130,34 @@ class Telemetry:
                 self._malformed.remove_by_labels({"account": name})
 
     def event(self, account: str, event: str) -> None:
-        """The callback of an account took an event; `event` is its type, or `other`."""
+        """Counts an event that the callback of an account accepted. `event` is its type, or `other`."""
         with self._lock:
             if account not in self._gone:
                 self._events.labels(account, event).inc()
 
     def malformed(self, account: str, fields: Iterable[str]) -> None:
-        """These fields of an event were odd."""
+        """Counts malformed fields of an event."""
         with self._lock:
             if account not in self._gone:
                 for field in fields:
                     self._malformed.labels(account, field).inc()
 
     def reloaded(self, *, successful: bool) -> None:
-        """The configuration was loaded, or had faults and was not."""
+        """Notes whether the configuration was loaded; a configuration with faults is not."""
         self._reload_successful.set(successful)
         if successful:
             self._reload_success.set(self._clock())
 
     def rejected(self, *, path: str, reason: str) -> None:
-        """A request to the exporter was refused. `path` is one of its routes, or `other`."""
+        """Counts a rejected HTTP request. `path` is a route of the exporter or `other`; `reason` is the status code."""
         self._rejected.labels(path, reason).inc()
 
 
 class AccountTelemetry:
-    """The counters of one account. Those that alerts look at are there from the start, at zero."""
+    """The counters of one account.
+
+    Series that alerts use start at 0 before the first call: Prometheus sees no increase in a series that starts at 1.
+    """
 
     def __init__(
         self,
@@ -180,7 +186,7 @@ class AccountTelemetry:
             dropped.labels(account, reason)
 
     def called(self, *, action: str, seconds: float | None, error: VodError | None) -> None:
-        """A request to VOD has ended; `seconds` is None where it was not sent, `error` after an answer."""
+        """Counts a request to VOD. `seconds` is None if it was not sent; `error` is None if it succeeded."""
         with self._lock:
             if self._closed:
                 return
@@ -191,20 +197,20 @@ class AccountTelemetry:
                 self._errors.labels(self._account, action, self._bounded(error.code)).inc()
 
     def malformed(self, fields: Iterable[str]) -> None:
-        """These fields of a reply were odd."""
+        """Counts malformed fields of a response."""
         with self._lock:
             if not self._closed:
                 for field in fields:
                     self._malformed.labels(self._account, field).inc()
 
     def dropped(self, reason: str) -> None:
-        """A task is tracked no longer."""
+        """Counts a task that is not tracked any more. `reason` is `not_found`, `given_up`, `deleted` or `too_many`."""
         with self._lock:
             if not self._closed:
                 self._dropped.labels(self._account, reason).inc()
 
     def close(self) -> None:
-        """Its series end, and nothing more is counted."""
+        """Removes the series of the account. Later calls of its methods count nothing."""
         with self._lock:
             self._closed = True
             for metric in (self._requests, self._duration, self._errors, self._malformed, self._dropped):
