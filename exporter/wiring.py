@@ -25,9 +25,10 @@ from exporter.tracking.store import MemoryStore, Store
 from exporter.tracking.tracker import Tracker
 from exporter.tracking.videos import Videos
 from exporter.tracking.view import Limits
-from exporter.vod.client import Client, Observer
+from exporter.vod.client import Client
 from exporter.vod.credentials import ConfiguredKeys, Credentials, ProviderChain
 from exporter.vod.limiter import Limiter
+from exporter.vod.sender import Observer
 from exporter.web.app import Interface
 from exporter.web.callback import Callback
 

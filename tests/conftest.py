@@ -21,8 +21,9 @@ from exporter.snapshot import AccountSnapshot
 from exporter.tracking.ledger import Ledger
 from exporter.tracking.tracker import Tracker
 from exporter.tracking.videos import Videos
-from exporter.vod.client import Client, Observer
+from exporter.vod.client import Client
 from exporter.vod.limiter import Limiter
+from exporter.vod.sender import Observer
 
 # The official provider chain and SDK ask the metadata service of a cloud machine where nothing else is configured.
 os.environ["ALIBABA_CLOUD_ECS_METADATA_DISABLED"] = "true"

@@ -432,7 +432,7 @@ def test_series_of_an_account_end_when_it_is_removed_and_begin_anew_when_it_retu
     old = exporter.scraper.accounts["one"]
     file.write("two")
     exporter.reload()
-    old._client._observer(action="GetTranscodeTask", seconds=1.0, error=None)  # a request that was under way
+    old._client._sender._observer(action="GetTranscodeTask", seconds=1.0, error=None)  # a request that was under way
     assert of_one() == []
     file.write("one", "two")
     exporter.reload()

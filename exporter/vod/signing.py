@@ -8,10 +8,16 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
 from urllib.parse import quote
 
 ALGORITHM = "ACS3-HMAC-SHA256"
 EMPTY_BODY_SHA256 = hashlib.sha256(b"").hexdigest()
+
+
+def timestamp(seconds: float) -> str:
+    """Unix time in seconds as the ISO 8601 text that requests need, in UTC without fractions."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def percent_encode(text: str) -> str:

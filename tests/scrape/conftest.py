@@ -14,9 +14,10 @@ from exporter.errors import VodError
 from exporter.model import Job, Task
 from exporter.tracking.ledger import Ledger
 from exporter.tracking.videos import Videos
-from exporter.vod.client import Client, Observer, ignore
+from exporter.vod.client import Client
 from exporter.vod.limiter import Limiter
 from exporter.vod.payloads import JobsReply, TaskListReply
+from exporter.vod.sender import Observer, ignore
 from tests.conftest import NOW, make_account
 
 

@@ -23,9 +23,10 @@ from exporter.scrape.account import Account
 from exporter.simulator.faults import Fault
 from exporter.simulator.server import Simulator
 from exporter.tracking.ledger import Ledger
-from exporter.vod.client import Client, Observer
+from exporter.vod.client import Client
 from exporter.vod.credentials import ConfiguredKeys
 from exporter.vod.limiter import Limiter
+from exporter.vod.sender import Observer
 from tests.conftest import make_account
 from tests.scrape.conftest import Counted, FakeVod, Made, done, running, until
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import math
 import socket
 import ssl
 import threading
@@ -15,9 +16,11 @@ from typing import Any
 import pytest
 import trustme
 
+from exporter.deadline import Deadline
 from exporter.errors import VodError
 from exporter.keys import Key
-from exporter.vod import client as client_module
+from exporter.simulator import Simulator
+from exporter.vod import sender
 from exporter.vod.client import Client
 from exporter.vod.credentials import ConfiguredKeys, Keys
 from exporter.vod.limiter import Limiter
@@ -142,6 +145,14 @@ class Fake:
         self.renewals += 1
 
 
+def a_task(world: Simulator) -> Any:
+    return next(task for task in world.world.tasks if task.jobs)
+
+
+def codes(observed: list[tuple[str, float | None, str | None]]) -> list[str | None]:
+    return [code for _, _, code in observed]
+
+
 @pytest.fixture
 def wire() -> Iterator[Callable[..., Wire]]:
     """Starts servers, with the arguments of `Wire`, and stops them after the test."""
@@ -212,7 +223,7 @@ def configured(*, key_id: str = KEY_ID, secret: str = KEY_ID, token: str | None 
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pauses between attempts take hundredths of a second."""
-    monkeypatch.setattr(client_module, "_BACKOFF_SECONDS", 0.01)
+    monkeypatch.setattr(sender, "_BACKOFF_SECONDS", 0.01)
 
 
 @pytest.fixture(scope="session")
@@ -297,3 +308,27 @@ def behind(wire: Callable[..., Wire], monkeypatch: pytest.MonkeyPatch) -> Callab
         return proxy
 
     return start
+
+
+@pytest.fixture(scope="module")
+def service() -> Iterator[Simulator]:
+    with Simulator(quota=math.inf, history=6 * 3600) as simulator:
+        simulator.clock.freeze()
+        yield simulator
+
+
+@pytest.fixture
+def world(service: Simulator) -> Iterator[Simulator]:
+    """A simulator with a stopped clock, no quota, some hundreds of videos and no faults."""
+    yield service
+    service.faults.clear()
+
+
+@pytest.fixture
+def vod(world: Simulator, clients: Callable[..., Client]) -> Client:
+    return clients(world.url)
+
+
+@pytest.fixture
+def soon() -> Deadline:
+    return Deadline.after(20)

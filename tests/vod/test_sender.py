@@ -1,0 +1,514 @@
+"""Sending a call to the simulator with its faults and to scripted servers: retries, tokens, budget, secrets."""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+import socket
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from typing import Any
+
+import pytest
+
+from exporter.deadline import Deadline
+from exporter.errors import (
+    BudgetSpent,
+    ConnectionFailed,
+    CredentialsError,
+    DeadlineError,
+    MalformedResponse,
+    TemporaryError,
+    Throttled,
+    TokenExpired,
+    VodError,
+)
+from exporter.keys import SecretText
+from exporter.simulator import Simulator
+from exporter.simulator.faults import KINDS, Fault
+from exporter.vod import sender, signing
+from exporter.vod.client import Client
+from exporter.vod.credentials import Keys
+from exporter.vod.limiter import Limiter
+from exporter.vod.sender import ATTEMPTS
+from tests.vod.behaviours import SHORT, SOON
+from tests.vod.conftest import a_task, codes
+
+pytestmark = pytest.mark.usefixtures("quick")
+
+SECRET = "canary+secret/=="
+TOKEN = "canary+token/" + "T" * 900 + "=="
+
+Start = Callable[..., Any]
+Make = Callable[..., bytes]
+Observed = list[tuple[str, float | None, str | None]]
+
+
+def refused(code: str, message: str = "because", **more: str) -> bytes:
+    return json.dumps({"RequestId": "1", "HostId": "vod", "Code": code, "Message": message, **more}).encode()
+
+
+def nonces(server: Any) -> set[bytes]:
+    return {line for head in server.heads for line in head.split(b"\r\n") if line.startswith(b"x-acs-signature-nonce")}
+
+
+@pytest.mark.parametrize(
+    ("fault", "code"),
+    [
+        (Fault(kind="malformed", body=""), "empty"),
+        (Fault(kind="malformed", body=" \n"), "empty"),
+        (Fault(kind="html"), "html"),
+        (Fault(kind="malformed", body='{"TranscodeTask": {'), "not_json"),
+        (Fault(kind="malformed", body="hello"), "not_json"),
+        (Fault(kind="malformed", body='"\\ud800"'), "not_object"),
+        (Fault(kind="malformed", body="[]"), "not_object"),
+        (Fault(kind="malformed", body="null"), "not_object"),
+        (Fault(kind="malformed", variant="nesting"), "not_json"),
+        (Fault(kind="malformed", body="{}"), "no_task"),
+        (Fault(kind="malformed", variant="types"), "no_task"),
+        (Fault(kind="replace", fields={"TranscodeTaskId": "another"}), "wrong_task"),
+        (Fault(kind="redirect"), "redirect"),
+        (Fault(kind="huge", size=2**23), "too_large"),
+        (Fault(kind="gzip-bomb", size=2**25), "too_large"),
+        (Fault(kind="html", status=404), "http_404"),
+        (Fault(kind="html", status=403), "http_403"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else value.kind,
+)
+def test_an_answer_that_is_not_from_the_api_is_malformed(
+    world: Simulator, vod: Client, soon: Deadline, observed: Observed, fault: Fault, code: str
+) -> None:
+    """Each kind has its own error code, and is not retried."""
+    world.faults.add(fault)
+    with pytest.raises(MalformedResponse) as caught:
+        vod.get_task(a_task(world).id, soon)
+    assert caught.value.code == code
+    assert str(caught.value).startswith("GetTranscodeTask: ")
+    assert codes(observed) == [code]
+
+
+@pytest.mark.parametrize("variant", ["digits", "nan"])
+def test_malformed_numbers_cost_only_their_fields(world: Simulator, vod: Client, soon: Deadline, variant: str) -> None:
+    """By default, Python refuses integers of 5,000 digits, and with them the whole body."""
+    world.faults.add(Fault(kind="malformed", variant=variant))
+    task, malformed = vod.get_task("", soon)
+    assert len(task.jobs) == 1
+    assert "Filesize" in malformed
+
+
+def test_an_answer_that_is_not_utf8_is_malformed(clients: Start, wire: Start, answer: Make, soon: Deadline) -> None:
+    """RFC 8259, section 8.1: JSON between systems is UTF-8."""
+    server = wire(answer('{"TranscodeTask": {"TranscodeTaskId": "一"}}'.encode("utf-16")))
+    with pytest.raises(MalformedResponse, match="not JSON"):
+        clients(server.url).get_task("1", soon)
+
+
+@pytest.mark.parametrize("kind", sorted(KINDS))
+def test_every_fault_ends_by_the_deadline(world: Simulator, vod: Client, kind: str) -> None:
+    """The call returns a reply or raises a VodError."""
+    fields = {"TranscodeProgress": "half"} if kind == "replace" else None
+    world.faults.add(Fault(kind=kind, fields=fields, size=2**25))
+    started = time.monotonic()
+    with suppress(VodError):
+        vod.get_jobs([a_task(world).jobs[0].id], Deadline.after(SHORT))
+        list(vod.list_videos(Deadline.after(SHORT)))
+    assert time.monotonic() - started < SOON + SHORT
+
+
+@pytest.mark.parametrize(
+    ("fault", "kind"),
+    [
+        (Fault(kind="code", code="Throttling.User"), Throttled),
+        (Fault(kind="code", code="Throttling.Api", status=429), Throttled),
+        (Fault(kind="code", code="Throttling", status=503, retry_after="0"), Throttled),
+        (Fault(kind="status", status=429), Throttled),
+        (Fault(kind="status", status=503, retry_after="0"), TemporaryError),
+        (Fault(kind="code", code="ServiceUnAvailable"), TemporaryError),
+        (Fault(kind="code", code="InternalError"), TemporaryError),
+        (Fault(kind="code", code="SignatureNonceUsed"), TemporaryError),
+        (Fault(kind="reset"), ConnectionFailed),
+        (Fault(kind="close"), ConnectionFailed),
+        (Fault(kind="truncated"), ConnectionFailed),
+    ],
+    ids=lambda value: f"{value.kind} {value.code} {value.status}" if isinstance(value, Fault) else "",
+)
+def test_temporary_errors_are_retried(
+    world: Simulator, vod: Client, soon: Deadline, observed: Observed, fault: Fault, kind: type[VodError]
+) -> None:
+    """Attempts are bounded and counted, and the last error is raised. A call after the fault succeeds."""
+    task = a_task(world)
+    world.faults.add(fault)
+    with pytest.raises(kind) as caught:
+        vod.get_task(task.id, soon)
+    assert codes(observed) == [caught.value.code] * ATTEMPTS
+
+    observed.clear()
+    world.faults.clear()
+    world.faults.add(Fault(**{name: getattr(fault, name) for name in fault.__slots__} | {"count": 2}))
+    assert vod.get_task(task.id, soon)[0].id == task.id
+    assert codes(observed) == [caught.value.code] * 2 + [None]
+
+
+def test_each_attempt_has_a_new_signature(clients: Start, wire: Start, answer: Make, soon: Deadline) -> None:
+    """VOD refuses a repeated nonce."""
+    server = wire(answer(refused("Throttling.User"), status="400 Bad"))
+    with pytest.raises(Throttled):
+        clients(server.url).get_task("1", soon)
+    signatures = {head.partition(b"Signature=")[2].partition(b"\r")[0] for head in server.heads}
+    assert (len(server.heads), len(nonces(server)), len(signatures)) == (ATTEMPTS, ATTEMPTS, ATTEMPTS)
+
+
+def test_each_attempt_takes_a_turn_of_the_budget(clients: Start, wire: Start, answer: Make, soon: Deadline) -> None:
+    now = time.monotonic()
+    limiter = Limiter(50, clock=lambda: now)
+    server = wire(answer(b"", status="503 Busy"))
+    with pytest.raises(TemporaryError):
+        clients(server.url, limiter=limiter).get_task("1", soon)
+    assert len(server.heads) == ATTEMPTS
+    assert limiter.turn("GetTranscodeTask", soon) == pytest.approx(ATTEMPTS / 50)
+
+
+def test_a_retry_waits_for_retry_after(clients: Start, wire: Start, answer: Make, soon: Deadline) -> None:
+    moments: list[float] = []
+
+    def busy_once(server: Any, connection: socket.socket) -> bool:
+        moments.append(time.monotonic())
+        first = answer(b"", "Retry-After: 1", status="503 Busy")
+        connection.sendall(first if len(moments) == 1 else answer(b'{"VideoList": []}'))
+        return True
+
+    assert list(clients(wire(busy_once).url).list_videos(soon))
+    assert moments[1] - moments[0] >= 1
+
+
+@pytest.mark.parametrize("status", ["429 Slow", "503 Busy"])
+def test_a_pause_that_would_pass_the_deadline_is_not_started(
+    clients: Start, wire: Start, answer: Make, status: str
+) -> None:
+    server = wire(answer(b"", "Retry-After: 3600", status=status))
+    started = time.monotonic()
+    with pytest.raises((Throttled, TemporaryError)) as caught:
+        clients(server.url).get_task("1", Deadline.after(20))
+    assert time.monotonic() - started < SOON
+    assert caught.value.retry_after == 3600
+    assert len(server.heads) == 1
+
+
+def test_backing_off_ends_with_the_deadline(
+    clients: Start, wire: Start, answer: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sender, "_BACKOFF_SECONDS", 0.3)
+    server = wire(answer(b"", status="503 Busy"))
+    started = time.monotonic()
+    with pytest.raises(TemporaryError):
+        clients(server.url).get_task("1", Deadline.after(SHORT))
+    assert time.monotonic() - started < SOON
+    assert 1 <= len(server.heads) < ATTEMPTS
+
+
+@pytest.mark.parametrize("attempt", range(1, ATTEMPTS + 1))
+def test_the_pause_doubles_is_random_and_never_zero(attempt: int) -> None:
+    """A Retry-After of 0 seconds does not shorten the pause."""
+    base = sender._BACKOFF_SECONDS * 2 ** (attempt - 1)
+    for asked in (None, 0.0):
+        error = Throttled("", code="Throttling", retry_after=asked)
+        waits = {sender._pause(error, attempt) for _ in range(50)}
+        assert len(waits) > 1
+        assert all(wait is not None and base / 2 <= wait <= base * 1.5 for wait in waits)
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "InvalidAccessKeyId.NotFound",
+        "InvalidAccessKeyId.Inactive",
+        "SignatureDoesNotMatch",
+        "InvalidTimeStamp.Expired",
+        "InvalidSecurityToken.Malformed",
+        "Forbidden",
+        "Forbidden.RAM",
+    ],
+)
+@pytest.mark.parametrize("status", [400, 403, 404, 503])
+def test_errors_that_an_operator_must_correct_are_not_retried(
+    world: Simulator, vod: Client, soon: Deadline, observed: Observed, code: str, status: int
+) -> None:
+    """The status does not matter: a 404 with such a code is not a missing id."""
+    world.faults.add(Fault(kind="code", code=code, status=status, retry_after="0"))
+    with pytest.raises(CredentialsError, match=code):
+        vod.get_task(a_task(world).id, soon)
+    assert codes(observed) == [code]
+
+
+def test_a_wrong_secret_says_what_to_check(world: Simulator, clients: Start, soon: Deadline) -> None:
+    with pytest.raises(CredentialsError, match="check access_key_secret"):
+        clients(world.url, secret="wrong").get_task("1", soon)
+
+
+def test_a_wrong_clock_says_so(world: Simulator, vod: Client, soon: Deadline, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(signing, "timestamp", lambda _: "2020-01-01T00:00:00Z")
+    with pytest.raises(CredentialsError, match="correct this machine's clock"):
+        vod.get_task(a_task(world).id, soon)
+
+
+def test_a_refused_connection_is_not_retried(clients: Start, wire: Start, observed: Observed) -> None:
+    server = wire(b"")
+    server.stop()
+    with pytest.raises(ConnectionFailed):
+        clients(server.url).get_task("1", Deadline.after(20))
+    assert codes(observed) == ["connect"]
+
+
+def test_an_expired_deadline_is_not_retried(world: Simulator, vod: Client, observed: Observed) -> None:
+    world.faults.add(Fault(kind="hang"))
+    with pytest.raises(DeadlineError):
+        vod.get_task(a_task(world).id, Deadline.after(SHORT))
+    assert codes(observed) == ["timeout"]
+
+
+def renewing(fake: Start, *tokens: str) -> Any:
+    return fake(*[Keys("simulator", SecretText("simulator"), SecretText(token)) for token in tokens])
+
+
+def only_takes(token: str, answer: Make, *, busy: int = 0) -> Start:
+    """A server that answers 503 `busy` times, and then accepts only this token."""
+
+    def does(server: Any, connection: socket.socket) -> bool:
+        if len(server.heads) <= busy:
+            connection.sendall(answer(b"", status="503 Busy"))
+        elif f"x-acs-security-token: {token}\r\n".encode() in server.heads[-1]:
+            connection.sendall(answer(b'{"TranscodeTask": {"TranscodeTaskId": "1"}}'))
+        else:
+            connection.sendall(answer(refused("InvalidSecurityToken.Expired"), status="403 Forbidden"))
+        return True
+
+    return does
+
+
+@pytest.mark.parametrize("busy", range(ATTEMPTS))
+def test_an_expired_token_is_renewed(
+    clients: Start, wire: Start, answer: Make, soon: Deadline, observed: Observed, fake_credentials: Start, busy: int
+) -> None:
+    """This holds for each attempt, including the last."""
+    credentials = renewing(fake_credentials, "old", "new")
+    server = wire(only_takes("new", answer, busy=busy))
+    assert clients(server.url, credentials=credentials).get_task("1", soon)[0].id == "1"
+    assert codes(observed) == ["http_503"] * busy + ["InvalidSecurityToken.Expired", None]
+    assert credentials.renewals == 1
+    assert len(nonces(server)) == busy + 2
+
+
+def test_a_token_is_renewed_once_only(
+    clients: Start, wire: Start, answer: Make, soon: Deadline, observed: Observed, fake_credentials: Start
+) -> None:
+    credentials = renewing(fake_credentials, "old", "older", "newest")
+    with pytest.raises(TokenExpired, match="renew the security token"):
+        clients(wire(only_takes("newest", answer)).url, credentials=credentials).get_task("1", soon)
+    assert codes(observed) == ["InvalidSecurityToken.Expired"] * 2
+    assert credentials.renewals == 1
+
+
+def test_without_budget_nothing_is_sent_or_observed(clients: Start, wire: Start, observed: Observed) -> None:
+    server = wire(b"")
+    limiter = Limiter(0.01)
+    limiter.turn("GetTranscodeTask", Deadline.after(20))
+    with pytest.raises(BudgetSpent):
+        clients(server.url, limiter=limiter).get_task("1", Deadline.after(20))
+    assert (server.connections, observed) == (0, [])
+
+
+def test_a_failure_is_not_hidden_by_a_spent_budget(
+    clients: Start, wire: Start, answer: Make, observed: Observed
+) -> None:
+    """`BudgetSpent` would say that no request was sent."""
+    server = wire(answer(b"", status="503 Busy"))
+    with pytest.raises(TemporaryError) as caught:
+        clients(server.url, limiter=Limiter(0.01)).get_task("1", Deadline.after(20))
+    assert caught.value.code == "http_503"
+    assert codes(observed) == ["http_503"]
+
+
+def test_the_observer_gets_the_duration_of_each_attempt(
+    world: Simulator, vod: Client, soon: Deadline, observed: Observed
+) -> None:
+    world.faults.add(Fault(kind="delay", seconds=0.2, count=1))
+    vod.get_task(a_task(world).id, soon)
+    vod.get_task(a_task(world).id, soon)
+    seconds = [one or 0.0 for _, one, _ in observed]
+    assert 0.2 <= seconds[0] < SOON
+    assert 0.0 < seconds[1] < seconds[0]
+
+
+def test_a_throttled_call_slows_its_operation_down(
+    clients: Start, wire: Start, answer: Make, soon: Deadline, quick: None
+) -> None:
+    limiter = Limiter(1000)
+    with pytest.raises(Throttled):
+        clients(wire(answer(refused("Throttling.User"), status="400 Bad")).url, limiter=limiter).get_task("1", soon)
+    assert limiter.rate("GetTranscodeTask") < 600
+    assert limiter.rate("GetVideoList") == 1000
+
+
+def test_waiting_calls_respect_a_retry_after_of_another_call(
+    clients: Start, wire: Start, answer: Make, soon: Deadline
+) -> None:
+    """Their turns were taken before the answer with Retry-After."""
+    moments: list[float] = []
+
+    def busy_once(_: Any, connection: socket.socket) -> bool:
+        moments.append(time.monotonic())
+        busy = answer(b"", "Retry-After: 1", status="429 Busy")
+        connection.sendall(busy if len(moments) == 1 else answer(b'{"TranscodeTask": {"TranscodeTaskId": "1"}}'))
+        return True
+
+    client = clients(wire(busy_once).url, limiter=Limiter(10))
+    with ThreadPoolExecutor(5) as pool:
+        for call in [pool.submit(client.get_task, "1", soon) for _ in range(5)]:
+            call.result()
+
+    assert len(moments) == 6
+    assert min(moments[1:]) - moments[0] >= 0.9
+
+
+def test_missing_keys_cost_no_turn_and_no_request(
+    clients: Start, wire: Start, soon: Deadline, observed: Observed
+) -> None:
+    class Lost:
+        def keys(self) -> Any:
+            raise CredentialsError("no key file", code="keys")
+
+    server, limiter = wire(b""), Limiter(0.01)
+    with pytest.raises(CredentialsError):
+        clients(server.url, credentials=Lost(), limiter=limiter).get_task("1", soon)
+    assert (server.connections, observed) == (0, [("GetTranscodeTask", None, "keys")])
+    assert limiter.turn("GetTranscodeTask", soon) == 0
+
+
+def test_the_wait_for_a_turn_is_not_part_of_the_timeout(world: Simulator, clients: Start, soon: Deadline) -> None:
+    vod = clients(world.url, limiter=Limiter(2.5), timeout=0.3)
+    assert {vod.get_task(a_task(world).id, soon)[0].id for _ in range(2)} == {a_task(world).id}
+
+
+def test_a_call_ends_after_its_timeout_even_if_the_deadline_is_later(world: Simulator, clients: Start) -> None:
+    world.faults.add(Fault(kind="stall"))
+    started = time.monotonic()
+    with pytest.raises(DeadlineError):
+        clients(world.url, timeout=0.3).get_task(a_task(world).id, Deadline(math.inf))
+    assert time.monotonic() - started < SOON
+
+
+def test_closing_the_client_ends_waits_for_turns_and_retries(
+    clients: Start, wire: Start, answer: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sender, "_BACKOFF_SECONDS", 60.0)
+    limiter, server = Limiter(0.001), wire(answer(b"", status="503 Busy"))
+    waiting = clients(server.url, limiter=limiter, timeout=3600.0)
+    with ThreadPoolExecutor(2) as pool:
+        tried = pool.submit(waiting.get_task, "1", Deadline(math.inf))
+        while not server.heads:
+            time.sleep(0.01)
+        queued = pool.submit(waiting.get_task, "2", Deadline(math.inf))
+        time.sleep(0.1)
+        waiting.close()
+        assert isinstance(tried.exception(20), TemporaryError)
+        assert isinstance(queued.exception(20), BudgetSpent)
+    assert len(server.heads) == 1
+
+
+def test_the_client_knows_when_the_oldest_unanswered_request_was_sent(world: Simulator, clients: Start) -> None:
+    vod = clients(world.url)
+    world.faults.add(Fault(kind="delay", seconds=0.5, count=1))
+    before, began = vod.waiting_since, time.monotonic()
+    with ThreadPoolExecutor(1) as pool:
+        call = pool.submit(vod.get_task, a_task(world).id, Deadline.after(20))
+        while (during := vod.waiting_since) is None:
+            time.sleep(0.01)
+        call.result()
+    assert before is None
+    assert began <= during < began + 0.5
+    assert vod.waiting_since is None
+
+
+def quoting(answer: Make) -> Start:
+    """A server that quotes the whole request in every text of its error, at several distances from the length limit."""
+
+    def does(server: Any, connection: socket.socket) -> bool:
+        head = server.heads[-1].decode("latin-1")
+        signature = head.partition("Signature=")[2].partition("\r")[0]
+        quoted = f"{signature} {SECRET} {'-' * (100 * len(server.heads))} {head}"
+        body = refused(f"Throttling.{signature[:64]}", quoted, Recommend=quoted)
+        connection.sendall(answer(body, status="400 Bad"))
+        return True
+
+    return does
+
+
+def test_secrets_that_vod_quotes_are_not_repeated(
+    clients: Start,
+    wire: Start,
+    answer: Make,
+    observed: Observed,
+    rendered: Callable[[BaseException], str],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """VOD quotes a request that it cannot verify. A cut message must not contain half a token either."""
+    caplog.set_level(logging.DEBUG)
+    server = wire(quoting(answer))
+    shown = ""
+    for _ in range(4):
+        with pytest.raises(Throttled) as caught:
+            clients(server.url, secret=SECRET, token=TOKEN).get_task("1", Deadline.after(20))
+        shown += rendered(caught.value)
+    shown += caplog.text + repr(observed)
+    assert "<secret>" in shown
+    assert "urllib3" in caplog.text
+    for head in server.heads:
+        assert head.decode().partition("Signature=")[2][:16] not in shown
+    assert "canary" not in shown
+    assert "TTTT" not in shown
+
+
+SPOILED = ["canary\n", "canary\r\nhost: x", "canary密", "\ncanary", "canary\udcff"]
+
+
+@pytest.mark.parametrize("spoiled", SPOILED)
+@pytest.mark.parametrize("part", ["key_id", "secret", "token"])
+def test_keys_that_cannot_be_sent_are_not_shown(
+    world: Simulator,
+    clients: Start,
+    soon: Deadline,
+    observed: Observed,
+    rendered: Callable[[BaseException], str],
+    caplog: pytest.LogCaptureFixture,
+    fake_credentials: Start,
+    part: str,
+    spoiled: str,
+) -> None:
+    """Keys of a provider chain are unchecked. The client or VOD refuses them with a remedy, without a retry."""
+    caplog.set_level(logging.DEBUG)
+    key_id, secret, token = ({"key_id": "id", "secret": "secret", "token": "token"} | {part: spoiled}).values()
+    credentials = fake_credentials(Keys(key_id, SecretText(secret), SecretText(token)))
+    with pytest.raises(CredentialsError) as caught:
+        clients(world.url, credentials=credentials).get_task(a_task(world).id, soon)
+    assert "canary" not in rendered(caught.value) + caplog.text + repr(observed)
+    assert "check" in str(caught.value)
+    assert len(observed) == 1
+
+
+@pytest.mark.parametrize("kind", ["hang", "reset", "html", "code", "status", "redirect", "gzip-bomb", "malformed"])
+def test_no_fault_shows_a_secret(
+    clients: Start, rendered: Callable[[BaseException], str], caplog: pytest.LogCaptureFixture, kind: str
+) -> None:
+    """faults 34: this includes every log level, error and cause of an error."""
+    caplog.set_level(logging.DEBUG)
+    with Simulator(access_key_secret=SECRET, quota=math.inf) as simulator:
+        simulator.faults.add(Fault(kind=kind, size=2**25))
+        with pytest.raises(VodError) as caught:
+            clients(simulator.url, secret=SECRET, token=TOKEN).get_task("1", Deadline.after(SHORT))
+    shown = rendered(caught.value) + caplog.text
+    assert "canary" not in shown
+    assert "Signature=" not in shown
+    assert "urllib3" in shown
