@@ -48,7 +48,7 @@ class Part:
 
 
 def gzipped(parts: Iterable[Part]) -> bytes:
-    """Joins the parts to one gzip member (RFC 1952). Prometheus would read several members; curl reads only the first."""
+    """Joins the parts to one gzip member (RFC 1952). Prometheus reads several members; curl reads only the first."""
     chunks = [
         b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x04\xff"
     ]  # header: no modification time, fastest level, unknown system
@@ -97,7 +97,7 @@ class Blocks(Generic[Shown]):
         self._starts: list[int] = []  # the index in `_arranged` of the first record of each block
 
     def arrange(self, records: Sequence[Shown]) -> dict[str, list[Part]]:
-        """Returns the parts with the lines of these records, by metric name. Forgets all records that are not in them."""
+        """Returns the parts with the lines of these records, by metric name. Forgets all other records."""
         keys, identities = self._keys(records), list(map(id, records))
         if keys != self._arranged:
             self._arranged = keys
@@ -137,7 +137,7 @@ def _same(before: int, now: int, kept: Lines) -> Lines | None:
 
 
 class _Known(Generic[Shown]):
-    """Finds the lines of a record in any block. The index is built on the first call, because most scrapes need none."""
+    """Finds the lines of a record in any block. The first call builds the index; most scrapes do not need it."""
 
     def __init__(self, blocks: Iterable[_Block[Shown]]) -> None:
         self._blocks = blocks

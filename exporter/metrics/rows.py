@@ -26,7 +26,7 @@ class Exemplified(NamedTuple):
 
 
 Row = tuple[Metric, Sequence[str], float | HistogramView | Exemplified | None]
-"""A metric, its label values in the order of `Metric.labels`, and its value. A row with the value None has no sample."""
+"""A metric, its label values in the order of `Metric.labels`, and its value. A row with value None has no sample."""
 
 _TOTALS = {
     Total.TASKS_FINISHED: catalog.TASKS_FINISHED,

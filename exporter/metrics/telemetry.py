@@ -32,7 +32,7 @@ _BUCKETS = (0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
 
 class _Registry(CollectorRegistry):
-    """A registry without the `_created` series, which `prometheus_client` adds to each counter and which no query needs.
+    """A registry without the `_created` series that `prometheus_client` adds to each counter. No query needs them.
 
     `prometheus_client.disable_created_metrics` is global and would change the registries of other code too.
     """
