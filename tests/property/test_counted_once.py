@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from copy import deepcopy
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -26,11 +26,13 @@ from exporter.tracking.departures import MEMORY_MARGIN_SECONDS
 from exporter.tracking.ledger import Ledger
 from exporter.tracking.records import JobRecord, TaskRecord
 from exporter.tracking.sqlite import SqliteStore
-from exporter.tracking.store import Changes, MemoryStore, Store, Stored
+from exporter.tracking.store import MemoryStore, Store
 from exporter.tracking.view import Limits
+from tests.conftest import NOW
+from tests.tracking.conftest import DAY, HOUR, FailingStore
 
-STATE_CREATED = 1_700_000_000.0
-MINUTE, HOUR, DAY = 60.0, 3600.0, 86_400.0
+STATE_CREATED = NOW
+MINUTE = 60.0
 LIMITS = Limits(retention=15 * MINUTE, give_up_after=7 * DAY, lookback=DAY)
 
 TASKS = ("t0", "t1", "t2", "t3")
@@ -51,32 +53,6 @@ some_tasks = st.lists(task_ids, unique=True)
 described_jobs = st.dictionaries(
     st.sampled_from(JOB_IDS), st.tuples(st.sampled_from(JOB_STATUSES), st.none() | st.just(OUTPUT)), max_size=4
 )
-
-
-class Unreliable:
-    """A store that fails where it is described to, and tells what it has taken."""
-
-    def __init__(self, inner: Store, taken: Callable[[], None]) -> None:
-        self.inner = inner
-        self.reads = self.writes = True
-        self._taken = taken
-
-    def load(self, account: str, *, now: float) -> Stored:
-        return self.inner.load(account, now=now)
-
-    def save(self, account: str, changes: Changes) -> None:
-        if not self.writes:
-            raise StateError("the disk is full")
-        self.inner.save(account, changes)
-        self._taken()
-
-    def remembered(self, account: str, task_ids: Iterable[str]) -> Mapping[str, bool]:
-        if not self.reads:
-            raise StateError("the disk is broken")
-        return self.inner.remembered(account, task_ids)
-
-    def close(self) -> None:
-        self.inner.close()
 
 
 @dataclass
@@ -105,7 +81,7 @@ class CountedOnce(RuleBasedStateMachine):
         self.model = Model()
         self.kept = Model()  # what the store has of the model
         self.shown: dict[str, float] = {}
-        self.store = Unreliable(self.make(), self._taken)
+        self.store = FailingStore(self.make(), saved=self._taken)
         self.ledger = self._open()
 
     def _clock(self) -> float:

@@ -10,7 +10,7 @@ from typing import cast
 import pytest
 
 from exporter.deadline import Deadline
-from exporter.errors import VodError
+from exporter.errors import ConnectionFailed, CredentialsError, NotFoundError, RequestRejected, VodError
 from exporter.model import Job, Task
 from exporter.tracking.ledger import Ledger
 from exporter.tracking.videos import Videos
@@ -19,6 +19,11 @@ from exporter.vod.limiter import Limiter
 from exporter.vod.payloads import JobsReply, TaskListReply
 from exporter.vod.sender import Observer, ignore
 from tests.conftest import NOW, make_account
+
+DENIED = CredentialsError("grant vod:ListTranscodeTask", code="Forbidden.RAM")
+DOWN = ConnectionFailed("no connection", code="connect")
+GONE = NotFoundError("gone", code="NoSuchResource")
+REFUSED = RequestRejected("JobIds is not known", code="MissingParameter")
 
 
 def running(task_id: str, *job_ids: str) -> Task:

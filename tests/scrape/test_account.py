@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import threading
+import time
 
 import pytest
 
 from exporter.deadline import Deadline
-from exporter.errors import StateError
+from exporter.errors import (
+    StateError,
+)
 from exporter.snapshot import LedgerView
-from tests.scrape.conftest import FakeVod, Made, running, until
+from tests.scrape.conftest import DOWN, FakeVod, Made, running, until
 
 
 def test_readers_share_a_snapshot_that_nobody_has_begun_to_take(release: threading.Event) -> None:
@@ -70,3 +73,44 @@ def test_the_ledger_is_closed_even_if_the_client_cannot_be() -> None:
     with pytest.raises(StateError):
         made.account.register(["u"])
     assert [task_id for task_id, *_ in made.account.tracked()] == ["t"]
+
+
+def test_what_waits_for_long_without_an_answer_is_down_when_a_scrape_is_answered(release: threading.Event) -> None:
+    made = Made(FakeVod(running("t")))
+    began = time.monotonic()
+    made.vod.before = lambda _: release.wait(30)
+    made.account.refresh()
+    until(lambda: made.vod.asked)
+    made.account.late(began)
+    unknown = made.up  # as long as nothing was sent, nothing is known
+    made.vod.waiting_since = began
+    made.account.late(began)
+
+    assert (unknown, made.up) == (None, False)
+    assert "deadline" in made.account.snapshot().last_error
+
+
+def test_what_was_sent_just_now_does_not_make_the_account_down(release: threading.Event) -> None:
+    made = Made(FakeVod(running("t")))
+    made.vod.before = lambda _: release.wait(30)
+    made.account.refresh()
+    now = time.monotonic()
+    made.vod.waiting_since = now
+    made.account.late(now - 9)
+
+    assert made.up is None
+
+
+def test_an_account_is_judged_by_what_was_answered_so_far_when_a_scrape_does_not_wait_for_the_end(
+    release: threading.Event,
+) -> None:
+    vod = FakeVod(running("t", "a"), running("u"))
+    made = Made(vod, concurrency=2)
+    vod.before = lambda what: release.wait(30) if what == "task u" else None
+    vod.tasks["t"] = DOWN
+    made.account.refresh()
+    until(lambda: made.account.snapshot().last_error)
+    before = made.up
+    made.account.late(time.monotonic())
+
+    assert (before, made.up) == (None, False)

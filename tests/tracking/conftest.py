@@ -1,15 +1,23 @@
-"""What the tests of tracking share: a clock, a store that fails on request, and descriptions of tasks."""
+"""What the tests of tracking share: a clock, a ledger, a store that fails on request, and descriptions of tasks."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import pytest
 
 from exporter.errors import StateError
 from exporter.model import Job, Task
-from exporter.tracking.store import Changes, MemoryStore
+from exporter.snapshot import LedgerView, Total
+from exporter.tracking.ledger import Ledger
+from exporter.tracking.store import Changes, MemoryStore, Store, Stored
+from exporter.tracking.view import Limits
+from exporter.tracking.work import Work
 from tests.conftest import Clock
+
+HOUR = 3600.0
+DAY = 24 * HOUR
+RETENTION = 900.0
 
 
 @pytest.fixture
@@ -17,20 +25,52 @@ def clock() -> Clock:
     return Clock()
 
 
-class FailingStore(MemoryStore):
-    """Fails to read or to write while `reads` or `writes` is False."""
+@pytest.fixture
+def dropped() -> list[str]:
+    """The reasons for which a ledger or `Departures` dropped tasks; pass its `append`."""
+    return []
 
-    reads = writes = True
+
+@pytest.fixture
+def ledger(clock: Clock) -> Ledger:
+    """Shows finished tasks for 15 minutes."""
+    made = Ledger(limits=Limits(retention=RETENTION), clock=clock)
+    made.start_refresh()
+    return made
+
+
+class FailingStore:
+    """A store that fails to read or to write while `reads` or `writes` is False. `saved` is called after each save."""
+
+    def __init__(self, inner: Store | None = None, *, saved: Callable[[], None] = lambda: None) -> None:
+        self.inner = inner or MemoryStore()
+        self.reads = self.writes = True
+        self._saved = saved
+
+    def load(self, account: str, *, now: float) -> Stored:
+        return self.inner.load(account, now=now)
 
     def save(self, account: str, changes: Changes) -> None:
         if not self.writes:
             raise StateError("the disk is full")
-        super().save(account, changes)
+        self.inner.save(account, changes)
+        self._saved()
 
     def remembered(self, account: str, task_ids: Iterable[str]) -> Mapping[str, bool]:
         if not self.reads:
             raise StateError("the disk is broken")
-        return super().remembered(account, task_ids)
+        return self.inner.remembered(account, task_ids)
+
+    def close(self) -> None:
+        self.inner.close()
+
+
+@pytest.fixture
+def failing() -> FailingStore:
+    return FailingStore()
+
+
+# Descriptions by VOD
 
 
 def running(task_id: str, *job_ids: str, status: str = "Processing") -> Task:
@@ -45,3 +85,63 @@ def done(task_id: str, *job_ids: str) -> Task:
 
 def success(job_id: str) -> Job:
     return Job(job_id, "HD", "TranscodeSuccess", 1.0)
+
+
+# What a refresh does with a ledger
+
+
+def track(ledger: Ledger, *tasks: Task) -> None:
+    """A source names the tasks, and VOD describes them."""
+    ledger.name("key", [task.id for task in tasks], source="tasks")
+    for task in tasks:
+        ask_task(ledger, task)
+
+
+def discover(ledger: Ledger, *tasks: Task) -> None:
+    """Discovery finds the tasks, and VOD describes them."""
+    ledger.discover([task.id for task in tasks], source="discovery")
+    for task in tasks:
+        ask_task(ledger, task)
+
+
+def ask_task(ledger: Ledger, task: Task) -> None:
+    """A refresh asks about the whole task; `task` is the answer."""
+    ledger.start_refresh()
+    ledger.observe_task(task.id, task)
+    ledger.asked_task(task.id)
+
+
+def ask_jobs(ledger: Ledger, asked: Sequence[str], *seen: Job) -> None:
+    """A refresh asks about these jobs; `seen` is the answer."""
+    ledger.start_refresh()
+    ledger.observe_jobs(asked, seen)
+    ledger.asked_jobs(asked)
+
+
+def next_work(ledger: Ledger) -> Work:
+    ledger.start_refresh()
+    return ledger.work()
+
+
+def pass_retention(ledger: Ledger, clock: Clock) -> None:
+    """The retention passes, so finished tasks leave."""
+    ledger.view()
+    clock.now += RETENTION + 1
+    ledger.view()
+
+
+# What a ledger has
+
+
+def tracked_ids(ledger: Ledger) -> list[str]:
+    return [task_id for task_id, *_ in ledger.tasks()]
+
+
+def job_statuses(ledger: Ledger) -> dict[str, str]:
+    """The statuses of the shown jobs, by id."""
+    return {shown.job.id: shown.job.status for shown in ledger.view().jobs}
+
+
+def finished_jobs(view: LedgerView) -> float:
+    """How many jobs the totals count as finished."""
+    return sum(count for (total, _), count in view.totals.counters.items() if total == Total.JOBS_FINISHED)

@@ -1,0 +1,330 @@
+"""The keeper: what it saves when, what it recalls, and what a failing store costs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+import pytest
+
+from exporter.errors import StateError
+from exporter.model import Job
+from exporter.snapshot import Total
+from exporter.tracking.keeper import Keeper
+from exporter.tracking.ledger import Ledger
+from exporter.tracking.roster import Roster
+from exporter.tracking.store import Changes, Memory, MemoryStore
+from exporter.tracking.totals import Totals
+from exporter.tracking.view import Limits
+from tests.conftest import NOW, Clock
+from tests.tracking.conftest import (
+    HOUR,
+    FailingStore,
+    ask_jobs,
+    ask_task,
+    discover,
+    done,
+    finished_jobs,
+    pass_retention,
+    running,
+    track,
+    tracked_ids,
+)
+
+
+class RecordingStore(FailingStore):
+    """Records what it is given and asked."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.load("prod", now=NOW)
+        self.given: list[Changes] = []
+        self.asked: list[list[str]] = []
+
+    def save(self, account: str, changes: Changes) -> None:
+        super().save(account, changes)
+        self.given.append(changes)
+
+    def remembered(self, account: str, task_ids: Iterable[str]) -> Mapping[str, bool]:
+        ids = list(task_ids)
+        self.asked.append(ids)
+        return super().remembered(account, ids)
+
+
+class Kept:
+    """A keeper with its parts, for the account `prod`."""
+
+    def __init__(self) -> None:
+        self.store = RecordingStore()
+        self.roster = Roster()
+        self.totals = Totals()
+        self.keeper = Keeper("prod", self.store, self.roster, self.totals)
+
+    def add(self, task_id: str) -> None:
+        self.roster.add_task(task_id, source="tasks", since=NOW, already_counted=False)
+
+    def remove(self, task_id: str, *, finished: bool) -> None:
+        self.roster.remove_task(self.roster.tasks[task_id], Memory(NOW + 10, finished=finished))
+
+
+@pytest.fixture
+def kept() -> Kept:
+    return Kept()
+
+
+def test_a_save_holds_tasks_and_totals_together_and_the_next_holds_neither(kept: Kept) -> None:
+    kept.add("t")
+    kept.totals.finished_task(done("t"))
+    for _ in range(2):
+        kept.keeper.save(NOW)
+
+    (changes,) = kept.store.given
+    assert [task.id for task in changes.tasks] == ["t"]
+    assert changes.totals.counters == {(Total.TASKS_FINISHED, ("CompleteAllSucc", "unknown")): 1.0}
+    assert changes.now == NOW
+
+
+def test_without_changes_the_store_is_given_nothing(kept: Kept) -> None:
+    kept.keeper.save(NOW)
+    kept.keeper.close(NOW)
+
+    assert kept.store.given == []
+
+
+def test_changes_that_the_store_refused_are_given_again(kept: Kept) -> None:
+    kept.add("t")
+    kept.totals.finished_task(done("t"))
+    kept.store.writes = False
+    with pytest.raises(StateError):
+        kept.keeper.save(NOW)
+    kept.store.writes = True
+    kept.keeper.save(NOW)
+
+    assert [task.id for task in kept.store.given[0].tasks] == ["t"]
+    assert len(kept.store.given[0].totals.counters) == 1
+
+
+def test_a_store_that_fails_is_logged_at_its_first_failure_and_its_recovery(
+    kept: Kept, caplog: pytest.LogCaptureFixture
+) -> None:
+    durable: list[bool] = []
+    for writes in (False, False, True, True, False):
+        kept.add(f"t{len(durable)}")
+        kept.store.writes = writes
+        kept.keeper.try_to_save(NOW)
+        durable.append(kept.keeper.durable)
+
+    assert durable == [False, False, True, True, False]
+    assert caplog.messages == ["state cannot be saved", "state is saved again", "state cannot be saved"]
+    assert {vars(record)["account"] for record in caplog.records} == {"prod"}
+    assert vars(caplog.records[0])["error"] == "the disk is full"
+
+
+def test_a_closed_keeper_saves_nothing_and_says_so_to_callers_that_need_it(kept: Kept) -> None:
+    kept.keeper.close(NOW)
+    kept.add("t")
+    kept.keeper.try_to_save(NOW)
+    with pytest.raises(StateError, match="try again"):
+        kept.keeper.save(NOW)
+
+    assert kept.store.given == []
+    assert kept.keeper.durable is True
+
+
+def test_a_keeper_is_closed_even_if_its_store_has_a_bug(kept: Kept, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept.add("t")
+    with monkeypatch.context() as patch:
+        patch.setattr(kept.store, "save", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            kept.keeper.close(NOW)
+    with pytest.raises(StateError):
+        kept.keeper.save(NOW)
+
+    assert kept.store.given == []
+
+
+def test_a_memory_is_recalled_before_and_after_the_store_has_taken_it(kept: Kept) -> None:
+    for task_id in ("finished", "given up"):
+        kept.add(task_id)
+        kept.keeper.save(NOW)
+        kept.remove(task_id, finished=task_id == "finished")
+    unsaved = kept.keeper.recall(["finished", "given up", "new"])
+    kept.keeper.save(NOW)
+
+    assert unsaved == kept.keeper.recall(["finished", "given up", "new"])
+    assert unsaved == {"finished": True, "given up": False, "new": None}
+
+
+def test_an_unsaved_memory_replaces_the_stored_one(kept: Kept) -> None:
+    """A task that was given up, was registered again, and finished."""
+    for finished in (False, True):
+        kept.add("t")
+        kept.keeper.save(NOW)
+        kept.remove("t", finished=finished)
+        if not finished:
+            kept.keeper.save(NOW)
+
+    assert kept.keeper.recall(["t"]) == {"t": True}
+
+
+def test_the_store_is_asked_only_about_tasks_that_there_are(kept: Kept) -> None:
+    """A refresh names the same tasks each time, so most calls have none to recall."""
+    answer = kept.keeper.recall([])
+
+    assert (answer, kept.store.asked) == ({}, [])
+
+
+def test_where_the_store_cannot_be_read_nothing_is_recalled_and_the_log_says_so(
+    kept: Kept, caplog: pytest.LogCaptureFixture
+) -> None:
+    kept.store.reads = False
+    with pytest.raises(StateError):
+        kept.keeper.recall(["t"])
+
+    assert kept.keeper.try_to_recall(["t"]) == {}
+    assert caplog.messages == ["state cannot be read"]
+
+
+# Through the ledger
+
+
+def test_progress_survives_an_orderly_end(clock: Clock) -> None:
+    store = MemoryStore()
+    ledger = Ledger(store=store, clock=clock)
+    track(ledger, running("t", "a"))
+    ledger.view()
+    ask_jobs(ledger, ["a"], Job("a", "HD", "Transcoding", 0.95))
+    ledger.view()
+    ledger.close()
+
+    assert [one.job.progress for one in Ledger(store=store, clock=clock).view().jobs] == [0.95]
+
+
+def test_a_closed_ledger_gives_the_store_nothing_more(clock: Clock) -> None:
+    """Another one may have loaded what it gave, and gone on."""
+    store = MemoryStore()
+    ledger = Ledger(store=store, clock=clock)
+    track(ledger, running("t", "a"))
+    ledger.close()
+    track(ledger, done("u", "b"))
+    view = ledger.view()
+
+    assert finished_jobs(view) == 1
+    assert finished_jobs(Ledger(store=store, clock=clock).view()) == 0
+
+
+def test_a_registration_that_is_not_kept_tracks_nothing_and_loses_nothing(failing: FailingStore, clock: Clock) -> None:
+    ledger = Ledger(store=failing, clock=clock)
+    track(ledger, running("old", "a"))
+    failing.writes = False
+    with pytest.raises(StateError, match="full"):
+        ledger.register(["old", "t"], source="api")
+    assert tracked_ids(ledger) == ["old"]
+    failing.writes = True
+    ledger.view()
+
+    assert tracked_ids(Ledger(store=failing, clock=clock)) == ["old"]
+    assert ledger.register(["t"], source="api") == {"t": True}
+    assert tracked_ids(Ledger(store=failing, clock=clock)) == ["old", "t"]
+
+
+def test_a_deleted_task_whose_new_registration_is_not_kept_is_gone_from_the_store_too(
+    failing: FailingStore, clock: Clock
+) -> None:
+    ledger = Ledger(store=failing, clock=clock)
+    track(ledger, running("t", "a"))
+    ledger.view()
+    failing.writes = False
+    ledger.delete("t")
+    with pytest.raises(StateError):
+        ledger.register(["t"], source="api")
+    failing.writes = True
+    ledger.view()
+
+    assert Ledger(store=failing, clock=clock).tasks() == []
+
+
+def test_while_the_store_cannot_be_read_nothing_is_tracked_that_it_might_have_counted(
+    failing: FailingStore, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    ledger = Ledger(store=failing, clock=clock)
+    failing.reads = False
+    ledger.name("key", ["t"], source="tasks")
+    ledger.discover(["u"], source="discovery")
+    with pytest.raises(StateError, match="broken"):
+        ledger.register(["v"], source="api")
+    meanwhile = ledger.tasks()
+    failing.reads = True
+    ledger.name("key", ["t"], source="tasks")
+
+    assert meanwhile == []
+    assert tracked_ids(ledger) == ["t"]
+    assert "state cannot be read" in caplog.text
+
+
+def test_a_store_that_does_not_take_changes_costs_durability_alone_told_once_each_way(
+    failing: FailingStore, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    ledger = Ledger(limits=Limits(retention=900.0), store=failing, clock=clock)
+    discover(ledger, running("t", "a"))
+    ledger.view()
+    failing.writes = False
+    ask_task(ledger, done("t", "a"))
+    views = [ledger.view(), ledger.view()]
+    pass_retention(ledger, clock)
+    views.append(ledger.view())
+    ledger.discover(["t"], source="discovery")
+    lost = Ledger(store=failing, clock=clock)
+    failing.writes = True
+    views.append(ledger.view())
+    kept = Ledger(store=failing, clock=clock)
+
+    assert [view.durable for view in views] == [False, False, False, True]
+    assert [finished_jobs(view) for view in views] == [1, 1, 1, 1]
+    assert tracked_ids(lost) == ["t"]
+    assert kept.tasks() == []
+    assert kept.view().totals == views[-1].totals
+    kept.discover(["t"], source="discovery")
+    assert kept.tasks() == ledger.tasks() == []
+    assert caplog.messages == ["state cannot be saved", "state is saved again"]
+
+
+def test_what_comes_and_goes_while_the_disk_is_full_leaves_only_a_memory_and_that_for_its_time(
+    failing: FailingStore, clock: Clock
+) -> None:
+    ledger = Ledger(limits=Limits(retention=900.0, lookback=0.0), store=failing, clock=clock)
+    failing.writes = False
+    for number in range(100):
+        discover(ledger, done(f"t{number}", f"j{number}"))
+        clock.now += HOUR
+        ledger.view()
+    pending = ledger._roster.changes(ledger._totals.changes(), now=clock.now)
+
+    assert pending is not None
+    assert (pending.tasks, pending.jobs, pending.dropped_tasks, pending.dropped_jobs) == ([], [], (), ())
+    assert len(pending.remembered) == 50  # of the last 49 hours
+
+
+def test_a_deletion_takes_effect_though_the_store_fails_and_is_kept_later(failing: FailingStore, clock: Clock) -> None:
+    ledger = Ledger(store=failing, clock=clock)
+    track(ledger, running("t", "a"))
+    ledger.view()
+    failing.writes = False
+    assert ledger.delete("t") is True
+    failing.writes = True
+    ledger.view()
+
+    assert ledger.tasks() == Ledger(store=failing, clock=clock).tasks() == []
+
+
+def test_accounts_in_one_store_do_not_mix(clock: Clock) -> None:
+    store = MemoryStore()
+    one, two = (Ledger(name, Limits(retention=900.0), store=store, clock=clock) for name in ("one", "two"))
+    discover(one, done("t", "a"))
+    pass_retention(one, clock)
+    discover(two, running("t", "a"))
+
+    assert (one.tasks(), len(two.tasks())) == ([], 1)
+    assert (finished_jobs(one.view()), finished_jobs(two.view())) == (1, 0)
+    again = [Ledger(name, store=store, clock=clock).view() for name in ("one", "two")]
+    assert [finished_jobs(view) for view in again] == [1, 0]
+    assert [view.tracked_tasks for view in again] == [{}, {"discovery": 1}]
