@@ -107,7 +107,7 @@ def test_a_404_with_a_credentials_code_drops_nothing(simulator: Simulator, accou
 def test_a_service_that_fails_every_call_is_down_costs_few_calls_and_loses_nothing(
     simulator: Simulator, account: Account, fault: Fault, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("exporter.vod.client._BACKOFF_SECONDS", 0.02)
+    monkeypatch.setattr("exporter.vod.sender._BACKOFF_SECONDS", 0.02)
     simulator.faults.add(fault)
     refresh(account)
     down, spent = account.snapshot(), calls(simulator)
