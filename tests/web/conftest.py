@@ -17,8 +17,9 @@ from exporter.deadline import Deadline
 from exporter.errors import StateError
 from exporter.keys import Key
 from exporter.metrics.telemetry import Telemetry
+from exporter.model import Job, Task
 from exporter.scrape.scraper import Scraper
-from exporter.snapshot import AccountSnapshot, Snapshot
+from exporter.snapshot import AccountSnapshot, LedgerView, ShownJob, ShownTask, Snapshot
 from exporter.tracking.ledger import Ledger
 from exporter.tracking.store import Changes, MemoryStore
 from exporter.vod.client import Client
@@ -162,6 +163,17 @@ class FakeScraper(Scraper):
 def up(*names: str) -> list[AccountSnapshot]:
     """Accounts that can be read and have no tasks."""
     return [AccountSnapshot(name, "cn-shanghai", "https://vod.example", up=True) for name in names]
+
+
+def account_snapshot(tasks: Sequence[Task] = (), jobs: Sequence[Job] = (), **described: Any) -> AccountSnapshot:
+    """A snapshot of an account. `jobs` belong to task `t` of video `v`; `view` has more fields of the ledger's view."""
+    view = {
+        "tasks": tuple(ShownTask(task, 0.42) for task in tasks),
+        "jobs": tuple(ShownJob(job, "t", "v") for job in jobs),
+        **described.pop("view", {}),
+    }
+    given = {"name": "prod", "region": "cn-shanghai", "endpoint": "https://vod.example", "up": True, **described}
+    return AccountSnapshot(view=LedgerView(**view), **given)
 
 
 class Gate:

@@ -1,4 +1,4 @@
-"""Connections are given back, whatever the peer does or leaves undone, and good ones are left alone."""
+"""Connections of slow or silent clients are closed, and those of others are left alone."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Eventually = Callable[[Callable[[], object]], None]
 
 
 async def app(scope: Scope, receive: Receive, send: Send) -> None:
-    """Small, big and slow answers."""
+    """Small, large and slow responses."""
     body = b"x" * BIG if scope["path"] == "/big" else b"small"
     if scope["path"] == "/slow":
         await asyncio.sleep(CHECK * 6)
@@ -48,7 +48,7 @@ def read_answer(client: socket.socket) -> bytes:
 
 
 def drip(client: socket.socket, text: str) -> None:
-    """Sends a byte at a time, faster than the checks, until the server has closed."""
+    """Send a byte at a time, faster than the checks, until the server closes the connection."""
     for char in text:
         client.sendall(char.encode())
         time.sleep(CHECK / 8)
@@ -65,10 +65,10 @@ def test_a_silent_connection_is_closed(serve: Serve) -> None:
         (GET, "GET / HTTP/1.1\r\nHost: " + "x" * 1000),
         ("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2000\r\n\r\n", "x" * 1000),
     ],
-    ids=["first request", "second request of a connection", "body after its answer"],
+    ids=["first request", "second request of a connection", "body after its response"],
 )
 def test_a_dripping_client_is_closed(serve: Serve, eventually: Eventually, first: str, rest: str) -> None:
-    """Bytes are no progress: only a whole request is."""
+    """Single bytes are no progress; only a complete request is."""
     served = serve(app)
     client = served.connect()
     if first:
@@ -80,7 +80,7 @@ def test_a_dripping_client_is_closed(serve: Serve, eventually: Eventually, first
 
 
 def test_a_client_that_never_reads_is_closed(serve: Serve, eventually: Eventually) -> None:
-    """A dozen of them with 8 MB each; a good client is answered meanwhile."""
+    """With twelve such clients of 8 MB each, another client is still answered."""
     served = serve(app)
     for _ in range(12):
         served.send(GET_BIG, receive_buffer=4096)
@@ -91,7 +91,7 @@ def test_a_client_that_never_reads_is_closed(serve: Serve, eventually: Eventuall
 
 
 def test_unread_answers_are_bounded(serve: Serve, eventually: Eventually, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Past the bound those go that wait longest, at once and not with the next check."""
+    """Beyond the limit the oldest responses are dropped at once, not at the next check."""
     monkeypatch.setattr(connections, "CHECK_SECONDS", 60.0)
     monkeypatch.setattr(connections, "MAX_UNREAD_BYTES", 3 * BIG)
     served = serve(app)
@@ -99,20 +99,20 @@ def test_unread_answers_are_bounded(serve: Serve, eventually: Eventually, monkey
     for count in range(8):
         clients.append(served.send(GET_BIG, receive_buffer=4096))
         eventually(lambda wanted=count + 1: served.server.server_state.total_requests == wanted)  # type: ignore[misc]
-    unread = [one.unread for one in served.server.server_state.connections]
+    unread = [connection.unread for connection in served.server.server_state.connections]
     assert 2 <= len(unread) < 8
     assert sum(unread) <= 3 * BIG
-    with contextlib.suppress(ConnectionResetError):  # the first: cut
+    with contextlib.suppress(ConnectionResetError):  # the first response is cut off
         while len(clients[0].recv(65536)):
             pass
     taken = 0
-    while taken < BIG:  # the last: whole
+    while taken < BIG:  # the last response is complete
         part = clients[-1].recv(65536)
         assert part
         taken += len(part)
 
 
-def test_a_slow_but_steady_reader_gets_all(serve: Serve) -> None:
+def test_a_slow_but_steady_reader_gets_the_whole_response(serve: Serve) -> None:
     client = serve(app).send(GET_BIG, receive_buffer=65536)
     taken = 0
     while taken < BIG:
@@ -122,12 +122,12 @@ def test_a_slow_but_steady_reader_gets_all(serve: Serve) -> None:
         time.sleep(CHECK / 32)
 
 
-def test_an_answer_that_takes_long_to_make_is_waited_for(serve: Serve) -> None:
+def test_a_response_that_takes_long_to_make_is_sent(serve: Serve) -> None:
     assert b"200 OK" in read_answer(serve(app).send("GET /slow HTTP/1.1\r\nHost: x\r\n\r\n"))
 
 
-def test_a_connection_at_rest_is_kept(serve: Serve) -> None:
-    """Prometheus comes again after its interval; the keep-alive timeout alone ends the wait."""
+def test_an_idle_connection_is_kept(serve: Serve) -> None:
+    """Prometheus uses it again after its scrape interval. Only the keep-alive timeout closes it."""
     client = serve(app).send(GET)
     read_answer(client)
     time.sleep(CHECK * 4)
@@ -135,11 +135,11 @@ def test_a_connection_at_rest_is_kept(serve: Serve) -> None:
     assert b"200 OK" in read_answer(client)
 
 
-def test_too_many_connections_are_refused_and_places_freed(
+def test_connections_over_the_limit_are_refused_until_others_close(
     serve: Serve, eventually: Eventually, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(connections, "MAX_CONNECTIONS", 5)
-    monkeypatch.setattr(connections, "CHECK_SECONDS", 60.0)  # what is idle stays, however slow the machine
+    monkeypatch.setattr(connections, "CHECK_SECONDS", 60.0)  # idle connections stay open, however slow the machine is
     served = serve(app)
     idle = [served.connect() for _ in range(5)]
     eventually(lambda: served.connections == 5)
@@ -150,8 +150,8 @@ def test_too_many_connections_are_refused_and_places_freed(
     assert b"200 OK" in read_answer(served.send(GET))
 
 
-def test_nonsense_in_a_body_makes_no_traceback(serve: Serve, caplog: pytest.LogCaptureFixture) -> None:
-    """uvicorn would try to answer a second time."""
+def test_invalid_bytes_in_a_body_make_no_traceback(serve: Serve, caplog: pytest.LogCaptureFixture) -> None:
+    """uvicorn alone would try to send a second response."""
     client = serve(app).send("POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n")
     read_answer(client)
     client.sendall(b"nonsense\r\n")
@@ -164,8 +164,8 @@ def test_nonsense_in_a_body_makes_no_traceback(serve: Serve, caplog: pytest.LogC
 
 
 @pytest.mark.parametrize("request_text", ["nonsense\r\n\r\n", "GET /" + "x" * 2**24], ids=["nonsense", "endless"])
-def test_nonsense_is_answered_with_400_that_arrives(serve: Serve, request_text: str) -> None:
-    """Also where the client is still sending: a reset would take the answer away. And then it is over."""
+def test_an_invalid_request_gets_a_400_that_arrives(serve: Serve, request_text: str) -> None:
+    """Also if the client is still sending: a reset of the connection would discard the response."""
     served = serve(app)
     answer = served.talk(request_text)
     assert answer.startswith("HTTP/1.1 400 ")
@@ -179,7 +179,7 @@ def test_a_refused_client_that_stays_is_closed(serve: Serve, eventually: Eventua
     eventually(lambda: served.connections == 0)
 
 
-def test_a_wish_to_upgrade_is_ignored_in_silence(serve: Serve, caplog: pytest.LogCaptureFixture) -> None:
+def test_an_upgrade_header_is_ignored_without_a_log_line(serve: Serve, caplog: pytest.LogCaptureFixture) -> None:
     request = "GET / HTTP/1.1\r\nHost: x\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n"
     assert b"200 OK" in read_answer(serve(app).send(request))
     assert not [record for record in caplog.records if record.levelno > logging.INFO]

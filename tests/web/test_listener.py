@@ -1,4 +1,4 @@
-"""Addresses to listen on."""
+"""Listen addresses, and the sockets that they give."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def taken() -> Iterator[int]:
 
 
 @pytest.mark.parametrize(
-    ("address", "meant"),
+    ("address", "parsed"),
     [
         (":10870", ("", 10870)),
         ("127.0.0.1:10870", ("127.0.0.1", 10870)),
@@ -30,20 +30,20 @@ def taken() -> Iterator[int]:
         ("localhost:0", ("localhost", 0)),
     ],
 )
-def test_addresses_as_prometheus_writes_them(address: str, meant: tuple[str, int]) -> None:
-    assert parse(address) == meant
+def test_addresses_in_the_notation_of_prometheus_are_parsed(address: str, parsed: tuple[str, int]) -> None:
+    assert parse(address) == parsed
 
 
 @pytest.mark.parametrize(
     "address", ["", "10870", "localhost", ":", ":x", ":65536", ":-1", "::1:10870", "[::1]", ":\uff11", "a b:1", "a:1\n"]
 )
-def test_what_is_no_address_is_refused_with_examples(address: str) -> None:
+def test_a_malformed_address_is_refused_with_examples(address: str) -> None:
     with pytest.raises(ListenError, match=r"write :10870, 127\.0\.0\.1:10870 or \[::1\]:10870") as caught:
         listen(address)
     assert "\n" not in str(caught.value)
 
 
-def test_a_taken_port_is_named_with_a_remedy(taken: int) -> None:
+def test_a_port_in_use_is_named_with_a_remedy(taken: int) -> None:
     with pytest.raises(
         ListenError, match=rf"cannot listen on 127.0.0.1:{taken}: .*; stop the program that uses this port, or"
     ):
@@ -51,14 +51,14 @@ def test_a_taken_port_is_named_with_a_remedy(taken: int) -> None:
 
 
 @pytest.mark.parametrize("host", ["nowhere.invalid", "a" * 70, "203.0.113.7"])
-def test_a_host_that_is_not_this_machine_is_refused(host: str) -> None:
-    """One that does not resolve, one that no DNS can hold, one of somebody else."""
+def test_a_host_of_another_machine_is_refused(host: str) -> None:
+    """A name that does not resolve, a name that is too long for DNS, and the address of another machine."""
     with pytest.raises(ListenError, match=r"; choose an address of this machine"):
         listen(f"{host}:10870")
 
 
 @needs_ipv6
-def test_without_a_host_both_families_are_served() -> None:
+def test_without_a_host_ipv4_and_ipv6_are_served() -> None:
     with contextlib.closing(listen(":0")) as listener:
         port = listener.getsockname()[1]
         for host in ("127.0.0.1", "::1"):

@@ -1,4 +1,4 @@
-"""What the status page lists: what is searched for is found, failed jobs first, and every page is bounded."""
+"""The list of the status page: search, order and pages."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ NEW = Job("n1", "SD", "Submitted", created=90.0)
 OLD = Job("o1", "HD", "Transcoding", created=10.0)
 DONE = Job("d1", "HD", "TranscodeSuccess", created=1.0, completed=80.0)
 LATER = Job("d2", "LD", "TranscodeSuccess", created=1.0, completed=85.0)
-ODD = Job("x1", "HD", "Paused")
+PAUSED = Job("x1", "HD", "Paused")
 
 
 def snapshot(**jobs: Job) -> Snapshot:
-    """A job each in a task of its own, named as the keyword, of video `v-TASK`; and a task without jobs."""
+    """Each job in a task of its own, with the keyword as its id, of video `v-TASK`; and a task without jobs."""
     view = LedgerView(
         tasks=(
             *(ShownTask(Task(name, f"v-{name}", "Processing"), None) for name in jobs),
@@ -32,18 +32,18 @@ def snapshot(**jobs: Job) -> Snapshot:
     return Snapshot((AccountSnapshot("prod", "", "", view=view), AccountSnapshot("other", "", "")))
 
 
-ALL = snapshot(t1=DONE, t2=LATER, t3=NEW, t4=OLD, t5=FAILED, t6=ODD)
+ALL = snapshot(t1=DONE, t2=LATER, t3=NEW, t4=OLD, t5=FAILED, t6=PAUSED)
 
 
 def ids(found: Listing) -> list[str]:
     return [row.job.id if row.job else row.task_id for group in found.groups for row in group.rows]
 
 
-def test_failed_ones_come_first_then_the_oldest_unfinished_then_what_finished_last() -> None:
+def test_failed_come_first_then_the_oldest_unfinished_then_the_last_finished() -> None:
     assert ids(listing(ALL, Query())) == ["f1", "empty", "x1", "o1", "n1", "d2", "d1"]
 
 
-def test_jobs_of_a_task_stay_together_and_the_worst_of_them_places_it() -> None:
+def test_jobs_of_a_task_stay_together_and_the_most_urgent_sets_its_place() -> None:
     view = LedgerView(
         jobs=(ShownJob(OLD, "a", ""), ShownJob(DONE, "b", ""), ShownJob(LATER, "a", ""), ShownJob(FAILED, "b", ""))
     )
@@ -72,7 +72,7 @@ def test_jobs_of_a_task_stay_together_and_the_worst_of_them_places_it() -> None:
         ("", ["f1", "empty", "x1", "o1", "n1", "d2", "d1"]),
     ],
 )
-def test_a_search_finds_what_has_all_its_words(q: str, found: list[str]) -> None:
+def test_a_search_finds_rows_that_contain_all_its_words(q: str, found: list[str]) -> None:
     assert ids(listing(ALL, Query.of({"q": q}))) == found
 
 
@@ -87,19 +87,19 @@ def test_a_search_finds_what_has_all_its_words(q: str, found: list[str]) -> None
         ({"account": "nowhere"}, []),
     ],
 )
-def test_status_and_account_narrow_it_down(parameters: dict[str, str], found: list[str]) -> None:
+def test_status_and_account_filter_the_rows(parameters: dict[str, str], found: list[str]) -> None:
     shown = listing(ALL, Query.of(parameters))
     assert (ids(shown), shown.found, shown.known) == (found, len(found), 7)
 
 
-def test_pages_are_bounded_and_have_every_job_once() -> None:
+def test_pages_are_bounded_and_list_every_job_once() -> None:
     jobs = tuple(ShownJob(Job(f"j{number}", "HD", "Transcoding"), f"t{number // 3}", "") for number in range(1007))
     many = Snapshot((AccountSnapshot("prod", "", "", view=LedgerView(jobs=jobs)),))
     pages = [listing(many, Query(page=page)) for page in range(1, 22)]
-    assert {one.pages for one in pages} == {21}
-    assert all(len(ids(one)) <= PAGE_SIZE for one in pages)
+    assert {shown.pages for shown in pages} == {21}
+    assert all(len(ids(shown)) <= PAGE_SIZE for shown in pages)
     assert [(pages[0].first, pages[0].last), (pages[-1].first, pages[-1].last)] == [(1, 50), (1001, 1007)]
-    seen = [one for shown in pages for one in ids(shown)]
+    seen = [job_id for shown in pages for job_id in ids(shown)]
     assert (len(seen), set(seen)) == (1007, {f"j{number}" for number in range(1007)})
     assert pages[9].near == [1, 8, 9, 10, 11, 12, 21]
 
@@ -117,16 +117,16 @@ def test_pages_are_bounded_and_have_every_job_once() -> None:
         ({"refresh": "1"}, Query()),
     ],
 )
-def test_what_makes_no_sense_counts_as_absent(parameters: dict[str, str], query: Query) -> None:
+def test_invalid_parameters_count_as_absent(parameters: dict[str, str], query: Query) -> None:
     assert Query.of(parameters) == query
 
 
-def test_a_page_beyond_the_last_is_the_last() -> None:
+def test_a_page_number_that_is_too_high_shows_the_last_page() -> None:
     assert listing(ALL, Query(page=999999999)).page == 1
     assert listing(Snapshot(), Query(page=7)).groups == ()
 
 
-def test_links_keep_what_was_asked_and_begin_at_the_first_page() -> None:
+def test_links_keep_the_query_and_lead_to_the_first_page() -> None:
     query = Query.of({"q": "a&b <c>", "account": "ü", "status": "failed", "page": "4", "refresh": "0"})
     assert query.link() == "/?q=a%26b+%3Cc%3E&account=%C3%BC&status=failed&refresh=0"
     assert query.link(page=5, q="").endswith("?account=%C3%BC&status=failed&page=5&refresh=0")
@@ -136,7 +136,7 @@ def test_links_keep_what_was_asked_and_begin_at_the_first_page() -> None:
 def test_the_documentation_has_every_parameter_and_its_values() -> None:
     text = (Path(__file__).parents[2] / "docs" / "status-page.md").read_text()
     rows = dict(re.findall(r"^\| `(\w+)` \| (.+) \|$", text, re.MULTILINE))
-    assert list(rows) == [one.name for one in fields(Query)]
+    assert list(rows) == [field.name for field in fields(Query)]
     assert re.findall(r"`(\w+)`", rows["status"]) == list(State)
     assert f"every {REFRESH_SECONDS} seconds" in rows["refresh"]
     assert f"{PAGE_SIZE} to a\n  page" in text

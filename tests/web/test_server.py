@@ -1,4 +1,4 @@
-"""The server ends in order: answers what is under way, and waits for nobody who does not read."""
+"""The server stops in order: it answers requests in progress, and does not wait for clients that do not read."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ async def app(scope: Scope, receive: Receive, send: Send) -> None:
     await send({"type": "http.response.body", "body": body})
 
 
-def test_a_request_under_way_is_answered(serve: Serve, eventually: Eventually) -> None:
+def test_a_request_in_progress_is_answered_after_a_stop(serve: Serve, eventually: Eventually) -> None:
     served = serve(app)
     client = served.send(GET.format("/slow"))
     eventually(lambda: served.server.server_state.tasks)
@@ -38,8 +38,8 @@ def test_a_request_under_way_is_answered(serve: Serve, eventually: Eventually) -
     assert client.recv(1) == b""
 
 
-def test_a_request_that_may_take_longer_than_at_the_start_is_answered_too(serve: Serve, eventually: Eventually) -> None:
-    """As after a reload of `scrape.timeout`; where it may take less now, those that came before have their time."""
+def test_a_timeout_that_was_raised_since_the_start_counts_at_the_stop(serve: Serve, eventually: Eventually) -> None:
+    """As after a reload of `scrape.timeout`. A lower timeout does not shorten the time of earlier requests."""
     served = serve(app)
     served.server.config.timeout_graceful_shutdown = 0.2
     client = served.send(GET.format("/slow"))
@@ -54,7 +54,7 @@ def test_a_request_that_may_take_longer_than_at_the_start_is_answered_too(serve:
     assert served.server.config.timeout_graceful_shutdown == grace > 3.0
 
 
-def test_a_large_answer_under_way_is_read_to_its_end(serve: Serve, eventually: Eventually) -> None:
+def test_a_large_response_in_progress_is_sent_completely(serve: Serve, eventually: Eventually) -> None:
     served = serve(app)
     client = served.send(GET.format("/big"), receive_buffer=65536)
     eventually(lambda: served.server.server_state.total_requests)
@@ -66,15 +66,15 @@ def test_a_large_answer_under_way_is_read_to_its_end(serve: Serve, eventually: E
     assert taken > 8 * 1024 * 1024
 
 
-def test_nobody_is_waited_for_who_neither_asks_nor_reads(
+def test_a_stop_does_not_wait_for_silent_and_unreading_clients(
     serve: Serve, eventually: Eventually, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Silent, half a request, at rest between requests, and an answer that is not read."""
+    """A silent one, half a request, an idle connection, and a response that is not read."""
     served = serve(app)
     served.connect()
     served.send("GET / HTTP/1.1\r\nHo")
-    resting = served.send(GET.format("/"))
-    assert resting.recv(4096)
+    idle = served.send(GET.format("/"))
+    assert idle.recv(4096)
     served.send(GET.format("/big"), receive_buffer=4096)
     eventually(lambda: served.server.server_state.total_requests == 2)
     assert served.connections == 4
@@ -83,7 +83,7 @@ def test_nobody_is_waited_for_who_neither_asks_nor_reads(
     assert not [record for record in caplog.records if record.levelno > logging.INFO]
 
 
-def test_no_connection_is_taken_after_the_stop(serve: Serve) -> None:
+def test_no_connection_is_accepted_after_the_stop(serve: Serve) -> None:
     served = serve(app)
     assert requests.get(served.url, timeout=10).status_code == 200
     served.stop()
@@ -91,21 +91,21 @@ def test_no_connection_is_taken_after_the_stop(serve: Serve) -> None:
         served.connect()
 
 
-def test_a_stop_before_the_start_is_heeded(serve: Serve) -> None:
+def test_a_stop_before_the_start_ends_the_server(serve: Serve) -> None:
     served = serve(app)
     served.server.stop()
     assert served.stop() < 5
 
 
-def test_signals_are_left_to_who_runs_it(serve: Serve) -> None:
-    """uvicorn would take them over, and end the process by the signal instead of with status 0."""
+def test_signal_handlers_are_left_to_the_caller(serve: Serve) -> None:
+    """uvicorn alone would replace them, and end the process by the signal instead of with status 0."""
     before = signal.getsignal(signal.SIGTERM)
     served = serve(app)
     with served.server.capture_signals():
         assert signal.getsignal(signal.SIGTERM) is before
 
 
-def test_descriptors_and_threads_are_given_back(serve: Serve) -> None:
+def test_the_port_and_threads_are_released(serve: Serve) -> None:
     threads = threading.active_count()
     served = serve(app)
     requests.get(served.url, timeout=10)
