@@ -58,6 +58,7 @@ class Api:
         self._threads = CapacityLimiter(THREADS)
 
     def routes(self) -> list[Route]:
+        """The routes to add to the app."""
         return [
             Route("/api/v1/tasks", self._tasks, methods=["GET", "POST"]),
             Route("/api/v1/tasks/{task_id}", self._task, methods=["DELETE"]),
@@ -83,10 +84,12 @@ class Api:
         if key is None:
             raise HTTPException(403, "the API is off; set api.token or api.token_file in the configuration")
         token = self._keys.read("token of the API", key)
+        # With two headers, a proxy and the exporter could authenticate different tokens.
         given = request.headers.getlist("authorization")
         scheme, _, credentials = given[0].partition(" ") if len(given) == 1 else ("", "", "")
         if scheme.lower() != "bearer":
             raise HTTPException(401, "send the token: Authorization: Bearer TOKEN", {"WWW-Authenticate": "Bearer"})
+        # The comparison takes the same time for every token, so its duration reveals nothing about the right one.
         if not hmac.compare_digest(credentials.strip().encode(), token.get_secret_value().encode()):
             challenge = {"WWW-Authenticate": 'Bearer error="invalid_token"'}
             raise HTTPException(401, "the token differs from the token of the configuration", challenge)

@@ -63,6 +63,7 @@ class Callbacks:
         self._threads = CapacityLimiter(THREADS)
 
     def routes(self) -> list[Route]:
+        """The routes to add to the app."""
         return [Route("/callback/{name}", self._callback, methods=["POST"])]
 
     async def _callback(self, request: Request) -> Response:

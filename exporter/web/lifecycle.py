@@ -27,6 +27,7 @@ class Lifecycle:
         self._reloading = asyncio.Lock()
 
     def routes(self) -> list[Route]:
+        """The routes to add to the app."""
         return [
             Route("/-/healthy", self._healthy),
             Route("/-/ready", self._ready),

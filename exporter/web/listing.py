@@ -88,6 +88,7 @@ class Query:
 
     def link(self, **changes: str | int) -> str:
         """The URL of the page with `changes` to its parameters. It leads to the first page unless they set `page`."""
+        # Parameters with their default value are left out, so that URLs stay short.
         wanted = replace(self, **{"page": 1, **changes})  # type: ignore[arg-type]
         names = ("q", "account", "status", "page", "refresh")
         parameters = {name: getattr(wanted, name) for name in names if getattr(wanted, name) != getattr(_DEFAULT, name)}
@@ -131,6 +132,7 @@ class Group:
 
     @property
     def jobs(self) -> tuple[Row, ...]:
+        """The rows of jobs; none for a task without jobs."""
         return tuple(row for row in self.rows if row.job is not None)
 
 
@@ -146,10 +148,12 @@ class Listing:
 
     @property
     def first(self) -> int:
+        """The number of the first row on this page; 0 if no row matches."""
         return min((self.page - 1) * PAGE_SIZE + 1, self.found)
 
     @property
     def last(self) -> int:
+        """The number of the last row on this page; 0 if no row matches."""
         return min(self.page * PAGE_SIZE, self.found)
 
     @property
@@ -163,7 +167,7 @@ def listing(snapshot: Snapshot, query: Query) -> Listing:
     """The page that `query` asks for, or the last page if there are fewer."""
     known = [row for account in snapshot.accounts for row in rows(account)]
     found = list(_matching(known, query))
-    pages = max(1, -(-len(found) // PAGE_SIZE))
+    pages = max(1, -(-len(found) // PAGE_SIZE))  # rounded up
     page = min(query.page, pages)
     shown = _sorted(found)[(page - 1) * PAGE_SIZE : page * PAGE_SIZE]
     return Listing(tuple(_groups(shown)), len(known), len(found), page, pages)

@@ -165,7 +165,7 @@ DOCUMENT: Json = {
                         "task_ids": {"type": "array", "items": _TASK_ID, "minItems": 1, "maxItems": MAX_IDS},
                     }
                 ),
-                "required": [],
+                "required": [],  # `oneOf` requires exactly one of the two keys instead
                 "oneOf": [{"required": ["task_id"]}, {"required": ["task_ids"]}],
                 "description": f"One task or up to {MAX_IDS} tasks, in a body of at most {MAX_BODY_BYTES >> 20} MiB.",
             },

@@ -66,6 +66,7 @@ _environment.filters |= {
     "task_state": task_state,
 }
 _template = _environment.get_template("status.html")
+# The style is inline, so that the page is a single response; its hash allows it in the Content-Security-Policy.
 _style = (files("exporter.web") / "templates" / "status.css").read_text("utf-8")
 _style_hash = base64.b64encode(hashlib.sha256(_style.encode()).digest()).decode()
 
@@ -86,6 +87,7 @@ def status_page(snapshot: Snapshot, query: Query, *, telemetry_path: str, now: f
 
     Text from VOD is escaped. Rendering reads the snapshot only; it sends no requests to VOD.
     """
+    # Sorting is stable: accounts that cannot be read come first, otherwise the order of the configuration stays.
     accounts = sorted(snapshot.accounts, key=lambda account: account.up is not False)
     found = [trouble for account in accounts for trouble in troubles(account)]
     found.sort(key=lambda trouble: _KINDS.index(trouble.kind))

@@ -36,6 +36,7 @@ async def read_body(request: Request) -> bytes:
     There is no time limit here: `exporter.web.connections` closes connections that are too slow.
     """
     too_large = HTTPException(413, f"the body is larger than {MAX_BODY_BYTES >> 20} MiB")
+    # The declared length alone is not enough: a chunked body has none.
     declared = request.headers.get("content-length", "")
     if declared.isdecimal() and int(declared) > MAX_BODY_BYTES:
         raise too_large
@@ -46,6 +47,7 @@ async def read_body(request: Request) -> bytes:
                 raise too_large
             body += part
     except ClientDisconnect:
+        # Nobody receives this response, but it is counted as a refusal.
         raise HTTPException(400, "the connection was closed before the body was complete") from None
     return bytes(body)
 
@@ -66,6 +68,7 @@ def json_object(body: bytes) -> dict[str, object]:
         raise HTTPException(400, f"the body {error}") from None
     if not isinstance(parsed, JsonObject):
         raise HTTPException(400, "the body is not a JSON object")
+    # Decoders differ in which of the two values they use, so a proxy might have checked another one.
     if parsed.repeated_key is not None:
         raise HTTPException(400, "a key occurs twice in the object of the body; give each key once")
     return parsed
@@ -86,6 +89,7 @@ def query_parameters(request: Request, names: Sequence[str]) -> dict[str, str]:
 
 def whole_number(given: Mapping[str, str], name: str, *, default: int, least: int, most: int) -> int:
     """The parameter `name` of a query as a number from `least` to `most`; raises 400 for anything else."""
+    # `int` alone accepts signs, underscores, spaces and digits of all scripts.
     text = given.get(name, str(default))
     if not (text.isascii() and text.isdigit() and len(text) <= 10 and least <= int(text) <= most):
         raise HTTPException(400, f"{name} must be a whole number from {least} to {most}")

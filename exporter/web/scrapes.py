@@ -45,6 +45,7 @@ class Scrapes:
         self._offset = offset
 
     def routes(self) -> list[Route]:
+        """The routes to add to the app."""
         return [
             Route(self._telemetry_path, self._metrics),
             Route("/probe", self._probe),

@@ -38,6 +38,7 @@ def troubles(account: AccountSnapshot) -> Iterator[Trouble]:
 
 def slowed_down(account: AccountSnapshot) -> dict[str, float]:
     """Requests per second of each operation that the exporter has slowed down because VOD throttled it."""
+    # Every operation starts with the same budget, and only throttling lowers it.
     full = max(account.budget.values(), default=0.0)
     return {action: rate for action, rate in account.budget.items() if rate < full}
 
