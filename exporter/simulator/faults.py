@@ -127,8 +127,8 @@ class Faults:
             self._active.clear()
             self._met.clear()
 
-    def told(self) -> list[dict[str, object]]:
-        """For people: each fault with its parameters and how many calls have `met` it."""
+    def listed(self) -> list[dict[str, object]]:
+        """Each fault as a JSON object: its parameters, and in `met` the number of calls that have met it."""
         with self._lock:
             return [
                 {name: value for name, value in asdict(fault).items() if value is not None} | {"met": met}

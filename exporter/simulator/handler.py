@@ -1,37 +1,43 @@
-"""HTTP/1.1 for the simulator: reads a request, finds who answers it, sends the answer."""
+"""HTTP/1.1 for the simulator: reads a request, passes it to the service, sends the answer."""
 
 from __future__ import annotations
 
-import json
 import socket
+import socketserver
 import time
 import traceback
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler
-from typing import TYPE_CHECKING, cast
 from urllib.parse import parse_qsl
 
 from exporter.simulator.access import Request
-from exporter.simulator.distort import Answer, json_answer
+from exporter.simulator.distort import Answer
 from exporter.simulator.faults import Fault
+from exporter.simulator.service import Service
 from exporter.simulator.wire import send
 
-if TYPE_CHECKING:
-    from exporter.simulator.server import Simulator, _Server
-
-MAX_BODY = 2**20
+MAX_BODY = 2**20  # bytes
+_CHECK_SECONDS = 0.2  # how often a delayed answer checks whether the client is still connected
 
 
 class Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True
+    """Handles one connection. `service` answers its requests."""
 
-    @property
-    def _simulator(self) -> Simulator:
-        return cast("_Server", self.server).simulator
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # a fault that drips sends single bytes, each in a packet of its own
+
+    def __init__(
+        self,
+        service: Service,
+        request: socket.socket | tuple[bytes, socket.socket],
+        client_address: object,
+        server: socketserver.BaseServer,
+    ) -> None:
+        self._service = service  # first: the base class handles the whole connection in its constructor
+        super().__init__(request, client_address, server)
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002  the base class names it so
-        """Nothing: the truth counts the calls."""
+        """Log nothing; `/simulator/truth` has the counts of calls."""
 
     def do_GET(self) -> None:
         self._serve()
@@ -50,27 +56,27 @@ class Handler(BaseHTTPRequestHandler):
         fault: Fault | None = None
         try:
             if path == "/" and ("x-acs-action" in self.headers or "Authorization" in self.headers):
-                answer, fault = self._simulator.call(self._request(path, query, body))
-                if self._simulator.delay and not self._wait(self._simulator.delay):
+                answer, fault = self._service.call(self._request(path, query, body))
+                if self._service.delay and not self._wait(self._service.delay):
                     self.close_connection = True
                     return
             else:
                 answer = self._page(path, query, body)
-        except Exception:  # noqa: BLE001  a bug of the simulator's must show on both ends, and end no more than this call
+        except Exception:  # noqa: BLE001  a bug in the simulator shows on both ends, and ends only this call
             traceback.print_exc()
-            answer = Answer(500, b"the simulator has a bug; its standard error shows it\n", "text/plain")
+            answer = Answer(500, b"bug in the simulator; its standard error has the traceback\n", "text/plain")
         self._send(answer, fault)
 
     def _body(self) -> bytes | None:
-        """The request's body; None where it was refused."""
+        """The body of the request; None if it was refused, which is then answered."""
         length = self.headers.get("Content-Length", "0")
         if "Transfer-Encoding" in self.headers or not (length.isascii() and length.isdigit()):
             self.close_connection = True
-            self._send(Answer(411, b"a body needs its Content-Length\n", "text/plain"))
+            self._send(Answer(411, b"send the body with a Content-Length\n", "text/plain"))
             return None
         if int(length[:12]) > MAX_BODY:
             self.close_connection = True
-            self._send(Answer(413, b"the body is too large\n", "text/plain"))
+            self._send(Answer(413, b"the body is too large; the limit is 1 MiB\n", "text/plain"))
             return None
         return self.rfile.read(int(length))
 
@@ -80,21 +86,21 @@ class Handler(BaseHTTPRequestHandler):
         return Request(self.command, path, parameters, headers, body)
 
     def _page(self, path: str, query: str, body: bytes) -> Answer:
-        simulator = self._simulator
+        service = self._service
         pages: dict[str, dict[str, Callable[[], Answer]]] = {
-            "/": {"GET": lambda: Answer(200, simulator.page.encode(), "text/plain;charset=utf-8")},
+            "/": {"GET": lambda: Answer(200, service.page.encode(), "text/plain;charset=utf-8")},
             "/simulator/truth": {
-                "GET": lambda: simulator.tell_truth(counts_alone=dict(parse_qsl(query)).get("summary") == "1")
+                "GET": lambda: service.truth(only_counts=dict(parse_qsl(query)).get("summary") == "1")
             },
-            "/simulator/clock": {"GET": simulator.tell_clock, "POST": lambda: simulator.set_clock(body)},
+            "/simulator/clock": {"GET": service.show_clock, "POST": lambda: service.set_clock(body)},
             "/simulator/faults": {
-                "GET": lambda: json_answer(200, simulator.faults.told()),
-                "POST": lambda: self._add_fault(body),
-                "DELETE": self._clear_faults,
+                "GET": service.show_faults,
+                "POST": lambda: service.add_fault(body),
+                "DELETE": service.clear_faults,
             },
         }
         if path not in pages:
-            return Answer(404, b"nothing here; GET / lists the addresses\n", "text/plain")
+            return Answer(404, b"no such path; GET / lists them\n", "text/plain")
         methods = pages[path]
         if self.command not in methods:
             return Answer(405, b"", "text/plain", (("Allow", ", ".join(methods)),))
@@ -102,14 +108,6 @@ class Handler(BaseHTTPRequestHandler):
             return methods[self.command]()
         except ValueError as error:
             return Answer(400, f"{error}\n".encode(), "text/plain;charset=utf-8")
-
-    def _add_fault(self, body: bytes) -> Answer:
-        self._simulator.faults.add(Fault.parse(json.loads(body)))
-        return json_answer(200, self._simulator.faults.told())
-
-    def _clear_faults(self) -> Answer:
-        self._simulator.faults.clear()
-        return json_answer(200, [])
 
     def _send(self, answer: Answer, fault: Fault | None = None) -> None:
         try:
@@ -119,15 +117,15 @@ class Handler(BaseHTTPRequestHandler):
             self.close_connection = True
 
     def _wait(self, seconds: float) -> bool:
-        """False as soon as the client is seen to have left, or the simulator has closed the connection to stop."""
+        """Wait. Returns False as soon as the connection has ended: closed by the client, or by `Simulator.stop`."""
         until = time.monotonic() + seconds
         while (left := until - time.monotonic()) > 0:
-            time.sleep(min(left, 0.2))
-            if self._gone():
+            time.sleep(min(left, _CHECK_SECONDS))
+            if self._disconnected():
                 return False
         return True
 
-    def _gone(self) -> bool:
+    def _disconnected(self) -> bool:
         try:
             return not len(self.connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT))
         except BlockingIOError:

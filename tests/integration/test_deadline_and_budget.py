@@ -84,5 +84,5 @@ def seen(account: AccountSnapshot) -> int:
 
 
 def truth(simulator: Simulator) -> list[dict[str, Any]]:
-    tasks: list[dict[str, Any]] = json.loads(simulator.tell_truth(counts_alone=False).body)["tasks"]
+    tasks: list[dict[str, Any]] = json.loads(simulator.truth(only_counts=False).body)["tasks"]
     return tasks

@@ -51,13 +51,13 @@ def test_action_share_and_count() -> None:
     faults.add(Fault(kind="delay", action="GetTranscodeTask", count=3))
     assert _hits(faults, "GetVideoList", 10) == 0
     assert _hits(faults, "GetTranscodeTask", 10) == 3
-    assert [told["met"] for told in faults.told()] == [3]
+    assert [listed["met"] for listed in faults.listed()] == [3]
     faults.clear()
     faults.add(Fault(kind="delay", share=0.3))
     assert 240 < _hits(faults, "GetVideoList", 1000) < 360
     faults.clear()
     assert _hits(faults, "GetVideoList", 10) == 0
-    assert faults.told() == []
+    assert faults.listed() == []
 
 
 def test_a_share_hits_the_same_calls_for_the_same_seed() -> None:
