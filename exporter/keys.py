@@ -8,7 +8,7 @@ from pydantic import Secret
 
 from exporter.fingerprint import fingerprint
 
-MAX_BYTES = 64 << 10
+MAX_BYTES = 64 << 10  # a wrong path may be a huge file
 
 
 class SecretText(Secret[str]):

@@ -31,13 +31,15 @@ from yaml.reader import Reader
 KeyPath = tuple[str | int, ...]
 
 MAX_BYTES = 1 << 20
-MAX_DEPTH = 16
+MAX_DEPTH = 16  # the sections need 5 levels; a bound keeps hostile files from the recursion limit
 _SHOWN = 60  # characters of a value in a fault
 
+# 15 digits fit into a float without loss.
 _INTEGER = re.compile(r"-?(?:0|[1-9][0-9]{0,14})")
 _DECIMAL = re.compile(r"-?(?:0|[1-9][0-9]{0,14})\.[0-9]{1,15}")
 _DIGITS = re.compile(r"[1-9][0-9]*")
 _OTHER_NUMBER = re.compile(r"[-+]?(?:[0-9][0-9_]*\.?[0-9_]*|\.[0-9_]+)(?:[eE][-+]?[0-9]+)?|[-+]?0[oO][0-7_]+")
+# `$$`, or `${NAME}` with NAME and the closing brace captured, so that a malformed reference is found too.
 _REFERENCE = re.compile(r"\$(?:\$|\{([^}]*)(\}?))")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
@@ -154,6 +156,8 @@ class _Stop(Exception):
 
 
 class _Builder:
+    """Builds the data of one document from PyYAML's events, and collects faults instead of raising at the first."""
+
     def __init__(
         self, text: str, environ: Mapping[str, str] | None, hidden: Callable[[KeyPath], bool], needs: str
     ) -> None:
@@ -164,7 +168,7 @@ class _Builder:
         self._lines: dict[KeyPath, int] = {}
         self._faults: list[Fault] = []
         self._broken: set[KeyPath] = set()
-        self._discarding = 0
+        self._discarding = 0  # above 0 inside a node without a place in the data: its lines are not kept
 
     def build(self) -> Source:
         data: object = None
@@ -194,6 +198,7 @@ class _Builder:
             event: Event = self._loader.get_event()  # type: ignore[no-untyped-call]
         except (yaml.YAMLError, ValueError, OverflowError) as error:
             problem = str(getattr(error, "problem", ""))
+            # PyYAML sets these attributes on most of its errors only, and raises some of Python's own errors.
             mark = getattr(error, "problem_mark", None)
             line = mark.line + 1 if mark else self._loader.line + 1
             opened = getattr(error, "context_mark", None) or mark

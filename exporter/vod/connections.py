@@ -74,6 +74,7 @@ class _DeadlineReader(io.RawIOBase):
 
 
 class _Response(http.client.HTTPResponse):
+    # `http.client` reads the headers itself, line by line, so the bound must be below it: at the socket's file.
     def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
         super().__init__(sock, *args, **kwargs)
         self.fp: io.BufferedReader = io.BufferedReader(_DeadlineReader(sock, self.fp.detach()))
@@ -85,6 +86,8 @@ class _Connection(HTTPConnection):
     response_class = _Response
 
     def _new_conn(self) -> socket.socket:
+        # The exceptions are those of the method of `urllib3` that this replaces. The socket keeps the time left as its
+        # timeout, because `urllib3` does the TLS handshake with it.
         self._connect_by = Deadline.after(self.timeout or 0.0)
         try:
             sock = self._first_to_connect()
@@ -115,6 +118,7 @@ class _Connection(HTTPConnection):
         return max(self._connect_by.remaining(), _SHORTEST_SECONDS)
 
     def _tunnel(self) -> None:
+        # `http.client` sends CONNECT to the proxy here, and `urllib3` does TLS with the endpoint after it.
         self.sock.settimeout(self._left())
         try:
             super()._tunnel()
@@ -144,6 +148,7 @@ class DeadlineAdapter(HTTPAdapter):
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         super().init_poolmanager(*args, **kwargs)
+        # `urllib3` looks up the pool class for a scheme here. There is no setting for the connection class alone.
         self.poolmanager.pool_classes_by_scheme = self._pools
 
     def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:

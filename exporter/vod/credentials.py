@@ -14,7 +14,7 @@ from exporter.keys import Key, SecretText
 
 _log = logging.getLogger(__name__)
 
-_READ_ATTEMPTS = 3
+_READ_ATTEMPTS = 3  # a rotation replaces a few files within milliseconds
 _RENEW_SECONDS = 3600.0
 
 
@@ -54,7 +54,7 @@ class ConfiguredKeys:
         self._reported = False
 
     def keys(self) -> Keys:
-        with self._lock:
+        with self._lock:  # one thread reads the files, and the others then find its result
             seen = self._fingerprints()
             if self._good is None or seen != self._seen:
                 self._read(seen)

@@ -30,8 +30,8 @@ TYPES = (STREAM_COMPLETE, COMPLETE, OTHER)
 FIELDS = frozenset((BODY, "EventType", "VideoId", "StreamInfos", "JobId", "StartTime", "FinishTime"))
 """All names that `Event.malformed` can contain."""
 
-MAX_AGE_SECONDS = 300.0
-MAX_PROCESSING_SECONDS = 30 * 86400.0
+MAX_AGE_SECONDS = 300.0  # an older signature may be a replay
+MAX_PROCESSING_SECONDS = 30 * 86400.0  # a longer time is a wrong clock, and would spoil the histogram's sum
 
 _TIMESTAMP = re.compile(r"\d{1,12}", re.ASCII)
 

@@ -21,7 +21,7 @@ EMBEDDED_LIMIT = 64 * 1024  # 32 streams as documented are 22 KiB
 NUMBER_LIMIT = 1e18  # the API has 64-bit integers
 
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,4})?", re.ASCII)
-_NUMBER_LENGTH = 64
+_NUMBER_LENGTH = 64  # `float` takes long for millions of digits
 # `fromisoformat` alone would also accept `20190123` and `2019-W04-3`.
 _TIME = re.compile(r"\d{4}-\d\d-\d\d[T ][\d:.,Zz+-]{1,32}", re.ASCII)
 _EARLIEST = datetime(2000, 1, 1, tzinfo=UTC).timestamp()
@@ -31,7 +31,7 @@ _LATEST = datetime(2100, 1, 1, tzinfo=UTC).timestamp()
 # the corrected id would be the id of something else.
 _ID = re.compile(rf"[^\s,{UNSAFE_CHARACTERS}]{{1,{ID_LIMIT}}}")
 
-_LAYERS = 4
+_LAYERS = 4  # of escaping; documented samples have two
 _PREFIX = re.compile(r'"?\w{1,64}"?\s*:\s*', re.ASCII)
 
 

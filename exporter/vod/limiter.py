@@ -62,6 +62,8 @@ class Limiter:
             now = self._clock()
             pace = self._pace(action, now)
             rate = self._rate_of(pace, now)
+            # At full rate a throttled call counts at once. `since` may then be less than a second ago, because it is
+            # also the time at which the pace was created.
             if rate == self._rate or now - pace.since >= _SLOWED_ONCE_SECONDS:
                 rate = pace.rate = max(rate / 2, self._rate * SLOWEST)
                 pace.since = now

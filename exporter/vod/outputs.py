@@ -5,7 +5,7 @@ from __future__ import annotations
 from exporter.model import Output, Stream
 from exporter.vod.fields import Fields, embedded
 
-STREAMS_LIMIT = 32  # of one kind
+STREAMS_LIMIT = 32  # streams of one kind, each with series of its own
 WATERMARKS_LIMIT = 32
 INDEX_LIMIT = 999
 

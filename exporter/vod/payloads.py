@@ -18,7 +18,7 @@ from exporter.vod.outputs import OUTPUT_FIELDS, output
 
 ROWS_LIMIT = 1000  # rows read of one list in one response; VOD sends at most 100
 
-BODY = "body"
+BODY = "body"  # reported if the response as a whole is not an object
 FIELDS = frozenset(
     (
         *(BODY, "TranscodeTask", "TranscodeTaskList", "TranscodeJobInfoList", "NonExistJobIds"),

@@ -73,7 +73,8 @@ def _as_signed(request: requests.PreparedRequest) -> requests.PreparedRequest:
     return request
 
 
-# Exceptions of `requests`, `urllib3` and sockets, and the error that replaces them. The first matching row counts.
+# Exceptions of `requests`, `urllib3` and sockets, and the error that replaces them. The first matching row counts: one
+# exception often has several others inside, and the rows go from the specific cause to the general one.
 _TRANSLATIONS: tuple[tuple[tuple[type[BaseException], ...], type[VodError], str, str], ...] = (
     (
         (lib.ProxyError, wire.ProxyError, lib.InvalidProxyURL, wire.ProxySchemeUnknown),
