@@ -9,6 +9,7 @@ import pytest
 import requests
 
 from exporter.command import logs
+from exporter.web import app
 from exporter.web.app import MAX_HEADERS
 from tests.web.conftest import FakeScraper, Served, ServeInterface, up
 
@@ -92,6 +93,17 @@ def test_too_many_headers_are_refused_and_counted(exporter: Served) -> None:
     assert answer.status_code == 431
     assert str(MAX_HEADERS) in answer.text
     assert rejected(exporter, path="/metrics", reason="431") == 1
+
+
+def test_a_status_page_over_the_limit_gets_503_while_scrapes_are_answered(
+    serve_interface: ServeInterface, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(app, "PAGES_AT_ONCE", 0)
+    exporter = serve_interface(FakeScraper(up("prod")))
+    answer = requests.get(exporter.url, timeout=10)
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "1")
+    assert "status page" in answer.text
+    assert rejected(exporter, path="/", reason="503") == 1
 
 
 def test_a_malformed_host_header_does_no_harm(exporter: Served) -> None:

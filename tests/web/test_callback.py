@@ -21,6 +21,7 @@ from exporter.tracking.ledger import Ledger
 from exporter.vod.client import Client
 from exporter.vod.events import signature
 from exporter.vod.payloads import JobsReply
+from exporter.web import callback
 from exporter.web.callback import Callback
 from exporter.web.requests import MAX_BODY_BYTES
 from tests.conftest import make_account
@@ -219,8 +220,8 @@ def test_a_wrong_signature_is_401_and_has_no_effect(exporter: Running) -> None:
 
 def test_a_signature_for_another_url_or_key_is_401(serve_interface: ServeInterface) -> None:
     others = (Callback(url=URL + "/", key=Key(KEY.get_secret_value())), Callback(url=URL, key=Key("other")))
-    for callback in others:
-        assert Running(serve_interface, callbacks={"prod": callback}).send(STREAM).status_code == 401
+    for other in others:
+        assert Running(serve_interface, callbacks={"prod": other}).send(STREAM).status_code == 401
 
 
 def test_a_timestamp_over_five_minutes_off_is_401_and_has_no_effect(exporter: Running) -> None:
@@ -307,6 +308,19 @@ def test_other_methods_than_post_get_405(exporter: Running) -> None:
     for method in ("GET", "HEAD", "PUT", "DELETE"):
         answer = requests.request(method, exporter.served.url + PATH, timeout=10)
         assert (answer.status_code, answer.headers["Allow"]) == (405, "POST")
+
+
+def test_an_event_over_the_limit_gets_503_without_effect(
+    serve_interface: ServeInterface, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(callback, "EVENTS_AT_ONCE", 0)
+    exporter = Running(serve_interface)
+    exporter.track()
+    answer = exporter.send(STREAM)
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "1")
+    assert "events are in progress" in error(answer)
+    assert exporter.ledger.work().prioritized_jobs == ()
+    assert exporter.rejected(503) == 1
 
 
 def test_events_are_not_logged(exporter: Running, caplog: pytest.LogCaptureFixture) -> None:

@@ -20,7 +20,7 @@ from exporter import __version__
 from exporter.keys import Key
 from exporter.metrics.catalog import EVENTS, JOB_PROCESSING, REJECTED_REQUESTS
 from exporter.vod import events
-from exporter.web import api, openapi
+from exporter.web import api, callback, openapi
 from exporter.web.callback import Callback
 from exporter.web.requests import MAX_BODY_BYTES
 from tests.web.conftest import BEARER, KEY, TASKS, TOKEN, ApiExporter, ApiExporters
@@ -45,8 +45,8 @@ document: schemathesis.BaseSchema = loaded(*schemathesis.GenerationMode)
 
 def with_tasks(exporters: ApiExporters, count: int) -> ApiExporter:
     """An exporter with `count` tasks that discovery has found, and with an event callback."""
-    callback = Callback("https://vod.example.com/callback/prod", Key("callback-key"))
-    exporter = exporters("prod", callbacks={"prod": callback})
+    events_of_prod = Callback("https://vod.example.com/callback/prod", Key("callback-key"))
+    exporter = exporters("prod", callbacks={"prod": events_of_prod})
     exporter.ledgers["prod"].discover([f"found-{number}" for number in range(count)], source="discovery")
     return exporter
 
@@ -185,6 +185,7 @@ def test_the_page_states_the_limits_of_the_code() -> None:
         f"1 to {api.MAX_LIMIT}, {api.DEFAULT_LIMIT} where",
         f"larger than {MAX_BODY_BYTES >> 20} MiB",
         f"or {api.REQUESTS_AT_ONCE} requests",
+        f"or {callback.EVENTS_AT_ONCE} events",
         f"at most {events.MAX_AGE_SECONDS / 60:.0f} minutes",
     ):
         assert figure in PAGE
