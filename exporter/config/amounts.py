@@ -12,7 +12,7 @@ from exporter.config import fields
 from exporter.config.duration import PATTERN as DURATION_PATTERN
 from exporter.config.duration import format_duration, parse_duration
 from exporter.config.fields import ENV_PATTERN
-from exporter.config.yaml_source import Expanded
+from exporter.config.scalars import Expanded
 
 _NUMBER_TEXT = re.compile(r"-?[0-9]{1,15}(?:\.[0-9]{1,15})?")
 

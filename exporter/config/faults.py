@@ -11,7 +11,8 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from exporter.config.yaml_source import Expanded, Fault, KeyPath, Source
+from exporter.config.scalars import Expanded
+from exporter.config.yaml_source import Fault, KeyPath, Source
 from exporter.text import clean
 
 _SHOWN = 60  # characters of a value or key

@@ -16,7 +16,7 @@ from typing import Annotated, Any
 from pydantic import PlainSerializer, PlainValidator, ValidationInfo, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
-from exporter.config.yaml_source import Expanded
+from exporter.config.scalars import Expanded
 from exporter.keys import Key
 from exporter.model import ID_PATTERN
 

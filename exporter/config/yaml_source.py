@@ -9,7 +9,6 @@ The loader of PyYAML in pure Python is used even if libyaml is installed, becaus
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,32 +27,13 @@ from yaml.events import (
 )
 from yaml.reader import Reader
 
+from exporter.config import scalars
+
 KeyPath = tuple[str | int, ...]
 
 MAX_BYTES = 1 << 20
 MAX_DEPTH = 16  # the sections need 5 levels; a bound keeps hostile files from the recursion limit
 _SHOWN = 60  # characters of a value in a fault
-
-# 15 digits fit into a float without loss.
-_INTEGER = re.compile(r"-?(?:0|[1-9][0-9]{0,14})")
-_DECIMAL = re.compile(r"-?(?:0|[1-9][0-9]{0,14})\.[0-9]{1,15}")
-_DIGITS = re.compile(r"[1-9][0-9]*")
-_OTHER_NUMBER = re.compile(r"[-+]?(?:[0-9][0-9_]*\.?[0-9_]*|\.[0-9_]+)(?:[eE][-+]?[0-9]+)?|[-+]?0[oO][0-7_]+")
-# `$$`, or `${NAME}` with NAME and the closing brace captured, so that a malformed reference is found too.
-_REFERENCE = re.compile(r"\$(?:\$|\{([^}]*)(\}?))")
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-
-# Why a plain scalar is not accepted, by the tag that the resolver of YAML 1.1 gives it.
-_SURPRISES = {
-    "bool": "is a boolean in YAML 1.1; write true or false, or quote it if it is text",
-    "int": "is read differently by different versions of YAML; write a plain decimal number, or quote it if it is text",
-    "null": "is an empty value in YAML; write a value, or remove the key",
-    "timestamp": "is a date in YAML 1.1; quote it if it is text",
-    "merge": "is a merge key in YAML 1.1; quote it if it is text",
-    "value": "has a special meaning in YAML 1.1; quote it if it is text",
-}
-_SURPRISES["float"] = _SURPRISES["int"]
-_SEXAGESIMAL = "is a base 60 number in YAML 1.1; write a duration such as 1m30s, or quote it if it is text"
 
 # The messages of PyYAML may quote the file, and so a secret. They are recognized by their start, and replaced.
 _SYNTAX = {
@@ -76,13 +56,6 @@ class Fault:
     line: int
     path: KeyPath
     text: str
-
-
-class Expanded(str):
-    """Text with the value of an environment variable, which must not be shown. `written` is the text in the file."""
-
-    __slots__ = ("written",)
-    written: str
 
 
 class _Broken:
@@ -289,61 +262,20 @@ class _Builder:
 
     def _scalar(self, event: ScalarEvent, path: KeyPath) -> object:
         text = event.value
-        if not event.style:
-            if text in ("true", "false"):
-                return text == "true"
-            if _INTEGER.fullmatch(text):
-                return int(text)
-            if _DECIMAL.fullmatch(text):
-                return float(text)
-            surprise = _surprise(text)
-            if surprise:
+        if not event.style:  # quoted text is always text
+            value = scalars.plain(text)
+            if value is not None:
+                return value
+            problem = scalars.problem(text)
+            if problem:
                 subject = "the value" if self._hidden(path) or not text else text[:_SHOWN]
-                return self._fault(_line(event), path, f"{subject} {surprise}")
+                return self._fault(_line(event), path, f"{subject} {problem}")
         if self._environ is None or "$" not in text:
             return text
-        return self._expand(text, _line(event), path, self._environ)
-
-    def _expand(self, text: str, line: int, path: KeyPath, environ: Mapping[str, str]) -> object:
-        problems: list[str] = []
-
-        def replace(match: re.Match[str]) -> str:
-            if match[0] == "$$":
-                return "$"
-            if not match[2] or not _NAME.fullmatch(match[1]):
-                problems.append("`${` is not the start of ${NAME}; write ${NAME}, or $${ for the text ${")
-            elif match[1] not in environ:
-                problems.append(
-                    f"the environment variable {match[1]} is not set; set it, or write $${{ for the text ${{"
-                )
-            elif not environ[match[1]]:
-                problems.append(f"the environment variable {match[1]} is empty; give it a value")
-            else:
-                return environ[match[1]]
-            return ""
-
-        expanded = Expanded(_REFERENCE.sub(replace, text))
-        expanded.written = text
-        for problem in dict.fromkeys(problems):
-            self._fault(line, path, problem)
+        expanded, problems = scalars.expand(text, self._environ)
+        for problem in problems:
+            self._fault(_line(event), path, problem)
         return BROKEN if problems else expanded
-
-
-def _surprise(text: str) -> str | None:
-    """The fault of a plain scalar that is neither a boolean nor a decimal number; None if it is text."""
-    if not text:
-        return "is missing; write one, or remove the key"
-    if _DIGITS.fullmatch(text):
-        return f"is a number of {len(text)} digits; quote it if it is text"
-    for tag, pattern in yaml.SafeLoader.yaml_implicit_resolvers.get(text[0], []):
-        if pattern.match(text):
-            kind = tag.rpartition(":")[2]
-            if kind in ("int", "float") and ":" in text:
-                return _SEXAGESIMAL
-            return _SURPRISES.get(kind, _SURPRISES["value"])
-    if text in ("y", "Y", "n", "N"):
-        return _SURPRISES["bool"]
-    return _SURPRISES["int"] if _OTHER_NUMBER.fullmatch(text) else None
 
 
 def _line(event: Event) -> int:

@@ -9,7 +9,8 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.config.yaml_source import BROKEN, MAX_BYTES, MAX_DEPTH, Expanded, Source, parse, read
+from exporter.config.scalars import Expanded
+from exporter.config.yaml_source import BROKEN, MAX_BYTES, MAX_DEPTH, Source, parse, read
 
 
 def source(text: str, **environ: str) -> Source:
