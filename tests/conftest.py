@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import os
 import shutil
 import time
 from collections.abc import Callable, Iterator
 
 import pytest
+from hypothesis import settings
 
 from exporter import wiring
 from exporter.scrape.account import Account
@@ -28,7 +30,29 @@ from exporter.vod.sender import Observer
 # The official provider chain and SDK ask the metadata service of a cloud machine where nothing else is configured.
 os.environ["ALIBABA_CLOUD_ECS_METADATA_DISABLED"] = "true"
 
+# The default profile is fast and repeatable. `HYPOTHESIS_PROFILE=thorough` tries new examples each time, and prints the
+# line that reproduces a failure. Tests that set `max_examples` or `derandomize` themselves keep their values.
+settings.register_profile("fast", derandomize=True, deadline=None)
+settings.register_profile(
+    "thorough", max_examples=600, derandomize=False, deadline=None, print_blob=True, database=None
+)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fast"))
+
 NOW = 1_700_000_000.0
+
+
+def growth(small: Callable[[], object], large: Callable[[], object], *, rounds: int = 7) -> float:
+    """The processor time of `large` divided by that of `small`, from the best of several alternating rounds.
+
+    Tests of speed compare two sizes in this way. A limit in seconds would fail on a busy machine.
+    """
+    best = [math.inf, math.inf]
+    for _ in range(rounds):
+        for place, call in enumerate((small, large)):
+            started = time.thread_time()
+            call()
+            best[place] = min(best[place], time.thread_time() - started)
+    return best[1] / best[0]
 
 
 class Clock:

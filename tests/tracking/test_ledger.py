@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import time
+from collections.abc import Callable
 
 import pytest
 
@@ -13,7 +13,7 @@ from exporter.tracking.ledger import Ledger
 from exporter.tracking.store import MemoryStore
 from exporter.tracking.view import Limits
 from exporter.tracking.work import Work
-from tests.conftest import Clock
+from tests.conftest import Clock, growth
 from tests.tracking.conftest import (
     HOUR,
     ask_jobs,
@@ -188,17 +188,22 @@ def test_definitions_counted_by_name_are_bounded(ledger: Ledger) -> None:
     assert counts["other", "Transcoding"] == 460
 
 
-def test_a_hundred_thousand_jobs_are_looked_at_in_no_time(ledger: Ledger) -> None:
-    """Measured: 10 ms for the work, 0.1 s for the view, on one core of 2020; a scan for each job would be minutes."""
-    track_many(ledger, tasks=25_000, unfinished=250)
-    ledger.view()
-    started = time.thread_time()  # other processes may keep the machine busy
-    work, view = next_work(ledger), ledger.view()
-    took = time.thread_time() - started
+def test_time_to_plan_and_view_grows_no_faster_than_the_jobs(clock: Clock) -> None:
+    """A scan of all jobs for each job would take sixteen times as long for four times the jobs."""
 
-    assert len(work.jobs) == 1000
-    assert (len(view.jobs), view.truncated_jobs, sum(view.job_counts.values())) == (5000, 95_000, 100_000)
-    assert took < 2.0
+    def reading(tasks: int) -> Callable[[], None]:
+        ledger = Ledger(limits=Limits(retention=900.0), clock=clock)
+        track_many(ledger, tasks=tasks, unfinished=tasks // 10)
+
+        def read() -> None:
+            work, view = next_work(ledger), ledger.view()
+            assert len(work.jobs) == tasks // 10 * 4
+            assert sum(view.job_counts.values()) == tasks * 4
+            assert len(view.jobs) + view.truncated_jobs == tasks * 4
+
+        return read
+
+    assert growth(reading(1_500), reading(6_000), rounds=5) < 10
 
 
 def track_many(ledger: Ledger, *, tasks: int, unfinished: int) -> None:

@@ -63,9 +63,10 @@ def test_unknown_paths_get_404_with_the_paths_to_use(exporter: Served) -> None:
     """No other spelling of a path leads anywhere."""
     for method in ("GET", "POST"):
         for path in NOWHERE:
-            answer = requests.request(method, exporter.url + path, timeout=10, allow_redirects=False)
-            assert answer.status_code == 404, (method, path)
-            assert "/metrics has the metrics" in answer.text
+            # On a raw socket, because some versions of requests send `//metrics` as `/metrics`.
+            answer = exporter.talk(f"{method} {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+            assert answer.startswith("HTTP/1.1 404 "), (method, path)
+            assert "/metrics has the metrics" in answer
 
 
 def test_api_and_callbacks_are_off_without_keys(exporter: Served) -> None:
