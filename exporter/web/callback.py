@@ -77,7 +77,7 @@ class Callbacks:
             return await to_thread.run_sync(self._accept, account, body, limiter=self._threads)
 
     def _authenticate(self, request: Request, name: str) -> None:
-        """Raises 401 or 403 before the body is read.
+        """Raises 401, 403 or 503 before the body is read.
 
         The signature does not cover the body, so reading it first would only let strangers occupy memory.
         """

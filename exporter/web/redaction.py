@@ -28,7 +28,7 @@ def redact_url(url: str) -> str:
     """`url` without user name, password, path parameters, query, fragment and signature.
 
     `…` stands in the place of each removed part, except user name and password. The result is `INVALID_URL` if the
-    parts cannot be told apart, because then any of them may contain a secret.
+    parts cannot be distinguished, because then any of them may contain a secret.
     """
     try:
         urlsplit(url)

@@ -45,7 +45,7 @@ class Server(uvicorn.Server):
     def stop(self, *, timeout: float = 0.0) -> None:
         """End `serve_until_stopped`. Safe to call from a signal handler or another thread, also before it starts.
 
-        `timeout` is the longest time of a request now, in seconds. It counts if it exceeds the one of the constructor,
+        `timeout` is the longest time of a request now, in seconds. A larger value than that of the constructor counts,
         because a reload may have raised `scrape.timeout`.
         """
         grace = self.config.timeout_graceful_shutdown or 0

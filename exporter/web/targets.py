@@ -43,12 +43,12 @@ class Target:
     def scrape(self, headers: Headers, deadline: Deadline) -> Response:
         """The response to a scrape by `deadline`, in the format and compression that `headers` accept.
 
-        Raises `KeyError` if the scraper has no such account (any more).
+        Raises `KeyError` if the account was removed.
         """
-        # The last rendering predicts how long this one takes, so the refresh of the snapshot has to end that much
-        # earlier. It keeps at least half of the time, even if the prediction is longer.
-        time_to_ask = deadline.less(min(self._rendering, deadline.remaining() / 2))
-        snapshot = self._scraper.scrape(time_to_ask, account=self._account)
+        # Rendering will take about as long as the last time, so the refresh has to end that much before the deadline.
+        # The refresh always gets at least half of the remaining time.
+        refresh_deadline = deadline.less(min(self._rendering, deadline.remaining() / 2))
+        snapshot = self._scraper.scrape(refresh_deadline, account=self._account)
         began = time.monotonic()
         form = choose_format(headers.get("accept"))
         compressed = accepts_gzip(headers.get("accept-encoding"))
@@ -61,7 +61,7 @@ class Target:
 
 
 def target_groups(accounts: Iterable[str], *, host: str, scheme: str) -> list[dict[str, object]]:
-    """Target groups for `http_sd_configs`: one group an account, to scrape with `/probe` at `host`. Example::
+    """Target groups for `http_sd_configs`: one for each account, which `/probe` at `host` serves. Example::
 
         [{"targets": ["exporter:10870"],
           "labels": {"instance": "exporter:10870/prod", "__metrics_path__": "/probe", "__param_account": "prod"}}]

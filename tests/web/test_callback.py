@@ -25,7 +25,7 @@ from exporter.web import callback
 from exporter.web.callback import Callback
 from exporter.web.requests import MAX_BODY_BYTES
 from tests.conftest import make_account
-from tests.web.conftest import ServeInterface, error
+from tests.web.conftest import FailingStore, ServeInterface, error
 
 URL, KEY = "https://vod.example/callback/prod", SecretText("c4llback-key")
 NOW = 1_773_992_957.0
@@ -71,7 +71,8 @@ class Running:
         self.now = NOW
         self.service = Service()
         self.telemetry = Telemetry()
-        self.ledger = Ledger("prod", clock=lambda: self.now)
+        self.store = FailingStore()
+        self.ledger = Ledger("prod", store=self.store, clock=lambda: self.now)
         self.accounts = {
             name: make_account(lambda *_: self.service, ledger, self.telemetry.account(name), name=name, concurrency=1)
             for name, ledger in (("prod", self.ledger), ("deaf", Ledger("deaf")))
@@ -308,6 +309,21 @@ def test_other_methods_than_post_get_405(exporter: Running) -> None:
     for method in ("GET", "HEAD", "PUT", "DELETE"):
         answer = requests.request(method, exporter.served.url + PATH, timeout=10)
         assert (answer.status_code, answer.headers["Allow"]) == (405, "POST")
+
+
+def test_an_event_that_cannot_be_stored_is_503_and_counts_when_it_is_sent_again(
+    exporter: Running, caplog: pytest.LogCaptureFixture
+) -> None:
+    exporter.track()
+    exporter.store.broken = True
+    answer = exporter.send(STREAM)
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "1")
+    assert "could not be stored" in error(answer)
+    assert "disk" not in answer.text
+    assert "event could not be stored" in caplog.messages
+    exporter.store.broken = False
+    assert exporter.send(STREAM).status_code == 200
+    assert exporter.processing() == [(1, 75.0)]
 
 
 def test_an_event_over_the_limit_gets_503_without_effect(
