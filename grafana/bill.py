@@ -1,4 +1,4 @@
-"""The bill: output minutes by definition, and their price."""
+"""The panels on cost: output minutes by definition, and their price."""
 
 from __future__ import annotations
 
@@ -41,15 +41,15 @@ def panels() -> tuple[Panel, ...]:
     cost = f"{minutes} * on (definition) group_left () ({_price_list()})"
     price = f"({_price_list()}) and on (definition) {minutes}"
     note = (
-        "Prices are the variables above. They start as Alibaba Cloud's reference prices, US dollars per output "
-        "minute, of standard transcoding to H.264 in the Chinese mainland; other codecs, regions and contracts "
-        "differ. A definition is taken for the class its name stands for. Failed jobs cost nothing."
+        "The variables above are the prices. Their defaults are the reference prices of Alibaba Cloud in US dollars "
+        "per output minute for standard transcoding to H.264 in the Chinese mainland; other codecs, regions and "
+        "contracts differ. The name of a definition decides its price class. Failed jobs cost nothing."
     )
     return (
         big(
             Text(
                 title="What has transcoding cost?",
-                description=f"Of the jobs that finished in the time chosen above. {note}",
+                description=f"Cost of the jobs that finished in the selected time range. {note}",
                 unit="currencyUSD",
                 no_value="Nothing finished",
                 decimals=2,
@@ -61,7 +61,7 @@ def panels() -> tuple[Panel, ...]:
         rows(
             Text(
                 title="Which definitions cost the most?",
-                description=f"Length of the output files that were finished in the time chosen above, and its "
+                description=f"Playing time of the output files that finished in the selected time range, and its "
                 f"price. {note}",
                 unit="short",
                 no_value="Nothing finished",
@@ -76,8 +76,8 @@ def panels() -> tuple[Panel, ...]:
         ),
         lines(
             Text(
-                title="How many minutes are made each hour?",
-                description="Length of the output files by definition, as they are finished.",
+                title="How many minutes are transcoded per hour?",
+                description="Playing time of the output files by definition, at the time when they finished.",
                 unit="short",
                 no_value="Nothing finished",
             ),

@@ -1,4 +1,4 @@
-"""Definitions: what do the outputs of each definition look like, and does that drift?"""
+"""The dashboard Definitions: bitrate, size, resolution and duration of each definition, and their drift."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def _compared() -> tuple[Panel, ...]:
         rows(
             Text(
                 title="What does a usual output of each definition look like?",
-                description="Means over the output files of the time chosen above, each file once.",
+                description="Means over the output files of the selected time range. Each file counts once.",
                 unit="short",
                 no_value=_NONE,
             ),
@@ -85,9 +85,9 @@ def _drift() -> tuple[Panel, ...]:
         lines(
             Text(
                 title=f"Do the {kind} drift?",
-                description=f"Mean {what} of the time chosen as Recent, against that of the time chosen as Before, "
-                f"which ends where Recent begins: +10 % is a tenth more. Yellow beyond 10 %, red beyond 25 %. "
-                f"Reasons are {why}",
+                description=f"Mean {what} in the time range Recent, compared with the time range Before, which ends "
+                f"where Recent starts: +10 % means a tenth more. Yellow beyond 10 %, red beyond 25 %. "
+                f"Possible reasons: {why}",
                 unit="percentunit",
                 no_value="Nothing finished in one of the two times",
                 steps=_DRIFT_STEPS,
@@ -109,7 +109,8 @@ def _outputs() -> tuple[Panel, ...]:
         lines(
             Text(
                 title="Which frame rates do the outputs have?",
-                description="Mean over the jobs on show: those that VOD told an output of and that finished lately.",
+                description="Mean over the jobs with series: those with an output that are unfinished or finished "
+                "recently.",
                 unit="none",
                 no_value="No outputs on show",
             ),
@@ -119,8 +120,9 @@ def _outputs() -> tuple[Panel, ...]:
         lines(
             Text(
                 title="Which heights do the outputs have?",
-                description="The shorter side of the video, so that portrait does not count as higher: mean over "
-                "the jobs on show. A definition whose height moves gets sources too small for it, or another template.",
+                description="The shorter side of the video, so that portrait does not count as higher. Mean over "
+                "the jobs with series. If the height of a definition changes, its sources are too small "
+                "for it, or its template changed.",
                 unit="pixel",
                 no_value="No outputs on show",
                 decimals=0,
@@ -131,8 +133,8 @@ def _outputs() -> tuple[Panel, ...]:
         rows(
             Text(
                 title="Which resolutions and codecs are there?",
-                description="Of the jobs that were on show in the time chosen above: smallest and largest shorter "
-                "side, by definition and codec.",
+                description="Jobs that had series in the selected time range: smallest and largest shorter side, by "
+                "definition and codec.",
                 unit="short",
                 no_value="No outputs on show",
             ),
@@ -156,8 +158,8 @@ def _durations() -> tuple[Panel, ...]:
         lines(
             Text(
                 title="How much of it is transcoding?",
-                description="p95 of start to finish of transcoding. Only event callbacks tell when VOD began, so "
-                "this is empty without them.",
+                description="p95 of the time from start to finish of transcoding. Only event callbacks report when "
+                "VOD started, so this panel is empty without them.",
                 unit="s",
                 no_value="No events with times: callbacks are not configured, or nothing finished",
             ),
@@ -168,7 +170,7 @@ def _durations() -> tuple[Panel, ...]:
         lines(
             Text(
                 title="How long are the outputs?",
-                description="Mean length of the output files.",
+                description="Mean playing time of the output files.",
                 unit="s",
                 no_value=_NONE,
             ),
@@ -184,9 +186,9 @@ def _durations() -> tuple[Panel, ...]:
 
 def _history(title: str, what: str, metric: Metric, unit: str, *, q: float) -> Panel:
     exemplars = metric is JOB_DURATION
-    told = f"{what}, of the files finished in each step, estimated from the histogram."
+    description = f"{what} of the files finished in each step, estimated from the histogram."
     return lines(
-        Text(title=title, description=told, unit=unit, no_value=_NONE),
+        Text(title=title, description=description, unit=unit, no_value=_NONE),
         Query(quantile(q, metric, "definition"), _NAMED, exemplars=exemplars),
         width=8,
         step="1h",
@@ -195,8 +197,10 @@ def _history(title: str, what: str, metric: Metric, unit: str, *, q: float) -> P
 
 def _windows() -> tuple[CustomVariable, ...]:
     return (
-        choice("recent", "Recent", ("1h", "6h", "1d", "7d"), "1d", "The time whose means are compared"),
-        choice("before", "Before", ("1d", "7d", "30d"), "7d", "What they are compared with: the time before that"),
+        choice("recent", "Recent", ("1h", "6h", "1d", "7d"), "1d", "The time range to check for drift"),
+        choice(
+            "before", "Before", ("1d", "7d", "30d"), "7d", "The time range to compare with; it ends where Recent starts"
+        ),
     )
 
 

@@ -1,4 +1,4 @@
-"""What the dashboards have in common: variables, links, times."""
+"""The common parts of the dashboards: variables, links, time ranges."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from exporter.metrics.catalog import ACCOUNT_INFO, BUILD_INFO, JOBS, Metric
 from grafana.panels import DATASOURCE, TAG, Panel
 from grafana.queries import series
 
-# With /probe each account is a target, and the exporter itself one more.
+# With /probe each account is a target, in addition to the exporter itself.
 _TARGETS = f'__name__=~"{BUILD_INFO.name}|{ACCOUNT_INFO.name}"'
 
 JOB_LINK = "/d/vod-job?${datasource:queryparam}&var-job_id="
@@ -27,7 +27,7 @@ def dashboard(
     variables: Iterable[build.QueryVariable | build.CustomVariable | build.TextBoxVariable],
     show_targets: bool = False,
 ) -> build.Dashboard:
-    """An empty dashboard. It can be copied and changed in Grafana, the provisioned one is changed here."""
+    """An empty dashboard. It is read-only in Grafana: save a copy there, or change this code."""
     made = build.Dashboard(title).uid(uid).description(description).tags([TAG]).readonly()
     made.time(since, "now").refresh(refresh).timezone("browser").tooltip(model.DashboardCursorSync.CROSSHAIR)
     made.link(
@@ -78,7 +78,7 @@ def _of_accounts(metric: Metric) -> str:
 
 
 def _choice(name: str, label: str, of: str) -> build.QueryVariable:
-    """One, several or all values that a label has."""
+    """A variable for one, several or all values of a label."""
     return (
         build.QueryVariable(name)
         .label(label)

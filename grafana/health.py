@@ -1,4 +1,4 @@
-"""Exporter: can its figures be trusted, and does it get along with its budget?"""
+"""The dashboard Exporter, first half: freshness of the data, request budget, errors."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def make() -> Dashboard:
     made = dashboard(
         "vod-exporter",
         "VOD transcoding / Exporter",
-        "Can the figures be trusted, and does the exporter get along with its budget of calls?",
+        "Is the data reliable, and is the request budget sufficient?",
         since="now-6h",
         refresh="30s",
         variables=(account(),),
@@ -51,8 +51,8 @@ def _trust() -> tuple[Panel, ...]:
         big(
             Text(
                 title="Does Prometheus reach the exporter?",
-                description="up of each exporter that was there within six hours. No is red: all that follows "
-                "stands still.",
+                description="The metric up of each exporter that was present within six hours. No is red: all other "
+                "panels then show no new data.",
                 unit="bool_yes_no",
                 no_value="No exporter within six hours",
                 steps=(("red", None), ("green", 1)),
@@ -63,10 +63,10 @@ def _trust() -> tuple[Panel, ...]:
         big(
             Text(
                 title="Which accounts can be read?",
-                description="Yes as long as VOD answers with this account's keys. No is red: What goes wrong, "
-                "below, has the error.",
+                description="Yes if VOD answers with the keys of this account. No is red: the panel on failed calls "
+                "below shows the error.",
                 unit="bool_yes_no",
-                no_value="Nothing asked yet",
+                no_value="No calls yet",
                 steps=(("red", None), ("green", 1)),
             ),
             Query(readable(), "{{account}}"),
@@ -74,9 +74,9 @@ def _trust() -> tuple[Panel, ...]:
         ),
         big(
             Text(
-                title="Does it remember what it counts?",
-                description="Yes as long as the store takes what is counted. No is red: a restart would lose or repeat "
-                "counts; look at the disk of state.path.",
+                title="Can the state be saved?",
+                description="Yes if the state can be written. No is red: a restart would lose counts or count "
+                "twice; check the disk of state.path.",
                 unit="bool_yes_no",
                 no_value="Unknown",
                 steps=(("red", None), ("green", 1)),
@@ -85,9 +85,10 @@ def _trust() -> tuple[Panel, ...]:
         ),
         big(
             Text(
-                title="How old is the oldest figure?",
-                description="Time since the unfinished job that waits longest was refreshed. Yellow from 90 s, red "
-                "from the five minutes after which series.max_staleness hides it.",
+                title="How old is the oldest value?",
+                description="Time since the least recently refreshed unfinished job was refreshed. Yellow from 90 "
+                "s, red from five minutes: after that, series.max_staleness removes the series of the "
+                "job.",
                 unit="s",
                 no_value="Nothing unfinished",
                 steps=(("green", None), ("yellow", 90), ("red", 300)),
@@ -97,8 +98,8 @@ def _trust() -> tuple[Panel, ...]:
         big(
             Text(
                 title="How many jobs are stale?",
-                description="Unfinished jobs not refreshed for series.max_staleness: they have no figures of their "
-                "own. Red from one on.",
+                description="Unfinished jobs that were not refreshed for series.max_staleness. They have no per-job "
+                "series. Red from one job.",
                 unit="short",
                 no_value="None",
                 steps=BAD_IF_ANY,
@@ -108,8 +109,8 @@ def _trust() -> tuple[Panel, ...]:
         ),
         big(
             Text(
-                title="How many jobs are cut off?",
-                description="Jobs without figures of their own because of series.max_jobs. Yellow from one on.",
+                title="How many jobs are beyond the limit?",
+                description="Jobs without per-job series because of series.max_jobs. Yellow from one job.",
                 unit="short",
                 no_value="None",
                 steps=LOOK_IF_ANY,
@@ -125,7 +126,7 @@ def _budget() -> tuple[Panel, ...]:
         lines(
             Text(
                 title="Which calls does it make?",
-                description="Calls a second by operation, tries again included.",
+                description="Calls per second by operation, including retries.",
                 unit="reqps",
                 no_value="No calls yet",
             ),
@@ -135,8 +136,9 @@ def _budget() -> tuple[Panel, ...]:
         lines(
             Text(
                 title="How much of the budget is used?",
-                description="Calls a second of each operation, divided by what the limiter allows now. Yellow from "
-                "80 %, red from 100 %, where work waits: all right for a moment, and too little budget if it lasts.",
+                description="Calls per second of each operation, divided by the rate that the limiter allows now. "
+                "Yellow from 80 %, red from 100 %. At 100 % calls wait; that is normal for a moment, "
+                "but if it lasts, the budget is too small.",
                 unit="percentunit",
                 no_value="No calls yet",
                 steps=(("green", None), ("yellow", 0.8), ("red", 1)),
@@ -152,9 +154,9 @@ def _budget() -> tuple[Panel, ...]:
         lines(
             Text(
                 title="Does VOD throttle?",
-                description="Calls a second that the limiter allows: it lowers them when VOD throttles, and raises "
-                "them again. A dip means that others use up the quota of the account, or that requests_per_second "
-                "is too high.",
+                description="Calls per second that the limiter allows. The limiter lowers the rate when VOD "
+                "throttles, and raises it again later. A dip means that other programs use the quota of "
+                "the account, or that requests_per_second is too high.",
                 unit="reqps",
                 no_value="No calls yet",
             ),
@@ -163,9 +165,10 @@ def _budget() -> tuple[Panel, ...]:
         ),
         lines(
             Text(
-                title="How many calls are left over?",
-                description="Calls that were planned and not made yet when a scrape was answered. Later scrapes and "
-                "the time between them take them up; a line that rises is a budget too small.",
+                title="How many calls are pending?",
+                description="Calls that were due but not yet made when a scrape was answered. The exporter makes "
+                "them between scrapes and in later scrapes. If the line keeps rising, the budget is too "
+                "small.",
                 unit="short",
                 no_value="None",
                 decimals=0,
@@ -176,7 +179,7 @@ def _budget() -> tuple[Panel, ...]:
         lines(
             Text(
                 title="How fast does VOD answer?",
-                description="p95 and p50 of calls, from connecting to the end of the answer.",
+                description="p95 and p50 of the time from connecting to VOD to the end of the response.",
                 unit="s",
                 no_value="No calls yet",
             ),
@@ -188,7 +191,8 @@ def _budget() -> tuple[Panel, ...]:
         lines(
             Text(
                 title="How long does a refresh take?",
-                description="The last refresh of each account. As long as the interval of the scrapes, it never rests.",
+                description="Duration of the last refresh of each account. If a refresh takes as long as the scrape "
+                "interval, the exporter calls VOD without a pause.",
                 unit="s",
                 no_value="Nothing refreshed yet",
             ),
@@ -203,8 +207,8 @@ def _errors() -> tuple[Panel, ...]:
         bars(
             Text(
                 title="Which calls fail?",
-                description="Failed calls by error code: VOD's own, or one of the exporter's in lower case, such as "
-                "timeout. Whole numbers, each as it came; a call tried again and answered counts too.",
+                description="Failed calls by error code: a code of VOD, or a lower-case code of the exporter such "
+                "as timeout. Exact counts; a failed call counts even if its retry succeeded.",
                 unit="short",
                 no_value="None failed",
                 decimals=0,
@@ -215,7 +219,7 @@ def _errors() -> tuple[Panel, ...]:
         bars(
             Text(
                 title="How often was it throttled?",
-                description="Calls that VOD answered with Throttling, by operation.",
+                description="Calls that VOD answered with a Throttling code, by operation.",
                 unit="short",
                 no_value="Never",
                 decimals=0,
@@ -241,9 +245,9 @@ def _errors() -> tuple[Panel, ...]:
         ),
         rows(
             Text(
-                title="What was lost or odd?",
-                description="In the time chosen above: tasks given up before they were seen finished, and fields of "
-                "VOD's answers left out because their value was odd.",
+                title="What was dropped or malformed?",
+                description="In the selected time range: tasks that the exporter stopped tracking before they "
+                "finished, and fields that it ignored because their value was malformed.",
                 unit="short",
                 no_value="Nothing",
             ),
@@ -261,11 +265,11 @@ def _errors() -> tuple[Panel, ...]:
         ),
         bars(
             Text(
-                title="Whom did it turn away?",
-                description="Requests to the exporter that it refused, by path and reason. Wrong tokens and "
-                "signatures are here: somebody's configuration, or somebody else.",
+                title="Which requests were rejected?",
+                description="HTTP requests that the exporter rejected, by path and status code. Wrong tokens and "
+                "signatures count here: they come from a wrong configuration or from a stranger.",
                 unit="short",
-                no_value="Nobody",
+                no_value="None",
                 decimals=0,
             ),
             Query(
@@ -277,9 +281,9 @@ def _errors() -> tuple[Panel, ...]:
         ),
         big(
             Text(
-                title="Is its file in force?",
-                description="Yes as long as the last reload of the configuration was good. No is red: the file has "
-                "faults, the configuration before it is in force, and the log of the exporter tells the faults.",
+                title="Is the current configuration file in use?",
+                description="Yes if the last reload of the configuration succeeded. No is red: the file has faults, "
+                "and the previous configuration stays in use. The log of the exporter lists the faults.",
                 unit="bool_yes_no",
                 no_value="Unknown",
                 steps=(("red", None), ("green", 1)),

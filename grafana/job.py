@@ -1,4 +1,4 @@
-"""Job: one job in depth, reached from a table, or from a point of a failure or a duration."""
+"""The dashboard Job: the details of one job. Tables and exemplars of other dashboards link to it."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def make() -> Dashboard:
     made = dashboard(
         "vod-job",
         "VOD transcoding / Job",
-        "One job: how far is it, what came of it, and is that usual?",
+        "One job: its progress, its result, and whether these are usual.",
         since="now-6h",
         refresh="30s",
         variables=(account(), text("job_id", "Transcode job", "", "The id of the job (JobId)")),
@@ -64,8 +64,8 @@ def _progress() -> tuple[Panel, ...]:
         big(
             Text(
                 title="What is its status?",
-                description="The last status that the exporter saw in the time chosen above; a finished job leaves the "
-                "exporter after series.retention, 15 minutes if nothing else is configured.",
+                description="The last status in the selected time range. A finished job has series for "
+                "series.retention (15 minutes by default).",
                 unit="short",
                 no_value=_CHOOSE,
             ),
@@ -77,7 +77,7 @@ def _progress() -> tuple[Panel, ...]:
         _figure("How far is it?", "Progress from 0 to 100 %.", "percentunit", _latest(JOB_PROGRESS), decimals=0),
         _figure(
             "How old is it, or how long did it take?",
-            "From creation to completion, or to now where it is not complete. Yellow from one hour, red from two.",
+            "From creation to completion, or until now if it is not complete. Yellow from one hour, red from two.",
             "s",
             f"({_latest(JOB_COMPLETED)} or vector(time())) - {_latest(JOB_CREATED)}",
             steps=(("green", None), ("yellow", 3600), ("red", 7200)),
@@ -85,7 +85,7 @@ def _progress() -> tuple[Panel, ...]:
         _figure("When was it created?", "CreationTime.", "dateTimeAsLocal", f"1000 * {_latest(JOB_CREATED)}"),
         _figure(
             "When was it complete?",
-            "CompleteTime, or FinishTime of a failed job.",
+            "CompleteTime, or FinishTime if the job failed.",
             "dateTimeAsLocal",
             f"1000 * {_latest(JOB_COMPLETED)}",
             no_value="Not complete",
@@ -93,8 +93,8 @@ def _progress() -> tuple[Panel, ...]:
         states(
             Text(
                 title="Which states did it go through?",
-                description="Blue waits, purple transcodes, green is done, red has failed. Nothing before the "
-                "exporter knew the job, nor after it left.",
+                description="Blue: waiting, purple: transcoding, green: finished, red: failed. Empty before the "
+                "exporter found the job and after its series ended.",
                 unit="short",
                 no_value=_CHOOSE,
             ),
@@ -103,8 +103,8 @@ def _progress() -> tuple[Panel, ...]:
         ),
         lines(
             Text(
-                title="Did its progress stand still?",
-                description="A level line is a job that does not move.",
+                title="Did its progress stop?",
+                description="A level line means that the job makes no progress.",
                 unit="percentunit",
                 no_value=_CHOOSE,
             ),
@@ -114,9 +114,9 @@ def _progress() -> tuple[Panel, ...]:
         ).max(1),
         rows(
             Text(
-                title="Where does it belong?",
-                description="Its task, video, template and priority. The status page of the exporter shows the "
-                "addresses of its files and VOD's message, if it failed.",
+                title="Which task and video does it belong to?",
+                description="Task, video, template and priority of the job. The status page of the exporter shows "
+                "the URLs of its files, and the error message of VOD if the job failed.",
                 unit="short",
                 no_value=_CHOOSE,
             ),
@@ -184,7 +184,7 @@ def _output() -> tuple[Panel, ...]:
         ),
         ranking(
             Text(
-                title="How is its bitrate shared by its streams?",
+                title="What is the bitrate of each stream?",
                 description="Bitrate of each video and audio stream of the output file.",
                 unit="bps",
                 no_value="No output file yet",
@@ -196,8 +196,9 @@ def _output() -> tuple[Panel, ...]:
         big(
             Text(
                 title="Is it usual for its definition?",
-                description="Bitrate and size of the file, divided by the mean of its definition in the time chosen "
-                "above: 100 % is exactly usual. Yellow outside of 50 to 200 %; a long source makes a large file.",
+                description="Bitrate and size of the file, divided by the mean of its definition in the selected "
+                "time range: 100 % equals the mean. Yellow below 50 % and above 200 %; a long source "
+                "makes a large file.",
                 unit="percentunit",
                 no_value="Nothing to compare yet",
                 steps=(("yellow", None), ("green", 0.5), ("yellow", 2)),
@@ -223,15 +224,15 @@ def _figure(
     no_value: str = _CHOOSE,
     output: bool = False,
 ) -> Panel:
-    told = Text(
+    text = Text(
         title=title,
-        description=f"{description} Only outputs of jobs that VOD told of." if output else description,
+        description=f"{description} Empty until VOD reports an output." if output else description,
         unit=unit,
         no_value="No output yet" if output else no_value,
         steps=steps,
         decimals=decimals,
     )
-    return big(told, Query(expression), width=4 if output else 6 if title.startswith("How far") else 4)
+    return big(text, Query(expression), width=4 if output else 6 if title.startswith("How far") else 4)
 
 
 def _usual(job: Metric, histogram: Metric) -> str:

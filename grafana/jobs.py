@@ -1,4 +1,4 @@
-"""Jobs: what is running now, when will it be done, what came of the last ones?"""
+"""The dashboard Jobs: running jobs with their estimated end, and the jobs that finished last."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def make() -> Dashboard:
     made = dashboard(
         "vod-jobs",
         "VOD transcoding / Jobs",
-        "What is running now, when will it be done, and what came of the last jobs?",
+        "Which jobs are running, when will they be done, and how did the last jobs end?",
         since="now-1h",
         refresh="30s",
         variables=(account(), definition()),
@@ -45,7 +45,7 @@ def _running() -> tuple[Panel, ...]:
     return (
         big(
             Text(
-                title="How many jobs wait for VOD to begin?",
+                title="How many jobs wait for VOD to start them?",
                 description="Jobs with the status Submitted.",
                 unit="short",
                 no_value="0",
@@ -69,9 +69,9 @@ def _running() -> tuple[Panel, ...]:
         ),
         big(
             Text(
-                title="How many jobs stand still?",
-                description="Jobs that are transcoding, are older than half an hour, and whose progress has not "
-                "changed for that long. Red from one on, as VodJobStuck: VOD may have forgotten them.",
+                title="How many jobs make no progress?",
+                description="Jobs in transcoding, older than half an hour, whose progress did not change for half "
+                "an hour. Red from one job, as in VodJobStuck. VOD may never finish such jobs.",
                 unit="short",
                 no_value="None",
                 steps=(("green", None), ("red", 1)),
@@ -83,8 +83,8 @@ def _running() -> tuple[Panel, ...]:
         big(
             Text(
                 title="How many unfinished jobs are missing below?",
-                description="Jobs without figures of their own: not refreshed for series.max_staleness, or past "
-                "series.max_jobs. Yellow from one on: raise requests_per_second or max_jobs.",
+                description="Jobs without per-job series: not refreshed for series.max_staleness, or beyond "
+                "series.max_jobs. Yellow from one job: raise requests_per_second or max_jobs.",
                 unit="short",
                 no_value="None",
                 steps=(("green", None), ("yellow", 1)),
@@ -96,9 +96,9 @@ def _running() -> tuple[Panel, ...]:
         rows(
             Text(
                 title="How far is each job, and when will it be done?",
-                description="Unfinished jobs. Speed is the progress of the last five minutes; the end is estimated "
-                "with it, and has no figure while a job waits or does not move. Age is yellow from one hour, red "
-                "from two. A job leads to its details.",
+                description="Unfinished jobs. Speed is the progress in the last five minutes. The estimated end is "
+                "calculated from it, and is empty while a job waits or makes no progress. Age is yellow "
+                "from one hour, red from two. Click a job for its details.",
                 unit="short",
                 no_value="Nothing is running now",
             ),
@@ -137,8 +137,8 @@ def _finished() -> tuple[Panel, ...]:
     return (
         lines(
             Text(
-                title="How many jobs end each minute?",
-                description="By final status, as the exporter saw them end.",
+                title="How many jobs end per minute?",
+                description="By final status, at the time when the exporter saw it.",
                 unit="cpm",
                 no_value="None ended",
             ),
@@ -150,9 +150,9 @@ def _finished() -> tuple[Panel, ...]:
         ),
         rows(
             Text(
-                title="What came of the last jobs?",
-                description="Jobs that finished in the time chosen above, or shortly before. Failed and cancelled "
-                "jobs have no output. A job leads to its details.",
+                title="How did the last jobs end?",
+                description="Jobs that finished in the selected time range or shortly before. Failed and cancelled "
+                "jobs have no output. Click a job for its details.",
                 unit="short",
                 no_value="Nothing finished in this time",
             ),

@@ -1,4 +1,4 @@
-"""Second half of the dashboard Exporter: how fresh everything is, and what the process takes."""
+"""The dashboard Exporter, second half: age of the data, sources, scrapes, resources of the process."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ def freshness() -> tuple[Panel, ...]:
     return (
         lines(
             Text(
-                title="How old do figures get?",
-                description="Time since the unfinished job that waits longest was refreshed. Yellow from 90 s, red "
-                "from five minutes, after which it counts as stale.",
+                title="How old do values become?",
+                description="Time since the least recently refreshed unfinished job was refreshed. Yellow from 90 "
+                "s, red from five minutes, when the job becomes stale.",
                 unit="s",
                 no_value="Nothing unfinished",
                 steps=(("green", None), ("yellow", 90), ("red", 300)),
@@ -25,7 +25,8 @@ def freshness() -> tuple[Panel, ...]:
         lines(
             Text(
                 title="How long ago did VOD answer?",
-                description="Time since the last call that was answered. It rises while there is nothing to ask, too.",
+                description="Time since the last successful call. It also rises while there is nothing to call VOD "
+                "for.",
                 unit="s",
                 no_value="Nothing answered yet",
             ),
@@ -35,7 +36,7 @@ def freshness() -> tuple[Panel, ...]:
         lines(
             Text(
                 title="Where do the tasks come from?",
-                description="Tracked tasks by where they were found.",
+                description="Tracked tasks by the source that found them first.",
                 unit="short",
                 no_value="No tasks",
                 decimals=0,
@@ -46,8 +47,8 @@ def freshness() -> tuple[Panel, ...]:
         ),
         lines(
             Text(
-                title="How many events come in?",
-                description="Events of VOD a minute, taken by the callback.",
+                title="How many events arrive?",
+                description="Events of VOD per minute that the callback accepted.",
                 unit="cpm",
                 no_value="No events: callbacks are not configured, or VOD sent none",
             ),
@@ -57,7 +58,8 @@ def freshness() -> tuple[Panel, ...]:
         lines(
             Text(
                 title="How long do the scrapes take?",
-                description="As Prometheus measured. Near its timeout the exporter answers with what it knows by then.",
+                description="Scrape duration as Prometheus measures it. Shortly before the scrape timeout the "
+                "exporter answers with the data that it has.",
                 unit="s",
                 no_value="No scrapes",
             ),
@@ -67,7 +69,7 @@ def freshness() -> tuple[Panel, ...]:
         lines(
             Text(
                 title="How many series does it have?",
-                description="Samples of each scrape; series.max_jobs bounds them.",
+                description="Samples per scrape. series.max_jobs limits them.",
                 unit="short",
                 no_value="No scrapes",
                 decimals=0,
@@ -82,10 +84,10 @@ def process() -> tuple[Panel, ...]:
     return (
         lines(
             Text(
-                title="How much memory does it take?",
+                title="How much memory does it use?",
                 description="Resident memory of each exporter.",
                 unit="bytes",
-                no_value="Only told on Linux",
+                no_value="Only available on Linux",
             ),
             Query(of_exporters(f"process_resident_memory_bytes{{{TARGET}}}"), "{{instance}}"),
             width=6,
@@ -93,20 +95,20 @@ def process() -> tuple[Panel, ...]:
         lines(
             Text(
                 title="How busy is it?",
-                description="Processor time by second of each exporter: 100 % is one core.",
+                description="CPU seconds per second of each exporter: 100 % is one core.",
                 unit="percentunit",
-                no_value="Only told on Linux",
+                no_value="Only available on Linux",
             ),
             Query(of_exporters(f"rate(process_cpu_seconds_total{{{TARGET}}}[$__rate_interval])"), "{{instance}}"),
             width=6,
         ),
         lines(
             Text(
-                title="How many files does it hold open?",
-                description="Open file descriptors, connections among them, against what the process may have. "
+                title="How many files are open?",
+                description="Open file descriptors, including connections, as a share of the limit of the process. "
                 "Yellow from 70 %, red from 90 %.",
                 unit="percentunit",
-                no_value="Only told on Linux",
+                no_value="Only available on Linux",
                 steps=(("green", None), ("yellow", 0.7), ("red", 0.9)),
                 decimals=1,
             ),
@@ -117,7 +119,7 @@ def process() -> tuple[Panel, ...]:
         rows(
             Text(
                 title="Which version is it?",
-                description="Version of each exporter and of its Python, and how long it has been running.",
+                description="Versions of each exporter and its Python, and its uptime.",
                 unit="short",
                 no_value="No exporter within six hours",
             ),

@@ -1,4 +1,4 @@
-"""Overview: is it well, does it keep its promise, what does it cost?"""
+"""The dashboard Overview: health, objective and error budget, failures, cost."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def make() -> Dashboard:
     made = dashboard(
         "vod-overview",
         "VOD transcoding / Overview",
-        "Is transcoding well, does it keep its promise, and what does it cost?",
+        "Is transcoding healthy, does it meet its objective, and what does it cost?",
         since="now-24h",
         refresh="1m",
         variables=(account(), definition(), _objective(), *bill.variables()),
@@ -56,9 +56,9 @@ def _now() -> tuple[Panel, ...]:
         big(
             Text(
                 title="Which accounts can be read?",
-                description="1 as long as VOD answers with this account's keys. 0 is red: none of "
-                "its exporters can read it, and its figures stand still; the dashboard Exporter and the exporter's log "
-                "say why.",
+                description="1 if VOD answers with the keys of this account. 0 is red: none of its exporters can "
+                "read the account, and its values do not change. The dashboard Exporter and the log of "
+                "the exporter show the reason.",
                 unit="bool_yes_no",
                 no_value="Nothing asked yet",
                 steps=(("red", None), ("green", 1)),
@@ -68,9 +68,9 @@ def _now() -> tuple[Panel, ...]:
         ),
         big(
             Text(
-                title="How many jobs are in flight?",
-                description="Jobs that wait or are transcoded now. Neither good nor bad; a line that only rises is "
-                "a queue.",
+                title="How many jobs are in progress?",
+                description="Jobs that are waiting or transcoding now. Neither good nor bad; a line that only rises "
+                "is a growing queue.",
                 unit="short",
                 no_value="0",
                 decimals=0,
@@ -81,9 +81,8 @@ def _now() -> tuple[Panel, ...]:
         big(
             Text(
                 title="What share of jobs failed?",
-                description="Failed jobs among those that ended in the time chosen above. Yellow from 2 %, red from "
-                "the 10 % at "
-                "which VodJobFailureRatioHigh fires. " + _TASK_ENDS,
+                description="Failed jobs as a share of the jobs that ended in the selected time range. Yellow from "
+                "2 %, red from the 10 % at which VodJobFailureRatioHigh fires. " + _TASK_ENDS,
                 unit="percentunit",
                 no_value="None ended",
                 steps=_FAILURE_STEPS,
@@ -94,7 +93,7 @@ def _now() -> tuple[Panel, ...]:
         big(
             Text(
                 title="How old is the oldest unfinished job?",
-                description="Time since it was created. Yellow from one hour, red from the two at which "
+                description="Time since its creation. Yellow from one hour, red from two hours, when "
                 "VodOldestJobTooOld fires.",
                 unit="s",
                 no_value="None unfinished",
@@ -104,9 +103,9 @@ def _now() -> tuple[Panel, ...]:
         ),
         big(
             Text(
-                title="How soon is half of the jobs done?",
+                title="How soon are half of the jobs done?",
                 description="Median (p50) of the time from creation to completion of the jobs that finished in the "
-                "time chosen above.",
+                "selected time range.",
                 unit="s",
                 no_value="None finished",
             ),
@@ -115,8 +114,8 @@ def _now() -> tuple[Panel, ...]:
         big(
             Text(
                 title="How soon are 95 of 100 jobs done?",
-                description="p95 of the time from creation to completion of the jobs that finished in the time chosen "
-                "above. Yellow from half an hour, red from two hours.",
+                description="p95 of the time from creation to completion of the jobs that finished in the selected "
+                "time range. Yellow from half an hour, red from two hours.",
                 unit="s",
                 no_value="None finished",
                 steps=(("green", None), ("yellow", 1800), ("red", 7200)),
@@ -132,9 +131,9 @@ def _promise() -> tuple[Panel, ...]:
         big(
             Text(
                 title=f"How much of the error budget of {name} is left?",
-                description=f"The objective above allows a share of failures. This is what is left of it for the "
-                f"last {name}, however long Prometheus remembers; below 0 the promise is broken. Yellow below half, "
-                "red below a tenth. " + _TASK_ENDS,
+                description=f"The objective above allows a share of failures. This is the unused part of it in the "
+                f"last {name}, or in the time that Prometheus stores if that is shorter. Below 0 the objective is "
+                "missed. Yellow below half, red below a tenth. " + _TASK_ENDS,
                 unit="percentunit",
                 no_value="None ended",
                 steps=_BUDGET_STEPS,
@@ -150,8 +149,7 @@ def _promise() -> tuple[Panel, ...]:
         big(
             Text(
                 title="What share of jobs succeeded in 30 days?",
-                description="Of the jobs that ended in the last 30 days. To be compared with the objective above. "
-                + _TASK_ENDS,
+                description="Jobs that ended in the last 30 days. Compare it with the objective above. " + _TASK_ENDS,
                 unit="percentunit",
                 no_value="None ended",
                 decimals=2,
@@ -162,9 +160,9 @@ def _promise() -> tuple[Panel, ...]:
         lines(
             Text(
                 title="How fast is the error budget burned?",
-                description="Failure share divided by what the objective allows: at 1 the budget lasts exactly its "
-                "30 days, at 6 five days, at 14.4 two days. Those two are the usual limits to wake somebody, if "
-                "both windows are over them.",
+                description="Failure share divided by the share that the objective allows. At 1 the budget lasts "
+                "exactly 30 days, at 6 five days, at 14.4 two days. 6 and 14.4 are the usual limits for "
+                "an alert, if both windows are above them.",
                 unit="none",
                 no_value="None ended",
                 steps=(("green", None), ("yellow", 1), ("orange", 6), ("red", 14.4)),
@@ -187,8 +185,8 @@ def _history() -> tuple[Panel, ...]:
         lines(
             Text(
                 title="Does the queue grow?",
-                description="Unfinished jobs by status. Many submitted and few transcoding: VOD has a queue. A "
-                "status that VOD does not document is unknown.",
+                description="Unfinished jobs by status. If many jobs are submitted and few are transcoding, VOD has "
+                "a queue. Undocumented statuses count as unknown.",
                 unit="short",
                 no_value="No unfinished jobs",
                 decimals=0,
@@ -200,8 +198,8 @@ def _history() -> tuple[Panel, ...]:
         ),
         lines(
             Text(
-                title="How many jobs end each minute?",
-                description="By final status, as the exporter saw them end.",
+                title="How many jobs end per minute?",
+                description="By final status, at the time when the exporter saw it.",
                 unit="cpm",
                 no_value="None ended",
             ),
@@ -214,8 +212,9 @@ def _history() -> tuple[Panel, ...]:
         lines(
             Text(
                 title="How long do jobs take?",
-                description="From creation to completion: half are quicker than p50, 95 of 100 quicker than p95. The "
-                "points are single jobs and lead to them. Gaps: nothing finished.",
+                description="From creation to completion: half of the jobs are faster than p50, 95 of 100 are "
+                "faster than p95. The points are single jobs and link to them. Gaps mean that no job "
+                "finished.",
                 unit="s",
                 no_value="None finished",
             ),
@@ -233,8 +232,8 @@ def _failures() -> tuple[Panel, ...]:
         bars(
             Text(
                 title="What fails, and when?",
-                description="Failed jobs by VOD's ErrorCode; past 50 codes, other. Whole numbers. The points are "
-                "single jobs and lead to them.",
+                description="Failed jobs by ErrorCode of VOD; after 50 different codes, further codes count as "
+                "other. Exact counts. The points are single jobs and link to them.",
                 unit="short",
                 no_value="No failures",
                 decimals=0,
@@ -245,8 +244,8 @@ def _failures() -> tuple[Panel, ...]:
         ranking(
             Text(
                 title="Which errors are the most frequent?",
-                description="Failed jobs by VOD's ErrorCode in the time chosen above. InvalidParameter… is about "
-                "the source, InternalError about VOD.",
+                description="Failed jobs by ErrorCode of VOD in the selected time range. InvalidParameter codes "
+                "concern the source, InternalError concerns VOD.",
                 unit="short",
                 no_value="No failures",
                 steps=(("red", None),),
@@ -258,13 +257,13 @@ def _failures() -> tuple[Panel, ...]:
         rows(
             Text(
                 title="Which definition is worse than the others?",
-                description="By definition: what is in flight now, and what ended in the time chosen above. Share "
-                "failed is yellow from 2 %, red from 10 %.",
+                description="By definition: jobs in progress now, and jobs that ended in the selected time range. "
+                "Share failed is yellow from 2 %, red from 10 %.",
                 unit="short",
                 no_value="No jobs seen yet",
             ),
             {"definition": "Definition"},
-            Column(name="In flight", expression=total(one(JOBS, UNFINISHED), "definition"), unit="short", decimals=0),
+            Column(name="In progress", expression=total(one(JOBS, UNFINISHED), "definition"), unit="short", decimals=0),
             Column(name="Ended", expression=_ended_by_definition(ENDED), unit="short", decimals=0),
             Column(name="Failed", expression=_ended_by_definition(FAILED), unit="short", decimals=0),
             Column(
@@ -308,5 +307,5 @@ def _objective() -> CustomVariable:
         "Objective, %",
         ("99.9", "99.5", "99", "98", "95"),
         "99",
-        "The share of jobs that are to succeed; the rest is the error budget.",
+        "The share of jobs that should succeed; the rest is the error budget.",
     )

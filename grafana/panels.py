@@ -1,7 +1,7 @@
-"""The kinds of panels that dashboards are made of, with what all panels have: question, description, unit, colours.
+"""The kinds of panels, each with a title that is a question, a description, a unit and colours.
 
-Green is well, yellow is worth a look, red wants somebody; blue is neither good nor bad. A definition has the same
-colour everywhere. A panel without data says in words why that is all right.
+Green is good, yellow needs attention, red needs action; blue is neutral. A definition has the same colour everywhere. A
+panel without data shows a text that says what this means.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ STATUS_COLORS = {
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """`exemplars` shows single jobs as points, each a link to the job."""
+    """A query. `exemplars` shows single jobs as points with links to the job."""
 
     expression: str
     legend: str = "__auto"
@@ -46,7 +46,7 @@ class Query:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Column:
-    """A figure of each row of a table. `bar` draws it as a bar from 0 to 1; `steps` colour the text."""
+    """A column of numbers in a table. `bar` draws it as a bar from 0 to 1; `steps` colour the text."""
 
     name: str
     expression: str
@@ -58,7 +58,7 @@ class Column:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Text:
-    """What a panel says: the question it answers, how to read the answer, and what it means where there is none."""
+    """The texts of a panel: the question, how to read the answer, and the text shown without data."""
 
     title: str
     description: str
@@ -80,7 +80,7 @@ def big(
     colors: Mapping[str, str] | None = None,
     line: bool = False,
 ) -> Panel:
-    """One figure, or one for each series with its name; `line` draws its past below it."""
+    """A large number per series; `line` draws its history below it."""
     panel = stat.Panel().color_mode(options.BigValueColorMode.VALUE).justify_mode(options.BigValueJustifyMode.CENTER)
     panel.graph_mode(options.BigValueGraphMode.AREA if line else options.BigValueGraphMode.NONE)
     panel.text_mode(show)
@@ -103,7 +103,7 @@ def lines(
     limits: bool = False,
     step: str | None = None,
 ) -> Panel:
-    """Figures over time. `limits` draws the thresholds as lines; `step` is the least time between two points."""
+    """Lines over time. `limits` draws the thresholds as lines; `step` is the minimum time between two points."""
     panel = timeseries.Panel().line_width(2).show_points(options.VisibilityMode.AUTO).axis_soft_min(0)
     panel.span_nulls(False).fill_opacity(30 if stacked else 8)
     if stacked:
@@ -122,7 +122,7 @@ def bars(
     colors: Mapping[str, str] | None = None,
     step: str = "1m",
 ) -> Panel:
-    """Whole numbers over time, each bar what was counted in its step."""
+    """Bars over time. Each bar shows the count of its step as a whole number."""
     panel = timeseries.Panel().draw_style(options.GraphDrawStyle.BARS).fill_opacity(70).line_width(1)
     panel.bar_alignment(options.BarAlignment.BEFORE).axis_soft_min(0)
     panel.stacking(common.StackingConfig().mode(options.StackingMode.NORMAL).group("A"))
@@ -140,7 +140,7 @@ def ranking(text: Text, query: Query, *, width: int = 12, height: int = 8) -> Pa
 
 
 def states(text: Text, query: Query, *, width: int = 24, height: int = 5) -> Panel:
-    """Which series were there when."""
+    """A timeline of the periods in which each series exists."""
     panel = statetimeline.Panel().show_value(options.VisibilityMode.NEVER).row_height(0.8).fill_opacity(80)
     panel.with_target(_target(query, 0).range())
     panel.color_scheme(build.FieldColor().mode(model.FieldColorModeId.THRESHOLDS))
@@ -159,9 +159,9 @@ def rows(
     height: int = 10,
     step: str | None = None,
 ) -> Panel:
-    """A table, a row for each combination of `labels` (label -> heading), a column for each figure.
+    """A table with a row per combination of `labels` (label -> heading) and a column per query.
 
-    `details` is a query for its labels alone. `links` are of columns: heading -> (what it leads to, address).
+    `details` is a query whose labels are shown, not its value. `links` maps a heading to link text and URL.
     """
     panel = table.Panel().cell_height(options.TableCellHeight.SM).filterable(True)
     panel.footer(common.TableFooterOptions().show(False).enable_pagination(True))
@@ -172,7 +172,7 @@ def rows(
         panel.with_target(target.instant().format(PromQueryFormat.TABLE))
     renamed = {f"Value #{_ref(number)}": column.name for number, column in enumerate(columns)}
     hidden = {"Time": True, f"Value #{_ref(len(columns))}": True}
-    # Where only one query has an answer, Grafana calls its value just Value.
+    # If there is only one query, Grafana names its value column Value, without a number.
     if len(queries) == 1:
         renamed["Value"] = columns[0].name
     else:
@@ -201,7 +201,7 @@ def rows(
 
 
 def thresholds(steps: Steps) -> build.ThresholdsConfig:
-    """`steps` are colours, each with the value from which on; the first has none."""
+    """`steps` are colours, each with the value from which it applies; the first colour has no value."""
     found = [model.Threshold(value=value, color=color) for color, value in steps]
     return build.ThresholdsConfig().mode(model.ThresholdsMode.ABSOLUTE).steps(found)
 

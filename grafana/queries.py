@@ -1,7 +1,7 @@
-"""PromQL of the dashboards: pieces that are right with several exporters, Prometheus replicas and restarts.
+"""PromQL for the dashboards. The queries stay correct with several exporters, Prometheus replicas and restarts.
 
-Two exporters, or a new pod beside an old one, tell the same figure of an account twice, with another `instance`. So
-everything is first brought to one value for each of the metric's own labels (`max by`), and summed after that.
+Two exporters, or a new and an old pod, export the same value of an account with different `instance` labels. So each
+query first takes the maximum per combination of the metric's own labels (`max by`), and sums after that.
 """
 
 from __future__ import annotations
@@ -18,19 +18,19 @@ UNFINISHED = 'status!~"TranscodeSuccess|TranscodeFail|TranscodeCancelled"'
 RATE = "$__rate_interval"
 RANGE = "$__range"
 
-_GONE = "15m"  # a figure counts as present for so long after its last scrape, so that a restart is no hole
-_GAP = "6h"  # and an outage of so long when a window begins does not make the whole counter count as new
-_STEP = "1m"  # how closely the first value in a window is looked for
+_GONE = "15m"  # a series counts as present for this time after its last sample, so that a restart makes no gap
+_GAP = "6h"  # an outage of up to this time at the start of a window does not make the whole counter count as new
+_STEP = "1m"  # resolution of the search for the first value in a window
 
 
 def series(metric: Metric, *matchers: str, suffix: str = "") -> str:
-    """The selector of a metric, narrowed to the variables of the dashboard that it has labels for."""
+    """The selector of a metric, with matchers for the dashboard variables that are labels of the metric."""
     scopes = [f'{label}=~"${label}"' for label in ("account", "definition") if label in metric.labels]
     return f"{metric.name}{suffix}{{{', '.join((TARGET, *scopes, *matchers))}}}"
 
 
 def one(metric: Metric, *matchers: str) -> str:
-    """The present value, once."""
+    """The current value, once for all instances."""
     return _once(metric, series(metric, *matchers))
 
 
@@ -40,42 +40,44 @@ def readable() -> str:
 
 
 def latest(metric: Metric, *matchers: str, window: str = RANGE) -> str:
-    """The last value in `window`, also of what has left since."""
+    """The last value in `window`, even if the series ended since."""
     return _once(metric, f"last_over_time({series(metric, *matchers)}[{window}])")
 
 
 def rate(metric: Metric, *matchers: str, suffix: str = "") -> str:
-    """Growth by second, over a window that fits the scrape interval and the step of the panel."""
+    """Increase per second, over a window that fits the scrape interval and the step of the panel."""
     return _once(metric, f"rate({series(metric, *matchers, suffix=suffix)}[{RATE}])", suffix=suffix)
 
 
 def increase(metric: Metric, *matchers: str, window: str = RANGE, offset: str = "", suffix: str = "") -> str:
-    """Growth in `window`, which ended `offset` ago."""
+    """Increase in `window`, which ended `offset` ago."""
     ended = f" offset {offset}" if offset else ""
     return _once(metric, f"increase({series(metric, *matchers, suffix=suffix)}[{window}]{ended})", suffix=suffix)
 
 
 def counted(metric: Metric, *matchers: str, window: str) -> str:
-    """How often something was counted in `window`: whole numbers, with the first time.
+    """The increase of a counter in `window` as a whole number, including the first increment.
 
-    `increase` is blind for the first time, as a series that comes with its first error begins at 1, and its
-    extrapolation makes 1.07 of 1. So this is the counter now less the counter then. Where it was not there then, or was
-    lost, it is the counter itself, but only if that has begun since: its account (the exporter, of a metric without)
-    was told of then, or in the window before it. Else Prometheus came later than the counter, which may hold years, and
-    it is the counter now less what Prometheus first saw.
+    `increase` misses the first increment, because a series that starts with its first error starts at 1, and its
+    extrapolation returns 1.07 for 1. So this query subtracts the value at the start of the window from the value now.
+    If the series did not exist at the start, or the counter was reset, the result is the value now. That is correct
+    only if the counter is new, which is so if its account already had series before it. (A metric without `account` is
+    compared with the series of the exporter.) Otherwise Prometheus found an old counter, which may hold years of
+    counts, and the result is the value now minus the first value that Prometheus stored.
     """
     selector = series(metric, *matchers)
     now = _once(metric, f"last_over_time({selector}[{_GONE}])")
     then = _once(metric, f"last_over_time({selector}[{_GAP}] offset {window})")
-    # Of all exporters together at each moment, or one with an empty state would make all that another counted new.
+    # Combine all exporters at each point in time. Otherwise an exporter with an empty state would lower the
+    # minimum, and all counts of the other exporter would seem new.
     first = f"min_over_time({_once(metric, selector)}[{window}:{_STEP}])"
-    teller, key = (series(ACCOUNT_INFO), ("account",)) if "account" in metric.labels else (series(BUILD_INFO), ())
-    told = f"last_over_time({teller}[{_GAP}] offset {window})"
+    owner, key = (series(ACCOUNT_INFO), ("account",)) if "account" in metric.labels else (series(BUILD_INFO), ())
+    known = f"last_over_time({owner}[{_GAP}] offset {window})"
     target = ", ".join(("job", "instance", *key))
-    scrapes = f"max by ({target}) (count_over_time({teller}[{window}]))"
+    scrapes = f"max by ({target}) (count_over_time({owner}[{window}]))"
     from_start = f"count_over_time({selector}[{window}]) >= on ({target}) group_left () {scrapes}"
     return (
-        f"({now} - {then} >= 0 or {now} and on ({', '.join(key)}) {told}"
+        f"({now} - {then} >= 0 or {now} and on ({', '.join(key)}) {known}"
         f" or {now} unless {_once(metric, from_start)} or {now} - {first})"
     )
 
@@ -85,18 +87,18 @@ def total(expression: str, *by: str) -> str:
 
 
 def share(part: str, whole: str) -> str:
-    """`part / whole`; nothing, rather than 0/0, where the whole is nothing."""
+    """`part / whole`; no result instead of 0/0 if `whole` is 0."""
     return f"{part} / ({whole} > 0)"
 
 
 def quantile(q: float, metric: Metric, *by: str, window: str | None = None) -> str:
-    """The quantile of a histogram in the `window`, or at each step; nothing where nothing was observed."""
+    """The quantile of a histogram in `window`, or at each step; no result if nothing was observed."""
     buckets = increase(metric, window=window, suffix="_bucket") if window else rate(metric, suffix="_bucket")
     return f"histogram_quantile({q:g}, {total(buckets, 'le', *by)}) >= 0"
 
 
 def mean(metric: Metric, *by: str, window: str = RANGE, offset: str = "") -> str:
-    """The mean of what a histogram observed in `window`; nothing where nothing was."""
+    """The mean of the observations of a histogram in `window`; no result if there are none."""
     part, whole = (
         total(increase(metric, window=window, offset=offset, suffix=suffix), *by) for suffix in ("_sum", "_count")
     )
@@ -104,21 +106,21 @@ def mean(metric: Metric, *by: str, window: str = RANGE, offset: str = "") -> str
 
 
 def running(expression: str) -> str:
-    """Of a figure of each job: only that of unfinished jobs."""
+    """Restricts a per-job expression to unfinished jobs."""
     return f"{expression} and on ({', '.join(KEY)}) {one(JOB_STATUS, UNFINISHED)}"
 
 
 def of_exporters(expression: str) -> str:
-    """Of a metric that every target has, such as `up`: only that of targets that told of the exporter lately.
+    """Restricts a metric that every target has, such as `up`, to targets that recently were exporters.
 
-    With `/probe` each account is a target, and the exporter itself one more.
+    With `/probe` each account is a target, in addition to the exporter itself.
     """
-    told = (f"last_over_time({metric.name}{{{TARGET}}}[{_GAP}])" for metric in (BUILD_INFO, ACCOUNT_INFO))
-    return f"{expression} and on (job, instance) ({' or '.join(told)})"
+    present = (f"last_over_time({metric.name}{{{TARGET}}}[{_GAP}])" for metric in (BUILD_INFO, ACCOUNT_INFO))
+    return f"{expression} and on (job, instance) ({' or '.join(present)})"
 
 
 def _once(metric: Metric, expression: str, *, suffix: str = "") -> str:
     bucket = ("le",) if suffix == "_bucket" else ()
-    # What an exporter counts of itself is its own: two of them made both their calls.
+    # Two exporters each count their own calls, so these series are summed over instances.
     target = ("job", "instance") if metric in COUNTED else ()
     return f"max by ({', '.join((*target, *metric.labels, *bucket))}) ({expression})"

@@ -13,7 +13,7 @@ FOLDER = Path(__file__).parent / "dashboards"
 
 
 def rendered() -> dict[str, str]:
-    """File name -> text."""
+    """The JSON text of each dashboard by file name."""
     made = (overview.make(), jobs.make(), job.make(), definitions.make(), health.make())
     return {f"{_uid(dashboard)}.json": _text(dashboard) for dashboard in made}
 
