@@ -1,7 +1,7 @@
 """Transcode task, job, output and stream as frozen records, and the statuses they can have.
 
-Units are Prometheus's base units, whatever the API uses: bits per second, bytes, seconds, pixels, Unix time in
-seconds, ratios from 0 to 1. `None` and `""` mean that the API did not say.
+Values have the base units of Prometheus, which differ from those of the API: bits per second, bytes, seconds, pixels,
+Unix time in seconds, ratios from 0 to 1. `None` and `""` mean that the API returned no value.
 """
 
 from __future__ import annotations
@@ -9,17 +9,18 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-UNKNOWN = "unknown"  # a status or other value that the exporter does not know
-OTHER = "other"  # a known value, or one past a bound, that has no label value of its own
+# Label values must be bounded. These two replace values that the exporter does not know, and values beyond a limit.
+UNKNOWN = "unknown"
+OTHER = "other"
 
 GET_TRANSCODE_TASK = "GetTranscodeTask"
 LIST_TRANSCODE_TASK = "ListTranscodeTask"
 GET_VIDEO_LIST = "GetVideoList"
 ACTIONS = (GET_TRANSCODE_TASK, LIST_TRANSCODE_TASK, GET_VIDEO_LIST)
-"""The operations of VOD that the exporter calls. Each has a quota and a RAM action, `vod:NAME`, of its own."""
+"""The operations of VOD that the exporter calls. Each has its own quota, and needs the RAM action `vod:NAME`."""
 
 ID_PATTERN = "[A-Za-z0-9_-]{1,128}"
-"""Matches a whole task or video id as people and their programs write it; also valid in JSON Schema."""
+"""Matches a whole id of a task or video, as users write it. The pattern is also valid in JSON Schema."""
 
 TASK_FINAL = ("CompleteAllSucc", "CompleteAllFail", "CompletePartialSucc")
 TASK_STATUSES = ("Processing", "Partial", *TASK_FINAL)
@@ -29,7 +30,7 @@ JOB_STATUSES = ("Submitted", "Transcoding", *JOB_FINAL)
 
 DEFINITIONS = ("LD", "SD", "HD", "FHD", "OD", "2K", "4K", "SQ", "HQ", "AUTO")
 
-# As documented samples misspell them.
+# Some documented samples misspell a status.
 _MISSPELT = {"CompleteAllSucces": "CompleteAllSucc", "CompeleteAllSucc": "CompleteAllSucc"}
 
 

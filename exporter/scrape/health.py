@@ -16,6 +16,7 @@ from exporter.errors import (
     RequestRejected,
     VodError,
 )
+from exporter.model import GET_VIDEO_LIST
 
 _log = logging.getLogger(__name__)
 
@@ -103,4 +104,4 @@ def _is_of_one_id(action: str, error: VodError) -> bool:
     """Whether VOD did answer, and the error is about one id only: it is gone, malformed or refused."""
     if isinstance(error, MalformedResponse):
         return error.code in ("no_task", "wrong_task")
-    return isinstance(error, NotFoundError) or (isinstance(error, RequestRejected) and action != "GetVideoList")
+    return isinstance(error, NotFoundError) or (isinstance(error, RequestRejected) and action != GET_VIDEO_LIST)

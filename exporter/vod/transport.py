@@ -15,6 +15,7 @@ import urllib3.exceptions as wire
 
 from exporter.deadline import Deadline
 from exporter.errors import ConnectionFailed, CredentialsError, DeadlineError, MalformedResponse, VodError
+from exporter.model import OTHER
 from exporter.vod.body import read_body
 from exporter.vod.connections import DeadlineAdapter, Until
 
@@ -137,7 +138,7 @@ def _translated(name: str, error: Exception) -> VodError:
     for kinds, kind, code, text in _TRANSLATIONS:
         if any(isinstance(cause, kinds) for cause in causes):
             return kind(f"{name}: {text}", code=code)
-    return ConnectionFailed(f"{name}: {type(error).__name__}", code="other")
+    return ConnectionFailed(f"{name}: {type(error).__name__}", code=OTHER)
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:

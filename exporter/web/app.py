@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from exporter.keys import Key
 from exporter.metrics.telemetry import Telemetry
+from exporter.model import OTHER
 from exporter.scrape.scraper import Scraper
 from exporter.web import openapi
 from exporter.web.admission import Admission
@@ -127,7 +128,7 @@ class Interface:
 
     def _refusal(self, scope: Scope, status: int, detail: str, headers: Mapping[str, str] | None = None) -> Response:
         """Counts the refusal by route, because paths chosen by clients would make a series each."""
-        path = next((route.path for route in self._routes if route.matches(scope)[0] is not Match.NONE), "other")
+        path = next((route.path for route in self._routes if route.matches(scope)[0] is not Match.NONE), OTHER)
         self._telemetry.rejected(path=path, reason=str(status))
         if scope["path"].startswith(_PROGRAM_PATHS):
             return json_error(status, detail, headers)
