@@ -54,9 +54,11 @@ class Account:
         """End the refresh, and save what it has found. From then on the store is given nothing."""
         try:
             self._client.close()
-            self._refresh.close()
         finally:
-            self._ledger.close()
+            try:
+                self._refresh.close()
+            finally:
+                self._ledger.close()
 
     def refresh(self) -> Future[None]:
         """Start to ask about everything that is due. The future is done when that is done; failures are not raised."""
@@ -72,7 +74,7 @@ class Account:
     def start_snapshot(self) -> Future[AccountSnapshot]:
         """Start to take a snapshot, for `finish_snapshot`.
 
-        Readers share a snapshot that nobody has begun to take. So at most two threads of an account wait for the store.
+        Readers share a snapshot that nobody has begun to take. So at most two snapshots of an account wait for the store.
         """
         with self._lock:
             if self._next is None:

@@ -101,7 +101,10 @@ class Refresh:
             self._note_bug(error)
         with self._lock:
             self._workers += 1
-            self._replace()
+            try:
+                self._replace()
+            except Exception as error:  # noqa: BLE001 - `_work` has to end the refresh, or every scrape waits for it
+                self._note_bug(error)
         self._work()
 
     def _replace(self) -> None:
@@ -141,15 +144,23 @@ class Refresh:
             return call
 
     def _submit(self, work: Callable[[], None]) -> bool:
-        """False where the system allows no further thread. The workers that are there make all calls then."""
+        """False where the system allows no further thread. The workers that are there make all calls then.
+
+        Without any worker the refresh does not start, and the next scrape tries again.
+        """
         try:
             running = self._threads.submit(work)
         except RuntimeError:
             _log.exception("cannot refresh in parallel", extra={"account": self._account})
             return False
         self._running.add(running)
-        running.add_done_callback(self._running.discard)
+        running.add_done_callback(self._ended)
         return True
+
+    def _ended(self, running: Future[None]) -> None:
+        self._running.discard(running)
+        if (error := running.exception()) is not None:
+            _log.error("bug in a refresh", exc_info=error, extra={"account": self._account})
 
     def _make(self, call: Call) -> None:
         failure: Exception | None = None

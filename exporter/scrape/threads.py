@@ -10,11 +10,11 @@ from typing import TypeVar
 
 _T = TypeVar("_T")
 
-_IDLE_SECONDS = 60.0
+_IDLE_SECONDS = 5.0
 
 
 class Threads:
-    """Runs each function in an idle thread, or in a new one. A thread that is idle for a minute ends.
+    """Runs each function in an idle thread, or in a new one. A thread that is idle for some seconds ends.
 
     Python waits for the threads of a `ThreadPoolExecutor` before the process ends. These are daemon threads instead,
     because a function here may hang: in the look-up of a name, or on a disk.

@@ -27,7 +27,7 @@ class Keeper:
     def save(self, now: float) -> None:
         """Save all changes in one transaction; `now` is Unix seconds.
 
-        Raises `StateError` where the store does not take them, and once closed. The next `save` then tries again.
+        Raises `StateError` where the store does not take them; the next `save` tries again. Raises it once closed, too.
         """
         if self._closed:
             # A new ledger of this account may have loaded the state: a late change would overwrite its work.

@@ -180,7 +180,7 @@ class Ledger:
     def observe_task(self, task_id: str, seen: Task) -> None:
         """VOD described the whole task. The caller has checked that the answer is about `task_id`.
 
-        An unfinished job that is missing from two answers in a row is not tracked any more.
+        An unfinished job that this answer and the last one about it left out leaves the task.
         """
         with self._lock:
             task = self._roster.tasks.get(task_id)

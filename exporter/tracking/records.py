@@ -1,7 +1,7 @@
 """Records of a task and a job: what the store keeps of them, and what one process tracks of them beside that.
 
-A tracked task or job notes by itself when a field that the store keeps gets another value. So no caller has to remember
-to mark a change, and no change can miss the store.
+A tracked task or job notes by itself when a stored field gets another value that counting depends on. So no caller has
+to remember to mark a change, and no such change can miss the store. Progress is not noted.
 """
 
 from __future__ import annotations

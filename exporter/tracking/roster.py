@@ -23,14 +23,16 @@ class Roster:
         self._jobs: dict[str, TrackedJob] = {}
         self._task_marks = Marks()
         self._job_marks = Marks()
+        # One bound method for all records, and not one for each.
+        self._note_task, self._note_job = self._task_marks.change, self._job_marks.change
         self._memories: dict[str, Memory] = {}  # those that the store has not taken yet
         for task in sorted(tasks, key=lambda record: record.since):
             tracked = self._tasks[task.id] = TrackedTask(**values(task))
-            tracked.note = self._task_marks.change
+            tracked.note = self._note_task
         for job in jobs:
             if job.task_id in self._tasks:
                 tracked_job = self._jobs[job.job.id] = TrackedJob(**values(job))
-                tracked_job.note = self._job_marks.change
+                tracked_job.note = self._note_job
                 self._tasks[job.task_id].job_ids.append(job.job.id)
 
     @property
@@ -50,7 +52,7 @@ class Roster:
     def add_task(self, task_id: str, *, source: str, since: float, already_counted: bool) -> None:
         """Track a task. See `TaskRecord` for the values."""
         task = TrackedTask(id=task_id, source=source, since=since, already_counted=already_counted)
-        task.note = self._task_marks.change
+        task.note = self._note_task
         self._tasks[task_id] = task
         self._task_marks.add(task_id)
 
@@ -66,14 +68,17 @@ class Roster:
     def add_job(self, seen: Job, task: TrackedTask, *, refreshed: float, asked: int) -> TrackedJob:
         """Track a job of this task. See `TrackedJob` for the values."""
         job = TrackedJob(job=seen, task_id=task.id, refreshed=refreshed, asked=asked)
-        job.note = self._job_marks.change
+        job.note = self._note_job
         self._jobs[seen.id] = job
         task.job_ids.append(seen.id)
         self._job_marks.add(seen.id)
         return job
 
     def note_missing(self, task: TrackedTask, seen: Collection[str]) -> None:
-        """VOD described the task with the jobs `seen`. An unfinished job that it left out twice in a row is removed."""
+        """VOD described the task with the jobs `seen`.
+
+        An unfinished job is missing where an answer leaves it out. It is removed when the whole task leaves it out then.
+        """
         task.stale = False
         for job in self.jobs_of(task):
             if job.job.id in seen or job.finished_at is not None:

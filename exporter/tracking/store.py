@@ -62,7 +62,7 @@ class Store(Protocol):
         """The remembered ones of these tasks, and whether each was finished."""
 
     def close(self) -> None:
-        """Release the files and connections. Calls that follow raise `StateError`."""
+        """Release files and connections, after the last other call."""
 
 
 class MemoryStore:

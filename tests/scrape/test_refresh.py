@@ -59,6 +59,26 @@ def test_a_bug_in_planning_is_a_failure_not_a_crash(
     assert [one.message for one in caplog.records] == ["bug in a refresh", "account down"]
 
 
+def test_a_bug_at_the_start_of_a_refresh_ends_it_and_is_a_failure(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    made = Made(FakeVod(running("t")))
+    monkeypatch.setattr(made.account._refresh._agenda, "restart", lambda: 1 / 0)
+
+    made.refresh()
+    assert "bug: ZeroDivisionError" in made.account.snapshot().last_error
+    assert caplog.messages[0] == "bug in a refresh"
+
+
+def test_a_bug_that_ends_a_worker_is_logged(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    made = Made(FakeVod(running("t")))
+    monkeypatch.setattr(made.account._refresh._agenda, "ended", lambda *_: 1 / 0)
+    made.account.refresh()
+    until(lambda: caplog.messages)
+
+    assert caplog.messages == ["bug in a refresh"]
+
+
 def test_some_calls_that_fail_do_not_make_the_account_down(caplog: pytest.LogCaptureFixture) -> None:
     """Nor does the log say so in between: a refresh is judged when it is over."""
     made = Made(FakeVod(running("t"), running("u", "a")), concurrency=1)
