@@ -74,7 +74,7 @@ class Account:
     def start_snapshot(self) -> Future[AccountSnapshot]:
         """Start to take a snapshot, for `finish_snapshot`.
 
-        Readers share a snapshot that nobody has begun to take. So at most two snapshots of an account wait for the store.
+        Readers share a snapshot that nobody has begun to take, so at most two of an account wait for the store.
         """
         with self._lock:
             if self._next is None:

@@ -77,7 +77,7 @@ class Roster:
     def note_missing(self, task: TrackedTask, seen: Collection[str]) -> None:
         """VOD described the task with the jobs `seen`.
 
-        An unfinished job is missing where an answer leaves it out. It is removed when the whole task leaves it out then.
+        An unfinished job that an answer leaves out is missing. It is removed when this answer leaves it out again.
         """
         task.stale = False
         for job in self.jobs_of(task):
