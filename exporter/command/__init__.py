@@ -1,1 +1,1 @@
-"""The command line: what each command does, its flags, the demo, and the programs around the demo."""
+"""The command line: commands, flags, signals, log lines, the demo and the programs around it."""

@@ -1,4 +1,4 @@
-"""The command line: flags, commands, signals."""
+"""The commands of the command line: each takes its parsed flags and returns the exit status."""
 
 from __future__ import annotations
 
@@ -34,12 +34,15 @@ _log = logging.getLogger(__name__)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; returns the exit status. Errors of ours are lines on stderr that say what to do."""
+    """Run the command line and return the exit status. `arguments` defaults to those of the process.
+
+    An `ExporterError` becomes lines on stderr that say what to do, and exit status 1.
+    """
     args = flags.parse(sys.argv[1:] if arguments is None else arguments)
     logs.set_up(level=args.log_level, format=args.log_format)
-    prometheus_client.disable_created_metrics()  # type: ignore[no-untyped-call] # series that nobody asks for
+    prometheus_client.disable_created_metrics()  # type: ignore[no-untyped-call] # `_created` series: nobody uses them
     if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")  # VOD's text may hold what the terminal's encoding has not
+        sys.stdout.reconfigure(errors="backslashreplace")  # the terminal may lack characters of VOD's text
     try:
         status = _COMMANDS[args.command](args)
         sys.stdout.flush()
@@ -48,9 +51,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     except KeyboardInterrupt:
         return 128 + signal.SIGINT
-    except (
-        BrokenPipeError
-    ):  # `| head` has read enough, or its like; without this Python complains when it flushes at its end
+    except BrokenPipeError:
+        # The reader of stdout has ended, as in `| head`. Python flushes stdout again at exit, which would fail too.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     return status
@@ -88,7 +90,7 @@ def _follow(hangups: SimpleQueue[None], reload: Callable[[], object]) -> None:
 
 
 def _demo(args: argparse.Namespace) -> int:
-    os.environ["no_proxy"] = "*"  # nothing here leaves this machine
+    os.environ["no_proxy"] = "*"  # the demo only makes requests to loopback
     simulated = {"seed": args.seed, "scenario": args.scenario, "speed": args.speed, "history": demo.HISTORY_SECONDS}
     with (
         signals(hangup=True) as stopped,
@@ -99,7 +101,7 @@ def _demo(args: argparse.Namespace) -> int:
         except OSError as error:
             if error.errno != errno.EIO:
                 raise
-            raise BrokenPipeError from None  # the terminal has closed
+            raise BrokenPipeError from None  # EIO: the terminal was closed
     return 0
 
 
@@ -113,14 +115,14 @@ def _simulate(args: argparse.Namespace) -> int:
 
 
 _SIMULATING = """\
-Simulating VOD at {url}, access key simulator, secret simulator. For the exporter's configuration:
+Simulating VOD at {url}, access key simulator, secret simulator. Configure the exporter with:
 
   accounts:
     - name: simulated
       endpoint: {url}
       credentials: {{access_key_id: simulator, access_key_secret: simulator}}
 
-{url}/simulator/truth tells what is true, {url}/ all that it serves. Ctrl-C ends it.
+{url}/simulator/truth shows the true state of all tasks, {url}/ lists all paths. Press Ctrl-C to stop.
 """
 
 
@@ -138,7 +140,7 @@ def _task(args: argparse.Namespace) -> int:
         raise ConfigError([f"{args.config_file} has several accounts; choose with --account: {', '.join(accounts)}"])
     chosen = args.account or next(iter(accounts))
     if chosen not in accounts:
-        raise ConfigError([f"{args.config_file} has no account {chosen!r}; it has: {', '.join(accounts)}"])
+        raise ConfigError([f"{args.config_file} has no account {chosen!r}; its accounts are: {', '.join(accounts)}"])
     with contextlib.closing(wiring.client(accounts[chosen], settings.scrape)) as client:
         found, faults = tasktable.ask(client, args.task_id, lambda: Deadline.after(settings.scrape.timeout))
     if args.json:
@@ -163,6 +165,6 @@ def _settings(args: argparse.Namespace) -> config.Settings:
     path: Path = args.config_file
     if path == flags.CONFIG_FILE and not path.exists():
         raise ConfigError(
-            [f"{path} is not in this folder; name yours with --config.file=FILE, or try the demo command"]
+            [f"no {path} in this folder; pass your configuration with --config.file=FILE, or try the demo command"]
         )
     return config.load(path)

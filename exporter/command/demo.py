@@ -1,4 +1,4 @@
-"""The demo: a simulated VOD account, the exporter on it, and a scraper that tells what it sees."""
+"""The demo: a simulated VOD account, an exporter for it, and a scraper that prints a summary."""
 
 from __future__ import annotations
 
@@ -27,20 +27,21 @@ from exporter.web.server import Server
 ADDRESS = "127.0.0.1:10870"
 SCRAPE_INTERVAL_SECONDS = 5.0
 DISCOVERY_INTERVAL_SECONDS = 5.0
-LOOKBACK_SECONDS = 3600.0  # the world is not older, and a day would be 24 questions more at the first scrape
-HISTORY_SECONDS = 210.0  # of the world, before it starts: some tasks have ended, some run
+LOOKBACK_SECONDS = 3600.0  # covers the history below; a day would cost more calls at the first scrape
+HISTORY_SECONDS = 210.0  # of the simulated world, so that some tasks have finished and some run at the start
 
 _WELCOME = """\
 Metrics      {url}/metrics
 Status page  {url}/
-Simulator    {simulator}/  (what is true of it: {simulator}/simulator/truth?summary=1)
+Simulator    {simulator}/  (its true state: {simulator}/simulator/truth?summary=1)
 """
 
 
 class Demo:
-    """The exporter on `address`; without one on port 10870 of loopback, or a free port where that is taken.
+    """An exporter for the account of `simulator`. With `stack`, also Prometheus, Alertmanager and Grafana.
 
-    With `stack`, Prometheus, Alertmanager and Grafana around it.
+    It listens on `address`. If that is None: on port 10870 of loopback, or on a free port if 10870 is taken. Raises
+    `ListenError` if it cannot listen on `address`.
     """
 
     def __init__(self, simulator: Simulator, address: str | None, *, stack: bool = False) -> None:
@@ -60,21 +61,21 @@ class Demo:
             if address is not None:
                 raise
             listener = listen("127.0.0.1:0")
-            self._note = f"{ADDRESS} is taken, so the exporter listens on a free port.\n"
+            self._note = f"{ADDRESS} is in use, so the exporter listens on a free port.\n"
         self._url = url(listener)
         self._server = Server(interface.app(), listener, timeout=settings.scrape.timeout)
 
     def run(self, out: TextIO, stopped: Callable[[], bool]) -> None:
-        """Scrape and tell until `stopped`."""
+        """Serve, scrape, and print a summary of each scrape to `out`, until `stopped` returns True."""
         serving = threading.Thread(target=self._server.serve_until_stopped, name="web", daemon=True)
         serving.start()
         try:
             out.write(self._note + _WELCOME.format(url=self._url, simulator=self._simulator.url))
             out.flush()
             with Stack(self._url, stopped) if self._with_stack else nullcontext() as stack:
-                out.write("".join(f"{line}\n" for line in (*(stack.told if stack else ()), "Ctrl-C ends it.")))
+                out.write("".join(f"{line}\n" for line in (*(stack.lines if stack else ()), "Press Ctrl-C to stop.")))
                 out.flush()
-                self._tell_until(out, stopped)
+                self._scrape_until(out, stopped)
             out.write("\n")
             out.flush()
         finally:
@@ -82,12 +83,12 @@ class Demo:
             serving.join()
             self._scraper.close()
 
-    def _tell_until(self, out: TextIO, stopped: Callable[[], bool]) -> None:
+    def _scrape_until(self, out: TextIO, stopped: Callable[[], bool]) -> None:
         while not stopped():
-            began = time.monotonic()
-            told = self._scrape()
-            _tell(f"{time.strftime('%H:%M:%S')}  {told}, scrape {time.monotonic() - began:.1f} s", out)
-            while not stopped() and time.monotonic() < began + SCRAPE_INTERVAL_SECONDS:
+            started = time.monotonic()
+            summary = self._scrape()
+            _print(f"{time.strftime('%H:%M:%S')}  {summary}, scrape {time.monotonic() - started:.1f} s", out)
+            while not stopped() and time.monotonic() < started + SCRAPE_INTERVAL_SECONDS:
                 time.sleep(0.05)
 
     def _scrape(self) -> str:
@@ -115,8 +116,8 @@ def _summary(account: AccountSnapshot, *, series: int) -> str:
     )
 
 
-def _tell(line: str, out: TextIO) -> None:
-    """On a terminal one line that changes, cut to its width so that it stays one; elsewhere a line each time."""
+def _print(line: str, out: TextIO) -> None:
+    """On a terminal, replace the last line, cut to the width of the terminal. Elsewhere, add a line."""
     if out.isatty():
         columns = os.get_terminal_size(out.fileno()).columns or 80
         out.write(f"\r\x1b[K{line[: columns - 1]}")

@@ -1,4 +1,4 @@
-"""The flags of each command, and what their help teaches."""
+"""The flags of each command, and their help."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from exporter.simulator.scenario import SCENARIOS
 
 PROGRAM = "vod-transcode-exporter"
 CONFIG_FILE = Path("vod-transcode-exporter.yml")
-_TAKEN = ("/probe", "/sd")
+_TAKEN = ("/probe", "/sd")  # paths that the web interface serves itself
 
 _TOP = f"""\
 usage: {PROGRAM} [COMMAND] [FLAGS]
@@ -26,21 +26,21 @@ usage: {PROGRAM} [COMMAND] [FLAGS]
 Prometheus exporter for the transcode tasks of ApsaraVideo VOD.
 
 commands:
-  run                 serve metrics; what is done where no command is given
-  demo                simulator and exporter on loopback, no account needed
-  simulate            the simulator alone
-  check-config FILE   exit 0, or every fault with file, line and key, exit 1
-  task ID...          ask once, print tasks and jobs as a table
+  run                 serve metrics (the default command)
+  demo                run a simulator and the exporter on loopback; no account needed
+  simulate            run only the simulator
+  check-config FILE   check a configuration file; report every fault with file, line and key
+  task ID...          ask VOD once about tasks; print them and their jobs as a table
 
 flags:
-  --help, -h          this text; after a command, the flags of that command
-  --version           the version
+  --help, -h          print this text; after a command, the flags of that command
+  --version           print the version
 
 Without an account:   {PROGRAM} demo
-With one:             {PROGRAM} --config.file=FILE
+With an account:      {PROGRAM} --config.file=FILE
 """
 _RUN = """\
-Serve metrics. Prometheus scrapes it; each scrape makes it ask VOD about the tracked tasks.
+Serve metrics for Prometheus. At each scrape, the exporter asks VOD about the tracked tasks.
 """
 _RUN_END = """\
 In prometheus.yml:
@@ -50,42 +50,44 @@ In prometheus.yml:
       static_configs:
         - targets: ["localhost:10870"]
 
-It also serves / (status page), /probe?account=NAME (one account alone), /sd (which accounts there
-are, for http_sd_configs), /-/healthy and /-/ready. SIGTERM ends it when what is under way is
-answered, a second one at once. SIGHUP reads the configuration again; where that has faults, the log
-tells them and the old one goes on. So does POST /-/reload with --web.enable-lifecycle.
+It also serves / (status page), /probe?account=NAME (metrics of one account), /sd (the list of
+accounts, for http_sd_configs), /-/healthy and /-/ready. SIGTERM stops the exporter after it has
+answered the running requests; a second SIGTERM stops it at once. SIGHUP reloads the configuration,
+and so does POST /-/reload with --web.enable-lifecycle. If the new configuration has faults, the
+exporter logs them and keeps the old one.
 """
 _DEMO = """\
-Simulator and exporter on loopback; no account needed. It prints where to look, scrapes the exporter
-every few seconds, as Prometheus would, and tells what it finds. With --stack it also starts what it
-finds of Prometheus, Alertmanager and Grafana, with our rules and dashboards, on free ports.
+Run a simulator and the exporter on loopback; no account needed. The demo prints the addresses to
+open, scrapes the exporter every few seconds, as Prometheus would, and prints a summary. With
+--stack it also starts Prometheus, Alertmanager and Grafana, if installed, with the rules and
+dashboards of this project, on free ports.
 """
 _SIMULATE = """\
-A VOD service over HTTP, without video: tasks arrive, their jobs make progress, end or fail.
+Run a simulated VOD service over HTTP. Tasks arrive; their jobs make progress, finish or fail.
 """
 _SIMULATE_END = """\
-The access key is `simulator`, its secret `simulator`. Besides the API it serves:
+The access key is `simulator`, its secret `simulator`. Beside the API it serves:
 
-  GET  /simulator/truth      what is true of every task; ?summary=1 for the counts alone
-  POST /simulator/faults     inject a fault, as {"kind": "delay", "seconds": 2}; DELETE clears them
-  POST /simulator/clock      {"frozen": true} stops the world, {"frozen": false} lets it go on
+  GET  /simulator/truth      the true state of every task; ?summary=1 returns only counts
+  POST /simulator/faults     inject a fault, e.g. {"kind": "delay", "seconds": 2}; DELETE clears all
+  POST /simulator/clock      {"frozen": true} stops the clock, {"frozen": false} starts it again
 """
 _CHECK = """\
-Check a configuration file as `run` would, key files included, without asking VOD or listening.
-Exit status 0 where it is valid; otherwise every fault with file, line and key, exit status 1.
+Check a configuration file, and the key files that it names. VOD is not called, no port is opened.
+If it is valid, exit status 0. If not, print every fault with file, line and key, exit status 1.
 """
 _TASK = """\
-Ask VOD once about tasks and print them with their jobs.
+Ask VOD once about tasks, and print the tasks and their jobs.
 """
 _TASK_END = f"""\
 Example: {PROGRAM} task --config.file=prod.yml b1b65ab107e14e7fa0f3dbb900f6c1fe
-Exit status 1 where a task could not be read.
+The exit status is 1 if a task could not be read.
 """
 
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        """One line, in place of one that follows the usage."""
+        """Exit with status 2 and one line. The base class would print the whole usage before it."""
         self.exit(2, f"{PROGRAM}: {message}; see {self.prog} --help\n")
 
 
@@ -103,7 +105,10 @@ class _Command:
 
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
-    """The flags of a command, and in `command` its name. Ends the process after --help, --version and mistakes."""
+    """Parse the flags of a command. `command` of the result is its name, `run` if there is none.
+
+    Exits the process after --help and --version (status 0), and for a mistake (one line on stderr, status 2).
+    """
     first = arguments[0] if arguments else ""
     if first in ("-h", "--help"):
         print(_TOP, end="")
@@ -139,16 +144,16 @@ def _parser(name: str, command: _Command) -> argparse.ArgumentParser:
 
 def _unknown_command(name: str) -> str:
     if name.endswith((".yml", ".yaml")):
-        return f"unknown command {name!r}; to serve with that configuration write --config.file={name}"
+        return f"unknown command {name!r}; to use this configuration, pass --config.file={name}"
     close = get_close_matches(name, _COMMANDS, n=1)
-    hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(_COMMANDS)}"
+    hint = f"did you mean {close[0]}?" if close else f"the commands are {', '.join(_COMMANDS)}"
     return f"unknown command {name!r}; {hint}"
 
 
 def _unknown_argument(text: str, parser: argparse.ArgumentParser) -> str:
     name = text.partition("=")[0]
     if not name.startswith("-"):
-        hint = f"; a command comes first: {PROGRAM} {name} [FLAGS]" if name in _COMMANDS else ""
+        hint = f"; write the command first: {PROGRAM} {name} [FLAGS]" if name in _COMMANDS else ""
         return f"unexpected {name!r}{hint}"
     close = get_close_matches(name, list(parser._option_string_actions), n=1)
     return f"unknown flag {name!r}" + (f"; did you mean {close[0]}?" if close else "")
@@ -156,55 +161,55 @@ def _unknown_argument(text: str, parser: argparse.ArgumentParser) -> str:
 
 def _run(parser: argparse.ArgumentParser) -> None:
     _config_file(parser)
-    _listen_address(parser, ":10870", "default: :10870, every address of this machine")
+    _listen_address(parser, ":10870", "default: :10870, all addresses of this machine")
     parser.add_argument(
         "--web.telemetry-path",
         dest="web_telemetry_path",
         type=_path,
         default="/metrics",
         metavar="PATH",
-        help="where metrics are served (default: /metrics)",
+        help="path of the metrics (default: /metrics)",
     )
     parser.add_argument(
         "--web.enable-lifecycle",
         dest="web_enable_lifecycle",
         action="store_true",
-        help="let POST /-/reload read the configuration again",
+        help="allow POST /-/reload, which reloads the configuration",
     )
 
 
 def _demo(parser: argparse.ArgumentParser) -> None:
-    _listen_address(parser, None, "default: 127.0.0.1:10870, or a free port where that is taken")
+    _listen_address(parser, None, "default: 127.0.0.1:10870, or a free port if it is taken")
     parser.add_argument(
         "--simulator.listen-address",
         dest="simulator_listen_address",
         default="127.0.0.1:0",
         metavar="ADDRESS",
-        help="where the simulator listens (default: a free port on loopback)",
+        help="address of the simulator (default: a free port on loopback)",
     )
     parser.add_argument(
         "--stack",
         action="store_true",
-        help="with Prometheus, Alertmanager and Grafana around it, those that are on the PATH",
+        help="also start Prometheus, Alertmanager and Grafana, if they are on the PATH",
     )
     _world(parser, speed=6.0)
 
 
 def _simulate(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--listen", default="127.0.0.1:10871", metavar="ADDRESS", help="default: 127.0.0.1:10871")
-    parser.add_argument("--tasks", type=_count, metavar="N", help="how many tasks ever arrive (default: no end)")
+    parser.add_argument("--tasks", type=_count, metavar="N", help="let only N tasks arrive (default: no limit)")
     _world(parser, speed=1.0)
 
 
 def _check_config(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("file", type=Path, metavar="FILE", help="the configuration, in YAML")
+    parser.add_argument("file", type=Path, metavar="FILE", help="the configuration file, in YAML")
 
 
 def _task(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("task_id", nargs="+", metavar="ID", help="TranscodeTaskId, as the submit call returned it")
+    parser.add_argument("task_id", nargs="+", metavar="ID", help="TranscodeTaskId, as returned by SubmitTranscodeJobs")
     _config_file(parser)
-    parser.add_argument("--account", metavar="NAME", help="which account of the configuration, if it has several")
-    parser.add_argument("--json", action="store_true", help="JSON instead of a table, in base units")
+    parser.add_argument("--account", metavar="NAME", help="account to use, if the configuration has several")
+    parser.add_argument("--json", action="store_true", help="print JSON in base units instead of a table")
 
 
 _COMMANDS = {
@@ -223,7 +228,7 @@ def _config_file(parser: argparse.ArgumentParser) -> None:
         type=Path,
         default=CONFIG_FILE,
         metavar="FILE",
-        help=f"the configuration, in YAML (default: {CONFIG_FILE})",
+        help=f"the configuration file, in YAML (default: {CONFIG_FILE})",
     )
 
 
@@ -242,34 +247,34 @@ def _world(parser: argparse.ArgumentParser, *, speed: float) -> None:
         "--scenario",
         choices=sorted(SCENARIOS),
         default="steady",
-        help="what is to be seen: tasks in bursts, failures, jobs that never end, a quota eaten by others, a service "
-        "that is out for 15 minutes of each 30 (default: steady)",
+        help="what to simulate: burst (tasks in bursts), failures, stuck (jobs that never end), throttled (other "
+        "applications use the quota), outage (VOD is down for 15 of every 30 minutes) (default: steady)",
     )
-    parser.add_argument("--seed", type=int, default=1, metavar="N", help="same seed, same world (default: 1)")
+    parser.add_argument("--seed", type=int, default=1, metavar="N", help="same seed, same tasks (default: 1)")
     parser.add_argument(
         "--speed",
         type=_positive,
         default=speed,
         metavar="X",
-        help=f"how many times faster than real time (default: {speed:g})",
+        help=f"speed relative to real time (default: {speed:g})",
     )
 
 
 def _path(text: str) -> str:
     if not re.fullmatch(r"(/[\w.~-]+)+", text, re.ASCII) or text.startswith("/-/"):
-        raise argparse.ArgumentTypeError(f"{text!r} is no path such as /metrics")
+        raise argparse.ArgumentTypeError(f"{text!r} must be a path such as /metrics")
     if text in _TAKEN or text.startswith(("/api/", "/callback/")):
-        raise argparse.ArgumentTypeError(f"{text!r} serves something else; choose a path such as /metrics")
+        raise argparse.ArgumentTypeError(f"{text!r} is used by another page; choose a path such as /metrics")
     return text
 
 
 def _positive(text: str) -> float:
     if not re.fullmatch(r"\d+(\.\d+)?", text, re.ASCII) or not 0 < float(text) < math.inf:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number above 0")
+        raise argparse.ArgumentTypeError(f"{text!r} must be a number above 0")
     return float(text)
 
 
 def _count(text: str) -> int:
     if not re.fullmatch(r"\d{1,9}", text, re.ASCII):
-        raise argparse.ArgumentTypeError(f"{text!r} is no whole number of 0 or more")
+        raise argparse.ArgumentTypeError(f"{text!r} must be a whole number, 0 or more")
     return int(text)

@@ -1,4 +1,4 @@
-"""Log lines on stderr, as Prometheus writes them: logfmt or JSON, one line each, whatever text is in them."""
+"""Log lines on stderr in the formats of Prometheus: logfmt or JSON, one line for each record."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ _LEVEL_NAMES = {"warning": "warn", "critical": "error"}
 
 
 def set_up(*, level: str, format: str, stream: TextIO | None = None) -> None:  # noqa: A002 - the flag is named so
-    """Send all logging to `stream` (stderr), from `level` up. `format` is one of `FORMATS`."""
+    """Log to `stream` (default: stderr). `level`, the lowest to log, is one of `LEVELS`, `format` one of `FORMATS`."""
     handler = logging.StreamHandler(stream or sys.stderr)
     handler.setFormatter(_JsonFormatter() if format == "json" else _LogfmtFormatter())
     handler.setLevel({"warn": "WARNING"}.get(level, level.upper()))
     logging.basicConfig(level=handler.level, handlers=[handler], force=True)
-    for name in ("urllib3", "uvicorn", "asyncio"):  # they tell of each connection; ours say what it means
+    for name in ("urllib3", "uvicorn", "asyncio"):  # they log every connection
         logging.getLogger(name).setLevel(logging.WARNING)
     threading.excepthook = _log_end_of_thread
 
 
 def _log_end_of_thread(ended: threading.ExceptHookArgs) -> None:
-    """In place of Python's, which prints a traceback of many lines."""
-    assert ended.exc_value is not None  # noqa: S101 - only while the interpreter is torn down
+    """Log an exception that ends a thread on one line; Python would print a traceback of many lines."""
+    assert ended.exc_value is not None  # noqa: S101 - None only while the interpreter shuts down
     name = ended.thread.name if ended.thread else "unknown"
     _log.error("bug in a thread", exc_info=ended.exc_value, extra={"in_thread": name})
 
@@ -63,5 +63,5 @@ class _JsonFormatter(logging.Formatter):
 
 
 def _quoted(text: str) -> str:
-    """As it is where it is plain, otherwise as a JSON string, which has no control characters and is all ASCII."""
+    """Plain text unchanged, other text as a JSON string: ASCII without control characters."""
     return text if _PLAIN.fullmatch(text) and text.isascii() else json.dumps(text)

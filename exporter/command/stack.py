@@ -1,7 +1,7 @@
-"""What stands around an exporter, for a look: Prometheus, Alertmanager and Grafana, as they are found on the PATH.
+"""The stack of the demo: Prometheus, Alertmanager and Grafana, started from the PATH.
 
-Each is wired up with the files of this repository, listens on a free port of loopback, keeps its data in a temporary
-folder, sends nothing to elsewhere, and ends with us.
+Each program uses the rules and dashboards of this repository, listens on a free port of loopback, and keeps its data in
+a temporary folder. It sends nothing to other machines, and stops with the demo.
 """
 
 from __future__ import annotations
@@ -31,27 +31,28 @@ _PACKAGE = Path(__file__).parents[1]
 
 @dataclass(frozen=True, slots=True)
 class _Program:
-    """One to start: `names` are its commands, `ready` a path that answers 200 when it is ready."""
+    """A program: `names` are its commands, `get` how to install it, `ready` a path that answers 200 once it is up."""
 
     title: str
     names: tuple[str, ...]
     get: str
     ready: str
     command: Callable[[Stack, str, int], list[str]]
-    environment: Callable[[Stack, int], Mapping[str, str]] = lambda stack, port: {}  # noqa: ARG005 - as the others
+    environment: Callable[[Stack, int], Mapping[str, str]] = lambda stack, port: {}  # noqa: ARG005 - the signature of all
     page: str = "/"
 
 
 @dataclass(slots=True)
 class Stack:
-    """Around the exporter at `exporter`, an URL. Use it in a `with`: `told` then has a line for each program.
+    """The programs around the exporter at the URL `exporter`. Use it in a `with`: entering starts, leaving stops them.
 
-    Once `stopped`, no more are started, and none that starts is waited for.
+    `lines` then has a line for each program: its URL, or why it does not run. When `stopped` returns True, no further
+    program is started, and the wait for a starting one ends.
     """
 
     exporter: str
     stopped: Callable[[], bool] = lambda: False
-    told: list[str] = field(default_factory=list)
+    lines: list[str] = field(default_factory=list)
     folder: Path = field(init=False)
     _temporary: tempfile.TemporaryDirectory[str] = field(init=False)
     _urls: dict[str, str] = field(default_factory=dict)
@@ -64,7 +65,7 @@ class Stack:
             for program in _PROGRAMS:
                 if self.stopped():
                     break
-                self.told.append(f"{program.title:<12} {self._start(program)}")
+                self.lines.append(f"{program.title:<12} {self._start(program)}")
         except BaseException:
             self._stop()
             raise
@@ -76,11 +77,11 @@ class Stack:
         self._stop()
 
     def url(self, title: str) -> str | None:
-        """Of a program that was started."""
+        """The base URL of the program with this title; None if it does not run."""
         return self._urls.get(title)
 
     def _start(self, program: _Program) -> str:
-        """Where it is, or what is in the way."""
+        """Start the program. Returns the URL of its page, or the reason why it does not run."""
         path = next(filter(None, map(shutil.which, program.names)), None)
         if path is None:
             return f"not on the PATH; {program.get}"
@@ -88,20 +89,20 @@ class Stack:
             port = free.getsockname()[1]
         log = self.folder / f"{program.title}.log"
         with log.open("wb") as out:
-            process = subprocess.Popen(  # noqa: S603 - programs of the user's PATH, as asked for
-                [*_until_our_end(), *program.command(self, path, port)],
+            process = subprocess.Popen(  # noqa: S603 - the user asked for programs from the PATH
+                [*_die_with_parent(), *program.command(self, path, port)],
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=subprocess.STDOUT,
                 env={**os.environ, **program.environment(self, port)},
                 cwd=self.folder,
-                start_new_session=True,  # Ctrl-C is for us, who end it
+                start_new_session=True,  # so that Ctrl-C reaches only the demo, which stops the programs in order
             )
         self._running.append(process)
         url = f"http://127.0.0.1:{port}"
         if not self._is_ready(process, url + program.ready):
-            last = log.read_text(errors="replace").strip().rpartition("\n")[2]
-            return f"does not start: {last[:300] or 'it says nothing'}"
+            last_line = log.read_text(errors="replace").strip().rpartition("\n")[2]
+            return f"does not start: {last_line[:300] or 'no output'}"
         self._urls[program.title] = url
         return url + program.page
 
@@ -127,13 +128,13 @@ class Stack:
         self._temporary.cleanup()
 
 
-def _until_our_end() -> list[str]:
-    """Linux ends the program with us even where we are killed."""
+def _die_with_parent() -> list[str]:
+    """A prefix for the command, with which Linux stops the program even if the demo is killed."""
     return [path, "--pdeathsig", "TERM"] if (path := shutil.which("setpriv")) else []
 
 
 def files(name: str) -> Path:
-    """A folder of the repository: in a checkout where it is, in an installed package beside the modules."""
+    """The path of a folder of the repository, which an installed package carries in `exporter/share`."""
     installed = _PACKAGE / "share" / name
     return installed if installed.exists() else _PACKAGE.parent / name
 
@@ -159,7 +160,7 @@ def _prometheus(stack: Stack, path: str, port: int) -> list[str]:
 
 def _alertmanager(stack: Stack, path: str, port: int) -> list[str]:
     config = yaml.safe_load((files("deploy/alertmanager") / "alertmanager.yml").read_text(encoding="utf-8"))
-    config["receivers"] = [{"name": one["name"]} for one in config["receivers"]]  # who would be told is shown, not told
+    config["receivers"] = [{"name": receiver["name"]} for receiver in config["receivers"]]  # a demo notifies nobody
     return [
         path,
         f"--config.file={_written(stack, 'alertmanager.yml', config)}",
@@ -170,7 +171,7 @@ def _alertmanager(stack: Stack, path: str, port: int) -> list[str]:
     ]
 
 
-def _grafana(_: Stack, path: str, port: int) -> list[str]:  # noqa: ARG001 - the port is in its environment
+def _grafana(_: Stack, path: str, port: int) -> list[str]:  # noqa: ARG001 - Grafana takes the port from its environment
     command = [path, "server"] if Path(path).name == "grafana" else [path]
     places = (Path("/usr/share/grafana"), *Path(path).resolve().parents)
     home = next((place for place in places if (place / "conf" / "defaults.ini").exists()), None)
@@ -209,14 +210,14 @@ _PROGRAMS = (
     _Program(
         title="Alertmanager",
         names=("alertmanager", "prometheus-alertmanager"),
-        get="Debian has it as prometheus-alertmanager, all have it at https://prometheus.io/download/",
+        get="install the Debian package prometheus-alertmanager, or see https://prometheus.io/download/",
         ready="/-/ready",
         command=_alertmanager,
     ),
     _Program(
         title="Prometheus",
         names=("prometheus",),
-        get="Debian has it as prometheus, all have it at https://prometheus.io/download/",
+        get="install the Debian package prometheus, or see https://prometheus.io/download/",
         ready="/-/ready",
         page="/alerts",
         command=_prometheus,
@@ -224,7 +225,7 @@ _PROGRAMS = (
     _Program(
         title="Grafana",
         names=("grafana", "grafana-server"),
-        get="get it at https://grafana.com/grafana/download",
+        get="download it from https://grafana.com/grafana/download",
         ready="/api/health",
         page="/d/vod-overview",
         command=_grafana,

@@ -1,4 +1,4 @@
-"""The `task` command: ask once, and print tasks and jobs for a person or a program."""
+"""The `task` command: read tasks from VOD once, and format them as a table or as JSON."""
 
 from __future__ import annotations
 
@@ -16,7 +16,11 @@ _JOB_HEADINGS = ("JOB", "DEFINITION", "STATUS", "PROGRESS", "BITRATE", "SIZE", "
 
 
 def ask(client: Client, task_ids: Iterable[str], deadline: Callable[[], Deadline]) -> tuple[list[Task], list[str]]:
-    """The tasks found, and a line for each that could not be read. Denied credentials end it at once."""
+    """Ask VOD for each task. `deadline` makes a deadline for each call.
+
+    Returns the tasks found, and an error line for each task that could not be read. Stops at a `CredentialsError`:
+    every further call would be refused too.
+    """
     tasks, faults = [], []
     for task_id in task_ids:
         try:
@@ -31,12 +35,12 @@ def ask(client: Client, task_ids: Iterable[str], deadline: Callable[[], Deadline
 
 
 def as_json(tasks: Iterable[Task]) -> str:
-    """A list of tasks with the fields of the model: bits per second, bytes, seconds, ratios, Unix time."""
+    """A JSON list of tasks with the fields of `exporter.model`: bits per second, bytes, seconds, ratios, Unix time."""
     return json.dumps([asdict(task) for task in tasks], indent=2)
 
 
 def as_table(tasks: Iterable[Task]) -> str:
-    """A heading and a table of jobs for each task."""
+    """For each task some lines about it, and a table of its jobs."""
     return "\n\n".join("\n".join(_task_lines(task)) for task in tasks)
 
 

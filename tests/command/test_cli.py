@@ -1,4 +1,4 @@
-"""The command line: help that teaches, mistakes that are named, exit statuses that scripts can rely on."""
+"""The command line: help, messages for mistakes, exit statuses."""
 
 from __future__ import annotations
 
@@ -24,12 +24,13 @@ from exporter.simulator.server import Simulator
 
 COMMANDS = ("run", "demo", "simulate", "check-config", "task")
 PREFIX = "vod-transcode-exporter: "
+TELEMETRY = "argument --web.telemetry-path:"
 Run = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture
 def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
-    """`main` in an empty folder, without what it changes for the whole process: status, stdout, stderr."""
+    """Runs `main` in an empty folder, without its changes to the process. Returns status, stdout, stderr."""
     monkeypatch.setattr(logs, "set_up", lambda **_: None)
     monkeypatch.setattr(prometheus_client, "disable_created_metrics", lambda: None)
     monkeypatch.chdir(tmp_path)
@@ -75,9 +76,7 @@ def one_line(text: str) -> str:
 
 
 @pytest.mark.parametrize("columns", ["40", "80", "100", "300"])
-def test_help_fits_100_columns_whatever_the_terminal_has(
-    run: Run, monkeypatch: pytest.MonkeyPatch, columns: str
-) -> None:
+def test_help_fits_100_columns_on_every_terminal(run: Run, monkeypatch: pytest.MonkeyPatch, columns: str) -> None:
     monkeypatch.setenv("COLUMNS", columns)
     for arguments in (["--help"], *([command, "--help"] for command in COMMANDS)):
         status, out, err = run(*arguments)
@@ -85,7 +84,7 @@ def test_help_fits_100_columns_whatever_the_terminal_has(
         assert max(map(len, out.splitlines())) <= 100, arguments
 
 
-def test_help_names_every_command_and_how_to_begin(run: Run) -> None:
+def test_help_names_every_command_and_how_to_start(run: Run) -> None:
     _, out, _ = run("--help")
     for word in (*COMMANDS, "--version", "vod-transcode-exporter demo", "--config.file=FILE"):
         assert word in out
@@ -108,7 +107,7 @@ def test_help_names_every_command_and_how_to_begin(run: Run) -> None:
         ("task", ["ID...", "TranscodeTaskId", "--json", "base units", "--account", "Example: "]),
     ],
 )
-def test_help_of_a_command_teaches(run: Run, command: str, words: list[str]) -> None:
+def test_help_of_a_command_names_its_flags_and_paths(run: Run, command: str, words: list[str]) -> None:
     _, out, _ = run(command, "--help")
     for word in [*words, "--log.level", "--log.format"]:
         assert word in out
@@ -116,7 +115,7 @@ def test_help_of_a_command_teaches(run: Run, command: str, words: list[str]) -> 
         assert not line.strip().startswith("--") or len(line.split()) > 1
 
 
-def test_flags_of_later_versions_are_not_there(run: Run) -> None:
+def test_flags_of_later_versions_are_unknown(run: Run) -> None:
     status, _, err = run("--web.config.file=x")
     assert (status, "unknown flag" in err) == (2, True)
 
@@ -133,26 +132,32 @@ def test_version(run: Run, arguments: list[str]) -> None:
             ["chek-config"],
             "unknown command 'chek-config'; did you mean check-config?; see vod-transcode-exporter --help",
         ),
-        (["serve"], "unknown command 'serve'; there are run, demo, simulate, check-config, task; see"),
-        (["prod.yml"], "unknown command 'prod.yml'; to serve with that configuration write --config.file=prod.yml"),
+        (["serve"], "unknown command 'serve'; the commands are run, demo, simulate, check-config, task; see"),
+        (["prod.yml"], "unknown command 'prod.yml'; to use this configuration, pass --config.file=prod.yml"),
         (["--config-file=prod.yml"], "unknown flag '--config-file'; did you mean --config.file?"),
         (["--config.fil", "prod.yml"], "unknown flag '--config.fil'; did you mean --config.file?"),
-        (["--log.level=debug", "demo"], "unexpected 'demo'; a command comes first: vod-transcode-exporter demo"),
+        (["--log.level=debug", "demo"], "unexpected 'demo'; write the command first: vod-transcode-exporter demo"),
         (["--config.file"], "argument --config.file: expected one argument; see vod-transcode-exporter run --help"),
         (["--log.level=loud"], "argument --log.level: invalid choice: 'loud' (choose from"),
         (["run", "extra"], "unexpected 'extra'; see vod-transcode-exporter run --help"),
         (["task"], "the following arguments are required: ID; see vod-transcode-exporter task --help"),
         (["check-config"], "the following arguments are required: FILE"),
-        (["demo", "--speed=0"], "argument --speed: '0' is no number above 0"),
-        (["demo", "--speed=nan"], "argument --speed: 'nan' is no number above 0"),
-        (["demo", "--speed=fast"], "argument --speed: 'fast' is no number above 0"),
-        (["simulate", "--tasks=-1"], "argument --tasks: '-1' is no whole number of 0 or more"),
+        (["demo", "--speed=0"], "argument --speed: '0' must be a number above 0"),
+        (["demo", "--speed=nan"], "argument --speed: 'nan' must be a number above 0"),
+        (["demo", "--speed=fast"], "argument --speed: 'fast' must be a number above 0"),
+        (["simulate", "--tasks=-1"], "argument --tasks: '-1' must be a whole number, 0 or more"),
         *(
-            ([f"--web.telemetry-path={path}"], f"argument --web.telemetry-path: '{path}' is no path such as /metrics")
+            (
+                [f"--web.telemetry-path={path}"],
+                f"{TELEMETRY} '{path}' must be a path such as /metrics",
+            )
             for path in ("metrics", "/", "//evil.example", "/{x}", "/-/healthy", "/a b", "/a?b", "/metrics/")
         ),
         *(
-            ([f"--web.telemetry-path={path}"], f"argument --web.telemetry-path: '{path}' serves something else; choose")
+            (
+                [f"--web.telemetry-path={path}"],
+                f"{TELEMETRY} '{path}' is used by another page; choose",
+            )
             for path in ("/probe", "/sd", "/api/v1/tasks", "/api/metrics", "/callback/prod")
         ),
     ],
@@ -163,8 +168,8 @@ def test_a_mistake_is_one_line_with_a_hint(run: Run, arguments: list[str], messa
     assert one_line(err).startswith(message)
 
 
-def test_run_is_what_is_done_without_a_command(run: Run) -> None:
-    """And where its configuration is missing, it says what to do."""
+def test_run_is_the_default_command(run: Run) -> None:
+    """Without a configuration it says what to do."""
     for arguments in ([], ["run"], ["--log.level=debug"]):
         status, out, err = run(*arguments)
         assert (status, out) == (1, "")
@@ -179,7 +184,7 @@ def test_a_missing_configuration_is_named(run: Run) -> None:
     assert "nowhere.yml" in one_line(err)
 
 
-def test_an_address_that_cannot_be_had_is_one_line(run: Run, tmp_path: Path) -> None:
+def test_an_address_in_use_is_one_line(run: Run, tmp_path: Path) -> None:
     config = tmp_path / "c.yml"
     config.write_text("accounts: [{name: a, region: cn-shanghai}]\n")
     with socket.create_server(("127.0.0.1", 0)) as taken:
@@ -197,7 +202,7 @@ def test_an_address_that_cannot_be_had_is_one_line(run: Run, tmp_path: Path) -> 
             assert "choose another" in line or "write :10870" in line
 
 
-def test_check_config_tells_every_fault(run: Run, tmp_path: Path) -> None:
+def test_check_config_reports_every_fault(run: Run, tmp_path: Path) -> None:
     path = tmp_path / "bad.yml"
     path.write_text("accounts:\n  - name: a\n    regoin: cn-shanghai\nscrape:\n  timeout: soon\n")
     status, out, err = run("check-config", str(path))
@@ -230,13 +235,13 @@ def test_task_prints_a_table_and_json(run: Run, tmp_path: Path, simulators: Call
 def test_task_not_found_is_one_line(
     run: Run, tmp_path: Path, simulators: Callable[..., Simulator], form: list[str]
 ) -> None:
-    """What a program reads from stdout stays valid, what a person reads has no empty line."""
+    """stdout stays valid JSON for programs, and has no empty line for people."""
     status, out, err = run("task", configured(tmp_path, simulators()), "f" * 32, *form)
     assert (status, out.strip()) == (1, "[]" if form else "")
     assert ("f" * 32) in one_line(err)
 
 
-def test_task_with_wrong_keys_is_one_line_that_says_what_to_check(
+def test_task_with_wrong_keys_says_what_to_check(
     run: Run, tmp_path: Path, simulators: Callable[..., Simulator]
 ) -> None:
     status, _, err = run("task", configured(tmp_path, simulators(), secret="wrong"), "a" * 32, "b" * 32)
@@ -244,38 +249,40 @@ def test_task_with_wrong_keys_is_one_line_that_says_what_to_check(
     assert "check access_key_secret" in one_line(err)
 
 
-def test_task_errors_are_inert(run: Run, tmp_path: Path, simulators: Callable[..., Simulator]) -> None:
-    """Whether the text is the service's or an id from the command line."""
+def test_errors_of_task_have_no_control_characters(
+    run: Run, tmp_path: Path, simulators: Callable[..., Simulator]
+) -> None:
+    """Neither from the text of the service nor from an id on the command line."""
     simulator = simulators()
     simulator.faults.add(Fault(kind="code", status=400, code="Odd", message="\x1b[2J\r\nforged\x9b1m\u202e"))
     _, _, err = run("task", configured(tmp_path, simulator), "a\x1b[2J\nb")
     assert all(char.isprintable() for char in one_line(err))
 
 
-def test_task_asks_which_account_where_there_are_several(run: Run, tmp_path: Path) -> None:
+def test_task_needs_an_account_if_there_are_several(run: Run, tmp_path: Path) -> None:
     path = tmp_path / "c.yml"
     path.write_text("accounts: [{name: a, region: cn-shanghai}, {name: b, region: cn-beijing}]\n")
     status, _, err = run("task", f"--config.file={path}", "x")
     assert (status, "choose with --account: a, b" in one_line(err)) == (1, True)
     status, _, err = run("task", f"--config.file={path}", "--account=c", "x")
-    assert (status, "no account 'c'; it has: a, b" in one_line(err)) == (1, True)
+    assert (status, "no account 'c'; its accounts are: a, b" in one_line(err)) == (1, True)
 
 
-def test_simulate_says_where_and_how_and_stays_until_a_signal() -> None:
+def test_simulate_prints_its_configuration_and_runs_until_a_signal() -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         with process("simulate", "--listen=127.0.0.1:0", "--tasks=3") as running:
             assert running.stdout is not None
-            told = "".join(iter(running.stdout.readline, "\n")) + "".join(iter(running.stdout.readline, "\n"))
-            url = next(word for word in told.split() if word.startswith("http://")).rstrip(",")
-            assert "access key simulator, secret simulator" in told
-            assert f"endpoint: {url}\n" in told
+            printed = "".join(iter(running.stdout.readline, "\n")) + "".join(iter(running.stdout.readline, "\n"))
+            url = next(word for word in printed.split() if word.startswith("http://")).rstrip(",")
+            assert "access key simulator, secret simulator" in printed
+            assert f"endpoint: {url}\n" in printed
             assert len(requests.get(f"{url}/simulator/truth", timeout=10).json()["tasks"]) <= 3
             running.send_signal(number)
             _, err = running.communicate(timeout=20)
             assert (running.returncode, err) == (0, "")
 
 
-def test_output_that_is_read_no_further_makes_no_traceback(tmp_path: Path) -> None:
+def test_a_closed_stdout_causes_no_traceback(tmp_path: Path) -> None:
     """As by `| head -1`."""
     path = tmp_path / "good.yml"
     path.write_text("accounts: [{name: a, region: cn-shanghai}]\n")
@@ -287,7 +294,7 @@ def test_output_that_is_read_no_further_makes_no_traceback(tmp_path: Path) -> No
         assert running.stderr.read() == ""
 
 
-def test_text_that_the_terminal_cannot_show_makes_no_traceback(
+def test_text_that_the_terminal_cannot_show_causes_no_traceback(
     tmp_path: Path, simulators: Callable[..., Simulator]
 ) -> None:
     simulator = simulators(speed=0.001)
@@ -299,7 +306,7 @@ def test_text_that_the_terminal_cannot_show_makes_no_traceback(
         assert (running.returncode, err) == (0, "")
 
 
-def test_an_interrupted_command_makes_no_traceback(tmp_path: Path, simulators: Callable[..., Simulator]) -> None:
+def test_an_interrupted_command_causes_no_traceback(tmp_path: Path, simulators: Callable[..., Simulator]) -> None:
     simulator = simulators(delay=30.0)
     with process("task", configured(tmp_path, simulator), "a" * 32) as running:
         until = time.monotonic() + 20
@@ -310,5 +317,5 @@ def test_an_interrupted_command_makes_no_traceback(tmp_path: Path, simulators: C
         assert running.returncode == 128 + signal.SIGINT
 
 
-def test_commands_told_in_help_are_those_there_are() -> None:
+def test_help_lists_exactly_the_commands() -> None:
     assert set(cli._COMMANDS) == set(flags._COMMANDS) == set(COMMANDS)

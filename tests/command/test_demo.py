@@ -1,4 +1,4 @@
-"""The demo as its users start it: a process on a terminal or in a pipe."""
+"""The demo as a process, on a terminal and in a pipe."""
 
 from __future__ import annotations
 
@@ -43,38 +43,41 @@ def demo(
 
 def read_until(stream: IO[str] | None, wanted: str) -> str:
     assert stream is not None
-    told = ""
+    output = ""
     for line in stream:
-        told += line
+        output += line
         if re.search(wanted, line):
-            return told
-    raise AssertionError(f"{wanted!r} never came, but: {told}")
+            return output
+    raise AssertionError(f"{wanted!r} never came, but: {output}")
 
 
-def address(told: str, what: str) -> str:
-    match = re.search(rf"{what} +(http://[\d.:]+)", told)
-    assert match is not None, told
+def address(output: str, what: str) -> str:
+    match = re.search(rf"{what} +(http://[\d.:]+)", output)
+    assert match is not None, output
     return match[1]
 
 
-def test_it_says_where_to_look_answers_soon_and_ends_in_order() -> None:
-    """Within ten seconds of the start of the process, on a machine with nothing else to do; line by line in a pipe."""
-    began = time.monotonic()
-    environ = {"http_proxy": "http://127.0.0.1:9", "HTTP_PROXY": "http://127.0.0.1:9"}  # of no use on loopback
+def test_it_prints_its_addresses_answers_soon_and_stops_in_order() -> None:
+    """The first scrape is done 20 seconds after the start. In a pipe, each summary is a line."""
+    started = time.monotonic()
+    environ = {
+        "http_proxy": "http://127.0.0.1:9",
+        "HTTP_PROXY": "http://127.0.0.1:9",
+    }  # a proxy must not be used for loopback
     with demo("--web.listen-address=127.0.0.1:0", environ=environ) as process:
-        told = read_until(process.stdout, "Ctrl-C")
-        exporter = address(told, "Metrics")
+        output = read_until(process.stdout, "Ctrl-C")
+        exporter = address(output, "Metrics")
         with requests.Session() as session:
             session.trust_env = False
             text = session.get(f"{exporter}/metrics", timeout=PATIENCE_SECONDS).text
-            assert time.monotonic() - began < 20
+            assert time.monotonic() - started < 20
             assert 'vod_up{account="demo"} 1.0' in text
             assert "vod_transcode_job_progress_ratio{" in text
-            for page in (address(told, "Status page"), address(told, "Simulator")):
+            for page in (address(output, "Status page"), address(output, "Simulator")):
                 assert session.get(page, timeout=PATIENCE_SECONDS).status_code == 200
         lines = read_until(process.stdout, "tasks").split("\n")
         assert LINE.fullmatch(lines[-2]), lines
-        assert "\x1b" not in told + "".join(lines)
+        assert "\x1b" not in output + "".join(lines)
         process.terminate()
         _, errors = process.communicate(timeout=PATIENCE_SECONDS)
         assert (process.returncode, errors) == (0, "")
@@ -82,27 +85,27 @@ def test_it_says_where_to_look_answers_soon_and_ends_in_order() -> None:
 
 @contextlib.contextmanager
 def port_10870_taken() -> Iterator[None]:
-    """By this test, or by whoever has it already."""
+    """Another program may have taken it already, which serves as well."""
     with contextlib.ExitStack() as stack:
         with contextlib.suppress(OSError):
             stack.enter_context(socket.create_server(("127.0.0.1", 10870)))
         yield
 
 
-def test_it_takes_a_free_port_where_its_own_is_taken_and_says_so() -> None:
+def test_it_takes_a_free_port_if_its_own_is_in_use() -> None:
     with port_10870_taken(), demo() as process:
-        told = read_until(process.stdout, "Ctrl-C")
-        assert "127.0.0.1:10870 is taken" in told
-        assert not address(told, "Metrics").endswith(":10870")
-        assert requests.get(f"{address(told, 'Metrics')}/-/healthy", timeout=PATIENCE_SECONDS).status_code == 200
-        process.send_signal(signal.SIGINT)  # as Ctrl-C, which ends in order too
+        output = read_until(process.stdout, "Ctrl-C")
+        assert "127.0.0.1:10870 is in use" in output
+        assert not address(output, "Metrics").endswith(":10870")
+        assert requests.get(f"{address(output, 'Metrics')}/-/healthy", timeout=PATIENCE_SECONDS).status_code == 200
+        process.send_signal(signal.SIGINT)  # what Ctrl-C sends
         _, errors = process.communicate(timeout=PATIENCE_SECONDS)
         assert (process.returncode, errors) == (0, "")
 
 
 @contextlib.contextmanager
 def terminal(columns: int) -> Iterator[tuple[int, Callable[[Callable[[str], object]], str]]]:
-    """A pseudo-terminal: the end for the program, and a function that reads until a condition on all of it holds."""
+    """A pseudo-terminal: its end for the program, and a function that reads until a condition on all output holds."""
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
     seen = ""
@@ -136,7 +139,7 @@ def test_on_a_terminal_one_line_changes_and_never_wraps() -> None:
     assert end.endswith("\r\n")
 
 
-def test_who_reads_no_further_ends_it_without_a_traceback() -> None:
+def test_a_closed_stdout_ends_it_without_a_traceback() -> None:
     with demo("--web.listen-address=127.0.0.1:0") as process:
         assert process.stdout is not None
         process.stdout.close()

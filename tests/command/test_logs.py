@@ -1,4 +1,4 @@
-"""Log lines: one for each event, in a format that programs read back, whatever text is in them."""
+"""Log lines: one for each event, in a format that programs can parse, for any text."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ _PAIR = re.compile(r'(\w+)=("(?:[^"\\]|\\.)*"|[^\s"]*)(?: |$)')
 
 @pytest.fixture(autouse=True)
 def restored() -> Iterator[None]:
-    """`set_up` is for a whole process; the tests that follow want their logging back."""
+    """Restore logging after each test: `set_up` changes it for the whole process."""
     root, hook = logging.getLogger(), threading.excepthook
     handlers, level = root.handlers[:], root.level
     levels = {name: logging.getLogger(name).level for name in ("urllib3", "uvicorn", "asyncio")}
-    root.handlers = []  # else `force` would close those of pytest
+    root.handlers = []  # `force` would close the handlers of pytest
     yield
     root.handlers = handlers
     root.setLevel(level)
@@ -47,7 +47,7 @@ def restored() -> Iterator[None]:
 
 
 def set_up(format: str = "logfmt", level: str = "info") -> io.TextIOWrapper:  # noqa: A002 - as in `logs`
-    """A stream as strict as a terminal in a plain ASCII locale."""
+    """Log to a stream that accepts only ASCII, like a terminal in the C locale."""
     stream = io.TextIOWrapper(io.BytesIO(), encoding="ascii", errors="strict", write_through=True)
     logs.set_up(level=level, format=format, stream=stream)
     return stream
@@ -81,23 +81,23 @@ def raised(text: str) -> RuntimeError:
 def read(line: str, form: str) -> dict[str, str]:
     if form == "logfmt":
         return read_logfmt(line)
-    told: dict[str, str] = json.loads(line)
-    return told
+    fields: dict[str, str] = json.loads(line)
+    return fields
 
 
 @pytest.mark.parametrize("form", logs.FORMATS)
 @pytest.mark.parametrize("text", HOSTILE, ids=ascii)
 def test_any_text_is_one_line_that_reads_back(form: str, text: str) -> None:
-    """As a value and within the message; nothing is forged, nothing reaches the terminal as control."""
+    """As a value and within the message. No text forges a line, and no control character gets out."""
     stream = set_up(form)
     logging.getLogger("exporter.test").warning("saw %s.", text, extra={"error": text})
     (line,) = lines(stream)
     assert all(" " <= char <= "~" for char in line)
-    told = read(line, form)
-    assert list(told) == ["ts", "level", "component", "msg", "error"]
-    assert (told["level"], told["component"]) == ("warn", "test")
-    assert told["msg"] == f"saw {text}."
-    assert told["error"] == text
+    fields = read(line, form)
+    assert list(fields) == ["ts", "level", "component", "msg", "error"]
+    assert (fields["level"], fields["component"]) == ("warn", "test")
+    assert fields["msg"] == f"saw {text}."
+    assert fields["error"] == text
 
 
 @pytest.mark.parametrize("form", logs.FORMATS)
@@ -106,9 +106,9 @@ def test_an_exception_is_one_line_with_its_traceback(form: str, text: str) -> No
     stream = set_up(form)
     logging.getLogger("exporter.test").error("bug", exc_info=raised(text))
     (line,) = lines(stream)
-    told = read(line, form)
-    assert told["exception"].startswith("Traceback (most recent call last):\n")
-    assert "RuntimeError" in told["exception"]
+    fields = read(line, form)
+    assert fields["exception"].startswith("Traceback (most recent call last):\n")
+    assert "RuntimeError" in fields["exception"]
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
@@ -123,9 +123,9 @@ def test_an_exception_that_ends_a_thread_is_one_line() -> None:
     thread.start()
     thread.join()
     (line,) = lines(stream)
-    told = read_logfmt(line)
-    assert (told["level"], told["in_thread"]) == ("error", "refresh prod")
-    assert "RuntimeError: two\nlines" in told["exception"]
+    fields = read_logfmt(line)
+    assert (fields["level"], fields["in_thread"]) == ("error", "refresh prod")
+    assert "RuntimeError: two\nlines" in fields["exception"]
 
 
 @pytest.mark.parametrize(
@@ -147,10 +147,10 @@ def test_a_level_hides_what_is_below_it(level: str, seen: list[str]) -> None:
 
 @pytest.mark.parametrize("level", logs.LEVELS)
 @pytest.mark.parametrize("name", ["urllib3.connectionpool", "uvicorn.error", "asyncio"])
-def test_libraries_tell_no_more_than_asked_and_nothing_of_connections(level: str, name: str) -> None:
+def test_libraries_log_warnings_but_no_connections(level: str, name: str) -> None:
     stream = set_up(level=level)
     logging.getLogger(name).info("Starting new connection")
-    logging.getLogger(name).warning("odd")
+    logging.getLogger(name).warning("retrying")
     assert len(lines(stream)) == (0 if level == "error" else 1)
 
 

@@ -1,4 +1,4 @@
-"""The programs around the demo: wired up with our files, named where they are missing, and gone when it ends."""
+"""The programs around the demo use the files of this repository, and stop with the demo."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         self.send_response(200); self.end_headers()
     def log_message(self, *_): pass
-told = dict(arguments=sys.argv[1:], pid=os.getpid(), environment=dict(os.environ))
-open({told!r}, "w").write(json.dumps(told))
+received = dict(arguments=sys.argv[1:], pid=os.getpid(), environment=dict(os.environ))
+open({received!r}, "w").write(json.dumps(received))
 http.server.HTTPServer(("127.0.0.1", int(os.environ["GF_SERVER_HTTP_PORT"])), Handler).serve_forever()
 """
 
@@ -45,7 +45,7 @@ def wait_until(condition: Callable[[], object]) -> None:
 
 @contextmanager
 def demo(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], dict[str, str]]]:
-    """The demo with its stack, and the addresses that it told."""
+    """The demo with its stack, and the addresses that it printed."""
     with subprocess.Popen([*DEMO, *arguments], stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None
@@ -66,7 +66,7 @@ def is_running(pid: int) -> bool:
 
 
 def children(pid: int) -> list[int]:
-    return [int(one) for one in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
 def program(folder: Path, name: str, text: str) -> None:
@@ -76,19 +76,19 @@ def program(folder: Path, name: str, text: str) -> None:
 
 @pytest.fixture
 def empty_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder that is all of the PATH."""
+    """An empty folder, the only one on the PATH."""
     folder = tmp_path / "bin"
     folder.mkdir()
     monkeypatch.setenv("PATH", str(folder))
     return folder
 
 
-def test_prometheus_scrapes_the_exporter_by_our_rules_and_alerts_alertmanager(tool: Callable[[str], str]) -> None:
+def test_prometheus_scrapes_the_exporter_and_alerts_alertmanager(tool: Callable[[str], str]) -> None:
     tool("prometheus")
     tool("prometheus-alertmanager")
     with demo() as (process, urls):
         prometheus = f"{urls['Prometheus']}/api/v1"
-        told = requests.get(f"{prometheus}/rules", timeout=10).json()["data"]["groups"]
+        groups = requests.get(f"{prometheus}/rules", timeout=10).json()["data"]["groups"]
         routes = requests.get(f"{urls['Alertmanager']}/api/v2/status", timeout=10).json()["config"]["original"]
         managers = f"{prometheus}/alertmanagers"
         wait_until(lambda: requests.get(managers, timeout=10).json()["data"]["activeAlertmanagers"])
@@ -98,15 +98,15 @@ def test_prometheus_scrapes_the_exporter_by_our_rules_and_alerts_alertmanager(to
         process.send_signal(signal.SIGINT)
         process.wait(PATIENCE_SECONDS)
 
-        assert any(rule["name"] == "VodAccountUnreachable" for group in told for rule in group["rules"])
-        assert [one["url"] for one in used] == [f"{urls['Alertmanager']}/api/v2/alerts"]
+        assert any(rule["name"] == "VodAccountUnreachable" for group in groups for rule in group["rules"])
+        assert [manager["url"] for manager in used] == [f"{urls['Alertmanager']}/api/v2/alerts"]
         assert "group_by" in routes
-        assert "example.org/" not in routes  # nobody is told of a demo
+        assert "example.org/" not in routes  # a demo notifies nobody
         assert len(started) == 2
         assert not any(is_running(pid) for pid in started)
 
 
-def test_what_is_started_ends_even_where_the_demo_is_killed(tool: Callable[[str], str]) -> None:
+def test_programs_stop_even_if_the_demo_is_killed(tool: Callable[[str], str]) -> None:
     tool("prometheus")
     tool("setpriv")
     with demo() as (process, urls):
@@ -119,8 +119,8 @@ def test_what_is_started_ends_even_where_the_demo_is_killed(tool: Callable[[str]
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
-def test_it_ends_in_order_while_a_program_starts(empty_path: Path, tmp_path: Path, number: int) -> None:
-    """Though that takes long; the next is not begun, and without `setpriv` too nothing stays behind."""
+def test_it_stops_in_order_while_a_program_starts(empty_path: Path, tmp_path: Path, number: int) -> None:
+    """The slow program is stopped, the next is not started, and nothing stays behind, even without `setpriv`."""
     started, temporary = never_ready(empty_path), tmp_path / "temporary"
     temporary.mkdir()
     environment = {**os.environ, "TMPDIR": str(temporary)}
@@ -129,7 +129,7 @@ def test_it_ends_in_order_while_a_program_starts(empty_path: Path, tmp_path: Pat
             wait_until(started)
             assert list(temporary.iterdir())
             process.send_signal(number)
-            if number == signal.SIGHUP:  # the shell tells of a closed terminal, and so does the kernel
+            if number == signal.SIGHUP:  # for a closed terminal, the shell and the kernel each send one
                 process.send_signal(number)
             _, complaint = process.communicate(timeout=PATIENCE_SECONDS)
         finally:
@@ -140,7 +140,7 @@ def test_it_ends_in_order_while_a_program_starts(empty_path: Path, tmp_path: Pat
     assert list(temporary.iterdir()) == []
 
 
-def test_it_ends_with_its_terminal(empty_path: Path, tmp_path: Path) -> None:
+def test_it_stops_when_its_terminal_closes(empty_path: Path, tmp_path: Path) -> None:
     started, temporary, complaint = never_ready(empty_path), tmp_path / "temporary", tmp_path / "complaint"
     temporary.mkdir()
     own_terminal = (
@@ -170,42 +170,42 @@ def test_it_ends_with_its_terminal(empty_path: Path, tmp_path: Path) -> None:
 
 
 def never_ready(folder: Path) -> Callable[[], list[int]]:
-    """Puts programs there that start and are never ready; returns how to learn which were started."""
+    """Put programs into `folder` that are never ready. Returns a function: the process ids of those started."""
     note = folder / "started"
     for name in ("alertmanager", "prometheus", "grafana"):
         program(folder, name, f"#!/bin/sh\necho $$ >>{note}\nexec /bin/sleep 600\n")
     return lambda: [int(line) for line in note.read_text().splitlines()] if note.exists() else []
 
 
-def test_what_is_missing_is_told_with_how_to_get_it(empty_path: Path) -> None:
+def test_a_missing_program_has_a_line_that_says_how_to_install_it(empty_path: Path) -> None:
     with Stack("http://127.0.0.1:9") as stack:
-        assert [line.split(maxsplit=1)[0] for line in stack.told] == ["Alertmanager", "Prometheus", "Grafana"]
-        assert all("not on the PATH" in line and "https://" in line for line in stack.told)
+        assert [line.split(maxsplit=1)[0] for line in stack.lines] == ["Alertmanager", "Prometheus", "Grafana"]
+        assert all("not on the PATH" in line and "https://" in line for line in stack.lines)
 
 
-def test_what_does_not_start_is_told_with_its_last_words(empty_path: Path) -> None:
+def test_a_program_that_fails_has_a_line_with_its_last_output(empty_path: Path) -> None:
     program(empty_path, "prometheus", "#!/bin/sh\necho one\necho 'no space left'\nexit 1\n")
     with Stack("http://127.0.0.1:9") as stack:
-        assert stack.told[1] == "Prometheus   does not start: no space left"
+        assert stack.lines[1] == "Prometheus   does not start: no space left"
 
 
-def test_grafana_gets_our_dashboards_and_the_prometheus_and_asks_nobody_else(empty_path: Path) -> None:
-    """A stand-in for Grafana, which Debian does not have: what it is given is seen, what it makes of it is not."""
-    note = empty_path / "told.json"
-    program(empty_path, "grafana", STAND_IN.format(python=sys.executable, told=str(note)))
+def test_grafana_gets_the_dashboards_and_calls_no_other_machine(empty_path: Path) -> None:
+    """With a stand-in for Grafana, which Debian does not package: it records its arguments and environment."""
+    note = empty_path / "received.json"
+    program(empty_path, "grafana", STAND_IN.format(python=sys.executable, received=str(note)))
     with Stack("http://127.0.0.1:9") as stack:
-        told = json.loads(note.read_text())
-        assert re.fullmatch(r"Grafana +http://127\.0\.0\.1:\d+/d/vod-overview", stack.told[2])
-        assert is_running(told["pid"])
-    given = told["environment"]
+        received = json.loads(note.read_text())
+        assert re.fullmatch(r"Grafana +http://127\.0\.0\.1:\d+/d/vod-overview", stack.lines[2])
+        assert is_running(received["pid"])
+    given = received["environment"]
 
-    assert told["arguments"][0] == "server"
+    assert received["arguments"][0] == "server"
     assert (Path(given["VOD_DASHBOARDS"]) / "vod-overview.json").exists()
     assert (Path(given["GF_PATHS_PROVISIONING"]) / "datasources").is_dir()
     assert given["PROMETHEUS_URL"].startswith("http://127.0.0.1:")
     assert given["GF_SERVER_HTTP_ADDR"] == "127.0.0.1"
     assert {given[name] for name in given if re.search("CHECK_FOR|REPORTING", name)} == {"false"}
-    assert not is_running(told["pid"])
+    assert not is_running(received["pid"])
 
 
 def test_an_installed_package_has_the_files() -> None:

@@ -1,4 +1,4 @@
-"""What the `task` command prints of tasks: a table for people, JSON for programs."""
+"""The output of the `task` command: a table for people, JSON for programs."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_table_of_a_task() -> None:
     assert tasktable.as_table([TASK]) == TABLE
 
 
-def test_tasks_are_apart_by_an_empty_line() -> None:
+def test_an_empty_line_separates_tasks() -> None:
     assert tasktable.as_table([TASK, TASK]) == f"{TABLE}\n\n{TABLE}"
 
 
@@ -92,7 +92,7 @@ def soon() -> Deadline:
     return Deadline.after(20)
 
 
-def test_what_is_not_found_costs_one_line(
+def test_an_unknown_task_is_one_line_and_the_others_are_found(
     simulators: Callable[..., Simulator], client_of: Callable[..., Client]
 ) -> None:
     simulator = simulators(speed=0.001)
@@ -103,7 +103,7 @@ def test_what_is_not_found_costs_one_line(
     assert fault.startswith("f" * 32 + ": ")
 
 
-def test_denied_keys_end_it_at_the_first_call(
+def test_denied_keys_stop_after_the_first_call(
     simulators: Callable[..., Simulator], client_of: Callable[..., Client]
 ) -> None:
     simulator = simulators(speed=0.001)
@@ -114,10 +114,10 @@ def test_denied_keys_end_it_at_the_first_call(
     assert sum(simulator.quota.calls.values()) == 1
 
 
-def test_control_characters_from_vod_are_inert(
+def test_control_characters_from_vod_are_replaced(
     simulators: Callable[..., Simulator], client_of: Callable[..., Client]
 ) -> None:
-    """Nothing that moves a cursor, colours, turns the direction or starts a line of its own."""
+    """No text moves the cursor, sets a colour, changes the direction of text or starts a new line."""
     simulator = simulators(speed=0.001)
     hostile = "\x1b[2J\x1b]0;title\x07red\r\nforged\x9b31m\u202e\ud800\u2028"
     names = ("Definition", "ErrorMessage", "ErrorCode", "TranscodeJobStatus", "OutputFileUrl", "VideoId", "Trigger")
