@@ -18,6 +18,7 @@ _NUMBER_TEXT = re.compile(r"-?[0-9]{1,15}(?:\.[0-9]{1,15})?")
 
 
 def _number(value: object) -> int | float:
+    # An environment variable is text, also for a number.
     if isinstance(value, Expanded) and _NUMBER_TEXT.fullmatch(value):
         return float(value) if "." in value else int(value)
     if isinstance(value, str):
@@ -74,9 +75,10 @@ def _seconds(value: object, info: ValidationInfo) -> float:
             raise fields.refused_value("is not a duration; write for example 30s, 1m30s or 500ms") from None
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise fields.refused_value("is not a duration; write for example 30s, 1m30s or 500ms")
+    # 0 needs no unit. Code that creates sections gives seconds.
     if value and isinstance(info.context, fields.FromFile):
-        hint = f"{value}s" if isinstance(value, int) else format_duration(abs(value))
-        raise fields.refused_value(f"has no unit; write {hint.lstrip('-')}")
+        example = f"{value}s" if isinstance(value, int) else format_duration(abs(value))
+        raise fields.refused_value(f"has no unit; write {example.lstrip('-')}")
     return float(value)
 
 
@@ -102,7 +104,7 @@ GiveUpAfter = Annotated[float, *_between(3600, 365 * 86400)]
 Lookback = Annotated[float, *_between(600, 30 * 86400)]
 Interval = Annotated[float, *_between(5, 3600)]
 
-MAX_BOUNDS = 50
+MAX_BOUNDS = 50  # each bound is a series for every combination of labels
 
 
 def _bounds(bounds: tuple[float, ...]) -> tuple[float, ...]:

@@ -26,6 +26,7 @@ _ENDPOINT = re.compile(
     r"(https?)://([A-Za-z0-9_](?:[A-Za-z0-9._-]*[A-Za-z0-9_])?|\[[0-9A-Fa-f:.]+\])(?::([0-9]{1,5}))?/?"
 )
 _CALLBACK = re.compile(r"https?://[^/?#\s]+\S*")
+# Keys are long and have no separators; parts of a path rarely are.
 _LIKE_A_KEY = re.compile(r"[^/._-]{20,}")
 
 
@@ -64,7 +65,9 @@ def _matching(pattern: str, text: str) -> PlainValidator:
     return PlainValidator(check)
 
 
+# HTTP clients resolve `.` and `..` in a path, so no URL such as /callback/.. can have them as a name.
 _NAME = r"(?!\.{1,2}$)[A-Za-z0-9_.-]{1,64}"
+# The region becomes a part of a host name. New regions must work without a new release, so there is no list.
 _REGION = r"(?=.{4,40}$)[a-z]{2}(?:-[a-z0-9]+)+"
 
 Name = Annotated[
@@ -146,6 +149,7 @@ FilePath = Annotated[Path, PlainValidator(_path), _PATH_SCHEMA]
 def _pattern(value: object, info: ValidationInfo) -> str:
     if not isinstance(value, str) or not value or "\0" in value:
         raise refused_value("is not a file pattern; write for example tasks/*.yml, relative to the folder of this file")
+    # The name of the folder may contain wildcards, which must not match.
     folder = glob.escape(str(info.context.folder)) if isinstance(info.context, FromFile) else ""
     return os.path.join(folder, value)  # noqa: PTH118 - a pattern, not a path
 
@@ -197,7 +201,7 @@ _KEY_SCHEMA = WithJsonSchema({"type": "string", "minLength": 1})
 TextKey = Annotated[Key, PlainValidator(_key_text), _MASK, _KEY_SCHEMA]
 FileKey = Annotated[Key, PlainValidator(_key_file), _MASK, _KEY_SCHEMA]
 
-MIN_TOKEN = 16
+MIN_TOKEN = 16  # characters; a shorter token could be guessed over the network
 _TOKEN_REMEDY = f"write at least {MIN_TOKEN} random characters, for example from `openssl rand -hex 32`"
 
 

@@ -171,6 +171,7 @@ def load(path: Path, *, environ: Mapping[str, str] = os.environ) -> Settings:
     source = yaml_source.read(path, environ=environ, hidden=faults.hidden)
     settings, found = None, list(source.faults)
     if source.complete:
+        # A file that could only be read in part would have false faults, such as missing keys.
         settings, refused = _validate(source.data, path.absolute().parent)
         found += faults.translated(refused, source, SECTIONS)
         found += faults.repeats(source)

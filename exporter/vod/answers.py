@@ -28,6 +28,7 @@ def body(action: str, answer: Answer, *, secrets: Sequence[str]) -> dict[str, ob
         kind = _kind(answer.content)
         text = f"{action}: HTTP 200 with a body that is {_BODY_KINDS[kind]}; check the endpoint"
         raise MalformedResponse(text, code=kind) from None
+    # An error code counts even with status 200.
     if (error := error_reply(_masked(found, secrets))) is not None:
         message = f"{error.message} [RequestId {error.request_id}]" if error.request_id else error.message
         raise refusal(action, status=status, code=error.code, message=message, retry_after=retry_after)

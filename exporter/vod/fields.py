@@ -63,6 +63,7 @@ def embedded(value: object) -> object:
 def _peel(text: str) -> object:
     """Remove one layer of JSON. Raises `ValueError` if there is none."""
     bare = _PREFIX.sub("", text, count=1) if _PREFIX.match(text) else text
+    # As it is, without the name in front, and in quotes: some samples escape JSON without putting it in quotes.
     for candidate in (text, bare, f'"{bare.removeprefix(chr(34)).removesuffix(chr(34))}"'):
         try:
             return decode(candidate)

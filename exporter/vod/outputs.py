@@ -59,7 +59,7 @@ def _encryption(value: object, malformed: list[str]) -> str:
     try:
         decoded = embedded(value)
     except ValueError:
-        decoded = ()
+        decoded = ()  # not a dict, so it is reported as malformed below
     if decoded is None:
         return ""
     if not isinstance(decoded, dict):

@@ -197,7 +197,7 @@ def _jobs(source: dict[str, object], malformed: list[str]) -> tuple[Job, ...]:
         job = _job(row, malformed)
         if job.id in found:
             malformed.append("TranscodeJobId")
-        found[job.id or place] = job
+        found[job.id or place] = job  # jobs without an id must not replace each other
     return tuple(found.values())
 
 
