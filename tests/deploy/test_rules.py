@@ -75,7 +75,7 @@ def test_names_are_those_of_the_conventions() -> None:
 
 
 @alerts
-def test_each_alert_tells_how_bad_what_and_where_to_read_on(alert: Rule) -> None:
+def test_each_alert_has_severity_summary_description_and_runbook(alert: Rule) -> None:
     assert set(alert["labels"]) == {"severity"}
     assert alert["labels"]["severity"] in SEVERITIES
     annotations = alert["annotations"]
@@ -132,7 +132,7 @@ def test_each_alert_has_a_runbook_and_each_runbook_an_alert() -> None:
 
 
 @alerts
-def test_each_runbook_tells_what_it_means_and_what_to_do(alert: Rule) -> None:
+def test_each_runbook_has_the_fixed_sections_and_queries(alert: Rule) -> None:
     page = (RUNBOOKS / f"{alert['alert']}.md").read_text()
     assert page.startswith(f"# {alert['alert']}\n")
     assert re.findall(r"(?m)^## (.+)$", page) == SECTIONS

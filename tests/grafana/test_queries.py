@@ -76,7 +76,7 @@ def test_an_exporter_with_an_empty_state_does_not_make_all_that_another_counted_
     check(series, IN_AN_HOUR, 0, '{error_code="Bad"}')
 
 
-def test_a_new_pod_goes_on_also_where_prometheus_saw_the_old_one_first_within_the_hour(check: Check) -> None:
+def test_new_pod_continues_if_prometheus_saw_the_old_pod_first_within_the_hour(check: Check) -> None:
     series = {ACCOUNT % "old": "_x70 1x20", FAILURES % "old": "_x70 3x10 5x10"}
     series |= {ACCOUNT % "new": "_x92 1x40", FAILURES % "new": "_x92 5x10 8x30"}
     check(series, IN_AN_HOUR, 5, '{error_code="Bad"}')
@@ -89,7 +89,7 @@ def test_refused_requests_are_counted_since_prometheus_first_saw_the_exporter(ch
     check(series, total(counted(REJECTED_REQUESTS, window="1h")), 2)
 
 
-def test_of_two_exporters_one_that_reads_the_account_is_enough_as_it_is_for_the_alert(check: Check) -> None:
+def test_one_of_two_exporters_that_reads_the_account_is_enough(check: Check) -> None:
     up = 'vod_up{job="%s",instance="%s",account="a"}'
     series = {up % ("vod", "one"): "0x130", up % ("vod", "two"): "1x130"}
     check(series, readable(), 1, '{job="vod",account="a"}')
@@ -112,7 +112,7 @@ def test_a_first_failure_that_a_new_pod_goes_on_with_counts(check: Check) -> Non
     check(series, IN_AN_HOUR, 1, '{error_code="Bad"}')
 
 
-def test_jobs_that_two_exporters_tell_of_are_there_once(check: Check) -> None:
+def test_jobs_that_two_exporters_report_count_once(check: Check) -> None:
     name = 'vod_transcode_jobs{job="vod",instance="%s",account="%s",definition="HD",status="Transcoding"}'
     series = {name % ("one", "a"): "4x130", name % ("two", "a"): "4x130", name % ("two", "b"): "3x130"}
     check(series, total(one(JOBS, 'status="Transcoding"')), 7)

@@ -60,24 +60,24 @@ def test_every_panel_asks_a_question_of_its_own() -> None:
 
 def test_every_panel_is_explained_with_unit_thresholds_and_words_for_nothing() -> None:
     for panel in every_panel():
-        told = panel["fieldConfig"]["defaults"]
+        field = panel["fieldConfig"]["defaults"]
         assert panel["description"].endswith("."), panel["title"]
-        assert told["unit"], panel["title"]
-        assert told["noValue"], panel["title"]
-        steps = told["thresholds"]["steps"]
+        assert field["unit"], panel["title"]
+        assert field["noValue"], panel["title"]
+        steps = field["thresholds"]["steps"]
         values = [step["value"] for step in steps[1:]]
         assert steps[0]["value"] is None, panel["title"]
         assert values == sorted(values), panel["title"]
-        assert "No data" not in told["noValue"], panel["title"]
+        assert "No data" not in field["noValue"], panel["title"]
 
 
-def test_thresholds_beyond_one_colour_are_told_in_the_description() -> None:
+def test_description_explains_the_thresholds() -> None:
     """A colour that somebody has to think about is a colour too many."""
     for panel in every_panel():
         steps = panel["fieldConfig"]["defaults"]["thresholds"]["steps"]
         if len(steps) > 1:
-            told = panel["description"].lower()
-            limits = any(word in told for word in ("yellow", "red", "limits"))
+            text = panel["description"].lower()
+            limits = any(word in text for word in ("yellow", "red", "limits"))
             assert limits, (panel["title"], panel["description"])
 
 
@@ -146,8 +146,10 @@ def test_provisioning_names_what_there_is() -> None:
 
 def test_the_documentation_names_each_with_the_time_it_shows() -> None:
     text = (DASHBOARDS.parents[1] / "docs" / "dashboards.md").read_text()
-    told = dict(re.findall(r"^\| \w+ \| `([\w-]+)` \|.*\| (\d+ \w)\w+ \|$", text, re.MULTILINE))
-    assert told == {uid: re.sub(r"now-(\d+)(\w)", r"\1 \2", each["time"]["from"]) for uid, each in dashboards().items()}
+    documented = dict(re.findall(r"^\| \w+ \| `([\w-]+)` \|.*\| (\d+ \w)\w+ \|$", text, re.MULTILINE))
+    assert documented == {
+        uid: re.sub(r"now-(\d+)(\w)", r"\1 \2", each["time"]["from"]) for uid, each in dashboards().items()
+    }
 
 
 def destination() -> dict[str, str]:

@@ -221,7 +221,7 @@ def snapshot_of(jobs: Sequence[ShownJob], *, name: str = "prod") -> Snapshot:
 
 
 @both
-def test_equal_figures_that_are_written_differently_are_told_apart(form: Format) -> None:
+def test_equal_values_that_are_written_differently_are_distinguished(form: Format) -> None:
     """0.0 equals -0.0, and so do the jobs that have them."""
     jobs, tasks, task = Exposition(), Exposition(), Task("t")
     for progress in (0.0, -0.0, None, 0.0):
@@ -252,7 +252,7 @@ def test_compressed_answer_is_one_member(jobs: int) -> None:
     assert decompressor.unused_data == b""
 
 
-def test_what_did_not_change_is_not_rendered_again(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unchanged_records_are_not_rendered_again(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nor is it where jobs before it come, go or move."""
     rendered: list[int] = []
 
@@ -301,7 +301,7 @@ def kept_parts() -> list[blocks.Part]:
     ]
 
 
-def test_nothing_is_kept_of_what_is_not_shown_any_more() -> None:
+def test_records_that_are_not_shown_are_not_kept() -> None:
     """Neither records nor their lines: memory is given back when jobs, tasks and accounts leave."""
     exposition = Exposition()
     tasks = tuple(ShownTask(Task(f"gone{number}"), 0.5) for number in range(300))

@@ -116,7 +116,7 @@ def of_task(task: Task, progress: float | None = 0.5) -> dict[str, tuple[tuple[s
 # -- one job, one task, one account ----------------------------------------------------------------------------------
 
 
-def test_finished_job_shows_everything_it_tells() -> None:
+def test_finished_job_shows_everything_reported() -> None:
     labels = ("prod", "j", "HD")
 
     assert of_job(JOB) == {
@@ -139,7 +139,7 @@ def test_finished_job_shows_everything_it_tells() -> None:
     }
 
 
-def test_job_that_tells_nothing_has_only_info_and_unknown_status() -> None:
+def test_job_without_details_has_only_info_and_unknown_status() -> None:
     """What the service did not say is absent, not zero."""
     assert of_job(Job("j")) == {
         "vod_transcode_job_info": [(("prod", "j", "unknown", "t", "v", "", ""), 1)],
@@ -184,12 +184,12 @@ def test_undocumented_job_status_is_shown_as_unknown(status: str) -> None:
     assert rows == [(("prod", "j", "HD", "unknown"), 1)]
 
 
-def test_zeros_that_the_service_tells_are_shown() -> None:
+def test_reported_zeros_are_shown() -> None:
     """Zero and absent are different: a job at 0 % has progress 0."""
     assert of_job(Job("j", progress=0.0))["vod_transcode_job_progress_ratio"][0][1] == 0.0
 
 
-def test_finished_task_shows_everything_it_tells() -> None:
+def test_finished_task_shows_everything_reported() -> None:
     assert of_task(TASK) == {
         "vod_transcode_task_info": (("prod", "t", "v", "g", "Auto"), 1),
         "vod_transcode_task_status": (("prod", "t", "CompleteAllSucc"), 1),
@@ -209,12 +209,12 @@ def test_task_without_jobs_has_no_progress() -> None:
 
 
 @pytest.mark.parametrize(
-    ("told", "shown"),
+    ("reported", "shown"),
     [(status, status) for status in TASK_STATUSES]
     + [("CompleteAllSucces", "CompleteAllSucc"), ("CompeleteAllSucc", "CompleteAllSucc"), ("Odd", "unknown")],
 )
-def test_task_status_is_the_one_meant_or_unknown(told: str, shown: str) -> None:
-    assert of_task(replace(TASK, status=told))["vod_transcode_task_status"] == (("prod", "t", shown), 1)
+def test_task_status_is_the_one_meant_or_unknown(reported: str, shown: str) -> None:
+    assert of_task(replace(TASK, status=reported))["vod_transcode_task_status"] == (("prod", "t", shown), 1)
 
 
 @pytest.mark.parametrize(("up", "expected"), [(True, 1.0), (False, 0.0), (None, None)])
@@ -256,7 +256,7 @@ def with_exemplars() -> AccountSnapshot:
     return account(LedgerView(totals=totals))
 
 
-def test_failures_and_buckets_of_durations_lead_to_a_job_and_those_of_tasks_to_a_task() -> None:
+def test_exemplars_of_failures_and_durations_name_a_job_or_a_task() -> None:
     exposition = OPENMETRICS.encode(collector(with_exemplars())).decode()
     lines = [line.removeprefix("vod_transcode_") for line in exposition.splitlines() if " # " in line]
 
@@ -276,12 +276,12 @@ def test_exemplars_change_no_sample_and_the_text_format_has_none() -> None:
     assert series(collector(one).collect()) == series(collector(plain).collect())
 
 
-@pytest.mark.parametrize("odd", ["", "a" * 123, 'a"', "a\\", "a\n", "a b", "é", "\ud800"])
-def test_an_id_that_is_too_long_or_odd_is_no_exemplar(odd: str) -> None:
+@pytest.mark.parametrize("malformed", ["", "a" * 123, 'a"', "a\\", "a\n", "a b", "é", "\ud800"])
+def test_id_that_is_too_long_or_needs_escapes_is_no_exemplar(malformed: str) -> None:
     """OpenMetrics takes 128 characters of names and values; what one reader takes for an escape, another does not."""
-    found = {one_id: of_id(one_id) for one_id in (odd, "a" * 122, "38f0-E_5.13c88")}
+    found = {one_id: of_id(one_id) for one_id in (malformed, "a" * 122, "38f0-E_5.13c88")}
 
-    assert found == {odd: [], "a" * 122: ["a" * 122], "38f0-E_5.13c88": ["38f0-E_5.13c88"]}
+    assert found == {malformed: [], "a" * 122: ["a" * 122], "38f0-E_5.13c88": ["38f0-E_5.13c88"]}
 
 
 def of_id(job_id: str) -> list[str]:
@@ -317,7 +317,7 @@ def test_registering_asks_nothing() -> None:
     assert snapshot.count == 1
 
 
-def test_describe_tells_the_families_that_collect_brings() -> None:
+def test_describe_returns_the_families_of_collect() -> None:
     one = collector(account())
 
     described = [(family.name, family.type, family.documentation, family.unit) for family in one.describe()]

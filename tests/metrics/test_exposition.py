@@ -63,7 +63,7 @@ CHROMIUM = (
         f"{OM};q=0.001",
     ],
 )
-def test_openmetrics_for_those_who_take_it_at_least_as_gladly(accept: str) -> None:
+def test_clients_that_prefer_openmetrics_or_rank_it_equal_get_it(accept: str) -> None:
     assert choose_format(accept) is OPENMETRICS
 
 
@@ -101,7 +101,7 @@ def test_openmetrics_for_those_who_take_it_at_least_as_gladly(accept: str) -> No
         "\x00\udcff",
     ],
 )
-def test_plain_text_for_everybody_else(accept: str | None) -> None:
+def test_other_clients_get_plain_text(accept: str | None) -> None:
     """Never a refusal: text 0.0.4 is what everything reads."""
     assert choose_format(accept) is TEXT
 
@@ -120,7 +120,7 @@ def test_plain_text_for_everybody_else(accept: str | None) -> None:
         "br;q=1, gzip ; q = 0.2",
     ],
 )
-def test_gzip_for_those_who_take_it(header: str) -> None:
+def test_clients_that_accept_gzip_get_it(header: str) -> None:
     assert accepts_gzip(header)
 
 
@@ -142,20 +142,20 @@ def test_gzip_for_those_who_take_it(header: str) -> None:
         ",;=",
     ],
 )
-def test_no_gzip_for_those_who_do_not(header: str | None) -> None:
+def test_clients_that_do_not_accept_gzip_get_none(header: str | None) -> None:
     assert not accepts_gzip(header)
 
 
 @repeatable
 @given(st.text())
-def test_no_header_is_too_odd(header: str) -> None:
+def test_any_header_is_answered(header: str) -> None:
     assert choose_format(header) in (TEXT, OPENMETRICS)
     assert accepts_gzip(header) in (True, False)
 
 
 @repeatable
 @given(st.lists(st.sampled_from([OM, "text/plain", "*/*", ";", ",", "q", "=", "0.5", "version", "1.0.0", "gzip", " "])))
-def test_no_mixture_of_header_parts_is_too_odd(parts: list[str]) -> None:
+def test_any_mixture_of_header_parts_is_answered(parts: list[str]) -> None:
     assert choose_format("".join(parts)) in (TEXT, OPENMETRICS)
     assert accepts_gzip("".join(parts)) in (True, False)
 

@@ -132,11 +132,11 @@ def test_golden_file_shows_every_metric() -> None:
     assert [family.name for family in openmetrics_families() if not family.samples] == []
 
 
-def test_promtool_has_nothing_to_say_but_that_bits_are_no_bytes(tool: Callable[[str], str]) -> None:
+def test_promtool_only_recommends_bytes_in_place_of_bits(tool: Callable[[str], str]) -> None:
     assert lint(tool("promtool"), (GOLDEN / "samples.prom").read_bytes()) == LINT
 
 
-def test_promtool_has_nothing_to_say_of_the_exporters_own_metrics(tool: Callable[[str], str]) -> None:
+def test_promtool_has_no_remark_on_the_metrics_of_the_exporter(tool: Callable[[str], str]) -> None:
     telemetry = Telemetry()
     account = telemetry.account("prod")
     account.called(action="GetTranscodeTask", seconds=0.1, error=VodError("refused", code="Throttling.User"))

@@ -213,7 +213,7 @@ def test_registry_is_read_by_both_parsers() -> None:
     assert list(parse_openmetrics(OPENMETRICS.encode(registry).decode()))  # type: ignore[no-untyped-call]
 
 
-def test_build_info_tells_the_version() -> None:
+def test_build_info_has_the_version() -> None:
     build = [family for family in Telemetry().registry.collect() if family.name == "vod_exporter_build"]
 
     assert [sample.labels["version"] for family in build for sample in family.samples] == [__version__]
@@ -264,25 +264,25 @@ def test_view_of_an_account_to_which_nothing_happened_is_read_by_both_parsers() 
     assert list(parse_openmetrics(OPENMETRICS.encode(view).decode()))  # type: ignore[no-untyped-call]
 
 
-def test_a_reload_tells_whether_it_was_good_and_when_the_last_good_one_was() -> None:
+def test_reload_metrics_show_its_success_and_the_time_of_the_last_success() -> None:
     """From the start on, which loads the configuration too."""
     now = [100.0]
     telemetry = Telemetry(clock=lambda: now[0])
 
-    def told() -> tuple[float | None, float | None]:
+    def reload_metrics() -> tuple[float | None, float | None]:
         prefix = "vod_exporter_config_last_reload_success"
         return value(telemetry, f"{prefix}ful"), value(telemetry, f"{prefix}_timestamp_seconds")
 
-    assert told() == (1, 100.0)
+    assert reload_metrics() == (1, 100.0)
     now[0] = 200.0
     telemetry.reloaded(successful=False)
-    assert told() == (0, 100.0)
+    assert reload_metrics() == (0, 100.0)
     now[0] = 300.0
     telemetry.reloaded(successful=True)
-    assert told() == (1, 300.0)
+    assert reload_metrics() == (1, 300.0)
 
 
-def test_an_account_made_anew_goes_on_with_its_counts_and_its_bound_on_codes() -> None:
+def test_reloaded_account_keeps_its_counts_and_its_limit_on_codes() -> None:
     telemetry = Telemetry()
     for number in range(80):
         telemetry.account("prod").called(action="GetTranscodeTask", seconds=0.1, error=refused(f"Code{number}"))
