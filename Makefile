@@ -27,7 +27,7 @@ $(VENV)/dev: pyproject.toml
 demo: $(VENV)/demo ## simulator and exporter on loopback, no account needed
 	@$(BIN)/vod-transcode-exporter demo
 
-test: check pytest ## lint, types, import contracts and all tests
+test: check pytest ## lint, types, import contracts and all tests, with coverage by branch
 
 quick: check ## lint, types, import contracts and the fast tests, for use while you edit
 	$(BIN)/pytest -n 4 --dist worksteal -m 'not slow' -p no:schemathesis $(SLOW:%=--ignore=tests/%)
@@ -45,7 +45,7 @@ imports: $(VENV)/dev
 	$(BIN)/lint-imports
 
 pytest: $(VENV)/dev
-	$(BIN)/pytest -n 5 --dist worksteal
+	$(BIN)/pytest -n 5 --dist worksteal --cov --cov-report=term
 
 dashboards: $(VENV)/dev ## write the JSON files of the Grafana dashboards
 	$(BIN)/python -m grafana

@@ -26,6 +26,8 @@ from exporter.tracking.sqlite import SqliteStore
 from exporter.web.listener import listen, url
 from exporter.web.server import Server
 
+pytestmark = pytest.mark.slow
+
 KEYS = "{access_key_id: simulator, access_key_secret: simulator}"
 END = "scrape: {min_interval: 0s}\nstate: {path: state.db}\n"
 

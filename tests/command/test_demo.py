@@ -18,7 +18,10 @@ import time
 from collections.abc import Callable, Iterator
 from typing import IO
 
+import pytest
 import requests
+
+pytestmark = pytest.mark.slow
 
 PATIENCE_SECONDS = 30.0
 LINE = re.compile(

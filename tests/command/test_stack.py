@@ -26,6 +26,8 @@ DEMO = (sys.executable, "-m", "exporter", "demo", "--stack", "--web.listen-addre
 STAND_IN = """\
 #!{python}
 import http.server, json, os, sys
+
+pytestmark = pytest.mark.slow
 class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         self.send_response(200); self.end_headers()

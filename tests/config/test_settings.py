@@ -132,6 +132,8 @@ def _loads_or_explains(text: str, folder: Path) -> None:
     assert all(FAULT.fullmatch(fault) and clean(fault) == fault for fault in found)
 
 
+@pytest.mark.no_cover
+@pytest.mark.slow
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(document=st.dictionaries(st.sampled_from(["accounts", "scrape", "series", "x"]), VALUES) | VALUES)
 def test_any_data_loads_or_is_explained(document: object, tmp_path: Path) -> None:
@@ -144,6 +146,8 @@ def test_any_text_loads_or_is_explained(text: str, tmp_path: Path) -> None:
     _loads_or_explains(text, tmp_path)
 
 
+@pytest.mark.no_cover
+@pytest.mark.slow
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(data=st.data())
 def test_a_good_file_with_a_piece_cut_out_loads_or_is_explained(data: Any, tmp_path: Path) -> None:

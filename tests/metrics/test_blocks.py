@@ -204,6 +204,8 @@ def check_history(history: list[Snapshot]) -> None:
             assert expected == gzip.decompress(exposition.render(snapshot, OWN, form, gzip=True))
 
 
+@pytest.mark.no_cover
+@pytest.mark.slow
 def test_any_history_is_rendered_as_the_collector_would(size: None) -> None:
     """In both formats, plain and compressed, whatever was rendered before and however large blocks are."""
     check_history()

@@ -450,6 +450,8 @@ def snapshots(draw: st.DrawFn) -> Snapshot:
     )
 
 
+@pytest.mark.no_cover
+@pytest.mark.slow
 @settings(repeatable, max_examples=20)
 @given(snapshots())
 def test_any_snapshot_is_read_back_the_same_from_both_formats(snapshot: Snapshot) -> None:
@@ -466,6 +468,8 @@ def total(found: dict[Series, float], account_name: str, name: str, **labels: st
     return sum(value for (metric, had), value in found.items() if metric == name and set(wanted) <= had)
 
 
+@pytest.mark.no_cover
+@pytest.mark.slow
 @settings(repeatable, max_examples=20)
 @given(snapshots())
 def test_counts_of_any_snapshot_add_up(snapshot: Snapshot) -> None:
@@ -485,6 +489,8 @@ def test_counts_of_any_snapshot_add_up(snapshot: Snapshot) -> None:
             assert 0 < had <= total(found, name, "vod_transcode_jobs", status=status)
 
 
+@pytest.mark.no_cover
+@pytest.mark.slow
 @settings(repeatable, max_examples=12)
 @given(st.lists(TASKS, max_size=4))
 def test_accounts_with_the_same_ids_never_collide(tasks: list[Task]) -> None:

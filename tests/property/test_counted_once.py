@@ -344,6 +344,8 @@ class CountedOnceInAFile(CountedOnce):
             shutil.rmtree(self.folder)
 
 
+@pytest.mark.no_cover
+@pytest.mark.slow
 @pytest.mark.parametrize(("machine", "share"), [(CountedOnce, 0.8), (CountedOnceInAFile, 0.2)], ids=["memory", "file"])
 def test_each_finish_counts_once(machine: type[CountedOnce], share: float) -> None:
     """The file takes a share of the examples: a commit to the disk costs more than all the rest."""

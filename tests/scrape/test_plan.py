@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import replace
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -196,6 +197,8 @@ class Life:
                 self.ledger.asked_jobs(job_ids)
 
 
+@pytest.mark.no_cover
+@pytest.mark.slow
 @given(
     jobs=st.integers(1, 120),
     failing=st.integers(0, 6),
@@ -251,6 +254,8 @@ class Service:
                 ledger.asked_jobs(job_ids)
 
 
+@pytest.mark.no_cover
+@pytest.mark.slow
 def test_of_5000_jobs_none_is_older_than_90_s_at_10_calls_a_second_and_a_scrape_each_30_s() -> None:
     """On a clock of its own, at which each turn of the limiter is a call; a task comes and a task ends each 2 s."""
     now = 1_000_000.0

@@ -24,6 +24,8 @@ from exporter.simulator.server import Simulator
 from exporter.snapshot import AccountSnapshot, Snapshot
 from exporter.tracking.store import Changes, MemoryStore
 
+pytestmark = pytest.mark.slow
+
 KEYS = config.AccountKeys(access_key_id=Key("simulator"), access_key_secret=Key("simulator"))
 NOWHERE = "http://127.0.0.1:9"  # the discard port, where nothing listens
 

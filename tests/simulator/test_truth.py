@@ -17,6 +17,8 @@ MakeWorld = Callable[..., tuple[World, Any]]
 Reader = Callable[..., dict[str, object]]
 
 
+@pytest.mark.no_cover
+@pytest.mark.slow
 @pytest.mark.parametrize("scenario", sorted(SCENARIOS))
 def test_every_task_and_job_is_told_as_it_is(
     scenario: str, make_world: MakeWorld, read_task: Reader, read_job: Reader

@@ -21,6 +21,8 @@ repeatable = settings(deadline=None, derandomize=True)
 MakeWorld = Callable[..., tuple[World, Any]]
 
 
+@pytest.mark.no_cover
+@pytest.mark.slow
 @pytest.mark.parametrize("scenario", sorted(SCENARIOS))
 @settings(repeatable, max_examples=10)
 @given(seed=st.integers(0, 100), steps=st.lists(st.integers(0, 900), min_size=1, max_size=6))
@@ -67,6 +69,8 @@ def test_every_task_job_and_video_is_found_by_its_id(make_world: MakeWorld) -> N
     assert (world.task("none"), world.job("none"), world.video("none")) == (None, None, None)
 
 
+@pytest.mark.no_cover
+@pytest.mark.slow
 @settings(repeatable, max_examples=30)
 @given(seed=st.integers(0, 20), steps=st.lists(st.floats(0, 600), min_size=1, max_size=8))
 def test_shelves_agree_with_the_status_of_every_video(seed: int, steps: list[float], make_world: MakeWorld) -> None:

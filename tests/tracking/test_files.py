@@ -405,6 +405,8 @@ def test_what_could_not_be_named_is_named_at_the_next_refresh(tmp_path: Path, mo
     assert account.refresh().videos.is_named("v")
 
 
+@pytest.mark.no_cover
+@pytest.mark.slow
 @pytest.mark.parametrize("more", [[], ["no id"]], ids=["good", "malformed"])
 def test_time_to_load_ids_from_json_grows_no_faster_than_their_number(tmp_path: Path, more: list[str]) -> None:
     def loading(count: int) -> Callable[[], object]:

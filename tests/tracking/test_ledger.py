@@ -188,6 +188,8 @@ def test_definitions_counted_by_name_are_bounded(ledger: Ledger) -> None:
     assert counts["other", "Transcoding"] == 460
 
 
+@pytest.mark.no_cover
+@pytest.mark.slow
 def test_time_to_plan_and_view_grows_no_faster_than_the_jobs(clock: Clock) -> None:
     """A scan of all jobs for each job would take sixteen times as long for four times the jobs."""
 

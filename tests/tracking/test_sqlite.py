@@ -215,6 +215,7 @@ if {user!r} is not None:
     return run.stdout.strip()
 
 
+@pytest.mark.slow
 def test_a_second_process_is_refused_and_the_first_goes_on(path: Path, opened: Callable[[], SqliteStore]) -> None:
     store = opened()
     store.load("prod", now=NOW)

@@ -182,6 +182,7 @@ def test_tracked_are_unfinished_tasks_and_recent_ones_and_of_a_named_video_the_n
     assert videos.selected([], newest=True) == []
 
 
+@pytest.mark.slow
 def test_several_threads_may_tell_while_another_looks(videos: Videos) -> None:
     failures: list[Exception] = []
 

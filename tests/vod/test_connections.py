@@ -47,6 +47,7 @@ SLOW = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("slowly", SLOW)
 def test_the_deadline_holds_for_slow_headers_bodies_and_chunks(http_: Http, wire: Start, slowly: Any) -> None:
     """The timeout of `requests` is per read, so each of these servers would block it for ever."""
@@ -58,6 +59,7 @@ def test_the_deadline_holds_for_slow_headers_bodies_and_chunks(http_: Http, wire
     assert len(server.heads) == 1
 
 
+@pytest.mark.slow
 def test_silence_after_late_bytes_gets_no_extra_time(http_: Http, wire: Start) -> None:
     """Each read waits for the time left, not for the whole time again."""
 
@@ -71,6 +73,7 @@ def test_silence_after_late_bytes_gets_no_extra_time(http_: Http, wire: Start) -
     assert time.monotonic() - started < 2.4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("slowly", [dripped_head, dripped_body, hang])
 @pytest.mark.usefixtures("trusted")
 def test_the_deadline_holds_over_tls(http_: Http, wire: Start, tls: Start, slowly: Any) -> None:
@@ -80,6 +83,7 @@ def test_the_deadline_holds_over_tls(http_: Http, wire: Start, tls: Start, slowl
     assert time.monotonic() - started < SOON
 
 
+@pytest.mark.slow
 def test_the_deadline_holds_on_a_connection_used_before(http_: Http, wire: Start, answer: Make) -> None:
     """The time left for the answer before does not limit the next answer."""
 
@@ -99,6 +103,7 @@ def test_the_deadline_holds_on_a_connection_used_before(http_: Http, wire: Start
     assert server.connections == 1
 
 
+@pytest.mark.slow
 def test_the_deadline_holds_if_a_tls_peer_does_not_respond(http_: Http, wire: Start) -> None:
     server = wire(hang)  # waits for a request head that is never sent
     started = time.monotonic()
@@ -137,6 +142,7 @@ def names(monkeypatch: pytest.MonkeyPatch, *addresses: str) -> None:
     monkeypatch.setattr(socket, "getaddrinfo", found)
 
 
+@pytest.mark.slow
 def test_the_deadline_holds_over_all_addresses_of_a_name(
     http_: Http, full_port: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -158,6 +164,7 @@ def test_an_address_that_does_not_respond_leaves_time_for_the_next(
     assert server.connections == 1
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("trusted")
 def test_tls_gets_all_the_time_left_and_not_the_share_of_an_address(
     http_: Http, wire: Start, tls: Start, answer: Make, monkeypatch: pytest.MonkeyPatch
@@ -203,6 +210,8 @@ def test_a_pooled_connection_that_the_server_closed_is_not_used(http_: Http, wir
     assert (server.connections, len(server.heads)) == (3, 3)
 
 
+@pytest.mark.no_cover
+@pytest.mark.slow
 def test_a_thousand_calls_leave_no_descriptors(http_: Http, wire: Start, answer: Make) -> None:
     """The number of open descriptors stays the same over aborted, broken and complete answers."""
     answers = (

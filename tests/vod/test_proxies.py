@@ -60,6 +60,7 @@ def test_the_environment_is_read_at_each_call(
     assert (proxy.connections, server.connections) == (1, 2)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("trusted")
 @pytest.mark.parametrize("slowly", [dripped_body, dripped_head, hang])
 def test_the_deadline_holds_through_a_proxy(http_: Http, wire: Start, tls: Start, behind: Start, slowly: Any) -> None:
@@ -69,6 +70,7 @@ def test_the_deadline_holds_through_a_proxy(http_: Http, wire: Start, tls: Start
     assert time.monotonic() - started < SOON
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("slowly", [hang, dripped_head, dripped_headers, slow_tunnel])
 def test_the_deadline_holds_against_a_slow_proxy(http_: Http, behind: Start, slowly: Any) -> None:
     """Connecting to the proxy, its answer and TLS share the same deadline."""

@@ -90,6 +90,7 @@ def test_a_client_that_never_reads_is_closed(serve: Serve, eventually: Eventuall
     eventually(lambda: served.connections <= 1)
 
 
+@pytest.mark.slow
 def test_unread_answers_are_bounded(serve: Serve, eventually: Eventually, monkeypatch: pytest.MonkeyPatch) -> None:
     """Beyond the limit the oldest responses are dropped at once, not at the next check."""
     monkeypatch.setattr(connections, "CHECK_SECONDS", 60.0)
