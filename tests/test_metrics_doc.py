@@ -1,4 +1,4 @@
-"""docs/metrics.md says what is so: every metric as the catalog declares it, every field where it really surfaces."""
+"""docs/metrics.md agrees with the code: each metric with type and labels, each field with the places that show it."""
 
 from __future__ import annotations
 
@@ -194,7 +194,7 @@ def test_every_domain_metric_has_a_field_that_it_is_from() -> None:
     }
 
 
-# An answer in which every field can be told from the others, and how each is written where it is shown.
+# A response in which each field has a distinct value, and the text of each value where it is shown.
 ANSWER = {
     "RequestId": "request-1",
     "TranscodeTask": {

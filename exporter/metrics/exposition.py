@@ -91,11 +91,11 @@ class _Account:
 
     def __init__(self, name: str) -> None:
         self._tasks: Blocks[ShownTask] = Blocks(
-            keys=lambda records: [one.task.id for one in records],
+            keys=lambda records: [record.task.id for record in records],
             rows=lambda shown: task_rows(name, shown),
         )
         self._jobs: Blocks[ShownJob] = Blocks(
-            keys=lambda records: [one.job.id for one in records],
+            keys=lambda records: [record.job.id for record in records],
             rows=lambda shown: job_rows(name, shown),
         )
 

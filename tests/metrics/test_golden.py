@@ -84,7 +84,7 @@ def lint(promtool: str, exposition: bytes) -> list[str]:
 
 @FORMATS
 def test_exposition_of_the_documented_samples_is_the_golden_one(name: str, form: Format) -> None:
-    """Set GOLDEN_UPDATE=1 to write the file anew, and read the difference before you commit it."""
+    """Set GOLDEN_UPDATE=1 to rewrite the file, and review the difference before you commit it."""
     registry = CollectorRegistry()
     registry.register(collector())
     exposition = form.encode(registry)
