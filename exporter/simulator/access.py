@@ -1,4 +1,4 @@
-"""Who may call: access key, signature, clock skew and nonce, checked as the service checks them."""
+"""Access control: checks access key, signature, date and nonce of a call, as VOD does."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from exporter.simulator.refusal import Refusal, missing
 from exporter.vod.signing import ALGORITHM, canonical_query, signature
 
 VERSION = "2017-03-21"
-SKEW = 900.0
+SKEW = 900.0  # seconds between the date of a request and the clock of the service
 MAX_NONCES = 200_000
 _MUST_SIGN = frozenset(
     ("host", "x-acs-action", "x-acs-version", "x-acs-date", "x-acs-signature-nonce", "x-acs-content-sha256")
@@ -27,7 +27,7 @@ _AUTHORIZATION = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One call as it came; header names are in lower case."""
+    """One API call. The names of `headers` are in lower case."""
 
     method: str
     path: str
@@ -41,7 +41,7 @@ class Request:
 
 
 class Access:
-    """Admits calls signed with one access key. `wall` is the clock that dates are compared with."""
+    """Accepts calls signed with one access key. `wall` is the clock for their dates, in Unix seconds."""
 
     def __init__(self, *, access_key_id: str, access_key_secret: str, wall: Callable[[], float] = time.time) -> None:
         self._id = access_key_id
@@ -51,19 +51,19 @@ class Access:
         self._nonces: dict[str, float] = {}
 
     def check(self, request: Request) -> None:
-        """Raises `Refusal` unless the request is signed with the key, in time, and not a repetition."""
+        """Raise `Refusal` unless the request is signed with the key, its date is current and its nonce is new."""
         text = request.headers.get("authorization")
         if text is None:
             raise missing("Authorization")
         match = _AUTHORIZATION.fullmatch(text.strip())
         if match is None:
             raise Refusal("IncompleteSignature", "The request signature does not conform to Aliyun standards.")
-        access_key_id, names, told = match.groups()
+        access_key_id, names, sent_signature = match.groups()
         if not hmac.compare_digest(access_key_id.encode(), self._id.encode()):
             raise Refusal("InvalidAccessKeyId.NotFound", "Specified access key is not found.")
         self._check_headers(request, names.split(";"))
         self._check_date(request.headers["x-acs-date"])
-        self._check_signature(request, names.split(";"), told)
+        self._check_signature(request, names.split(";"), sent_signature)
         self._check_nonce(request.headers["x-acs-signature-nonce"])
 
     def _check_headers(self, request: Request, names: list[str]) -> None:
@@ -88,15 +88,15 @@ class Access:
         if abs(self._wall() - date) > SKEW:
             raise Refusal("InvalidTimeStamp.Expired", "Specified time stamp or date value is expired.")
 
-    def _check_signature(self, request: Request, names: list[str], told: str) -> None:
+    def _check_signature(self, request: Request, names: list[str], sent_signature: str) -> None:
         query = canonical_query(request.parameters)
         expected = signature(
             self._secret, method=request.method, query=query, headers=request.headers, signed=names, path=request.path
         )
-        whole = hmac.compare_digest(
+        body_matches = hmac.compare_digest(
             hashlib.sha256(request.body).hexdigest().encode(), request.headers["x-acs-content-sha256"].encode()
         )
-        if not (whole and hmac.compare_digest(expected.encode(), told.encode())):
+        if not (body_matches and hmac.compare_digest(expected.encode(), sent_signature.encode())):
             raise Refusal(
                 "SignatureDoesNotMatch",
                 "Specified signature does not match our calculation."
@@ -106,7 +106,7 @@ class Access:
     def _check_nonce(self, nonce: str) -> None:
         now = self._wall()
         with self._lock:
-            # A nonce comes first in the order of its arrival: the oldest are in front.
+            # The dictionary keeps the order of arrival, so the oldest nonces come first.
             while self._nonces and (
                 len(self._nonces) >= MAX_NONCES or now - self._nonces[next(iter(self._nonces))] > 2 * SKEW
             ):
@@ -117,7 +117,7 @@ class Access:
 
 
 def string_to_sign(request: Request, names: list[str]) -> str:
-    """What the signature should have been made over: told to a client that got it wrong, it holds no secret."""
+    """The text to sign. An answer with a wrong signature quotes it, as at VOD; it contains no secret."""
     lines = "".join(f"{name}:{request.headers[name].strip()}\n" for name in sorted(names))
     canonical = "\n".join(
         (

@@ -1,7 +1,7 @@
-"""The operations: parameters in, the JSON body of the answer out. Refuses as the service does.
+"""The operations of the API: each makes the JSON body of an answer from parameters, or raises `Refusal` as VOD does.
 
-Where the documentation is silent: a task id goes before job ids, lists are newest first, both ends of a window
-belong to it, and rows past the first 5,000 videos are not shown.
+The documentation does not say the following, so it is an assumption: a task id takes precedence over job ids, lists
+have the newest first, a time window includes both ends, and a list shows at most 5,000 videos.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ MAX_VIDEO_ROWS = 5000
 
 
 def answer(world: World, action: str, parameters: Parameters) -> Json:
-    """The body for a call, without its RequestId; raises `Refusal`."""
+    """The body of the answer to a call, without its RequestId. Raises `Refusal`."""
     with world.lock:
         return OPERATIONS[action](world, parameters, world.advance())
 
@@ -40,7 +40,7 @@ def _required(parameters: Parameters, name: str) -> str:
 
 
 def _ids(parameters: Parameters, name: str) -> list[str]:
-    """Each id once, in the order asked."""
+    """The ids of a parameter without repetitions, in order. Raises `Refusal` unless there are 1 to 10."""
     ids = list(dict.fromkeys(part.strip() for part in _required(parameters, name).split(",") if part.strip()))
     if not 1 <= len(ids) <= MAX_IDS:
         raise invalid(name)
@@ -107,12 +107,13 @@ def list_transcode_task(world: World, parameters: Parameters, now: float) -> Jso
     rows = [
         task
         for task in reversed(tasks)
-        if (start is None or start <= world.told(task.created)) and (end is None or world.told(task.created) <= end)
+        if (start is None or start <= world.unix_seconds(task.created))
+        and (end is None or world.unix_seconds(task.created) <= end)
     ]
     return {"TranscodeTaskList": [task_json(world, task, now) for task in _page(rows, parameters, largest=50)]}
 
 
-def get_video_list(world: World, parameters: Parameters, now: float) -> Json:  # noqa: ARG001  shelves are of now
+def get_video_list(world: World, parameters: Parameters, now: float) -> Json:  # noqa: ARG001  the shelves are up to date
     statuses = {part.strip() for part in parameters.get("Status", "").split(",") if part.strip()}
     start, end = _window(parameters)
     keys = world.shelves.select(statuses, start=start, end=end)
@@ -138,10 +139,10 @@ def _summary(world: World, task: Task, now: float) -> Json:
     shape = task_json(world, task, now)
     jobs = []
     for job in task.jobs:
-        told = job_json(world, job, task.video, now)
+        summary = job_json(world, job, task.video, now)
         for name in ("TranscodeJobId", "InputFileUrl", "Priority", "OutputFile"):
-            told.pop(name, None)
-        jobs.append(told | (figures_json(job) if job_state(job, now).status == "TranscodeSuccess" else {}))
+            summary.pop(name, None)
+        jobs.append(summary | (figures_json(job) if job_state(job, now).status == "TranscodeSuccess" else {}))
     return {
         "VideoId": task.video.id,
         "TranscodeStatus": shape.pop("TaskStatus"),
@@ -152,7 +153,7 @@ def _summary(world: World, task: Task, now: float) -> Json:
     }
 
 
-def submit_transcode_jobs(world: World, parameters: Parameters, now: float) -> Json:  # noqa: ARG001  starts at now
+def submit_transcode_jobs(world: World, parameters: Parameters, now: float) -> Json:  # noqa: ARG001  the world sets the start
     video, _ = _video(world, parameters)
     group_id = _required(parameters, "TemplateGroupId")
     templates = group(group_id)

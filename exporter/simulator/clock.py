@@ -1,7 +1,7 @@
-"""The world's clock: runs `speed` times as fast as ours, stands still while frozen, and knows what to tell a client.
+"""The clock of the simulated world: `speed` times faster than real time, and stopped while frozen.
 
-The world counts seconds from its start (before it: negative). What a client is told is wall-clock time, so that its
-own clock, windows and ages make sense: a world second lasts 1 / `speed` seconds of ours.
+A world second counts from the start of the world and lasts 1 / `speed` real seconds. It is negative for the history
+before the start. Clients receive Unix time, so that it agrees with their own clocks, time windows and ages.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from threading import Lock
 
 
 class Clock:
-    """`started` is the Unix time of the world's second 0; both clocks can be replaced in tests."""
+    """`started` is the Unix time of world second 0 (default: now). Tests replace `monotonic`."""
 
     def __init__(
         self, *, speed: float = 1.0, started: float | None = None, monotonic: Callable[[], float] = time.monotonic
@@ -26,39 +26,41 @@ class Clock:
         self._origin = monotonic()
         self._lock = Lock()
         self._frozen_at: float | None = None
-        # Where the world stood still, in world seconds, and for how long it has stood still by then, in ours.
+        # The world seconds at which the clock was stopped, and the total real seconds of all stops up to each of them.
         self._stops: list[float] = []
-        self._stood: list[float] = [0.0]
+        self._stopped_for: list[float] = [0.0]
 
     @property
     def frozen(self) -> bool:
         return self._frozen_at is not None
 
     def now(self) -> float:
-        """The world's second."""
+        """The present world second."""
         with self._lock:
             return self._now()
 
     def _now(self) -> float:
         at = self._monotonic() if self._frozen_at is None else self._frozen_at
-        return (at - self._origin - self._stood[-1]) * self.speed
+        return (at - self._origin - self._stopped_for[-1]) * self.speed
 
     def wall(self, second: float) -> float:
-        """The Unix time of a world second; of a second that has passed it never changes."""
-        stood = self._stood[bisect_left(self._stops, second)]
-        return self.started + second / self.speed + stood
+        """The Unix time of a world second. It never changes for a second that has passed."""
+        stopped_for = self._stopped_for[bisect_left(self._stops, second)]
+        return self.started + second / self.speed + stopped_for
 
     def freeze(self) -> None:
+        """Stop the clock. Does nothing if it is stopped."""
         with self._lock:
             if self._frozen_at is None:
                 self._frozen_at = self._monotonic()
 
     def resume(self) -> None:
+        """Start the clock again. Does nothing if it runs."""
         with self._lock:
             if self._frozen_at is None:
                 return
-            stopped_at, stood = self._now(), self._stood[-1] + self._monotonic() - self._frozen_at
-            # In this order, for `wall` reads without the lock.
-            self._stood.append(stood)
+            stopped_at, stopped_for = self._now(), self._stopped_for[-1] + self._monotonic() - self._frozen_at
+            # `_stopped_for` first: `wall` reads both without the lock, and indexes `_stopped_for` by `_stops`.
+            self._stopped_for.append(stopped_for)
             self._stops.append(stopped_at)
             self._frozen_at = None

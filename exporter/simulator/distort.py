@@ -1,4 +1,4 @@
-"""What a fault makes of a true answer, before it goes on the wire."""
+"""Distortion: changes a true answer as a fault asks, before it is sent."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ HOST_ID = "vod.cn-shanghai.aliyuncs.com"
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """An HTTP answer; `headers` come beside Content-Type and Content-Length."""
+    """An HTTP answer. `headers` are sent in addition to Content-Type and Content-Length."""
 
     status: int
     body: bytes
@@ -28,6 +28,7 @@ class Answer:
 
 
 def json_answer(status: int, value: object) -> Answer:
+    """An answer with `value` as JSON. Lone surrogates pass, as from a service with broken text."""
     return Answer(status, json.dumps(value, ensure_ascii=False).encode("utf-8", "surrogatepass"))
 
 
@@ -45,7 +46,7 @@ def error_answer(status: int, *, code: str, message: str, request_id: str) -> An
 
 
 def distort(fault: Fault, answer: Answer, *, request_id: str) -> Answer:
-    """The answer that a call with this fault gets; kinds that only change how it is sent leave it as it is."""
+    """Return the answer to a call that meets `fault`. Kinds that only change how it is sent return it unchanged."""
     if fault.kind == "code":
         status = fault.status or usual_status(fault.code)
         answer = error_answer(status, code=fault.code, message=fault.message, request_id=request_id)

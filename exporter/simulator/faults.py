@@ -1,4 +1,4 @@
-"""Faults on request: what may go wrong, for which calls, how often."""
+"""Faults that tests and people inject: what goes wrong, for which calls, and how often."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from types import MappingProxyType
 
 from exporter.simulator.answers import OPERATIONS
 
-# Each kind with its default `seconds`: how long it waits, or the time between two bytes of a drip.
+# Each kind, and its default `seconds`: the delay, or the time between two bytes of a drip.
 KINDS: Mapping[str, float] = MappingProxyType(
     {
         "delay": 1.0,  # the true answer, `seconds` late
@@ -28,10 +28,10 @@ KINDS: Mapping[str, float] = MappingProxyType(
         "huge": 0.0,  # a JSON answer of `size` bytes (64 MiB)
         "gzip-bomb": 0.0,  # a small gzip body that unpacks to `size` bytes (256 MiB)
         "redirect": 0.0,  # 302 to `location`
-        "replace": 0.0,  # the true answer with `fields`, a mapping, in place of those of the same name, everywhere
+        "replace": 0.0,  # the true answer; `fields` maps names of fields, at any depth, to their new values
         "drop-job-ids": 0.0,  # the true answer without the id and status of its jobs
         "refuse-job-ids": 0.0,  # MissingParameter for the JobIds form of GetTranscodeTask
-        "repeat-page": 0.0,  # the first page, whatever page was asked for
+        "repeat-page": 0.0,  # the first page for every page number
     }
 )
 VARIANTS = ("types", "nesting", "digits", "nan")
@@ -39,7 +39,10 @@ VARIANTS = ("types", "nesting", "digits", "nan")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
-    """`action` None is every operation; `share` of the calls meet it, until `count` have. Raises `ValueError`."""
+    """A fault for the operation `action` (None: for all). `share` of the calls meet it, at most `count` of them.
+
+    Raises `ValueError` for a malformed parameter.
+    """
 
     kind: str
     action: str | None = None
@@ -57,7 +60,7 @@ class Fault:
     fields: Mapping[str, object] | None = None
 
     def __post_init__(self) -> None:
-        # Tuples, for what came as JSON may not be fit to look up in a mapping.
+        # Tuples, because a value from JSON may be unhashable, and a lookup in a mapping would raise `TypeError`.
         _check("kind", self.kind, self.kind in tuple(KINDS), f"one of {', '.join(KINDS)}")
         known = self.action in (None, *OPERATIONS)
         _check("action", self.action, known, f"null or one of {', '.join(OPERATIONS)}")
@@ -79,7 +82,7 @@ class Fault:
 
     @classmethod
     def parse(cls, value: object) -> Fault:
-        """From the JSON of a request."""
+        """Make a fault from parsed JSON. Raises `ValueError` if it is malformed."""
         if not isinstance(value, dict) or "kind" not in value:
             raise ValueError('a fault is a JSON object such as {"kind": "delay", "seconds": 2}')
         known = [field.name for field in fields(cls)]
@@ -89,9 +92,11 @@ class Fault:
 
     @property
     def pause(self) -> float:
+        """`seconds`, or the default of the kind."""
         return KINDS[self.kind] if self.seconds is None else self.seconds
 
     def meets(self, action: str, parameters: Mapping[str, str]) -> bool:
+        """Whether a call of this operation with these parameters can meet the fault."""
         if self.kind == "refuse-job-ids":
             return action == "GetTranscodeTask" and "JobIds" in parameters
         if self.kind == "repeat-page" and "PageNo" not in parameters:
@@ -109,7 +114,7 @@ def _check(name: str, value: object, right: bool, rule: str) -> None:
 
 
 class Faults:
-    """The faults in force, in the order they were added; a call meets the first that hits it, and no other."""
+    """The active faults in the order they were added. A call meets at most one: the first that applies."""
 
     def __init__(self, *, seed: int) -> None:
         self._rng = Random(f"{seed}/faults")
@@ -136,7 +141,7 @@ class Faults:
             ]
 
     def pick(self, action: str, parameters: Mapping[str, str]) -> Fault | None:
-        """The fault that this call meets."""
+        """Return the fault that this call meets, if any, and count it."""
         with self._lock:
             for place, fault in enumerate(self._active):
                 spent = fault.count is not None and self._met[place] >= fault.count

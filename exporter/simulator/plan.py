@@ -1,4 +1,4 @@
-"""What will become of a video and its task, drawn once from a seeded source of chance. Times are world seconds."""
+"""The plan of a video and its task, drawn once from seeded random numbers. All times are world seconds."""
 
 from __future__ import annotations
 
@@ -18,7 +18,10 @@ ERRORS = {
 
 @dataclass(frozen=True, slots=True)
 class Video:
-    """A source. An `asynchronous` one is playable, with status `Normal`, while its first task is running."""
+    """A source. If `asynchronous`, its status is `Normal` while its first task runs. If `bad`, tasks fail without jobs.
+
+    `sound` means audio without video. `duration` is in seconds.
+    """
 
     id: str
     created: float
@@ -32,7 +35,7 @@ class Video:
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """`kilobits` is the average of the file, its streams have theirs in bits per second; 0 is no such stream."""
+    """An output file. `kilobits` is its average bitrate in kbit/s; those of the streams are in bit/s, 0 if absent."""
 
     kilobits: int
     size: int
@@ -46,9 +49,10 @@ class Output:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """It waits until `starts` and ends at `ends`: well, or with `error_code` at `reached` percent.
+    """A job that waits until `starts` and ends at `ends`, with an `error_code` if it fails at `reached` percent.
 
-    `stops` is when its progress does: as it ends, or for good at `reached` percent, and then `ends` is infinite.
+    Its progress stops at `stops`. That is `ends`, except for a stuck job: it stays at `reached` percent, and its `ends`
+    is infinite.
     """
 
     id: str
@@ -65,7 +69,7 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """`jobs` is empty where the source is bad; `ends` is infinite where one of them never ends."""
+    """A task. `jobs` is empty if the source is bad. `ends` is infinite if a job is stuck."""
 
     id: str
     video: Video
@@ -77,7 +81,7 @@ class Task:
 
 
 def hexadecimal(rng: Random) -> str:
-    """An id as VOD makes them."""
+    """A random id of 32 hexadecimal digits, as at VOD."""
     return f"{rng.getrandbits(128):032x}"
 
 
@@ -146,7 +150,7 @@ def _plan_job(
 def _plan_output(rng: Random, video: Video, template: Template, scenario: Scenario) -> Output:
     grade = GRADES[template.definition]
     kilobits = round(grade.kilobits * rng.uniform(0.8, 1.15))
-    size = int(kilobits * 125 * video.duration * rng.uniform(1.002, 1.02))  # the container's own bytes
+    size = int(kilobits * 125 * video.duration * rng.uniform(1.002, 1.02))  # the container adds up to 2 %
     audio_bits = kilobits * 985 if grade.height == 0 else rng.randint(56_000, 66_000)
     video_bits = kilobits * 985 - audio_bits if grade.height else 0
     height, width = grade.height, round(grade.height * 8 / 9) * 2
@@ -162,11 +166,11 @@ def _plan_output(rng: Random, video: Video, template: Template, scenario: Scenar
         video_bits=video_bits,
         audio_bits=audio_bits,
     )
-    return _odd(rng, output) if _chance(rng, scenario.odd_output_share) else output
+    return _suspicious(rng, output) if _chance(rng, scenario.suspicious_output_share) else output
 
 
-def _odd(rng: Random, output: Output) -> Output:
-    """Of no bytes, or of a tenth of the bitrate that it should have."""
+def _suspicious(rng: Random, output: Output) -> Output:
+    """The output with no bytes, or with a tenth of its bitrate and size."""
     if rng.random() < 0.5:
         return replace(output, size=0)
     return replace(
@@ -179,5 +183,5 @@ def _odd(rng: Random, output: Output) -> Output:
 
 
 def _chance(rng: Random, share: float) -> bool:
-    """Draws only where there is a chance: a share that is new leaves the worlds without it as they were."""
+    """Draw with probability `share`. A share of 0 draws no number: a new share leaves old worlds unchanged."""
     return share > 0 and rng.random() < share

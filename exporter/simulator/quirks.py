@@ -1,4 +1,4 @@
-"""Which oddities of the documented samples stand on which task or job: always the same ones for an id."""
+"""Quirks of the documented samples: which tasks and jobs have them. The same id always has the same quirks."""
 
 from __future__ import annotations
 

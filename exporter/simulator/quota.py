@@ -1,4 +1,4 @@
-"""The quota per operation in calls a second, and what was spent of it."""
+"""The quota: calls per second for each operation, and counters of calls."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from threading import Lock
 
 from exporter.simulator.refusal import Refusal
 
-# GetVideoList may be called 50 times where the others may be called 15 times.
+# VOD allows 50 calls per second of GetVideoList, and 15 of the other operations.
 _FACTOR = {"GetVideoList": 50 / 15}
 
 
 class Quota:
-    """At most `rate` calls of an operation in any one second; `math.inf` is no quota.
+    """At most `rate` calls of an operation in any period of one second. `math.inf` means no quota.
 
-    A rate with a fraction is so many whole calls in the window that has room for them: 0.5 is one in two seconds.
+    A rate below 1 allows one call in a longer period: 0.5 is one call in two seconds. The window of VOD is not
+    documented; a sliding window is the strictest possibility.
 
-    The service's own window is not documented: any second, not the clock's, is the strictest it can be. Counters are
-    by operation: `calls` of all that came, `throttled` of those refused here, `peak` of the most that came within
-    any one second.
+    The counters are by operation: `calls` counts all calls, `throttled` those refused by the quota, and `peak` is the
+    highest number of calls within one second.
 
-    `taken` is the share of it that the account's other applications take, in seconds of ours: all of `taken` for 20 of
-    every 30 seconds, half of it for the rest, so that a client that slows down finds now more, now less.
+    `taken` is the share of the quota that other applications of the account use. They use all of it for 20 of every 30
+    real seconds and half of it for the other 10, so that a client must adapt to a rate that changes.
     """
 
     def __init__(self, rate: float, *, taken: float = 0.0, monotonic: Callable[[], float] = time.monotonic) -> None:
@@ -36,24 +36,24 @@ class Quota:
         self._taken = taken
         self._monotonic = monotonic
         self._lock = Lock()
-        self._came: dict[str, deque[float]] = {}
+        self._recent: dict[str, deque[float]] = {}
         self._admitted: dict[str, deque[float]] = {}
         self.calls: dict[str, int] = {}
         self.throttled: dict[str, int] = {}
         self.peak: dict[str, int] = {}
 
     def count(self, action: str) -> None:
-        """A call came, whatever becomes of it."""
+        """Count a call, whether it succeeds or not."""
         with self._lock:
             now = self._monotonic()
-            came = self._came.setdefault(action, deque())
-            _forget(came, now - 1)
-            came.append(now)
+            recent = self._recent.setdefault(action, deque())
+            _forget(recent, now - 1)
+            recent.append(now)
             self.calls[action] = self.calls.get(action, 0) + 1
-            self.peak[action] = max(self.peak.get(action, 0), len(came))
+            self.peak[action] = max(self.peak.get(action, 0), len(recent))
 
     def spend(self, action: str) -> None:
-        """Raises `Refusal` where the call is one too many."""
+        """Use one call of the quota. Raises `Refusal` if none is left."""
         if math.isinf(self._rate):
             return
         with self._lock:
@@ -68,7 +68,7 @@ class Quota:
             admitted.append(now)
 
     def _left(self, now: float) -> float:
-        """Calls a second that others leave."""
+        """The calls per second that other applications leave."""
         taken = self._taken if now % 30 < 20 else self._taken / 2
         return round(self._rate * (1 - taken), 6)
 

@@ -1,8 +1,8 @@
-"""The error answers of the service."""
+"""Refusals: the errors that VOD answers with, and their HTTP statuses."""
 
 from __future__ import annotations
 
-# https://www.alibabacloud.com/help/en/vod/developer-reference/service-error-codes; 400 where nothing says otherwise.
+# https://www.alibabacloud.com/help/en/vod/developer-reference/service-error-codes; other codes have 400.
 _STATUS = {
     "InternalError": 500,
     "ServiceUnavailable": 503,
@@ -18,12 +18,12 @@ _STATUS = {
 
 
 def usual_status(code: str) -> int:
-    """The HTTP status an error code comes with."""
+    """The HTTP status that VOD sends with an error code."""
     return _STATUS.get(code, 400)
 
 
 class Refusal(Exception):
-    """The service does not do what was asked."""
+    """The service refuses a call, with an error `code` of VOD, its `message` and the HTTP `status`."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
@@ -33,8 +33,10 @@ class Refusal(Exception):
 
 
 def missing(parameter: str) -> Refusal:
+    """The refusal of a call without a required parameter."""
     return Refusal("MissingParameter", f"The input parameter {parameter} that is mandatory is not supplied.")
 
 
 def invalid(parameter: str) -> Refusal:
+    """The refusal of a call with an invalid parameter."""
     return Refusal("InvalidParameter", f"The specified parameter {parameter} is not valid.")

@@ -1,6 +1,6 @@
-"""Scenarios: how many tasks arrive, how long they take, how many fail, and how the service itself is.
+"""Scenarios: how many tasks arrive, how long they take, how many fail, and when the service is down.
 
-Times are world seconds, but for those of the service, which are ours: a world that runs faster has no shorter outages.
+Times are world seconds, except those of an outage, which are real seconds: a faster world has no shorter outages.
 """
 
 from __future__ import annotations
@@ -14,25 +14,25 @@ from random import Random
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outage:
-    """Begins `after` seconds, `lasts`, and begins again `every` so many seconds after it began. Seconds of ours."""
+    """The first outage starts after `after` seconds, each lasts `lasts`, and one starts every `every` seconds."""
 
     after: float
     lasts: float
     every: float
 
     def on(self, seconds: float) -> bool:
-        """Whether the service is out, `seconds` after its start."""
+        """Whether the service is down, `seconds` after its start."""
         return seconds >= self.after and (seconds - self.after) % self.every < self.lasts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scenario:
-    """`duration_scale` stretches the life of a job; `history` is how long the world has run when it starts.
+    """One scenario. A `share` is a probability from 0 to 1.
 
-    Of the jobs that do not fail, `stuck_share` stop on the way and never end, and `odd_output_share` succeed with an
-    output of no bytes or a tenth of its bitrate. `quota_taken` is the share of the account's quota that its other
-    applications take, at most. An `outage` is when, after the start, the service goes, for how long, and after how long
-    it goes again.
+    `duration_scale` multiplies the waiting and running time of jobs. `history` is how many world seconds have passed
+    at the start. Of the jobs that do not fail, `stuck_share` stop and never end, and `suspicious_output_share` succeed
+    with an output of no bytes or a tenth of its bitrate. `quota_taken` is the largest share of the account's quota that
+    other applications use.
     """
 
     tasks_per_minute: float = 5.0
@@ -44,20 +44,22 @@ class Scenario:
     retranscode_share: float = 0.04
     asynchronous_share: float = 0.2
     stuck_share: float = 0.0
-    odd_output_share: float = 0.0
+    suspicious_output_share: float = 0.0
     quota_taken: float = 0.0
     outage: Outage | None = None
     duration_scale: float = 1.0
     history: float = 3600.0
 
 
-# So that what there is to see in a scenario stands alone.
+# Without other faults, so that each scenario shows only its own.
 _FAULTLESS = Scenario(job_failure_share=0.0, task_failure_share=0.0, bad_source_share=0.0)
 
 SCENARIOS = {
     "steady": Scenario(),
     "burst": Scenario(tasks_per_minute=1.0, burst_every=900.0, burst_tasks=80),
-    "failures": Scenario(job_failure_share=0.3, task_failure_share=0.1, bad_source_share=0.15, odd_output_share=0.05),
+    "failures": Scenario(
+        job_failure_share=0.3, task_failure_share=0.1, bad_source_share=0.15, suspicious_output_share=0.05
+    ),
     "stuck": replace(_FAULTLESS, stuck_share=0.1),
     "throttled": replace(_FAULTLESS, tasks_per_minute=20.0, quota_taken=0.95),
     "outage": replace(_FAULTLESS, outage=Outage(after=120.0, lasts=900.0, every=1800.0)),
@@ -65,7 +67,7 @@ SCENARIOS = {
 
 
 def named(name: str) -> Scenario:
-    """Raises `ValueError`, naming the known ones, for an unknown name."""
+    """Return the scenario of this name. Raises `ValueError`, which lists the names, if there is none."""
     try:
         return SCENARIOS[name]
     except KeyError:
@@ -73,7 +75,7 @@ def named(name: str) -> Scenario:
 
 
 def arrivals(scenario: Scenario, *, seed: int) -> Iterator[float]:
-    """When tasks arrive, in order, without end."""
+    """The world seconds at which tasks arrive: an endless iterator in order of time."""
     return merge(_steady(scenario, Random(f"{seed}/steady")), _bursts(scenario, Random(f"{seed}/bursts")))
 
 
@@ -88,6 +90,6 @@ def _bursts(scenario: Scenario, rng: Random) -> Iterator[float]:
     if scenario.burst_every is None:
         return
     for number in count(1):
-        # A batch upload: all of it within ten seconds.
+        # A batch upload: all tasks arrive within ten seconds.
         begin = number * scenario.burst_every - scenario.history
         yield from sorted(begin + rng.uniform(0, 10) for _ in range(scenario.burst_tasks))

@@ -1,4 +1,4 @@
-"""The JSON objects of the API for tasks, jobs, outputs and videos, with the oddities of the documented samples."""
+"""The JSON objects of the API for tasks, jobs, outputs and videos, with the quirks of the documented samples."""
 
 from __future__ import annotations
 
@@ -16,12 +16,13 @@ _MISSPELT = ("CompleteAllSucces", "CompeleteAllSucc")
 _BUCKET = "http://outin-3f2b9c0d7e6a4158.oss-cn-shanghai.aliyuncs.com"
 
 
-def timestamp(told: int) -> str:
-    return datetime.fromtimestamp(told, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+def timestamp(seconds: int) -> str:
+    """A Unix time as the API writes it, such as `2017-01-11T12:00:00Z`."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def told_trigger(task: Task) -> str:
-    """The trigger without the blanks it may come with, `""` where it is left out."""
+def reported_trigger(task: Task) -> str:
+    """The trigger that the API reports, without its blanks; `""` if the API leaves it out."""
     return "" if quirks.has("trigger absent", task.id) else task.trigger
 
 
@@ -36,18 +37,19 @@ def task_json(world: World, task: Task, now: float) -> Json:
         "VideoId": task.video.id,
         "TaskStatus": status,
         "TranscodeTemplateGroupId": task.group.id,
-        "CreationTime": timestamp(world.told(task.created)),
+        "CreationTime": timestamp(world.unix_seconds(task.created)),
     }
-    if trigger := told_trigger(task):
+    if trigger := reported_trigger(task):
         shape["Trigger"] = f"{trigger} " if quirks.has("trigger with space", task.id) else trigger
     if state.completed is not None:
-        shape["CompleteTime"] = timestamp(world.told(state.completed))
+        shape["CompleteTime"] = timestamp(world.unix_seconds(state.completed))
     elif quirks.has("complete time while processing", task.id):
         shape["CompleteTime"] = shape["CreationTime"]
     return shape
 
 
 def job_json(world: World, job: Job, video: Video, now: float) -> Json:
+    """A job, with its output if it has succeeded."""
     state = job_state(job, now)
     shape: Json = {
         "TranscodeJobId": job.id,
@@ -56,12 +58,12 @@ def job_json(world: World, job: Job, video: Video, now: float) -> Json:
         "TranscodeTemplateId": job.template.id,
         "Definition": job.template.definition,
         "Priority": job.priority,
-        "CreationTime": timestamp(world.told(job.created)),
+        "CreationTime": timestamp(world.unix_seconds(job.created)),
         "InputFileUrl": f"{_BUCKET}/customerTrans/{video.id}/{job.template.id[:8]}-source.mp4",
     }
     if state.completed is not None:
-        late = state.status == "TranscodeFail" and quirks.has("finish time", job.id)
-        shape["FinishTime" if late else "CompleteTime"] = timestamp(world.told(state.completed))
+        renamed = state.status == "TranscodeFail" and quirks.has("finish time", job.id)
+        shape["FinishTime" if renamed else "CompleteTime"] = timestamp(world.unix_seconds(state.completed))
     elif quirks.has("complete time while processing", job.id):
         shape["CompleteTime"] = shape["CreationTime"]
     if state.status == "TranscodeFail":
@@ -111,7 +113,7 @@ def _output_json(job: Job, video: Video) -> Json:
 
 
 def figures_json(job: Job) -> Json:
-    """What GetTranscodeTask tells in OutputFile, and GetTranscodeSummary beside the status."""
+    """The figures of an output: in GetTranscodeTask part of OutputFile, in GetTranscodeSummary part of the job."""
     output = job.output
     size = str(output.size) if quirks.has("numbers as strings", job.id) else output.size
     shape: Json = {
@@ -196,11 +198,12 @@ def _audio_streams(job: Job) -> list[dict[str, str]]:
 
 
 def video_json(world: World, video: Video) -> Json:
+    """A video as GetVideoList lists it."""
     return {
         "VideoId": video.id,
         "Title": f"{'Episode' if video.sound else 'Clip'} {video.id[:6]}",
         "Status": world.shelves.status(video.id),
-        "CreationTime": timestamp(world.told(video.created)),
+        "CreationTime": timestamp(world.unix_seconds(video.created)),
         "Duration": float(video.duration),
         "Size": video.duration * (24_000 if video.sound else 1_000_000),
     }

@@ -1,21 +1,23 @@
-"""Videos sorted by creation time, one shelf per status, so that a page of GetVideoList costs what it shows."""
+"""Shelves: the videos of each status, sorted by creation time, so that GetVideoList needs no scan of all videos."""
 
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Collection
 
-# Creation time as told, in Unix seconds, and the video's id.
+# The reported creation time in Unix seconds, and the id of the video.
 Key = tuple[int, str]
 
 
 class Shelves:
+    """Not safe for several threads; the lock of the world protects it."""
+
     def __init__(self) -> None:
         self._shelves: dict[str, list[Key]] = {}
         self._status: dict[str, str] = {}
 
     def put(self, key: Key, status: str) -> None:
-        """Puts a video on the shelf of its status, taking it off where it was."""
+        """Put a video on the shelf of its status, and remove it from its former shelf."""
         was = self._status.get(key[1])
         if was == status:
             return
@@ -26,10 +28,11 @@ class Shelves:
         self._status[key[1]] = status
 
     def status(self, video_id: str) -> str:
+        """The status of a video. Raises `KeyError` if it is unknown."""
         return self._status[video_id]
 
     def select(self, statuses: Collection[str], *, start: int | None, end: int | None) -> list[Key]:
-        """Oldest first; no statuses means all; both ends of the window belong to it."""
+        """The videos of these statuses (none: all), oldest first. `start` and `end` are Unix seconds, included."""
         found: list[Key] = []
         for status in statuses or self._shelves:
             shelf = self._shelves.get(status, [])

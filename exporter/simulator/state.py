@@ -1,4 +1,4 @@
-"""What is true of a job, a task and a video at a world second: pure functions of the plan."""
+"""The true state of a job, a task and a video at a world second: pure functions of the plan."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from exporter.simulator.plan import Job, Task, Video
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """`progress` is a whole percentage; `completed` is a world second, None while unfinished."""
+    """`progress` is in whole percent. `completed` is a world second, None while unfinished."""
 
     status: str
     progress: int
@@ -18,15 +18,16 @@ class State:
 
 
 def job_state(job: Job, now: float) -> State:
+    """The state of a job at the world second `now`."""
     if now >= job.ends:
         return State("TranscodeFail" if job.error_code else "TranscodeSuccess", job.reached, job.ends)
-    # Queueing shows as Transcoding at 0: the operation knows no other status.
+    # A job in the queue is `Transcoding` at 0: GetTranscodeTask documents no status for it.
     done = min(1.0, max(0.0, (now - job.starts) / (job.stops - job.starts)))
     return State("Transcoding", min(99, int(job.reached * done)), None)
 
 
 def task_state(task: Task, now: float) -> State:
-    """Its progress is the whole part of the mean of its jobs'."""
+    """The state of a task at `now`. Its progress is the mean of its jobs, rounded down."""
     jobs = [job_state(job, now) for job in task.jobs]
     progress = sum(job.progress for job in jobs) // len(jobs) if jobs else 0
     if now < task.ends:
@@ -40,11 +41,11 @@ def task_state(task: Task, now: float) -> State:
 
 
 def video_status(video: Video, tasks: Iterable[Task], now: float) -> str:
-    """A running task shows only where it is the automatic one of a video not in asynchronous transcode mode."""
-    begun = [task for task in tasks if task.created <= now]
-    running = [task for task in begun if now < task.ends]
+    """The status of a video at `now`. It is `Transcoding` only while an automatic task runs in synchronous mode."""
+    started = [task for task in tasks if task.created <= now]
+    running = [task for task in started if now < task.ends]
     if any(task.trigger == "Auto" for task in running):
         return "Normal" if video.asynchronous else "Transcoding"
-    finished = [task for task in begun if now >= task.ends]
+    finished = [task for task in started if now >= task.ends]
     playable = any(task_state(task, now).status != "CompleteAllFail" for task in finished)
     return "Normal" if playable or not finished else "TranscodeFail"

@@ -1,4 +1,4 @@
-"""Transcode templates and their groups: what a task of the simulated account makes of a source."""
+"""The transcode templates of the simulated account, and their groups: the outputs of a task."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Grade:
-    """What a definition stands for: usual bitrate, height (0 for sound alone), transcode seconds per source second."""
+    """A definition: usual kbit/s, height in pixels (0: audio only), transcoding seconds per source second."""
 
     kilobits: int
     height: int
@@ -31,6 +31,8 @@ GRADES = {
 
 @dataclass(frozen=True, slots=True)
 class Template:
+    """One output of a group. `format` is the container, such as `mp4`."""
+
     id: str
     definition: str
     format: str
@@ -40,7 +42,7 @@ class Template:
 
 @dataclass(frozen=True, slots=True)
 class TemplateGroup:
-    """`weight` is its share among the groups for the same kind of source, sound alone or video."""
+    """The templates of a task. `sound` means for audio. Groups for the same kind are drawn by `weight`."""
 
     id: str
     name: str
@@ -56,7 +58,7 @@ def _id(text: str) -> str:
 def _group(
     name: str, outputs: str, *, weight: int, encryption: str = "", watermark: bool = False, sound: bool = False
 ) -> TemplateGroup:
-    """`outputs` are `DEFINITION-FORMAT`; `encryption` applies to the HLS ones."""
+    """`outputs` are words like `HD-mp4`: definition and format. `encryption` applies to HLS (`m3u8`) outputs."""
     templates = []
     for output in outputs.split():
         definition, _, container = output.partition("-")
@@ -77,7 +79,7 @@ GROUPS = (
     _group("hls", "LD-m3u8 SD-m3u8 HD-m3u8 FHD-m3u8", weight=25),
     _group("protected", "SD-m3u8 HD-m3u8 FHD-m3u8", weight=20, encryption="AliyunVoDEncryption", watermark=True),
     _group("adaptive", "LD-m3u8 SD-m3u8 HD-m3u8 AUTO-m3u8", weight=10, encryption="HLSEncryption"),
-    # The same definition twice: a definition does not identify a job.
+    # The same definition occurs twice, because a definition does not identify a job.
     _group("both", "LD-mp4 LD-m3u8 HD-mp4 HD-m3u8", weight=8, encryption="AliyunVoDEncryption"),
     _group("premium", "SD-mp4 HD-mp4 FHD-mp4 2K-mp4 4K-mp4 HQ-m4a", weight=7),
     _group("original", "OD-mp4 HD-mp4", weight=5),
@@ -86,4 +88,5 @@ GROUPS = (
 
 
 def group(group_id: str) -> TemplateGroup | None:
+    """The group with this id; None if there is none."""
     return next((group for group in GROUPS if group.id == group_id), None)

@@ -1,4 +1,4 @@
-"""The ground truth in base units, for tests to compare with what the exporter says.
+"""The ground truth in base units, for tests to compare with the metrics of the exporter.
 
 ::
 
@@ -7,8 +7,8 @@
                 "video_status", "jobs": [{"job_id", "definition", "template_id", "priority", "status", "progress",
                 "created", "completed", "error_code", "output": {...} or null}]}]}
 
-Statuses are those meant, where the API misspells them; a trigger that the API leaves out is `""`. Times are Unix
-seconds as told by the API, sizes bytes, bitrates bits per second, progress a ratio.
+Statuses are spelled correctly, even if the API misspells them. A trigger that the API leaves out is `""`. Times are
+Unix seconds as the API reports them, sizes bytes, bitrates bits per second, progress a ratio from 0 to 1.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections import Counter
 
 from exporter.simulator.plan import Job, Task
-from exporter.simulator.shapes import Json, told_trigger
+from exporter.simulator.shapes import Json, reported_trigger
 from exporter.simulator.state import job_state, task_state, video_status
 from exporter.simulator.world import World
 
@@ -25,7 +25,7 @@ def truth(world: World) -> Json:
     """Every task of the world, oldest first."""
     with world.lock:
         now, tasks = world.advance(), list(world.tasks)
-    # States are functions of the plan: nothing below needs the lock, nor makes calls wait.
+    # States are pure functions of the plan, so the lock is released first and calls need not wait.
     return {
         "now": world.clock.wall(now),
         "frozen": world.clock.frozen,
@@ -56,10 +56,10 @@ def _task(world: World, task: Task, now: float) -> Json:
         "task_id": task.id,
         "video_id": task.video.id,
         "status": state.status,
-        "trigger": told_trigger(task),
+        "trigger": reported_trigger(task),
         "template_group_id": task.group.id,
-        "created": world.told(task.created),
-        "completed": None if state.completed is None else world.told(state.completed),
+        "created": world.unix_seconds(task.created),
+        "completed": None if state.completed is None else world.unix_seconds(state.completed),
         "video_status": video_status(task.video, list(found[1]) if found else [], now),
         "jobs": [_job(world, job, now) for job in task.jobs],
     }
@@ -74,8 +74,8 @@ def _job(world: World, job: Job, now: float) -> Json:
         "priority": job.priority,
         "status": state.status,
         "progress": state.progress / 100,
-        "created": world.told(job.created),
-        "completed": None if state.completed is None else world.told(state.completed),
+        "created": world.unix_seconds(job.created),
+        "completed": None if state.completed is None else world.unix_seconds(state.completed),
         "error_code": job.error_code if state.status == "TranscodeFail" else "",
         "output": _output(job) if state.status == "TranscodeSuccess" else None,
     }

@@ -1,4 +1,4 @@
-"""How an answer goes on the wire: at once, or as a fault asks."""
+"""The wire: sends an answer at once, or late, slowly or in part as a fault asks."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ from http import HTTPStatus
 from exporter.simulator.distort import Answer
 from exporter.simulator.faults import Fault
 
-# Waits for so many seconds; False where the connection ends meanwhile.
+# Waits for a number of seconds. Returns False if the connection ends before.
 Wait = Callable[[float], bool]
 
 _LINGER = struct.Struct("ii")
 
 
 def head(answer: Answer, *, close: bool) -> bytes:
+    """The status line and the headers of an answer."""
     reasons = {status.value: status.phrase for status in HTTPStatus}
     lines = [
         f"HTTP/1.1 {answer.status} {reasons.get(answer.status, 'Unknown')}",
@@ -29,7 +30,7 @@ def head(answer: Answer, *, close: bool) -> bytes:
 
 
 def send(connection: socket.socket, answer: Answer, *, close: bool, fault: Fault | None, wait: Wait) -> bool:
-    """Sends the answer, by way of the fault; False where the connection has to close."""
+    """Send the answer as the fault asks. Returns False if the connection must be closed."""
     first, body = head(answer, close=close), answer.body
     pause = fault.pause if fault else 0.0
     match fault.kind if fault else "":
@@ -48,6 +49,7 @@ def send(connection: socket.socket, answer: Answer, *, close: bool, fault: Fault
             connection.sendall(first + body[: len(body) // 2])
             wait(pause)
             if kind == "reset":
+                # A linger time of 0 makes `close` send a reset (RST) in place of an orderly end.
                 connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER.pack(1, 0))
             return False
     if pause and not wait(pause):
@@ -65,5 +67,5 @@ def _drip(connection: socket.socket, data: bytes, interval: float, wait: Wait) -
 
 
 def resets(connection: socket.socket) -> bool:
-    """Whether closing this connection resets it."""
+    """Whether closing this connection sends a reset."""
     return connection.getsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER.size) == _LINGER.pack(1, 0)

@@ -1,4 +1,4 @@
-"""The simulated account: tasks planned from the seed, up to now, and found by any of their ids."""
+"""The simulated account: its tasks up to now, planned from the seed, with lookups by task, job and video id."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from exporter.simulator.templates import TemplateGroup
 
 
 class World:
-    """Hold `lock` from `advance` to the last look, and what is seen is of one moment.
+    """Tasks, jobs and videos. Hold `lock` from `advance` to the last read, so that all reads show the same moment.
 
-    `tasks` bounds the planned ones; those submitted come on top.
+    `tasks` limits the number of planned tasks; submitted tasks do not count.
     """
 
     def __init__(self, *, seed: int, scenario: Scenario, clock: Clock, tasks: int | None = None) -> None:
@@ -39,7 +39,7 @@ class World:
         self._unfinished: list[tuple[float, str]] = []
 
     def advance(self) -> float:
-        """Brings the world to now, which it answers: the world second."""
+        """Add the tasks that have arrived and update the shelves. Returns the present world second."""
         with self.lock:
             now = self.clock.now()
             while self._next is not None and self._next <= now:
@@ -49,14 +49,16 @@ class World:
                 self._shelve(self._tasks[heapq.heappop(self._unfinished)[1]], now)
             return now
 
-    def told(self, second: float) -> int:
-        """A world second as clients are told it: Unix time in whole seconds."""
+    def unix_seconds(self, second: float) -> int:
+        """A world second as the API reports it: Unix time in whole seconds."""
         return int(self.clock.wall(second))
 
     def task(self, task_id: str) -> Task | None:
+        """The task with this id."""
         return self._tasks.get(task_id)
 
     def job(self, job_id: str) -> tuple[Task, Job] | None:
+        """The job with this id, after its task."""
         return self._jobs.get(job_id)
 
     def video(self, video_id: str) -> tuple[Video, list[Task]] | None:
@@ -64,7 +66,7 @@ class World:
         return self._videos.get(video_id)
 
     def submit(self, *, video: Video, group: TemplateGroup, priority: str) -> Task:
-        """A task that starts now."""
+        """Add a manual task that starts now."""
         with self.lock:
             now = self.advance()
             rng = Random(f"{self._seed}/submitted/{self._submitted}")
@@ -84,7 +86,7 @@ class World:
     def _plan(self, created: float) -> Task:
         number = len(self._planned)
         rng = Random(f"{self._seed}/task/{number}")
-        # Far enough back that the first task of the video has mostly ended.
+        # The first task of a video so far back has usually finished.
         earlier = number - rng.randint(60, 200)
         again = rng.random() < self._scenario.retranscode_share and earlier >= 0
         if again and not self._planned[earlier].video.bad:
@@ -106,4 +108,4 @@ class World:
 
     def _shelve(self, task: Task, now: float) -> None:
         video, tasks = self._videos[task.video.id]
-        self.shelves.put((self.told(video.created), video.id), video_status(video, tasks, now))
+        self.shelves.put((self.unix_seconds(video.created), video.id), video_status(video, tasks, now))

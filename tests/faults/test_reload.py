@@ -65,7 +65,7 @@ def test_without_the_flag_http_reloads_nothing_and_names_the_flag(
     assert successful(exporter)
 
 
-def test_what_was_counted_of_a_changed_account_is_there_after_it_and_after_a_restart(
+def test_the_totals_of_a_changed_account_survive_the_reload_and_a_restart(
     start: Start, account: Account, simulators: Simulators, eventually: Eventually, tmp_path: Path
 ) -> None:
     simulator = simulators(speed=100.0)

@@ -193,7 +193,7 @@ def exporter(tmp_path: Path) -> Callable[[Path], subprocess.CompletedProcess[str
     return start
 
 
-def test_a_second_exporter_on_the_state_of_the_first_ends_with_one_line_and_the_first_goes_on(
+def test_a_second_exporter_on_the_same_state_ends_and_the_first_goes_on(
     tmp_path: Path,
     exporter: Callable[[Path], subprocess.CompletedProcess[str]],
     start: Callable[..., object],

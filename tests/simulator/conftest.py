@@ -119,16 +119,16 @@ def _list_in(text: str) -> list[dict[str, str]]:
     return streams
 
 
-def _unix(told: Mapping[str, Any], *names: str) -> int | None:
-    text = next((told[name] for name in names if name in told), None)
+def _unix(reported: Mapping[str, Any], *names: str) -> int | None:
+    text = next((reported[name] for name in names if name in reported), None)
     return None if text is None else int(datetime.fromisoformat(text).timestamp())
 
 
-def _number(told: Mapping[str, Any], name: str) -> float | None:
-    return float(told[name]) if name in told else None
+def _number(reported: Mapping[str, Any], name: str) -> float | None:
+    return float(reported[name]) if name in reported else None
 
 
-def _output_of(told: Mapping[str, Any]) -> dict[str, object]:
+def _output_of(reported: Mapping[str, Any]) -> dict[str, object]:
     streams = [
         {
             "kind": kind,
@@ -137,59 +137,59 @@ def _output_of(told: Mapping[str, Any]) -> dict[str, object]:
             "bitrate": pytest.approx(float(stream["Bitrate"]) * 1000),
         }
         for kind, name in (("video", "VideoStreamList"), ("audio", "AudioStreamList"))
-        for stream in _list_in(told[name])
+        for stream in _list_in(reported[name])
     ]
-    watermarks = told.get("WatermarkIdList", [])
+    watermarks = reported.get("WatermarkIdList", [])
     if isinstance(watermarks, str):
         watermarks = json.loads(watermarks)
     if watermarks and watermarks[0].startswith("["):
         watermarks = json.loads(watermarks[0])
     return {
-        "format": told["Format"],
-        "encryption": json.loads(told.get("Encryption", "{}").replace('\\"', '"')).get("EncryptType", ""),
-        "bitrate": int(told["Bitrate"]) * 1000,
-        "size": int(told["Filesize"]),
-        "duration": _number(told, "Duration"),
-        "frames_per_second": _number(told, "Fps"),
-        "width": _number(told, "Width"),
-        "height": _number(told, "Height"),
+        "format": reported["Format"],
+        "encryption": json.loads(reported.get("Encryption", "{}").replace('\\"', '"')).get("EncryptType", ""),
+        "bitrate": int(reported["Bitrate"]) * 1000,
+        "size": int(reported["Filesize"]),
+        "duration": _number(reported, "Duration"),
+        "frames_per_second": _number(reported, "Fps"),
+        "width": _number(reported, "Width"),
+        "height": _number(reported, "Height"),
         "streams": streams,
         "watermark_ids": watermarks,
     }
 
 
-def job_of(told: Mapping[str, Any]) -> dict[str, object]:
+def job_of(reported: Mapping[str, Any]) -> dict[str, object]:
     """A job of an answer in the shape of the truth: a parser that is not the exporter's."""
-    status = told["TranscodeJobStatus"]
+    status = reported["TranscodeJobStatus"]
     return {
-        "job_id": told["TranscodeJobId"],
-        "definition": told["Definition"],
-        "template_id": told["TranscodeTemplateId"],
-        "priority": told["Priority"],
+        "job_id": reported["TranscodeJobId"],
+        "definition": reported["Definition"],
+        "template_id": reported["TranscodeTemplateId"],
+        "priority": reported["Priority"],
         "status": status,
-        "progress": int(told["TranscodeProgress"]) / 100,
-        "created": _unix(told, "CreationTime"),
-        "completed": None if status == "Transcoding" else _unix(told, "CompleteTime", "FinishTime"),
-        "error_code": told["ErrorCode"] if status == "TranscodeFail" else "",
-        "output": _output_of(told["OutputFile"]) if status == "TranscodeSuccess" else None,
+        "progress": int(reported["TranscodeProgress"]) / 100,
+        "created": _unix(reported, "CreationTime"),
+        "completed": None if status == "Transcoding" else _unix(reported, "CompleteTime", "FinishTime"),
+        "error_code": reported["ErrorCode"] if status == "TranscodeFail" else "",
+        "output": _output_of(reported["OutputFile"]) if status == "TranscodeSuccess" else None,
     }
 
 
-def task_of(told: Mapping[str, Any], *, jobs: bool = True) -> dict[str, object]:
+def task_of(reported: Mapping[str, Any], *, jobs: bool = True) -> dict[str, object]:
     """A task of an answer in the shape of the truth, less the status of its video."""
     status = {"CompleteAllSucces": "CompleteAllSucc", "CompeleteAllSucc": "CompleteAllSucc"}.get(
-        told["TaskStatus"], told["TaskStatus"]
+        reported["TaskStatus"], reported["TaskStatus"]
     )
     shape: dict[str, object] = {
-        "task_id": told["TranscodeTaskId"],
-        "video_id": told["VideoId"],
+        "task_id": reported["TranscodeTaskId"],
+        "video_id": reported["VideoId"],
         "status": status,
-        "trigger": told.get("Trigger", "").strip(),
-        "template_group_id": told["TranscodeTemplateGroupId"],
-        "created": _unix(told, "CreationTime"),
-        "completed": _unix(told, "CompleteTime") if status.startswith("Complete") else None,
+        "trigger": reported.get("Trigger", "").strip(),
+        "template_group_id": reported["TranscodeTemplateGroupId"],
+        "created": _unix(reported, "CreationTime"),
+        "completed": _unix(reported, "CompleteTime") if status.startswith("Complete") else None,
     }
-    return shape | ({"jobs": [job_of(job) for job in told["TranscodeJobInfoList"]]} if jobs else {})
+    return shape | ({"jobs": [job_of(job) for job in reported["TranscodeJobInfoList"]]} if jobs else {})
 
 
 @pytest.fixture(scope="session")

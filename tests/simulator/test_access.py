@@ -13,7 +13,7 @@ from exporter.simulator.access import Access, Request, string_to_sign
 from exporter.simulator.refusal import Refusal
 from exporter.vod.signing import ALGORITHM, canonical_query, signature
 
-# A slow machine is no failure, and a failure shows every time.
+# No time limit for slow machines, and the same examples in every run.
 repeatable = settings(deadline=None, derandomize=True)
 
 NOW = 1_700_000_000.0
@@ -118,15 +118,15 @@ def test_body_other_than_signed_is_refused(access: Access) -> None:
     assert _refusal(access, Request("POST", "/", {}, request.headers, b"x")).code == "SignatureDoesNotMatch"
 
 
-def test_refused_signature_tells_what_to_sign_and_no_secret() -> None:
+def test_refused_signature_quotes_the_text_to_sign_but_no_secret() -> None:
     access = Access(access_key_id="k", access_key_secret="the-secret", wall=lambda: NOW)
     request = _request(secret="wrong", parameters={"TranscodeTaskId": "a b"})
     refusal = _refusal(access, request)
-    told = refusal.message.partition("server string to sign is:")[2]
+    quoted = refusal.message.partition("server string to sign is:")[2]
     names = sorted(_HEADERS)
-    assert told == string_to_sign(request, names)
+    assert quoted == string_to_sign(request, names)
     right = signature("the-secret", method="POST", query="TranscodeTaskId=a%20b", headers=request.headers, signed=names)
-    assert right == hmac.new(b"the-secret", told.encode(), hashlib.sha256).hexdigest()
+    assert right == hmac.new(b"the-secret", quoted.encode(), hashlib.sha256).hexdigest()
     assert "the-secret" not in refusal.message
     assert right not in refusal.message
 

@@ -89,8 +89,8 @@ def test_list_of_tasks_pages_to_a_short_page_newest_first(world: World) -> None:
 
 def test_list_of_tasks_keeps_to_its_window(world: World) -> None:
     task = world.tasks[10]
-    told = _ask(world, "ListTranscodeTask", VideoId=task.video.id)["TranscodeTaskList"][-1]["CreationTime"]
-    same = _ask(world, "ListTranscodeTask", VideoId=task.video.id, StartTime=told, EndTime=told)
+    reported = _ask(world, "ListTranscodeTask", VideoId=task.video.id)["TranscodeTaskList"][-1]["CreationTime"]
+    same = _ask(world, "ListTranscodeTask", VideoId=task.video.id, StartTime=reported, EndTime=reported)
     assert [row["TranscodeTaskId"] for row in same["TranscodeTaskList"]] == [task.id]
     later = _ask(world, "ListTranscodeTask", VideoId=task.video.id, StartTime="2100-01-01T00:00:00Z")
     assert later["TranscodeTaskList"] == []
@@ -123,11 +123,11 @@ def test_summary_tells_the_latest_task_without_ids(world: World) -> None:
     submitted = _ask(world, "SubmitTranscodeJobs", VideoId=task.video.id, TemplateGroupId=GROUPS[1].id)
     body = _ask(world, "GetTranscodeSummary", VideoIds=f"{task.video.id},nobody")
     assert body["NonExistVideoIds"] == ["nobody"]
-    (told,) = body["TranscodeSummaryList"]
-    assert (told["VideoId"], told["TranscodeTemplateGroupId"]) == (task.video.id, GROUPS[1].id)
-    assert told["TranscodeStatus"] == "Processing"
-    assert len(told["TranscodeJobInfoSummaryList"]) == len(submitted["TranscodeJobs"]["TranscodeJob"])
-    assert not any("TranscodeJobId" in job for job in told["TranscodeJobInfoSummaryList"])
+    (reported,) = body["TranscodeSummaryList"]
+    assert (reported["VideoId"], reported["TranscodeTemplateGroupId"]) == (task.video.id, GROUPS[1].id)
+    assert reported["TranscodeStatus"] == "Processing"
+    assert len(reported["TranscodeJobInfoSummaryList"]) == len(submitted["TranscodeJobs"]["TranscodeJob"])
+    assert not any("TranscodeJobId" in job for job in reported["TranscodeJobInfoSummaryList"])
 
 
 def test_submitted_task_is_a_real_one(world: World) -> None:

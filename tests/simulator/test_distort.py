@@ -104,8 +104,8 @@ def test_replace_changes_the_named_fields_of_the_true_answer_everywhere(simulato
     expected["TranscodeTaskId"] = "other\ud800"
     for job in expected["TranscodeJobInfoList"]:
         job["TranscodeProgress"] = None
-    told = json.loads(answer.content.decode("utf-8", "surrogatepass"))
-    assert told["TranscodeTask"] == expected
+    received = json.loads(answer.content.decode("utf-8", "surrogatepass"))
+    assert received["TranscodeTask"] == expected
 
 
 def test_drop_job_ids_leaves_the_rest_of_the_jobs(simulator: Simulator, call: Call) -> None:

@@ -52,11 +52,11 @@ def _client(simulator: Simulator, secret: str = "simulator", token: str | None =
     )
 
 
-def _as_the_sdk_tells(jobs: list[dict[str, Any]], told: list[dict[str, object]]) -> list[dict[str, Any]]:
-    """The true jobs, less the time of failures told as FinishTime: the SDK's model does not have it."""
+def _as_the_sdk_reports(jobs: list[dict[str, Any]], reported: list[dict[str, object]]) -> list[dict[str, Any]]:
+    """The true jobs without the time of failures in FinishTime, which the model of the SDK does not have."""
     return [
         job | {"completed": None} if job["status"] == "TranscodeFail" and other["completed"] is None else job
-        for job, other in zip(jobs, told, strict=True)
+        for job, other in zip(jobs, reported, strict=True)
     ]
 
 
@@ -69,9 +69,9 @@ def test_get_transcode_task_by_its_id(client: Any, models: Any, truth: list[dict
     for task in truth[::10]:
         body = client.get_transcode_task(models.GetTranscodeTaskRequest(transcode_task_id=task["task_id"])).body
         assert body.request_id
-        told: Any = read_task(body.transcode_task.to_map())
-        jobs = _as_the_sdk_tells(task["jobs"], told["jobs"])
-        assert {**task, "jobs": jobs} == {**told, "video_status": task["video_status"]}
+        reported: Any = read_task(body.transcode_task.to_map())
+        jobs = _as_the_sdk_reports(task["jobs"], reported["jobs"])
+        assert {**task, "jobs": jobs} == {**reported, "video_status": task["video_status"]}
 
 
 def test_get_transcode_task_by_job_ids(client: Any, models: Any, truth: list[dict[str, Any]], read_job: Reader) -> None:
@@ -80,8 +80,8 @@ def test_get_transcode_task_by_job_ids(client: Any, models: Any, truth: list[dic
         asked = jobs[begin : begin + 9]
         ids = ",".join([*(job["job_id"] for job in asked), "f" * 32])
         body = client.get_transcode_task(models.GetTranscodeTaskRequest(job_ids=ids)).body
-        told = [read_job(job.to_map()) for job in body.transcode_job_info_list]
-        assert _as_the_sdk_tells(asked, told) == told
+        reported = [read_job(job.to_map()) for job in body.transcode_job_info_list]
+        assert _as_the_sdk_reports(asked, reported) == reported
         assert body.non_exist_job_ids == ["f" * 32]
         assert body.transcode_task is None
 
@@ -113,12 +113,12 @@ def test_get_transcode_summary(client: Any, models: Any, truth: list[dict[str, A
     for video_id in sorted(latest)[::15]:
         body = client.get_transcode_summary(models.GetTranscodeSummaryRequest(video_ids=f"{video_id},nobody")).body
         assert body.non_exist_video_ids == ["nobody"]
-        (told,) = body.transcode_summary_list
+        (reported,) = body.transcode_summary_list
         task = latest[video_id]
-        assert (told.video_id, told.transcode_template_group_id) == (video_id, task["template_group_id"])
+        assert (reported.video_id, reported.transcode_template_group_id) == (video_id, task["template_group_id"])
         rows = [
             (row.transcode_job_status, int(row.transcode_progress) / 100, row.error_code or "", row.bitrate)
-            for row in told.transcode_job_info_summary_list
+            for row in reported.transcode_job_info_summary_list
         ]
         assert rows == [
             (
@@ -127,7 +127,7 @@ def test_get_transcode_summary(client: Any, models: Any, truth: list[dict[str, A
                 row.error_code if row.error_code == "200" else job["error_code"],
                 str(job["output"]["bitrate"] // 1000) if job["output"] else None,
             )
-            for job, row in zip(task["jobs"], told.transcode_job_info_summary_list, strict=True)
+            for job, row in zip(task["jobs"], reported.transcode_job_info_summary_list, strict=True)
         ]
 
 

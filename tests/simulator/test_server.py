@@ -1,4 +1,4 @@
-"""The simulator as its users meet it: addresses, refusals, truth and clock over HTTP."""
+"""The simulator over HTTP: paths, refusals, truth and clock."""
 
 from __future__ import annotations
 
@@ -94,9 +94,9 @@ def test_clock_stops_and_goes_on() -> None:
         frozen = requests.post(address, json={"frozen": True}, timeout=10).json()
         assert frozen["frozen"] is True
         assert requests.get(address, timeout=10).json() == frozen
-        one, other = (requests.get(f"{simulator.url}/simulator/truth", timeout=10).json() for _ in range(2))
-        assert one == other
-        assert one["now"] == frozen["now"]
+        first, second = (requests.get(f"{simulator.url}/simulator/truth", timeout=10).json() for _ in range(2))
+        assert first == second
+        assert first["now"] == frozen["now"]
         assert requests.post(address, json={"frozen": False}, timeout=10).json()["now"] > frozen["now"]
         assert requests.post(address, json={"frozen": 1}, timeout=10).status_code == 400
         assert requests.post(address, data=b"\xff", timeout=10).status_code == 400
@@ -129,11 +129,11 @@ def test_delay_of_every_answer(call: Call) -> None:
         assert call(simulator, "GetVideoList").elapsed.total_seconds() >= 0.15
 
 
-def test_same_seed_tells_the_same_ids() -> None:
+def test_same_seed_makes_the_same_ids() -> None:
     def ids(seed: int) -> list[str]:
         with Simulator(seed=seed, tasks=20, history=600) as simulator:
-            told = requests.get(f"{simulator.url}/simulator/truth", timeout=10).json()["tasks"]
-            return [task["task_id"] for task in told]
+            tasks = requests.get(f"{simulator.url}/simulator/truth", timeout=10).json()["tasks"]
+            return [task["task_id"] for task in tasks]
 
     assert ids(5) == ids(5)
     assert len(ids(5)) == 20
@@ -179,7 +179,7 @@ def test_a_simulator_never_started_stops() -> None:
 @pytest.mark.parametrize(
     ("after", "seen"), [(0.0, {"ServiceUnavailable": 3, "hung up": 3}), (3600.0, {"well": 6})], ids=["out", "not yet"]
 )
-def test_a_service_that_is_out_refuses_or_hangs_up(call: Call, after: float, seen: dict[str, int]) -> None:
+def test_a_service_that_is_down_refuses_or_closes(call: Call, after: float, seen: dict[str, int]) -> None:
     def outcome(simulator: Simulator) -> str:
         try:
             return str(call(simulator, "GetVideoList").json().get("Code", "well"))
@@ -191,7 +191,7 @@ def test_a_service_that_is_out_refuses_or_hangs_up(call: Call, after: float, see
         assert Counter(outcome(simulator) for _ in range(6)) == seen
 
 
-def test_a_quota_that_others_eat_throttles_early(call: Call) -> None:
+def test_a_quota_that_others_use_throttles_early(call: Call) -> None:
     with Simulator(scenario="throttled") as simulator:
         codes = Counter(call(simulator, "GetTranscodeTask").json()["Code"] for _ in range(60))
     assert codes["Throttling.User"] > 10

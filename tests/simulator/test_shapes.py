@@ -1,4 +1,4 @@
-"""Every documented oddity occurs in normal play, and what may not occur there does not."""
+"""Every documented quirk occurs, and nothing undocumented does."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def shapes(make_world: MakeWorld) -> Shapes:
     return tasks, jobs
 
 
-def test_tasks_show_each_documented_oddity(shapes: Shapes) -> None:
+def test_tasks_show_each_documented_quirk(shapes: Shapes) -> None:
     tasks, _ = shapes
     assert {task.get("Trigger") for task in tasks} == {"Auto", "Auto ", "Manual", "Manual ", None}
     assert {"CompleteAllSucces", "CompeleteAllSucc", "CompleteAllSucc"} <= {task["TaskStatus"] for task in tasks}
@@ -34,7 +34,7 @@ def test_tasks_show_each_documented_oddity(shapes: Shapes) -> None:
     assert {"CompleteTime" in task for task in running} == {True, False}
 
 
-def test_jobs_show_each_documented_oddity(shapes: Shapes) -> None:
+def test_jobs_show_each_documented_quirk(shapes: Shapes) -> None:
     _, jobs = shapes
     by_status: dict[str, list[dict[str, Any]]] = {}
     for job in jobs:
