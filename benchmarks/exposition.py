@@ -1,4 +1,4 @@
-"""What an answer costs: with lines that are kept, with `prometheus_client`, and with `client_golang`.
+"""The cost of an exposition: with cached lines, with `prometheus_client`, and with `client_golang`.
 
     python benchmarks/exposition.py [SAMPLES...]
 
@@ -213,7 +213,7 @@ def sample_count(text: bytes) -> int:
 
 
 def build(go: str, folder: Path) -> Path | None:
-    """The program, built of Debian's packages; None where they are not installed."""
+    """The program, built of Debian's packages; None if they are not installed."""
     if not (Path(DEBIAN_GOPATH) / "src/github.com/prometheus/client_golang").exists():
         return None
     program = folder / "client_golang"

@@ -1,4 +1,4 @@
-"""Do the totals tell the truth? The exporter against a simulated day, with errors, and killed again and again.
+"""Are the totals true? An exporter in a simulated day with errors, which is killed repeatedly.
 
     python benchmarks/fidelity.py                      # ten minutes
     python benchmarks/fidelity.py --tasks 60 --speed 60 --kill-every 4
@@ -124,7 +124,7 @@ class Exporter:
             self._process.wait()
 
     def check(self) -> None:
-        """Raises where it has ended by itself."""
+        """Raises if the process has ended by itself."""
         if self._process is not None and self._process.poll() is not None:
             raise SystemExit(f"the exporter has ended: {self._log.read_text()[-2000:]}")
 

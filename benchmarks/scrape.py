@@ -1,4 +1,4 @@
-"""What a scrape costs: the exporter, beside one call a task, one after the other or by the official SDK in threads.
+"""The cost of a scrape: the exporter, and for comparison one call per task, in sequence or by the SDK in threads.
 
     python benchmarks/scrape.py [JOBS...]
     python benchmarks/scrape.py --over-time [JOBS [MILLISECONDS...]]

@@ -1,4 +1,4 @@
-"""What a start costs: from the command to the first answer, and the memory then, with and without a known state.
+"""The cost of a start: time to the first answer, and memory, with and without a stored state.
 
     python benchmarks/start.py [JOBS]
 

@@ -1,4 +1,4 @@
-"""What known jobs cost: memory, loading at start, a look at what is to do and to show, and what one refresh adds.
+"""The cost of known jobs: memory, loading at the start, planning and snapshot, and one refresh.
 
     python benchmarks/state.py
 

@@ -1,4 +1,4 @@
-"""Makes the pictures of the README in a real browser, of the demo as it runs: `make pictures`.
+"""Makes the pictures of the README from a running demo, in a real browser: `make pictures`.
 
 Needs Chromium, and takes about a minute: the demo is to have something to show.
 """
@@ -58,7 +58,7 @@ def demo() -> Iterator[int]:
 
 
 def read(terminal: int, *, updates: int) -> str:
-    """What the demo writes until its live line was written so many times."""
+    """The output of the demo until it has written its live line so many times."""
     told, until = "", time.monotonic() + 120
     while told.count("\r\x1b[K") < updates:
         if time.monotonic() > until:
@@ -69,7 +69,7 @@ def read(terminal: int, *, updates: int) -> str:
 
 
 def screen(told: str) -> str:
-    """What stands on the terminal in the end: of a line that was written anew, the last one."""
+    """The final text of the terminal: of a line that was rewritten, the last version."""
     lines = told.replace("\r\n", "\n").split("\n")
     return "\n".join(line.rpartition("\r\x1b[K")[2] for line in lines)
 

@@ -1,4 +1,4 @@
-"""The life of the process: its end, what keeps it from starting, and what it must never tell."""
+"""The process: how it stops, what prevents its start, and secrets that it must not print."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A process is told to read its configuration again: by SIGHUP, over HTTP, in vain."""
+"""A process reloads its configuration: by SIGHUP, over HTTP, and with faults."""
 
 from __future__ import annotations
 

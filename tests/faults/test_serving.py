@@ -1,4 +1,4 @@
-"""What clients may do to the exporter, on real sockets of a real process."""
+"""Slow, idle and disconnecting clients, on real sockets of a real process."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The state file under a process that dies, a disk that fills, and an exporter that finds it unusable."""
+"""The state file when the process is killed, when the disk is full, and when the file is unusable."""
 
 from __future__ import annotations
 
