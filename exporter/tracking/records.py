@@ -6,13 +6,18 @@ to remember to mark a change, and no such change can miss the store. Progress is
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields, replace
-from typing import Any, ClassVar, Self
+from typing import Any
 
 from exporter.model import Job, Task
 from exporter.snapshot import ShownJob, ShownTask
+
+Note = Callable[[str], None]
+
+
+def _ignore(_: str) -> None:
+    """Notes nothing."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -52,60 +57,8 @@ class JobRecord:
     claimed_by: tuple[str, ...] = ()
 
 
-def values(record: TaskRecord | JobRecord) -> dict[str, Any]:
-    """The stored fields and their values."""
-    names = _TASK_FIELDS if isinstance(record, TaskRecord) else _JOB_FIELDS
-    return {name: getattr(record, name) for name in names}
-
-
-_TASK_FIELDS = tuple(field.name for field in fields(TaskRecord))
-_JOB_FIELDS = tuple(field.name for field in fields(JobRecord))
-# `refreshed` changes with every answer. Alone it is not worth a write: it is saved along with other changes.
-_UNNOTED = {"refreshed"}
-
-
-class _NotesChanges:
-    """Calls `note` with the `key` of the record when one of the `noted` fields gets another value.
-
-    Set `note` after the record was made, so that its first values are not noted.
-    """
-
-    __slots__ = ()  # two bases with slots of their own would not fit together
-
-    noted: ClassVar[frozenset[str]]
-    note: Callable[[str], None] | None
-
-    def __new__(cls, **_: object) -> Self:
-        made = super().__new__(cls)
-        object.__setattr__(made, "note", None)  # for `__setattr__`, which `__init__` calls for every field
-        return made
-
-    @property
-    @abstractmethod
-    def key(self) -> str:
-        """The id of the record."""
-
-    def __setattr__(self, name: str, value: object) -> None:
-        if name in self.noted and self.note is not None and self._matters(getattr(self, name), value):
-            self.note(self.key)
-        object.__setattr__(self, name, value)
-
-    def _matters(self, before: object, after: object) -> bool:
-        """Whether the change is worth a write.
-
-        Of an unfinished task or job only a change of its status is: VOD is asked about its progress again anyway.
-        """
-        if isinstance(before, (Job, Task)) and isinstance(after, (Job, Task)) and not self._finished:
-            return before.status != after.status
-        return before != after
-
-    @property
-    def _finished(self) -> bool:
-        return getattr(self, "finished_at", None) is not None
-
-
 @dataclass(slots=True, kw_only=True)
-class TrackedTask(_NotesChanges, TaskRecord):
+class TrackedTask(TaskRecord):
     """A `TaskRecord`, and what this process alone knows of the task.
 
     `asked` is the number of the last call about the task, 0 before the first. `stale` means that only a call for the
@@ -122,21 +75,20 @@ class TrackedTask(_NotesChanges, TaskRecord):
     answered: bool = False
     not_found: int = 0
     shown: ShownTask | None = None
-    note: Callable[[str], None] | None = None
-
-    noted = frozenset(_TASK_FIELDS) - _UNNOTED
-
-    @property
-    def key(self) -> str:
-        return self.id
+    note: Note = _ignore
 
     def record(self) -> TaskRecord:
         """A copy for the store."""
         return TaskRecord(**values(self))
 
+    def join(self, note: Note) -> None:
+        """Call `note` with the id of the task at each change from now on that the store needs."""
+        self.note = note
+        self.__class__ = _NotingTask
+
 
 @dataclass(slots=True, kw_only=True)
-class TrackedJob(_NotesChanges, JobRecord):
+class TrackedJob(JobRecord):
     """A `JobRecord`, and what this process alone knows of the job.
 
     `finished_at` is also set when the task ended and VOD never said that the job did. `asked` is the number of the last
@@ -148,13 +100,7 @@ class TrackedJob(_NotesChanges, JobRecord):
     missing: bool = False
     prioritized: bool = False
     shown: ShownJob | None = None
-    note: Callable[[str], None] | None = None
-
-    noted = frozenset(_JOB_FIELDS) - _UNNOTED
-
-    @property
-    def key(self) -> str:
-        return self.job.id
+    note: Note = _ignore
 
     def describe(self, seen: Job) -> None:
         """Keep VOD's new description. A finished job keeps its status and its output, and may gain details."""
@@ -168,3 +114,60 @@ class TrackedJob(_NotesChanges, JobRecord):
     def record(self) -> JobRecord:
         """A copy for the store."""
         return JobRecord(**values(self))
+
+    def join(self, note: Note) -> None:
+        """Call `note` with the id of the job at each change from now on that the store needs."""
+        self.note = note
+        self.__class__ = _NotingJob
+
+
+def values(record: TaskRecord | JobRecord) -> dict[str, Any]:
+    """The stored fields and their values."""
+    names = _TASK_FIELDS if isinstance(record, TaskRecord) else _JOB_FIELDS
+    return {name: getattr(record, name) for name in names}
+
+
+_TASK_FIELDS = tuple(field.name for field in fields(TaskRecord))
+_JOB_FIELDS = tuple(field.name for field in fields(JobRecord))
+# `refreshed` changes with every answer. Alone it is not worth a write: it is saved along with other changes.
+_UNNOTED = {"refreshed"}
+
+
+def _matters(before: object, after: object, *, finished: bool) -> bool:
+    """Whether the change of a stored field is worth a write.
+
+    Of an unfinished task or job only a change of its status is: VOD is asked about its progress again anyway.
+    """
+    if isinstance(before, (Job, Task)) and isinstance(after, (Job, Task)) and not finished:
+        return before.status != after.status
+    return before != after
+
+
+# A record gets its noting class when it joins a roster, not when it is made. Its first values are no changes, and
+# `__setattr__` would make the making of a record ten times slower: a start may load 400,000 of them.
+
+
+class _NotingTask(TrackedTask):
+    """A `TrackedTask` that notes its changes."""
+
+    __slots__ = ()
+
+    _noted = frozenset(_TASK_FIELDS) - _UNNOTED
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if name in self._noted and _matters(getattr(self, name), value, finished=self.finished_at is not None):
+            self.note(self.id)
+        object.__setattr__(self, name, value)
+
+
+class _NotingJob(TrackedJob):
+    """A `TrackedJob` that notes its changes."""
+
+    __slots__ = ()
+
+    _noted = frozenset(_JOB_FIELDS) - _UNNOTED
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if name in self._noted and _matters(getattr(self, name), value, finished=self.finished_at is not None):
+            self.note(self.job.id)
+        object.__setattr__(self, name, value)

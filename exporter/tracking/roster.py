@@ -28,11 +28,11 @@ class Roster:
         self._memories: dict[str, Memory] = {}  # those that the store has not taken yet
         for task in sorted(tasks, key=lambda record: record.since):
             tracked = self._tasks[task.id] = TrackedTask(**values(task))
-            tracked.note = self._note_task
+            tracked.join(self._note_task)
         for job in jobs:
             if job.task_id in self._tasks:
                 tracked_job = self._jobs[job.job.id] = TrackedJob(**values(job))
-                tracked_job.note = self._note_job
+                tracked_job.join(self._note_job)
                 self._tasks[job.task_id].job_ids.append(job.job.id)
 
     @property
@@ -52,7 +52,7 @@ class Roster:
     def add_task(self, task_id: str, *, source: str, since: float, already_counted: bool) -> None:
         """Track a task. See `TaskRecord` for the values."""
         task = TrackedTask(id=task_id, source=source, since=since, already_counted=already_counted)
-        task.note = self._note_task
+        task.join(self._note_task)
         self._tasks[task_id] = task
         self._task_marks.add(task_id)
 
@@ -68,7 +68,7 @@ class Roster:
     def add_job(self, seen: Job, task: TrackedTask, *, refreshed: float, asked: int) -> TrackedJob:
         """Track a job of this task. See `TrackedJob` for the values."""
         job = TrackedJob(job=seen, task_id=task.id, refreshed=refreshed, asked=asked)
-        job.note = self._note_job
+        job.join(self._note_job)
         self._jobs[seen.id] = job
         task.job_ids.append(seen.id)
         self._job_marks.add(seen.id)

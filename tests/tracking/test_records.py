@@ -62,21 +62,21 @@ def test_a_change_of_a_stored_field_is_noted_once_with_the_id(
     """For every field of the record, so that a new field is noted without anybody thinking of it."""
     noted: list[str] = []
     tracked = kind(**values(record))
-    tracked.note = noted.append
+    tracked.join(noted.append)
     setattr(tracked, name, getattr(record, name))
     unchanged = list(noted)
     setattr(tracked, name, getattr(other, name))
 
     assert getattr(record, name) != getattr(other, name)
     assert unchanged == []
-    assert noted == ([] if name in UNNOTED else [tracked.key if name != "id" else "t"])
+    assert noted == ([] if name in UNNOTED else ["t" if kind is TrackedTask else "a"])
     assert tracked.record() == replace(record, **{name: getattr(other, name)})
 
 
 def test_progress_alone_is_not_worth_a_write_but_details_of_a_finished_job_are() -> None:
     noted: list[str] = []
     job = TrackedJob(**values(JOB))
-    job.note = noted.append
+    job.join(noted.append)
     job.describe(Job("a", "HD", "Transcoding", 0.9))
     running = list(noted)
     job.finished_at = 5.0
@@ -89,9 +89,9 @@ def test_progress_alone_is_not_worth_a_write_but_details_of_a_finished_job_are()
 def test_fields_of_this_process_alone_are_not_noted() -> None:
     noted: list[str] = []
     task = TrackedTask(**values(TASK))
-    task.note = noted.append
+    task.join(noted.append)
     job = TrackedJob(**values(JOB))
-    job.note = noted.append
+    job.join(noted.append)
     task.asked = task.final_seen = task.not_found = job.asked = 7
     task.stale = task.answered = job.missing = job.prioritized = True
 
