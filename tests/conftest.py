@@ -1,4 +1,4 @@
-"""What tests of several folders share."""
+"""Shared by the tests of several folders."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The time budget, and what of the scrape-timeout header is believed."""
+"""The deadline of a scrape, and the scrape-timeout header that it comes from."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from exporter.deadline import Deadline, scrape_timeout
 @pytest.mark.parametrize(
     "header", [None, "", " ", "nan", "inf", "-inf", "infinity", "-1", "0", "-0", "1e400", "abc", "3s"]
 )
-def test_header_that_is_no_positive_finite_number_counts_as_absent(header: str | None) -> None:
-    """faults 8: the configured limit holds, as if Prometheus had said nothing."""
+def test_a_header_that_is_no_positive_finite_number_counts_as_absent(header: str | None) -> None:
+    """Then the configured limit holds (faults 8)."""
     assert scrape_timeout(header, offset=0.5, limit=10) == 10
 
 
@@ -32,20 +32,20 @@ def test_header_that_is_no_positive_finite_number_counts_as_absent(header: str |
         ("1e-300", 5e-301),
     ],
 )
-def test_header_less_offset_at_most_the_limit(header: str, expected: float) -> None:
+def test_the_offset_is_subtracted_and_the_limit_holds(header: str, expected: float) -> None:
     assert scrape_timeout(header, offset=0.5, limit=10) == pytest.approx(expected)
 
 
 @given(header=st.none() | st.text() | st.floats().map(str) | st.integers().map(str))
-def test_any_header_gives_a_time_to_work_in(header: str | None) -> None:
-    """Never an exception, never nothing, never over the limit."""
-    told = scrape_timeout(header, offset=0.5, limit=10)
+def test_any_header_gives_a_time_within_the_limit(header: str | None) -> None:
+    """There is no exception, and the time is never over the limit."""
+    timeout = scrape_timeout(header, offset=0.5, limit=10)
 
-    assert math.isfinite(told)
-    assert 0 <= told <= 10
+    assert math.isfinite(timeout)
+    assert 0 <= timeout <= 10
 
 
-def test_deadline_runs_down_to_nothing_and_stays_there() -> None:
+def test_the_remaining_time_falls_to_zero_and_stays_there() -> None:
     deadline = Deadline.after(60)
 
     assert 59 < deadline.remaining() <= 60
@@ -54,8 +54,8 @@ def test_deadline_runs_down_to_nothing_and_stays_there() -> None:
     assert Deadline.after(-1).expired
 
 
-def test_deadline_does_not_mind_the_clock_being_set() -> None:
-    """faults 14: an hour back or a day forward on the wall clock moves no deadline."""
+def test_a_change_of_the_wall_clock_does_not_move_a_deadline() -> None:
+    """The deadline is on the monotonic clock (faults 14)."""
     deadline = Deadline.after(60)
     with time_machine.travel("2030-01-01T00:00:00Z"):
         assert 59 < deadline.remaining() <= 60

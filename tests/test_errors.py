@@ -1,4 +1,4 @@
-"""The exception tree is the one drawn in the module's docstring, and each error carries what its reader needs."""
+"""The exception tree is as drawn in the docstring of the module, and errors have their details."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from exporter import errors
 
 
 def drawn() -> dict[str, str]:
-    """Class -> base, as drawn."""
+    """The base of each class, as drawn."""
     tree: dict[str, str] = {}
     above: list[str] = []
     for line in (errors.__doc__ or "").splitlines():
@@ -23,7 +23,7 @@ def drawn() -> dict[str, str]:
     return tree
 
 
-def test_the_tree_is_as_drawn() -> None:
+def test_the_exception_tree_is_as_drawn() -> None:
     defined = {
         name: kind.__base__.__name__
         for name, kind in inspect.getmembers(errors, inspect.isclass)
@@ -33,11 +33,11 @@ def test_the_tree_is_as_drawn() -> None:
     assert defined == drawn()
 
 
-def test_every_error_says_what_it_is() -> None:
+def test_every_error_has_a_docstring() -> None:
     assert [name for name in drawn() if not getattr(errors, name).__doc__] == []
 
 
-def test_config_error_tells_all_faults_in_order() -> None:
+def test_a_config_error_holds_all_faults_in_order() -> None:
     error = errors.ConfigError(["a.yml:1: x: wrong", "a.yml:9: y: wrong"])
 
     assert error.faults == ("a.yml:1: x: wrong", "a.yml:9: y: wrong")
@@ -51,11 +51,11 @@ def test_failed_call_has_the_code_it_counts_under(kind: type[errors.VodError]) -
     assert (str(error), error.code) == ("no answer", "Timeout")
 
 
-def test_refusal_has_the_wait_that_was_asked_for() -> None:
+def test_a_refusal_has_the_wait_that_the_service_asked_for() -> None:
     assert errors.Throttled("slow down", code="Throttling.User", retry_after=2.5).retry_after == 2.5
     assert errors.Throttled("slow down", code="Throttling.User").retry_after is None
 
 
 def test_expired_token_is_a_credentials_error() -> None:
-    """After one refresh it is handled as one (faults 21)."""
+    """After one refresh of the token it is handled like other errors of credentials (faults 21)."""
     assert issubclass(errors.TokenExpired, errors.CredentialsError)

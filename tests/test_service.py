@@ -1,4 +1,4 @@
-"""A reload changes what the file has changed, and touches nothing else."""
+"""A reload applies the changes of the file, and leaves everything else untouched."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class File:
         self._tasks = list(tasks)
 
     def write(self, *names: str, more: str = "", end: str = END) -> None:
-        """`more` is for the last account."""
+        """Write these accounts. `more` is added to the last account, `end` to the file."""
         accounts = [
             f"  - name: {name}\n    endpoint: {self._simulator.url}\n    credentials: {KEYS}\n"
             f"    track: {{tasks: {self._tasks}, discovery: {{enabled: false}}}}\n"
@@ -59,13 +59,13 @@ class File:
 
 @pytest.fixture
 def file(tmp_path: Path, simulator: Simulator) -> File:
-    """Of tasks that have ended."""
+    """A configuration of tasks that have ended."""
     return File(tmp_path, simulator, [task.id for task in simulator.world.tasks[:5]])
 
 
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Callable[[], Exporter]]:
-    """The parts that run on the file as it is now, closed after the test."""
+    """Starts an exporter with the present file. It is closed after the test."""
     with ExitStack() as stack:
 
         def started() -> Exporter:
@@ -80,7 +80,7 @@ def scraped(exporter: Exporter) -> dict[str, AccountSnapshot]:
 
 
 def finished(account: AccountSnapshot) -> float:
-    """Tasks counted as finished."""
+    """How many tasks the totals count as finished."""
     return sum(value for (total, _), value in account.view.totals.counters.items() if total is Total.TASKS_FINISHED)
 
 
@@ -90,7 +90,7 @@ def calls(simulator: Simulator) -> int:
 
 @pytest.fixture
 def serve() -> Iterator[Callable[[Exporter], str]]:
-    """Where the exporter is served until the test ends."""
+    """Serves an exporter until the end of the test, and returns its URL."""
     with ExitStack() as stack:
 
         def served(exporter: Exporter) -> str:
@@ -110,10 +110,10 @@ def gauge(address: str, name: str) -> float:
     return float(next(line.partition(" ")[2] for line in lines if line.startswith(f"vod_exporter_config_{name} ")))
 
 
-def test_unchanged_accounts_go_on_untouched_and_ask_nothing_anew(
+def test_unchanged_accounts_continue_and_make_no_new_calls(
     file: File, simulator: Simulator, start: Callable[[], Exporter]
 ) -> None:
-    """The account that takes events now is one of them, for events are the interface's."""
+    """A new `callback` does not change its account, because the interface receives events."""
     file.write("one", "two")
     exporter = start()
     before, seen = exporter.scraper.accounts, scraped(exporter)
@@ -160,7 +160,7 @@ def test_accounts_are_added_and_removed_in_the_order_of_the_file(
     ],
     ids=["account", "series", "timeout", "concurrency"],
 )
-def test_a_changed_account_is_made_anew_and_its_totals_go_on(
+def test_a_changed_account_restarts_and_keeps_its_totals(
     file: File, start: Callable[[], Exporter], more: str, end: str
 ) -> None:
     file.write("one")
@@ -176,7 +176,7 @@ def test_a_changed_account_is_made_anew_and_its_totals_go_on(
     assert after.view.durable
 
 
-def test_a_finish_after_the_reload_counts_once_on_top(
+def test_each_finish_counts_once_before_and_after_a_reload(
     simulators: Callable[..., Simulator], tmp_path: Path, start: Callable[[], Exporter]
 ) -> None:
     """Some of the tasks end before the reload, the others after it."""
@@ -192,7 +192,7 @@ def test_a_finish_after_the_reload_counts_once_on_top(
     simulator.clock.resume()
 
     def until(count: int) -> float:
-        """How many were counted when it was so many, at least."""
+        """Scrape until `count` more finishes are counted, and return how many are."""
         end = time.monotonic() + 30
         while (counted := finished(scraped(exporter)["one"])) < count + already and time.monotonic() < end:
             time.sleep(0.02)
@@ -207,7 +207,7 @@ def test_a_finish_after_the_reload_counts_once_on_top(
     assert finished(scraped(exporter)["one"]) == already + len(running)
 
 
-def test_a_bad_file_changes_nothing_but_the_gauge_and_says_all_its_faults(
+def test_a_file_with_faults_changes_only_the_metric_and_reports_all_faults(
     file: File, start: Callable[[], Exporter], serve: Callable[[Exporter], str], caplog: pytest.LogCaptureFixture
 ) -> None:
     file.write("one")
@@ -232,7 +232,7 @@ def test_a_bad_file_changes_nothing_but_the_gauge_and_says_all_its_faults(
     assert gauge(address, "last_reload_success_timestamp_seconds") > since
 
 
-def test_a_file_that_is_gone_is_a_bad_file(file: File, start: Callable[[], Exporter]) -> None:
+def test_a_missing_file_is_a_fault_and_changes_nothing(file: File, start: Callable[[], Exporter]) -> None:
     file.write("one")
     exporter = start()
     file.path.unlink()
@@ -241,7 +241,7 @@ def test_a_file_that_is_gone_is_a_bad_file(file: File, start: Callable[[], Expor
     assert scraped(exporter)["one"].up is True
 
 
-def test_another_state_is_for_the_next_start(
+def test_a_changed_state_applies_at_the_next_start(
     file: File, start: Callable[[], Exporter], caplog: pytest.LogCaptureFixture
 ) -> None:
     file.write("one")
@@ -253,10 +253,10 @@ def test_another_state_is_for_the_next_start(
     assert not (file.path.parent / "another.db").exists()
 
 
-def test_what_the_interface_is_told_takes_effect(
+def test_changes_of_the_api_and_callbacks_take_effect(
     file: File, start: Callable[[], Exporter], serve: Callable[[Exporter], str]
 ) -> None:
-    """The token of the API, and a callback that comes and goes."""
+    """The token of the API changes, and a callback is added and removed."""
     file.write("one")
     exporter = start()
     address = serve(exporter)
@@ -283,7 +283,7 @@ def test_what_the_interface_is_told_takes_effect(
     assert answers() == (403, 403)
 
 
-def test_a_scrape_under_way_ends_on_the_account_it_began_with(
+def test_a_scrape_under_way_finishes_with_the_old_accounts(
     file: File, simulator: Simulator, start: Callable[[], Exporter]
 ) -> None:
     simulator.delay = 1.0
@@ -300,10 +300,10 @@ def test_a_scrape_under_way_ends_on_the_account_it_began_with(
     assert list(scraped(exporter)) == ["two"]
 
 
-def test_an_account_that_was_removed_asks_nothing_more(
+def test_an_account_that_was_removed_makes_no_further_calls(
     file: File, simulator: Simulator, start: Callable[[], Exporter]
 ) -> None:
-    """Though its refresh was under way; and where it comes back, what it had found out is there."""
+    """Its refresh was under way. When the account returns, the results of that refresh are there."""
     file.write("one", more="    requests_per_second: 4\n")
     exporter = start()
     exporter.scraper.scrape(Deadline.after(0.2))
@@ -322,7 +322,7 @@ def test_an_account_that_was_removed_asks_nothing_more(
     assert sum(exporter.scraper.snapshot().accounts[0].view.task_counts.values()) == spent
 
 
-def test_whoever_still_holds_an_old_account_registers_nothing_that_is_lost(
+def test_a_replaced_account_refuses_registrations(
     file: File, simulator: Simulator, start: Callable[[], Exporter]
 ) -> None:
     file.write("one")
@@ -338,7 +338,7 @@ def test_whoever_still_holds_an_old_account_registers_nothing_that_is_lost(
     assert new.register([task]) == {task: True}
 
 
-def test_an_account_that_cannot_be_made_anew_goes_on_with_its_old_settings(
+def test_an_account_that_cannot_restart_keeps_its_old_settings(
     file: File,
     simulator: Simulator,
     start: Callable[[], Exporter],
@@ -346,7 +346,7 @@ def test_an_account_that_cannot_be_made_anew_goes_on_with_its_old_settings(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """Whatever is in the way, a bug of ours too; and the others are as the file has them."""
+    """A bug of the exporter has the same effect. The other accounts get their new settings."""
     file.write("one", "two")
     exporter = start()
     address = serve(exporter)
@@ -399,7 +399,7 @@ def test_an_account_whose_state_cannot_be_read_is_left_out_until_it_can(
     assert gauge(address, "last_reload_successful") == 1
 
 
-def test_an_account_that_does_not_close_in_order_is_replaced_all_the_same(
+def test_an_account_that_fails_to_close_is_still_replaced(
     file: File, start: Callable[[], Exporter], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     file.write("one", "two")
@@ -419,10 +419,10 @@ def test_an_account_that_does_not_close_in_order_is_replaced_all_the_same(
     assert "bug while an account was closed" in caplog.text
 
 
-def test_series_of_an_account_end_when_it_is_removed_and_begin_anew_when_it_returns(
+def test_series_of_an_account_end_when_it_is_removed_and_return_with_it(
     file: File, start: Callable[[], Exporter], serve: Callable[[Exporter], str]
 ) -> None:
-    """Of what the exporter counts itself too."""
+    """The metrics of the exporter about the account too."""
     file.write("one", "two")
     exporter = start()
     address = serve(exporter)
@@ -445,7 +445,7 @@ def refuse(*_: object, **__: object) -> None:
     raise StateError("the disk is gone")
 
 
-def test_a_bug_in_a_reload_is_told_and_the_next_one_works(file: File, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_bug_in_a_reload_is_reported_and_the_next_reload_works(file: File, monkeypatch: pytest.MonkeyPatch) -> None:
     file.write("one")
     answers: list[Callable[[], config.Settings]] = [lambda: config.load(file.path), lambda: [][0]]
     with closing(Exporter(config.load(file.path), lambda: answers.pop()())) as exporter:
@@ -453,7 +453,7 @@ def test_a_bug_in_a_reload_is_told_and_the_next_one_works(file: File, monkeypatc
         assert exporter.reload() == []
 
 
-def test_reloads_are_one_after_the_other(file: File) -> None:
+def test_reloads_run_one_at_a_time(file: File) -> None:
     file.write("one")
     under_way, most = [0], [0]
     lock = threading.Lock()
@@ -472,7 +472,7 @@ def test_reloads_are_one_after_the_other(file: File) -> None:
     assert most == [1]
 
 
-def test_nothing_is_reloaded_at_the_end(file: File) -> None:
+def test_a_closed_exporter_does_not_reload(file: File) -> None:
     file.write("one")
     exporter = Exporter(config.load(file.path), lambda: config.load(file.path))
     exporter.close()
@@ -480,8 +480,10 @@ def test_nothing_is_reloaded_at_the_end(file: File) -> None:
     assert exporter.reload() == ["the exporter is stopping"]
 
 
-def test_the_exposition_keeps_up(file: File, start: Callable[[], Exporter], serve: Callable[[Exporter], str]) -> None:
-    """Lines kept from before are not shown for an account that was made anew."""
+def test_the_exposition_shows_the_new_account_after_a_reload(
+    file: File, start: Callable[[], Exporter], serve: Callable[[Exporter], str]
+) -> None:
+    """The lines of the old account are not used for the new one."""
     file.write("one")
     exporter = start()
     address = serve(exporter)
@@ -492,7 +494,7 @@ def test_the_exposition_keeps_up(file: File, start: Callable[[], Exporter], serv
     assert "vod_transcode_job_info{" not in requests.get(f"{address}/metrics", timeout=20).text
 
 
-def test_over_http_it_answers_with_the_faults(
+def test_a_reload_over_http_answers_with_the_faults(
     file: File, start: Callable[[], Exporter], serve: Callable[[Exporter], str]
 ) -> None:
     file.write("one")

@@ -1,4 +1,4 @@
-"""Settings become the parts they describe."""
+"""The running parts are made as the settings describe them."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def load(folder: Path, text: str) -> config.Settings:
     ],
 )
 def test_keys_come_from_where_the_account_says(tmp_path: Path, credentials: str, kind: type) -> None:
-    """One file among them is enough for all to be read anew when it changes."""
+    """If any key is in a file, all keys are read again when that file changes."""
     (tmp_path / "secret").write_text("s")
     settings = load(tmp_path, f"accounts:\n  - name: prod\n    region: cn-shanghai\n    {credentials}\n")
     assert isinstance(wiring.credentials(settings.accounts[0]), kind)
@@ -87,7 +87,7 @@ def test_settings_of_series_reach_the_ledger(tmp_path: Path, simulators: Callabl
     assert (len(view.jobs), view.truncated_jobs) == (1, len(task.jobs) - 1)
 
 
-def test_api_and_callbacks_are_there_with_the_keys_that_their_files_hold_now(tmp_path: Path) -> None:
+def test_api_and_callbacks_use_the_present_keys_of_their_files(tmp_path: Path) -> None:
     """Rotated keys need no restart."""
     (tmp_path / "token").write_text("first-token-of-the-api")
     settings = load(

@@ -14,8 +14,8 @@ from tests.tracking.conftest import HOUR
 
 TASK_IDS = ("t1", "t2", "t3", "t4")
 JOB_IDS = ("", "a", "b", "c", "d")
-JOB_STATUSES = ("Transcoding", "Submitted", "TranscodeSuccess", "TranscodeFail", "TranscodeCancelled", "Odd", "")
-TASK_STATUSES = ("Processing", "Partial", "CompleteAllSucc", "CompleteAllFail", "CompletePartialSucc", "Odd", "")
+JOB_STATUSES = ("Transcoding", "Submitted", "TranscodeSuccess", "TranscodeFail", "TranscodeCancelled", "Unlisted", "")
+TASK_STATUSES = ("Processing", "Partial", "CompleteAllSucc", "CompleteAllFail", "CompletePartialSucc", "Unlisted", "")
 jobs_seen = st.lists(
     st.builds(
         Job,
@@ -31,7 +31,7 @@ LIMITS = Limits(max_jobs=3, retention=900.0, max_staleness=300.0)
 
 
 class AnyOrder(RuleBasedStateMachine):
-    """Observations late, repeated and contradictory, the clock stepping, refreshes overlapping."""
+    """Answers that are late, repeated or contradictory, steps of the clock, and refreshes that overlap."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -45,7 +45,7 @@ class AnyOrder(RuleBasedStateMachine):
         self.ledger.name(key, ids, source=key)
 
     @rule()
-    def begin(self) -> None:
+    def start_refresh(self) -> None:
         self.ledger.start_refresh()
 
     @rule(task_id=st.sampled_from(TASK_IDS), status=st.sampled_from(TASK_STATUSES), jobs=jobs_seen)
@@ -67,7 +67,7 @@ class AnyOrder(RuleBasedStateMachine):
         self.clock.now += seconds
 
     @rule()
-    def look(self) -> None:
+    def view(self) -> None:
         view = self.ledger.view()
         jobs, tasks = self.ledger._roster.jobs, self.ledger._roster.tasks
         assert sum(view.job_counts.values()) == len(jobs)
@@ -78,8 +78,8 @@ class AnyOrder(RuleBasedStateMachine):
         assert len(view.jobs) + view.truncated_jobs + view.stale_jobs == len(jobs)
         assert len({one.job.id for one in view.jobs}) == len(view.jobs)
         assert len({one.task.id for one in view.tasks}) == len(view.tasks)
-        for one in view.jobs:
-            tracked = jobs[one.job.id]
+        for shown in view.jobs:
+            tracked = jobs[shown.job.id]
             if tracked.finished_at is None:
                 assert abs(self.clock.now - tracked.refreshed) <= LIMITS.max_staleness
         named = frozenset().union(*self.ledger._names._by_key.values())
@@ -112,9 +112,9 @@ class AnyOrder(RuleBasedStateMachine):
         for task in self.ledger._roster.tasks.values():
             reached = task.id in asked or any(task_id == task.id for _, task_id in work.jobs)
             assert reached == (task.finished_at is None)
-        for job_id, one in self.ledger._roster.jobs.items():
-            in_work = one.task_id in asked or (job_id, one.task_id) in work.jobs
-            assert in_work or one.finished_at is not None
+        for job_id, job in self.ledger._roster.jobs.items():
+            in_work = job.task_id in asked or (job_id, job.task_id) in work.jobs
+            assert in_work or job.finished_at is not None
 
 
 TestAnyOrder = AnyOrder.TestCase

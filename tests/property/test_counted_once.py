@@ -1,7 +1,7 @@
-"""For any order of observations, discoveries, crashes, full disks and steps of the clock: each finish counts once.
+"""Each finish counts once, for any order of answers, discoveries, crashes, full disks and steps of the clock.
 
-Every job has a definition of its own and every task a status and trigger of its own, so that the totals tell for each
-how often it was counted.
+Every job has a definition of its own and every task a status and trigger of its own, so that the totals show
+how often each was counted.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ FINAL = {
 SHARED = "shared"  # of the first two tasks
 JOBS = {task: (f"{task}a", f"{task}b", *((SHARED,) if task in ("t0", "t1") else ())) for task in TASKS}
 JOB_IDS = tuple(dict.fromkeys(job for jobs in JOBS.values() for job in jobs))
-JOB_STATUSES = ("Transcoding", "Odd", "TranscodeSuccess", "TranscodeFail")
+JOB_STATUSES = ("Transcoding", "Unlisted", "TranscodeSuccess", "TranscodeFail")
 OUTPUT = Output(duration=1.0)
 
 task_ids = st.sampled_from(TASKS)
@@ -79,7 +79,7 @@ class CountedOnce(RuleBasedStateMachine):
         self.ended: dict[str, float] = {}
         self.excused: set[str] = set()
         self.model = Model()
-        self.kept = Model()  # what the store has of the model
+        self.kept = Model()  # the part of the model that the store has
         self.shown: dict[str, float] = {}
         self.store = FailingStore(self.make(), saved=self._taken)
         self.ledger = self._open()
@@ -93,7 +93,7 @@ class CountedOnce(RuleBasedStateMachine):
     def _open(self) -> Ledger:
         return Ledger("prod", LIMITS, store=self.store, clock=self._clock)
 
-    # What the world does
+    # Time, the disk and crashes
 
     @initialize()
     def begin(self) -> None:
@@ -108,7 +108,7 @@ class CountedOnce(RuleBasedStateMachine):
         self.off = off
 
     @rule(reads=st.booleans(), writes=st.booleans())
-    def disk_fails_or_is_well_again(self, *, reads: bool, writes: bool) -> None:
+    def disk_fails_or_recovers(self, *, reads: bool, writes: bool) -> None:
         self.store.reads, self.store.writes = reads, writes
 
     @rule()
@@ -117,11 +117,11 @@ class CountedOnce(RuleBasedStateMachine):
         self.model = deepcopy(self.kept)
         self.ledger.start_refresh()
 
-    # What sources tell
+    # Sources
 
     @rule(found=some_tasks)
     def discover(self, found: list[str]) -> None:
-        """Of what ended, lists tell what was created within the lookback."""
+        """A list has the unfinished tasks, and those that ended within the lookback."""
         since = self._clock() - LIMITS.lookback
         listed = [task_id for task_id in found if self.ended.get(task_id, self.time) >= since]
         self.ledger.discover(listed, source="discovery")
@@ -148,7 +148,7 @@ class CountedOnce(RuleBasedStateMachine):
         with self._giving_up():
             self.ledger.delete(task_id)
 
-    # What the service answers
+    # Answers of VOD
 
     @rule(task_id=task_ids, over=st.booleans(), jobs=described_jobs)
     def answer_task(self, task_id: str, over: bool, jobs: dict[str, tuple[str, Output | None]]) -> None:
@@ -184,10 +184,10 @@ class CountedOnce(RuleBasedStateMachine):
             self.ledger.asked_task(task_id)
         self.ledger.asked_jobs([job_id for job_id, _ in work.jobs])
 
-    # What is shown
+    # Views
 
     @rule()
-    def look(self) -> None:
+    def view(self) -> None:
         with self._giving_up():
             view = self.ledger.view()
         counts = counted(view.totals)
@@ -204,7 +204,7 @@ class CountedOnce(RuleBasedStateMachine):
         assert max(counted(self.ledger._totals.view()).values()) <= 1
 
     def _is_in_the_store(self) -> None:
-        """A ledger that starts now on the same store has everything that counting depends on."""
+        """The store has everything that a new ledger needs to count each finish once."""
         stored, roster = self.store.load("prod", now=self._clock()), self.ledger._roster
         assert essentials(stored.tasks) == essentials(roster.tasks.values())
         assert essentials(stored.jobs) == essentials(roster.jobs.values())
@@ -213,7 +213,7 @@ class CountedOnce(RuleBasedStateMachine):
         assert stored.totals.counters == {key: value for key, value in totals.counters.items() if value}
 
     def teardown(self) -> None:
-        """In the end the disk is well, and the service tells of everything that it is over."""
+        """In the end the disk works, and VOD reports that every task has ended."""
         try:
             self.off = 0.0
             self.store.reads = self.store.writes = True
@@ -225,7 +225,7 @@ class CountedOnce(RuleBasedStateMachine):
                 jobs: dict[str, tuple[str, Output | None]]
                 jobs = {one: ("TranscodeSuccess", OUTPUT) for one in JOBS[task_id] if one != SHARED or shared}
                 self._answer(task_id, over=True, jobs=jobs)
-            self.look()
+            self.view()
             counts = counted(self.ledger.view().totals)
             for task_id in set(TASKS) - self.excused:
                 assert counts[task_id] == 1
@@ -235,7 +235,7 @@ class CountedOnce(RuleBasedStateMachine):
         finally:
             self.store.close()
 
-    # How the model knows
+    # The model
 
     def _may_name(self, job_id: str) -> bool:
         """A job may belong to two tasks. Once it was counted and has left, it does not turn up in a task again.
@@ -268,7 +268,7 @@ class CountedOnce(RuleBasedStateMachine):
 
     @contextlib.contextmanager
     def _counting(self) -> Iterator[None]:
-        """The model counts what becomes finished meanwhile."""
+        """Add the tasks and jobs that become finished in the block to the model."""
         before = self._finished()
         yield
         jobs, tasks = (now - then for now, then in zip(self._finished(), before, strict=True))
@@ -279,8 +279,12 @@ class CountedOnce(RuleBasedStateMachine):
 
     def _finished(self) -> tuple[set[str], set[str]]:
         ledger = self.ledger
-        silent = {one.id for one in ledger._roster.tasks.values() if one.already_counted}
-        jobs = {one.job.id for one in ledger._roster.jobs.values() if one.job.finished and one.task_id not in silent}
+        already_counted = {one.id for one in ledger._roster.tasks.values() if one.already_counted}
+        jobs = {
+            one.job.id
+            for one in ledger._roster.jobs.values()
+            if one.job.finished and one.task_id not in already_counted
+        }
         return jobs, {
             one.id for one in ledger._roster.tasks.values() if one.finished_at is not None and not one.already_counted
         }
@@ -293,7 +297,7 @@ class CountedOnce(RuleBasedStateMachine):
 
 
 def essentials(records: Iterable[TaskRecord | JobRecord]) -> dict[str, tuple[object, ...]]:
-    """The stored fields by id, without those that come again after a restart: progress, and when it was reported."""
+    """The stored fields by id, without those that VOD reports again after a restart: progress and its time."""
     found: dict[str, tuple[object, ...]] = {}
     for record in records:
         values = {field.name: getattr(record, field.name) for field in fields(type(record)) if field.name in STORED}
@@ -326,7 +330,7 @@ def counted(totals: TotalsView) -> dict[str, float]:
 
 
 class CountedOnceInAFile(CountedOnce):
-    """The same on SQLite; a crash opens the file again."""
+    """The same on SQLite. A crash opens the file again."""
 
     def make(self) -> Store:
         self.folder = Path(tempfile.mkdtemp())
@@ -348,7 +352,7 @@ class CountedOnceInAFile(CountedOnce):
 @pytest.mark.slow
 @pytest.mark.parametrize(("machine", "share"), [(CountedOnce, 0.8), (CountedOnceInAFile, 0.2)], ids=["memory", "file"])
 def test_each_finish_counts_once(machine: type[CountedOnce], share: float) -> None:
-    """The file takes a share of the examples: a commit to the disk costs more than all the rest."""
+    """The file gets a fifth of the examples, because each commit to the disk is slow."""
     run_state_machine_as_test(
         machine,
         settings=settings(

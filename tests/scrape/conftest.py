@@ -1,4 +1,4 @@
-"""What the tests of scrapes share: a fake client, and an account over it."""
+"""Shared by the tests of scrapes: a fake client, an account that uses it, and errors of VOD."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def done(task_id: str) -> Task:
 
 
 class FakeVod:
-    """Answers with what it was given; an exception is raised. Notes what it was asked."""
+    """A fake client. It answers with its `tasks` and `videos`, raises those that are exceptions, and records calls."""
 
     def __init__(self, *tasks: Task) -> None:
         self.observer: Observer = ignore
@@ -68,7 +68,7 @@ class FakeVod:
             yield TaskListReply((self._answer("ListTranscodeTask", page),))
 
     def take(self) -> list[str]:
-        """What was asked since the last time, in alphabetical order."""
+        """The calls since the last `take`, in alphabetical order."""
         asked, self.asked = sorted(self.asked), []
         return asked
 
@@ -121,7 +121,7 @@ class Made:
         )
 
     def refresh(self) -> list[str]:
-        """What was asked in a refresh."""
+        """Refresh, and return the calls in alphabetical order."""
         self.account.refresh().result(20)
         return self.vod.take()
 
@@ -136,7 +136,7 @@ class Made:
 
 @pytest.fixture
 def release() -> Iterator[threading.Event]:
-    """Set it to let calls that hang go on; set at the end of the test."""
+    """Calls that hang wait for this event. It is set at the end of the test."""
     event = threading.Event()
     yield event
     event.set()

@@ -1,4 +1,4 @@
-"""One account: readers share snapshots, a store that hangs holds nobody, and closing always closes the ledger."""
+"""One account: readers share snapshots, a store that hangs delays no reader, and `close` closes the ledger."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_readers_share_a_snapshot_that_nobody_has_begun_to_take(release: threadi
     snapshots = [future.result(20) for future in (first, *others)]
 
     assert len({id(future) for future in others}) == 1
-    assert others[0] is not first  # the first one may not show what they have come for
+    assert others[0] is not first  # the first one started before they came, so it may be too old
     assert views == 2
     assert {snapshot.name for snapshot in snapshots} == {"prod"}
 
@@ -51,7 +51,7 @@ def test_a_snapshot_that_is_not_ready_in_time_is_the_last_one_and_not_durable(re
     assert late.view.jobs == before.view.jobs != ()
 
 
-def test_a_bug_in_a_snapshot_costs_only_its_news(caplog: pytest.LogCaptureFixture) -> None:
+def test_after_a_bug_in_a_snapshot_the_last_snapshot_is_shown(caplog: pytest.LogCaptureFixture) -> None:
     made = Made(FakeVod(running("t", "a")))
     made.ledger.view = lambda: 1 / 0  # type: ignore[method-assign, return-value, assignment]
     snapshot = made.account.finish_snapshot(made.account.start_snapshot(), Deadline.after(20))
@@ -76,22 +76,22 @@ def test_the_ledger_is_closed_even_if_the_client_cannot_be() -> None:
     assert [task_id for task_id, *_ in made.account.tracked()] == ["t"]
 
 
-def test_what_waits_for_long_without_an_answer_is_down_when_a_scrape_is_answered(release: threading.Event) -> None:
+def test_an_account_is_down_when_a_request_has_waited_for_most_of_the_scrape(release: threading.Event) -> None:
     made = Made(FakeVod(running("t")))
-    began = time.monotonic()
+    since = time.monotonic()
     made.vod.before = lambda _: release.wait(30)
     made.account.refresh()
     until(lambda: made.vod.asked)
-    made.account.late(began)
+    made.account.late(since)
     unknown = made.up  # as long as nothing was sent, nothing is known
-    made.vod.waiting_since = began
-    made.account.late(began)
+    made.vod.waiting_since = since
+    made.account.late(since)
 
     assert (unknown, made.up) == (None, False)
     assert "deadline" in made.account.snapshot().last_error
 
 
-def test_what_was_sent_just_now_does_not_make_the_account_down(release: threading.Event) -> None:
+def test_a_request_that_was_just_sent_does_not_make_the_account_down(release: threading.Event) -> None:
     made = Made(FakeVod(running("t")))
     made.vod.before = lambda _: release.wait(30)
     made.account.refresh()
@@ -102,7 +102,7 @@ def test_what_was_sent_just_now_does_not_make_the_account_down(release: threadin
     assert made.up is None
 
 
-def test_an_account_is_judged_by_what_was_answered_so_far_when_a_scrape_does_not_wait_for_the_end(
+def test_a_late_scrape_judges_the_account_by_the_answers_so_far(
     release: threading.Event,
 ) -> None:
     vod = FakeVod(running("t", "a"), running("u"))

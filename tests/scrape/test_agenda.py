@@ -2,13 +2,302 @@
 
 from __future__ import annotations
 
+import math
 import threading
+from collections.abc import Sequence
 
-from exporter.model import Task
+import pytest
+
+from exporter.deadline import Deadline
+from exporter.model import ACTIONS, Job, Task
+from exporter.scrape.agenda import Agenda
+from exporter.scrape.plan import Call, GetJobs, GetTask, ListTasks, ListVideos, action
+from exporter.tracking.discovery import Discovery, VideoQuery
+from exporter.tracking.ledger import Ledger
+from exporter.tracking.tracker import Tracker
+from exporter.tracking.videos import Videos
+from exporter.tracking.work import Work
+from exporter.vod.limiter import Limiter
 from tests.scrape.conftest import DENIED, DOWN, FakeVod, Made, running, until
 
 
-def test_a_denied_action_is_skipped_for_the_rest_of_the_refresh_and_tried_in_the_next() -> None:
+class Planned:
+    """An agenda without threads: the test takes each call, and ends it.
+
+    The clock of the limiter stands still.
+    """
+
+    def __init__(
+        self,
+        *task_ids: str,
+        videos: Sequence[str] = (),
+        discovers: bool = False,
+        concurrency: int = 4,
+        rate: float = 100.0,
+    ) -> None:
+        self.by_job_ids = True
+        self.ledger = Ledger()
+        self.ledger.name("tasks", task_ids, source="tasks")
+        self.videos = Videos()
+        self.videos.name("configuration", videos, source="videos")
+        discovery = Discovery(self.videos, interval=30.0, lookback=3000.0) if discovers else None
+        self.agenda = Agenda(
+            Tracker(self.ledger, self.videos, discovery=discovery),
+            Limiter(rate, clock=lambda: 0.0),
+            by_job_ids=lambda: self.by_job_ids,
+            concurrency=concurrency,
+        )
+        self.start()
+
+    def start(self) -> None:
+        self.agenda.ask_again()
+        self.agenda.restart()
+
+    def take_all(self) -> list[Call]:
+        """The calls that can be under way at the same time."""
+        return list(iter(self.agenda.take, None))
+
+    def end(self, call: Call, error: Exception | None = None, *, answer: Task | None = None) -> None:
+        match call:
+            case GetTask(task_id):
+                if answer is not None:
+                    self.ledger.observe_task(task_id, answer)
+                self.ledger.asked_task(task_id)
+            case GetJobs(job_ids):
+                self.ledger.asked_jobs(job_ids)
+            case ListTasks(video_id):
+                self.videos.asked(video_id)
+        self.agenda.ended(call, error)
+
+    def make_all(self, error: Exception | None = None) -> int:
+        """Take and end all calls, one after the other. Returns how many there were."""
+        count = 0
+        while (call := self.agenda.take()) is not None:
+            self.end(call, error)
+            count += 1
+        return count
+
+
+def test_no_more_calls_than_the_concurrency_are_under_way() -> None:
+    planned = Planned("a", "b", "c", concurrency=2)
+    first = planned.take_all()
+    planned.end(first[0])
+
+    assert first == [GetTask("a"), GetTask("b")]
+    assert planned.take_all() == [GetTask("c")]
+
+
+def test_the_operation_with_the_fewest_calls_under_way_comes_first() -> None:
+    planned = Planned("a", "b", videos=["v", "w"], discovers=True, concurrency=3)
+
+    assert {action(call) for call in planned.take_all()} == set(ACTIONS)
+
+
+def test_among_idle_operations_the_one_with_the_fewest_calls_so_far_comes_first() -> None:
+    """With one worker, a long list of videos must not keep tasks from being asked about."""
+    planned = Planned("a", "b", "c", videos=["v", "w", "x"], concurrency=1)
+    actions = []
+    while (call := planned.agenda.take()) is not None:
+        actions.append(action(call))
+        planned.end(call)
+
+    assert actions == ["GetTranscodeTask", "ListTranscodeTask"] * 3
+
+
+def test_calls_that_hang_do_not_get_their_operation_further_calls_before_others() -> None:
+    planned = Planned(*map(str, range(9)), videos=["v", "w", "x"], concurrency=3)
+    hanging, *quick = sorted(planned.take_all(), key=action, reverse=True)
+    for call in quick:
+        planned.end(call)
+
+    assert hanging in (ListTasks("v"), ListTasks("w"), ListTasks("x"))
+    assert isinstance(planned.agenda.take(), GetTask)
+
+
+def test_a_call_under_way_is_not_made_again_by_the_next_refresh() -> None:
+    planned = Planned("a", videos=["v"])
+    under_way = planned.take_all()
+    planned.start()
+
+    assert len(under_way) == 2
+    assert planned.take_all() == []
+    assert planned.agenda.under_way
+
+
+def test_an_empty_list_of_videos_or_tasks_is_asked_for_once_a_refresh() -> None:
+    planned = Planned(videos=["v"], discovers=True)
+    first = planned.take_all()
+    for call in first:
+        planned.agenda.ended(call, None)  # neither discovery nor the videos note it
+    again = planned.take_all()
+    planned.start()
+
+    assert first == [ListTasks("v"), ListVideos(VideoQuery()), ListVideos(first[2].query)]  # type: ignore[union-attr]
+    assert again == []
+    assert len(planned.take_all()) == 3
+
+
+def test_a_task_that_appears_during_the_refresh_is_planned_after_the_next_result() -> None:
+    planned = Planned("a", concurrency=1)
+    call = planned.agenda.take()
+    assert call is not None
+    planned.ledger.discover(["b"], source="discovery")
+    planned.end(call)
+
+    assert planned.take_all() == [GetTask("b")]
+
+
+def test_outdate_makes_a_new_plan_before_the_next_call() -> None:
+    planned = Planned("a", "b", concurrency=3)
+    planned.agenda.take()
+    planned.ledger.observe_task("a", Task("a", "v", "Processing", jobs=(Job("j", "HD", "Transcoding"),)))
+    planned.ledger.observe_event("j", processing=None)
+    planned.ledger.asked_task("b")
+    planned.agenda.outdate()
+
+    assert GetTask("b") not in planned.take_all()
+
+
+def test_a_refused_operation_is_not_called_again_in_the_same_refresh() -> None:
+    planned = Planned("a", "b", videos=["v", "w", "x"], concurrency=1)
+    refused = planned.agenda.take()
+    assert refused == GetTask("a")
+    planned.end(refused, DENIED)
+    rest = []
+    while (call := planned.agenda.take()) is not None:
+        rest.append(call)
+        planned.end(call)
+    planned.start()
+
+    assert set(rest) == {ListTasks("v"), ListTasks("w"), ListTasks("x")}
+    assert planned.agenda.take() == GetTask("b")
+
+
+@pytest.mark.parametrize(("concurrency", "calls"), [(1, 4), (4, 4), (6, 6)])
+def test_a_refresh_ends_after_four_failures_in_a_row_or_as_many_as_workers(concurrency: int, calls: int) -> None:
+    planned = Planned(*map(str, range(20)), concurrency=concurrency)
+
+    assert planned.make_all(DOWN) == calls
+    planned.start()
+    assert planned.make_all() == 20
+
+
+def test_an_answer_starts_the_count_of_failures_again() -> None:
+    planned = Planned(*map(str, range(20)), concurrency=1)
+    for number in range(20):
+        call = planned.agenda.take()
+        assert call is not None
+        planned.end(call, None if number % 4 == 3 else DOWN)
+
+    assert planned.agenda.take() is None
+
+
+def test_a_plan_for_job_ids_is_given_up_when_vod_refuses_them() -> None:
+    planned = Planned(*(f"t{number}" for number in range(3)), concurrency=1)
+    while isinstance(call := planned.agenda.take(), GetTask):
+        number = call.task_id[1:]
+        jobs = tuple(Job(f"{number}-{place}", "HD", "Transcoding") for place in range(8))
+        planned.end(call, answer=Task(call.task_id, "v", "Processing", jobs=jobs))
+    planned.start()
+    call = planned.agenda.take()
+    assert isinstance(call, GetJobs)
+    planned.by_job_ids = False
+    planned.agenda.ended(call, None)
+    calls = []
+    while (call := planned.agenda.take()) is not None:
+        calls.append(call)
+        planned.end(call)
+
+    assert calls == [GetTask("t0"), GetTask("t1"), GetTask("t2")]
+
+
+def test_pending_counts_the_calls_for_tasks_that_are_not_started() -> None:
+    """Within the plan, which holds ten calls at this rate, and beyond it."""
+    planned = Planned(*map(str, range(50)), videos=["v"], concurrency=2, rate=1.0)
+    before = planned.agenda.pending
+    under_way = planned.take_all()
+    during = planned.agenda.pending
+    for call in under_way:
+        planned.end(call)
+    planned.make_all()
+    planned.agenda.end_refresh()
+
+    assert (before, during, planned.agenda.pending) == (0, 49, 0)
+
+
+def test_an_operation_without_budget_has_one_call_that_waits_for_it() -> None:
+    planned = Planned("a", "b", concurrency=4, rate=0.01)
+    for _ in range(2):
+        planned.agenda._limiter.turn("GetTranscodeTask", Deadline(math.inf))
+
+    assert len(planned.take_all()) == 1
+
+
+def test_workers_are_the_calls_that_can_be_under_way() -> None:
+    planned = Planned("a", "b", "c", concurrency=2)
+    planned.agenda.take()
+    both = planned.agenda.workers
+    planned.take_all()
+    few = Planned("a", concurrency=8)
+    few.agenda.take()
+
+    assert (both, few.agenda.workers) == (2, 1)
+
+
+def test_a_closed_agenda_has_no_further_calls() -> None:
+    planned = Planned("a", "b", concurrency=1)
+    call = planned.agenda.take()
+    assert call is not None
+    planned.agenda.close()
+    planned.end(call)
+
+    assert planned.agenda.take() is None
+    planned.start()
+    assert planned.agenda.take() is None
+
+
+def test_a_plan_that_cannot_be_made_is_given_up_until_the_next_refresh(monkeypatch: pytest.MonkeyPatch) -> None:
+    planned = Planned("a")
+    with monkeypatch.context() as patch:
+        patch.setattr(planned.ledger, "work", lambda: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            planned.agenda.take()
+        planned.agenda.skip()
+        assert planned.agenda.take() is None
+    planned.start()
+
+    assert planned.agenda.take() == GetTask("a")
+
+
+def test_a_plan_is_kept_while_making_plans_takes_more_than_a_fiftieth_of_the_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """With 100,000 jobs a plan takes 0.1 s. It must not be made again after each call."""
+    planned, plans, now = Planned(*map(str, range(9)), concurrency=1), 0, 100.0
+    work = planned.ledger.work
+
+    def slow() -> Work:
+        nonlocal plans, now
+        plans, now = plans + 1, now + 0.1
+        return work()
+
+    monkeypatch.setattr(planned.ledger, "work", slow)
+    monkeypatch.setattr("time.monotonic", lambda: now)
+    made = []
+    for seconds in (0.0, 1.0, 3.8, 0.2):
+        now += seconds
+        call = planned.agenda.take()
+        assert call is not None
+        planned.end(call)
+        made.append(plans)
+
+    assert made == [1, 1, 1, 2]
+
+
+# Through a refresh
+
+
+def test_a_denied_operation_is_called_once_a_refresh() -> None:
     vod = FakeVod(running("t", "a"))
     vod.videos = {f"v{n}": [DENIED] for n in range(30)}
     made = Made(vod, videos=list(vod.videos), concurrency=1)
@@ -22,8 +311,8 @@ def test_a_denied_action_is_skipped_for_the_rest_of_the_refresh_and_tried_in_the
     assert "grant vod:ListTranscodeTask" in made.account.snapshot().last_error
 
 
-def test_an_account_that_fails_is_not_asked_for_everything() -> None:
-    """With a service that is away, each call would cost the whole budget of time."""
+def test_a_service_that_is_down_costs_few_calls() -> None:
+    """While the service is down, each call costs its whole timeout."""
     vod = FakeVod(*(running(f"t{n}") for n in range(100)))
     vod.tasks = dict.fromkeys(vod.tasks, DOWN)
     made = Made(vod, concurrency=4)
@@ -32,7 +321,7 @@ def test_an_account_that_fails_is_not_asked_for_everything() -> None:
     assert made.up is False
 
 
-def test_a_call_that_hangs_keeps_the_others_from_nothing(release: threading.Event) -> None:
+def test_a_call_that_hangs_does_not_delay_the_others(release: threading.Event) -> None:
     vod = FakeVod(running("t"), *(running(f"u{n}", f"j{n}") for n in range(6)))
     made = Made(vod, concurrency=2)
     vod.before = lambda what: release.wait(30) if what == "task t" else None
@@ -45,7 +334,7 @@ def test_a_call_that_hangs_keeps_the_others_from_nothing(release: threading.Even
     assert vod.take() == ["jobs j0,j1,j2,j3,j4,j5"]
 
 
-def test_a_new_task_does_not_wait_for_the_lists_that_are_under_way(release: threading.Event) -> None:
+def test_a_new_task_does_not_wait_for_lists_under_way(release: threading.Event) -> None:
     vod = FakeVod()
     made = Made(vod, videos=["slow", "quick"])
     vod.tasks["t"] = running("t", "a")
@@ -58,16 +347,16 @@ def test_a_new_task_does_not_wait_for_the_lists_that_are_under_way(release: thre
     assert made.job_statuses == {"a": "Transcoding"}
 
 
-def test_what_an_event_tells_of_while_a_refresh_is_under_way_is_asked_about_next() -> None:
+def test_a_job_that_an_event_reports_during_a_refresh_is_asked_about_next() -> None:
     vod = FakeVod(*(running(f"t{n}", *(f"{n}-{k}" for k in range(10))) for n in range(6)))
     made = Made(vod, concurrency=1)
     made.refresh()
 
-    def tell(what: str) -> None:
+    def report_end(what: str) -> None:
         if what.startswith("jobs 0-0"):
             made.account.event(job_id="5-9", video_id="", processing=None)
 
-    vod.before = tell
+    vod.before = report_end
     made.account.refresh().result(20)
 
     assert vod.asked[1] == "jobs 5-9"
@@ -75,7 +364,7 @@ def test_what_an_event_tells_of_while_a_refresh_is_under_way_is_asked_about_next
     assert len(asked) == len(set(asked)) == 60
 
 
-def test_what_is_still_to_be_asked_is_told(release: threading.Event) -> None:
+def test_a_snapshot_shows_how_many_calls_are_pending(release: threading.Event) -> None:
     vod = FakeVod(*(running(f"t{n}") for n in range(50)))
     made = Made(vod, concurrency=4)
     vod.before = lambda _: release.wait(30)
@@ -89,10 +378,10 @@ def test_what_is_still_to_be_asked_is_told(release: threading.Event) -> None:
     assert made.account.snapshot().pending_calls == 0
 
 
-def test_lists_that_wait_for_their_budget_do_not_keep_the_other_operation_from_its_own(
+def test_lists_that_wait_for_their_budget_do_not_delay_other_operations(
     release: threading.Event,
 ) -> None:
-    """Eight long lists and four threads: tasks are asked about all the same."""
+    """There are eight long lists and four workers, and the tasks are still asked about."""
     vod = FakeVod(*(running(f"t{number}", f"j{number}") for number in range(6)))
     vod.videos = {f"v{number}": [Task(f"t{number}", f"v{number}", "Processing")] for number in range(8)}
     vod.before = lambda what: release.wait(10) if what.startswith("video") else None

@@ -1,4 +1,4 @@
-"""Calls: what each answer and each error means for what is tracked."""
+"""Calls: the effect of each answer and each error on tasks, jobs and videos."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from exporter.model import Task
 from tests.scrape.conftest import GONE, REFUSED, FakeVod, Made, done, running
 
 
-def test_job_ids_refused_falls_back_to_one_call_per_task_and_says_so_once(caplog: pytest.LogCaptureFixture) -> None:
+def test_refused_job_ids_cost_one_call_per_task_and_are_logged_once(caplog: pytest.LogCaptureFixture) -> None:
     vod = FakeVod(*(running(f"t{n}", f"{n}a", f"{n}b") for n in range(20)))
     vod.jobs = REFUSED
     made = Made(vod, concurrency=2)
@@ -34,7 +34,7 @@ def test_job_ids_refused_falls_back_to_one_call_per_task_and_says_so_once(caplog
     assert made.up is True
 
 
-def test_job_ids_that_were_refused_are_tried_again_after_an_hour() -> None:
+def test_refused_job_ids_are_tried_again_after_an_hour() -> None:
     vod = FakeVod(running("t", "a", "b"))
     made = Made(vod)
     made.refresh()
@@ -49,7 +49,7 @@ def test_job_ids_that_were_refused_are_tried_again_after_an_hour() -> None:
     assert made.refresh() == ["jobs a,b"]
 
 
-def test_an_odd_refusal_of_job_ids_is_a_failure_and_no_reason_to_ask_task_by_task() -> None:
+def test_another_refusal_of_a_call_by_job_ids_is_only_a_failure() -> None:
     vod = FakeVod(running("t", "a"))
     made = Made(vod)
     made.refresh()
@@ -61,7 +61,7 @@ def test_an_odd_refusal_of_job_ids_is_a_failure_and_no_reason_to_ask_task_by_tas
     assert made.refresh() == ["jobs a"]
 
 
-def test_a_task_not_found_twice_is_dropped_and_counted_once_is_not() -> None:
+def test_a_task_is_dropped_after_the_second_answer_that_it_does_not_exist() -> None:
     made = Made(FakeVod(running("t"), running("u", "a")))
     made.vod.tasks["t"] = GONE
 
@@ -73,7 +73,7 @@ def test_a_task_not_found_twice_is_dropped_and_counted_once_is_not() -> None:
     assert made.up is True
 
 
-def test_a_video_not_found_is_said_once_when_confirmed(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_video_that_does_not_exist_is_logged_once_after_the_second_answer(caplog: pytest.LogCaptureFixture) -> None:
     vod = FakeVod()
     vod.videos["v"] = [GONE]
     made = Made(vod, videos=["v"])
@@ -87,7 +87,7 @@ def test_a_video_not_found_is_said_once_when_confirmed(caplog: pytest.LogCapture
 
 
 @pytest.mark.parametrize("code", ["InvalidAccessKeyId.NotFound", "SignatureDoesNotMatch", "Forbidden.RAM"])
-def test_credentials_errors_drop_nothing(code: str) -> None:
+def test_credentials_errors_drop_no_task(code: str) -> None:
     vod = FakeVod(running("t", "a"))
     made = Made(vod)
     made.refresh()
@@ -99,7 +99,7 @@ def test_credentials_errors_drop_nothing(code: str) -> None:
     assert made.job_statuses == {"a": "Transcoding"}
 
 
-def test_an_unfinished_task_that_its_video_no_longer_lists_is_followed_to_its_end() -> None:
+def test_an_unfinished_task_that_left_the_list_of_its_video_is_still_asked_about() -> None:
     vod = FakeVod()
     made = Made(vod, videos=["v"])
     vod.tasks["t"], vod.videos["v"] = running("t", "a"), [running("t")]
@@ -112,7 +112,7 @@ def test_an_unfinished_task_that_its_video_no_longer_lists_is_followed_to_its_en
     assert asked == ["jobs a", "video v"]
 
 
-def test_the_tasks_of_a_video_that_is_no_longer_named_are_named_no_longer() -> None:
+def test_finished_tasks_of_a_video_leave_when_nothing_names_the_video() -> None:
     vod = FakeVod(done("t"))
     vod.videos = {"v": [Task("t", "v", "CompleteAllFail", created=1_700_000_000.0)]}
     made = Made(vod, videos=["v"])

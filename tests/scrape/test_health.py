@@ -1,4 +1,4 @@
-"""How reading an account goes: what is told of it, and what is logged."""
+"""Health: when an account is up, down or unknown, and when that is logged."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from exporter.scrape.health import Health, State
 DOWN = ConnectionFailed("no connection", code="connect")
 DENIED = CredentialsError("denied", code="Forbidden")
 GONE = NotFoundError("gone", code="NoSuchResource")
-ODD = MalformedResponse("the response has no task", code="no_task")
+MALFORMED = MalformedResponse("the response has no task", code="no_task")
 HTML = MalformedResponse("HTML", code="html")
 REFUSED = RequestRejected("not taken", code="InvalidParameter")
 
@@ -28,7 +28,7 @@ def test_nothing_is_known_before_anything_was_asked() -> None:
     assert Health("prod").state == State(up=None, last_success=None, last_error="", last_error_at=None)
 
 
-def test_the_last_success_and_the_last_error_are_told_with_their_times() -> None:
+def test_the_last_success_and_the_last_error_have_their_times() -> None:
     times = iter((0.0, 1.0, 2.0, 3.0))
     health = Health("prod", clock=lambda: next(times))
     health.called(action="get", error=None)
@@ -38,7 +38,7 @@ def test_the_last_success_and_the_last_error_are_told_with_their_times() -> None
     assert health.state == State(True, last_success=3.0, last_error="no connection", last_error_at=2.0)
 
 
-def test_in_a_long_first_refresh_an_answer_says_up_and_afterwards_only_a_judgement_does() -> None:
+def test_the_first_answer_means_up_and_after_that_only_a_judgement_changes_it() -> None:
     health = Health("prod")
     health.called(action="get", error=DOWN)
     before = health.state.up
@@ -53,7 +53,7 @@ def test_in_a_long_first_refresh_an_answer_says_up_and_afterwards_only_a_judgeme
 
 
 @pytest.mark.parametrize(
-    ("told", "up"),
+    ("called", "up"),
     [
         ([], None),
         ([("get", None)], True),
@@ -63,21 +63,21 @@ def test_in_a_long_first_refresh_an_answer_says_up_and_afterwards_only_a_judgeme
         ([("get", GONE)], True),
         ([("get", DENIED), ("get", None)], False),
         ([("", DOWN), ("get", None)], False),
-        ([("get", ODD)], True),
+        ([("get", MALFORMED)], True),
         ([("get", REFUSED)], True),
         ([("GetVideoList", REFUSED)], False),
         ([("get", HTML)], False),
     ],
     ids=[
         *("nothing", "answer", "failure", "one-failure", "an-operation-fails", "gone", "denied", "no-operation"),
-        *("an-odd-task", "an-id-refused", "a-list-refused", "html"),
+        *("a-malformed-task", "an-id-refused", "a-list-refused", "html"),
     ],
 )
 def test_an_account_is_up_where_each_operation_was_answered_and_none_denied(
-    told: list[tuple[str, VodError | None]], up: bool | None
+    called: list[tuple[str, VodError | None]], up: bool | None
 ) -> None:
     health = Health("prod")
-    for action, error in told:
+    for action, error in called:
         health.called(action=action, error=error)
     health.judge()
 
@@ -85,7 +85,7 @@ def test_an_account_is_up_where_each_operation_was_answered_and_none_denied(
 
 
 @pytest.mark.parametrize(("answered", "up"), [(False, False), (True, True)])
-def test_requests_that_hang_say_down_unless_others_were_answered(answered: bool, up: bool) -> None:
+def test_hanging_requests_mean_down_unless_others_were_answered(answered: bool, up: bool) -> None:
     health = Health("prod")
     if answered:
         health.called(action="get", error=None)
@@ -95,8 +95,8 @@ def test_requests_that_hang_say_down_unless_others_were_answered(answered: bool,
     assert ("deadline" in health.state.last_error) is not answered
 
 
-def test_a_service_that_is_but_slower_than_a_scrape_is_not_down() -> None:
-    """It was as slow before, and what it told is shown."""
+def test_a_service_that_is_only_slower_than_a_scrape_is_not_down() -> None:
+    """It was as slow in the last refresh, and its answers are shown."""
     health = Health("prod")
     health.called(action="get", error=None, seconds=0.6)
     health.judge()
@@ -108,22 +108,22 @@ def test_a_service_that_is_but_slower_than_a_scrape_is_not_down() -> None:
     assert (slow, health.state.up) == (True, False)
 
 
-def test_down_is_forgotten_where_nothing_is_asked_any_more() -> None:
-    """Or an alert would never end: the task that failed is tracked no longer."""
+def test_an_account_that_was_down_is_unknown_after_ten_minutes_without_calls() -> None:
+    """Otherwise an alert would never end when the task that failed is not tracked any more."""
     now = 1000.0
     health = Health("prod", clock=lambda: now)
     health.called(action="get", error=DOWN)
-    told = []
+    states = []
     for seconds in (0.0, 599.0, 2.0):
         now += seconds
         health.judge()
         health.start_refresh()
-        told.append(health.state.up)
+        states.append(health.state.up)
 
-    assert told == [False, False, None]
+    assert states == [False, False, None]
 
 
-def test_a_new_refresh_is_judged_for_itself() -> None:
+def test_each_refresh_is_judged_by_its_own_calls() -> None:
     health = Health("prod")
     health.called(action="list", error=DOWN)
     health.judge()

@@ -1,4 +1,4 @@
-"""The order of calls: new tasks first, and everything in its turn."""
+"""The order of calls: new tasks first, and a share for every kind of call."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_where_job_ids_are_refused_each_task_is_one_call() -> None:
     assert gets(work, by_job_ids=False) == [GetTask("t"), GetTask("u"), GetTask("v")]
 
 
-def test_new_tasks_come_first_but_each_fourth_call_is_for_what_is_known() -> None:
+def test_new_tasks_come_first_but_each_fourth_call_is_for_known_tasks() -> None:
     work = Work(new_tasks=("1", "2", "3", "4", "5"), whole_tasks=("w",), jobs=(("a", "t"),))
 
     assert gets(work) == [
@@ -53,7 +53,7 @@ def test_new_tasks_come_first_but_each_fourth_call_is_for_what_is_known() -> Non
     ]
 
 
-def test_what_an_event_told_of_comes_before_all_other_gets() -> None:
+def test_prioritized_jobs_come_before_all_other_gets() -> None:
     work = Work(prioritized_jobs=(("j", "t"),), new_tasks=("n",), jobs=(("k", "t"), ("l", "u")))
 
     assert gets(work) == [GetJobs(("j",)), GetTask("n"), GetJobs(("k", "l"))]
@@ -66,8 +66,8 @@ def test_each_operation_has_its_calls_in_their_order() -> None:
     assert calls == [ListVideos(VideoQuery()), ListTasks("v"), ListTasks("w"), GetTask("1"), GetTask("2")]
 
 
-def test_a_plan_goes_on_with_the_turns_of_the_last() -> None:
-    """Or new tasks, which each plan begins with, would always have it where plans are made for a call or two."""
+def test_a_plan_continues_the_turns_of_the_last_plan() -> None:
+    """Each plan starts with new tasks. Plans of one or two calls would otherwise have no other calls."""
     work = Work(new_tasks=tuple("abcdefgh"), whole_tasks=("w", "x"), jobs=(("j", "t"),))
     first = [gets(work, made=made)[0] for made in range(9)]
 
@@ -75,16 +75,16 @@ def test_a_plan_goes_on_with_the_turns_of_the_last() -> None:
     assert first == [a, a, a, w, a, a, a, j, a]
 
 
-def test_without_new_tasks_whole_ones_and_jobs_share_their_turns() -> None:
+def test_without_new_tasks_whole_tasks_and_jobs_take_turns() -> None:
     work = Work(whole_tasks=("v", "w", "x", "y", "z"), jobs=tuple((f"j{number}", "t") for number in range(40)))
 
     kinds = [isinstance(call, GetJobs) for call in gets(work)[:8]]
     assert kinds == [False, False, False, False, True, True, True, True]
 
 
-def works(new: list[str], whole: list[str], jobs: list[str], hinted: list[str]) -> Work:
+def works(new: list[str], whole: list[str], jobs: list[str], prioritized: list[str]) -> Work:
     return Work(
-        prioritized_jobs=tuple((f"hinted {one}", f"task of {one[0]}") for one in hinted),
+        prioritized_jobs=tuple((f"prioritized {one}", f"task of {one[0]}") for one in prioritized),
         new_tasks=tuple(f"new {one}" for one in new),
         whole_tasks=tuple(f"whole {one}" for one in whole),
         jobs=tuple((one, f"task of {one[0]}") for one in jobs),
@@ -97,34 +97,34 @@ budgets = st.fixed_dictionaries({name: st.integers(0, 30) for name in ACTIONS})
 
 def about(calls: Iterable[Call]) -> list[str]:
     """The ids that these calls name."""
-    told: list[str] = []
+    named: list[str] = []
     for call in calls:
         match call:
             case GetTask(task_id):
-                told.append(task_id)
+                named.append(task_id)
             case GetJobs(job_ids):
-                told += job_ids
+                named += job_ids
             case ListTasks(video_id):
-                told.append(video_id)
-    return told
+                named.append(video_id)
+    return named
 
 
 @settings(deadline=None)
 @given(work=any_work, videos=ids, by_job_ids=st.booleans())
 def test_all_work_is_planned_and_nothing_twice(work: Work, videos: list[str], *, by_job_ids: bool) -> None:
     calls = plan(work, budget=PLENTY, videos=[f"video {one}" for one in videos], by_job_ids=by_job_ids)
-    told = about(calls)
+    named = about(calls)
     jobs = [*work.prioritized_jobs, *work.jobs]
     known = [job for job, _ in jobs] if by_job_ids else {task for _, task in jobs} - {*work.whole_tasks}
 
-    assert len(set(told)) == len(told)
-    assert set(told) == {*work.new_tasks, *work.whole_tasks, *known, *(f"video {one}" for one in videos)}
+    assert len(set(named)) == len(named)
+    assert set(named) == {*work.new_tasks, *work.whole_tasks, *known, *(f"video {one}" for one in videos)}
     assert size(work, by_job_ids=by_job_ids) == sum(action(call) == "GetTranscodeTask" for call in calls)
 
 
 @settings(deadline=None)
 @given(work=any_work, videos=ids, windows=st.integers(0, 40), budget=budgets, by_job_ids=st.booleans())
-def test_the_budget_is_never_exceeded_and_spent_where_there_is_work(
+def test_the_budget_is_never_exceeded_and_is_used_while_there_is_work(
     work: Work, videos: list[str], windows: int, budget: dict[str, int], *, by_job_ids: bool
 ) -> None:
     queries = [VideoQuery((float(number), number + 1.0)) for number in range(windows)]
@@ -137,7 +137,9 @@ def test_the_budget_is_never_exceeded_and_spent_where_there_is_work(
 
 @settings(deadline=None)
 @given(work=any_work, by_job_ids=st.booleans(), data=st.data())
-def test_what_is_under_way_is_not_planned_again(work: Work, *, by_job_ids: bool, data: st.DataObject) -> None:
+def test_tasks_and_jobs_of_calls_under_way_are_not_planned_again(
+    work: Work, *, by_job_ids: bool, data: st.DataObject
+) -> None:
     calls = gets(work, by_job_ids=by_job_ids)
     under_way = [call for call in calls if data.draw(st.booleans())]
     tasks_asked = {call.task_id for call in under_way if isinstance(call, GetTask)}
@@ -148,7 +150,7 @@ def test_what_is_under_way_is_not_planned_again(work: Work, *, by_job_ids: bool,
 
 
 class Life:
-    """Refreshes of an account as time goes by, each with a budget of so many calls: a refresh is cut off there."""
+    """The refreshes of an account over time. Each refresh ends after `budget` calls."""
 
     def __init__(self, *, jobs: int, failing: int, budget: int) -> None:
         self.ledger = Ledger()
@@ -168,24 +170,24 @@ class Life:
         self.ledger.name(f"new {new}", new, source="tasks")
         self.ledger.start_refresh()
         asked: list[str] = []
-        while len(asked) < self.budget:  # a plan for each few calls, as it is made anew while they are made
+        while len(asked) < self.budget:  # a plan lasts for two calls at most, as in a refresh
             calls = gets(self.ledger.work(), made=self.made)[: min(2, self.budget - len(asked))]
             self.made += len(calls)
             if not calls:
                 break
             for call in calls:
                 self.ask(call, asked)
-        for one in self.waited:
-            self.waited[one] += 1
-            self.longest[one] = max(self.longest[one], self.waited[one])
+        for waiting in self.waited:
+            self.waited[waiting] += 1
+            self.longest[waiting] = max(self.longest[waiting], self.waited[waiting])
 
     def ask(self, call: Call, asked: list[str]) -> None:
-        told = about([call])
-        assert not set(told) & (self.finished | {one for some in asked for one in some.split(",")})
-        asked.append(",".join(told))
-        for one in told:
-            if one in self.waited:
-                self.waited[one] = 0
+        named = about([call])
+        assert not set(named) & (self.finished | {one for some in asked for one in some.split(",")})
+        asked.append(",".join(named))
+        for asked_id in named:
+            if asked_id in self.waited:
+                self.waited[asked_id] = 0
         match call:
             case GetTask(task_id):
                 if task_id not in self.failing:
@@ -206,12 +208,12 @@ class Life:
     arrivals=st.lists(st.integers(0, 12), min_size=1, max_size=10),
 )
 @settings(max_examples=25, deadline=None)
-def test_nothing_starves_whatever_arrives_and_no_call_is_spent_on_a_finished_task(
+def test_nothing_starves_and_no_call_is_spent_on_a_finished_task(
     jobs: int, failing: int, budget: int, arrivals: list[int]
 ) -> None:
     """Of eight calls at least one is for jobs and one for whole tasks, those asked longest ago.
 
-    So whoever waits has its turn after as many turns of its kind as there are others of it: a bound on its age.
+    So the wait of a task or job is bounded by the number of others of its kind.
     """
     life = Life(jobs=jobs, failing=failing, budget=budget)
     for number in range(60):
@@ -222,7 +224,7 @@ def test_nothing_starves_whatever_arrives_and_no_call_is_spent_on_a_finished_tas
 
 
 class Service:
-    """Tasks of four jobs each; `change` ends the oldest and begins another."""
+    """Tasks of four jobs each. `change` ends the oldest task and submits another."""
 
     def __init__(self, count: int) -> None:
         self.tasks: dict[str, Task] = {}
@@ -256,8 +258,8 @@ class Service:
 
 @pytest.mark.no_cover
 @pytest.mark.slow
-def test_of_5000_jobs_none_is_older_than_90_s_at_10_calls_a_second_and_a_scrape_each_30_s() -> None:
-    """On a clock of its own, at which each turn of the limiter is a call; a task comes and a task ends each 2 s."""
+def test_5000_jobs_are_all_refreshed_within_90_s_at_10_calls_a_second() -> None:
+    """On a simulated clock: a scrape each 30 s, one new and one finished task each 2 s."""
     now = 1_000_000.0
     service = Service(1250)
     ledger = Ledger(limits=Limits(max_jobs=10_000), clock=lambda: now)
@@ -268,10 +270,10 @@ def test_of_5000_jobs_none_is_older_than_90_s_at_10_calls_a_second_and_a_scrape_
     oldest: list[float] = []
     made = 0
     for scrape in range(12):
-        begun = now
+        started = now
         ledger.start_refresh()
         calls: list[Call] = []
-        while now < begun + 30:
+        while now < started + 30:
             if not calls:
                 ledger.discover([service.change() for _ in range(5)], source="discovery")
                 budget = {name: limiter.calls_within(name, 10.0) for name in ACTIONS}
@@ -279,7 +281,7 @@ def test_of_5000_jobs_none_is_older_than_90_s_at_10_calls_a_second_and_a_scrape_
             service.answer(calls.pop(0), ledger)
             made += 1
             now += limiter.turn("GetTranscodeTask", Deadline(math.inf))
-            if len(oldest) == scrape and now >= begun + 9.5:
+            if len(oldest) == scrape and now >= started + 9.5:
                 oldest.append(now - (ledger.view().oldest_refresh or 0))
 
     assert len(oldest) == 12

@@ -14,7 +14,7 @@ from exporter.model import Job, Task
 from tests.scrape.conftest import FakeVod, Made, done, running, until
 
 
-def test_new_tasks_are_asked_whole_then_their_unfinished_jobs_by_id_and_finished_tasks_never_again() -> None:
+def test_new_tasks_are_asked_whole_then_their_jobs_by_id_and_finished_tasks_never() -> None:
     made = Made(FakeVod(running("t", "a", "b"), done("u")))
 
     assert made.refresh() == ["task t", "task u"]
@@ -27,7 +27,7 @@ def test_new_tasks_are_asked_whole_then_their_unfinished_jobs_by_id_and_finished
     assert made.up is True
 
 
-def test_what_a_video_lists_is_asked_about_in_the_same_refresh() -> None:
+def test_tasks_that_a_list_brings_are_asked_about_in_the_same_refresh() -> None:
     vod = FakeVod()
     made = Made(vod, videos=["v"])
     vod.tasks["t"] = running("t", "a")
@@ -37,7 +37,7 @@ def test_what_a_video_lists_is_asked_about_in_the_same_refresh() -> None:
     assert made.refresh() == ["jobs a"]  # the list is fresh
 
 
-def test_a_bug_that_one_reply_brings_out_costs_that_call_alone(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_bug_that_one_answer_triggers_costs_only_that_call(caplog: pytest.LogCaptureFixture) -> None:
     made = Made(FakeVod(running("t", "a"), running("u", "b"), running("v", "c")))
     made.vod.tasks["u"] = ZeroDivisionError("oh")
 
@@ -48,7 +48,7 @@ def test_a_bug_that_one_reply_brings_out_costs_that_call_alone(caplog: pytest.Lo
     assert [one.message for one in caplog.records] == ["bug in a refresh"]
 
 
-def test_a_bug_in_planning_is_a_failure_not_a_crash(
+def test_a_bug_in_planning_is_a_failure_and_not_a_crash(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     made = Made(FakeVod(running("t")))
@@ -80,7 +80,7 @@ def test_a_bug_that_ends_a_worker_is_logged(monkeypatch: pytest.MonkeyPatch, cap
 
 
 def test_some_calls_that_fail_do_not_make_the_account_down(caplog: pytest.LogCaptureFixture) -> None:
-    """Nor does the log say so in between: a refresh is judged when it is over."""
+    """The log does not report it either: a refresh is judged at its end."""
     made = Made(FakeVod(running("t"), running("u", "a")), concurrency=1)
     made.vod.tasks["t"] = MalformedResponse("html", code="html")
     made.refresh()
@@ -89,8 +89,8 @@ def test_some_calls_that_fail_do_not_make_the_account_down(caplog: pytest.LogCap
     assert caplog.records == []
 
 
-def test_a_refresh_that_is_begun_again_goes_on_where_it_was_and_asks_nothing_twice(release: threading.Event) -> None:
-    """The plan is new, the calls under way are not."""
+def test_a_refresh_that_replaces_another_makes_no_call_twice(release: threading.Event) -> None:
+    """The plan is new, and the calls under way stay."""
     vod = FakeVod(*(running(f"t{n}") for n in range(12)))
     made = Made(vod, concurrency=3)
     vod.before = lambda _: release.wait(30)
@@ -104,7 +104,7 @@ def test_a_refresh_that_is_begun_again_goes_on_where_it_was_and_asks_nothing_twi
     assert made.vod.take() == sorted(f"task t{n}" for n in range(12))
 
 
-def test_calls_that_hang_from_earlier_refreshes_count_among_those_at_a_time(release: threading.Event) -> None:
+def test_hanging_calls_of_earlier_refreshes_count_towards_the_concurrency(release: threading.Event) -> None:
     vod = FakeVod(*(running(f"t{n}") for n in range(50)))
     made = Made(vod, concurrency=3)
     vod.before = lambda _: release.wait(30)
@@ -116,7 +116,7 @@ def test_calls_that_hang_from_earlier_refreshes_count_among_those_at_a_time(rele
     assert len(vod.asked) == 3
 
 
-def test_nothing_is_asked_after_the_refresh_is_done_and_nothing_after_the_account_is_closed() -> None:
+def test_nothing_is_asked_between_refreshes_and_after_the_account_is_closed() -> None:
     vod = FakeVod(running("t", "a"))
     made = Made(vod)
     made.refresh()
@@ -132,7 +132,7 @@ def test_nothing_is_asked_after_the_refresh_is_done_and_nothing_after_the_accoun
     assert vod.take() == []
 
 
-def test_where_no_thread_can_be_had_a_refresh_is_over_at_once_and_the_next_one_asks(
+def test_a_refresh_that_gets_no_thread_ends_at_once_and_the_next_one_asks(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def refuse(_: threading.Thread) -> None:
@@ -160,8 +160,8 @@ def test_a_refresh_ends_with_the_account(release: threading.Event) -> None:
     assert made.account._refresh._workers == 0
 
 
-def test_an_operation_that_fails_whenever_asked_makes_the_account_down_though_others_are_answered() -> None:
-    """Lists that are answered would hide that no task can be read."""
+def test_an_operation_that_always_fails_makes_the_account_down() -> None:
+    """Otherwise lists that are answered would hide that no task can be read."""
     vod = FakeVod(running("t", "a"))
     vod.tasks["t"] = MalformedResponse("HTML", code="html")
     vod.videos = {"v": [Task("u", "v", "CompleteAllFail", created=1_700_000_000.0)]}

@@ -1,4 +1,4 @@
-"""Scrapes: answered before their deadline, sharing refreshes, each account for itself."""
+"""Scrapes are answered before their deadline, share refreshes, and keep accounts apart."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def start() -> Iterator[Start]:
         yield made
 
 
-def test_ten_scrapes_at_once_cost_one_fan_out_and_get_equal_answers(simulator: Simulator, start: Start) -> None:
+def test_ten_scrapes_at_once_share_one_refresh_and_its_answer(simulator: Simulator, start: Start) -> None:
     simulator.delay = 0.1
     scraper = start(tracking("prod", simulator.url, newest(simulator, 16)), min_interval=60.0)
     together = threading.Barrier(10)
@@ -90,7 +90,7 @@ def test_ten_scrapes_at_once_cost_one_fan_out_and_get_equal_answers(simulator: S
     assert sum(answers[0].accounts[0].view.task_counts.values()) == 16
 
 
-def test_a_scrape_within_the_interval_is_answered_from_what_is_known(simulator: Simulator, start: Start) -> None:
+def test_a_scrape_within_the_interval_makes_no_calls(simulator: Simulator, start: Start) -> None:
     scraper = start(tracking("prod", simulator.url, newest(simulator, 5)), min_interval=60.0)
     first = scraper.scrape(Deadline.after(20))
     spent = calls(simulator)
@@ -100,7 +100,7 @@ def test_a_scrape_within_the_interval_is_answered_from_what_is_known(simulator: 
     assert second == first
 
 
-def test_looking_asks_nothing(simulator: Simulator, start: Start) -> None:
+def test_a_snapshot_makes_no_calls(simulator: Simulator, start: Start) -> None:
     scraper = start(tracking("prod", simulator.url, newest(simulator, 5)))
     answer = scraper.snapshot()
 
@@ -108,9 +108,7 @@ def test_looking_asks_nothing(simulator: Simulator, start: Start) -> None:
     assert calls(simulator) == 0
 
 
-def test_with_vod_answering_in_30_s_a_header_of_3_s_is_answered_within_it_and_the_account_is_down(
-    simulator: Simulator, start: Start
-) -> None:
+def test_with_vod_answering_in_30_s_a_scrape_of_3_s_is_answered_in_time(simulator: Simulator, start: Start) -> None:
     scraper = start(tracking("prod", simulator.url, newest(simulator, 10)))
     scraper.scrape(Deadline.after(20))
     simulator.faults.add(Fault(kind="delay", seconds=30.0))
@@ -129,7 +127,7 @@ def test_with_vod_answering_in_30_s_a_header_of_3_s_is_answered_within_it_and_th
     assert took[0] > 2.0
     assert up is False
     assert "deadline" in account.last_error
-    assert sum(account.view.task_counts.values()) == 10  # what was known still is
+    assert sum(account.view.task_counts.values()) == 10  # the data of the last refresh
 
 
 @pytest.mark.parametrize("kind", ["drip", "drip-headers", "stall", "hang"])
@@ -137,7 +135,9 @@ def test_an_answer_that_drips_or_stalls_does_not_hold_the_scrape(simulator: Simu
     simulator.faults.add(Fault(kind=kind))
     scraper = start(tracking("prod", simulator.url, newest(simulator, 3)))
     took = []
-    for _ in range(3):  # a full machine may stall one of them; an answer that is waited for stalls each
+    for _ in range(
+        3
+    ):  # a busy machine may delay one scrape; a scrape that waits for the answer would be late each time
         started = time.monotonic()
         account = scraper.scrape(Deadline.after(1.0)).accounts[0]
         took.append(time.monotonic() - started)
@@ -147,7 +147,7 @@ def test_an_answer_that_drips_or_stalls_does_not_hold_the_scrape(simulator: Simu
 
 
 @pytest.mark.parametrize("fault", [None, Fault(kind="hang"), Fault(kind="reset"), Fault(kind="code", code="Forbidden")])
-def test_an_account_that_is_down_leaves_the_other_whole_and_up(
+def test_an_account_that_is_down_does_not_affect_the_other(
     simulators: Callable[..., Simulator], simulator: Simulator, start: Start, fault: Fault | None
 ) -> None:
     url = NOWHERE
@@ -179,9 +179,9 @@ def test_two_accounts_may_have_the_same_ids(simulator: Simulator, start: Start) 
     tasks = newest(simulator, 10)
     scraper = start(tracking("one", simulator.url, tasks), tracking("two", simulator.url, tasks))
 
-    one, two = scraper.scrape(Deadline.after(20)).accounts
-    assert one.view == two.view or {job.job.id for job in one.view.jobs} == {job.job.id for job in two.view.jobs}
-    assert len({job.job.id for job in one.view.jobs}) == len(one.view.jobs) > 0
+    first, second = scraper.scrape(Deadline.after(20)).accounts
+    assert {job.job.id for job in first.view.jobs} == {job.job.id for job in second.view.jobs}
+    assert len({job.job.id for job in first.view.jobs}) == len(first.view.jobs) > 0
 
 
 def test_accounts_are_refreshed_at_the_same_time(simulator: Simulator, start: Start) -> None:
@@ -195,7 +195,7 @@ def test_accounts_are_refreshed_at_the_same_time(simulator: Simulator, start: St
 
 
 class Slow:
-    """An account whose refreshes are over when it is told so."""
+    """A fake account. The test ends its refreshes."""
 
     name = "slow"
 
@@ -207,8 +207,8 @@ class Slow:
         self.refreshes.append(Future())
         return self.refreshes[-1]
 
-    def late(self, began: float) -> None:
-        self.late_since.append(began)
+    def late(self, since: float) -> None:
+        self.late_since.append(since)
 
     def start_snapshot(self) -> Future[AccountSnapshot]:
         return Future()
@@ -245,7 +245,7 @@ def test_each_scrape_keeps_its_own_deadline_though_the_refresh_is_shared(slow: S
     assert waiting
 
 
-def test_a_refresh_that_nobody_waits_for_any_more_gives_way_to_the_next_scrape(slow: Slow) -> None:
+def test_a_scrape_starts_a_refresh_when_all_earlier_scrapes_were_answered(slow: Slow) -> None:
     scraper = over(slow)
     scraper.scrape(Deadline.after(0.05))
     scraper.scrape(Deadline.after(0.05))
@@ -253,8 +253,8 @@ def test_a_refresh_that_nobody_waits_for_any_more_gives_way_to_the_next_scrape(s
     assert len(slow.refreshes) == 2
 
 
-def test_within_the_interval_a_scrape_joins_the_refresh_that_still_goes_on(slow: Slow) -> None:
-    """Whoever has little time begins a refresh for those who have more."""
+def test_a_scrape_within_the_interval_joins_the_running_refresh(slow: Slow) -> None:
+    """A scrape with a short timeout starts a refresh, and a scrape with a longer one waits for it."""
     scraper = over(slow, min_interval=60.0)
     scraper.scrape(Deadline.after(0.05))
     threading.Timer(0.2, slow.refreshes[0].set_result, [None]).start()
@@ -265,7 +265,7 @@ def test_within_the_interval_a_scrape_joins_the_refresh_that_still_goes_on(slow:
     assert 0.1 < time.monotonic() - started < 10
 
 
-def test_an_account_is_told_when_a_scrape_is_answered_before_its_end(slow: Slow) -> None:
+def test_an_account_hears_of_scrapes_that_are_answered_before_its_refresh_ends(slow: Slow) -> None:
     scraper = over(slow)
     before = time.monotonic()
     scraper.scrape(Deadline.after(0.05))
@@ -283,7 +283,7 @@ def test_a_deadline_that_has_passed_is_answered_at_once(slow: Slow) -> None:
     assert time.monotonic() - started < 1
 
 
-def test_one_account_alone_is_scraped_without_the_others(simulator: Simulator, start: Start) -> None:
+def test_a_scrape_of_one_account_does_not_ask_the_others(simulator: Simulator, start: Start) -> None:
     tasks = newest(simulator, 10)
     scraper = start(tracking("one", simulator.url, tasks), tracking("two", simulator.url, tasks))
 
@@ -293,9 +293,7 @@ def test_one_account_alone_is_scraped_without_the_others(simulator: Simulator, s
         scraper.scrape(Deadline.after(20), account="three")
 
 
-def test_a_refresh_goes_on_after_the_answer_until_its_plan_is_done_and_no_further(
-    simulator: Simulator, start: Start
-) -> None:
+def test_a_refresh_continues_after_the_answer_until_its_plan_is_done(simulator: Simulator, start: Start) -> None:
     scraper = start(tracking("prod", simulator.url, newest(simulator, 30), rate=20.0))
     answer = scraper.scrape(Deadline.after(0.5)).accounts[0]
     until = time.monotonic() + 20
@@ -311,7 +309,7 @@ def test_a_refresh_goes_on_after_the_answer_until_its_plan_is_done_and_no_furthe
     assert after.pending_calls == 0
 
 
-def test_an_account_in_the_place_of_another_is_asked_though_that_was_within_the_interval(slow: Slow) -> None:
+def test_an_account_that_replaces_another_is_asked_within_the_interval(slow: Slow) -> None:
     scraper, new = over(slow, min_interval=60.0), Slow()
     scraper.scrape(Deadline.after(0.05))
     scraper.replace([cast(Account, new)], min_interval=60.0)
@@ -330,7 +328,7 @@ def test_an_account_that_stays_keeps_its_refresh_when_others_are_replaced(slow: 
     assert (len(slow.refreshes), len(new.refreshes)) == (1, 1)
 
 
-def test_another_interval_is_in_force_at_once(slow: Slow) -> None:
+def test_a_changed_interval_applies_at_once(slow: Slow) -> None:
     scraper = over(slow, min_interval=60.0)
     scraper.scrape(Deadline.after(0.05))
     scraper.replace([cast(Account, slow)], min_interval=0.0)
@@ -340,7 +338,7 @@ def test_another_interval_is_in_force_at_once(slow: Slow) -> None:
 
 
 class SlowStore(MemoryStore):
-    """Takes nothing before it is told to."""
+    """A store whose saves hang for the account `slow` while `hangs` is set, until `goes_on` is set."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -353,7 +351,7 @@ class SlowStore(MemoryStore):
         super().save(account, changes)
 
 
-def test_a_store_that_hangs_holds_no_answer_and_no_other_account(simulator: Simulator) -> None:
+def test_a_store_that_hangs_delays_no_answer_and_no_other_account(simulator: Simulator) -> None:
     store = SlowStore()
     accounts = tuple(tracking(name, simulator.url, newest(simulator, 20)) for name in ("slow", "other"))
     settings = config.Settings(accounts=accounts)

@@ -1,4 +1,4 @@
-"""Threads: functions run at once, threads are used again, and nothing that hangs holds the end of the process."""
+"""Threads: functions run at once, idle threads are used again, and hanging ones do not delay the end of the process."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def alive(name: str) -> int:
     return sum(thread.name == name for thread in threading.enumerate())
 
 
-def test_a_result_and_an_error_reach_the_one_who_waits() -> None:
+def test_a_result_and_an_error_reach_the_caller_that_waits() -> None:
     made = Threads("results")
 
     assert made.submit(lambda: 42).result(10) == 42
@@ -28,7 +28,7 @@ def test_a_result_and_an_error_reach_the_one_who_waits() -> None:
 
 
 def test_functions_that_come_together_run_together() -> None:
-    """None of them waits for another to end, however many there are."""
+    """No function waits for another one to end."""
     made, together = Threads("together"), threading.Barrier(50)
 
     for future in [made.submit(lambda: together.wait(10)) for _ in range(50)]:
@@ -63,7 +63,7 @@ def test_no_function_is_lost_while_idle_threads_end(monkeypatch: pytest.MonkeyPa
         assert made.submit(partial(int, number)).result(10) == number
 
 
-def test_where_no_thread_can_start_the_error_comes_at_once_and_nothing_runs_later(
+def test_without_a_new_thread_the_error_comes_at_once_and_nothing_runs_later(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     ran: list[str] = []

@@ -65,7 +65,7 @@ def refresh(account: Account) -> None:
     account.refresh().result(20)
 
 
-def test_an_answer_about_another_task_is_a_failure_and_changes_nothing(simulator: Simulator, account: Account) -> None:
+def test_an_answer_about_another_task_is_a_failure_and_changes_no_task(simulator: Simulator, account: Account) -> None:
     refresh(account)
     before = account.snapshot().view
     simulator.faults.add(Fault(kind="replace", fields={"TranscodeTaskId": "other", "TranscodeJobInfoList": []}))
@@ -104,7 +104,7 @@ def test_a_404_with_a_credentials_code_drops_nothing(simulator: Simulator, accou
     ],
     ids=lambda fault: f"{fault.kind}-{fault.status}",
 )
-def test_a_service_that_fails_every_call_is_down_costs_few_calls_and_loses_nothing(
+def test_a_service_that_fails_every_call_costs_few_calls_and_loses_nothing(
     simulator: Simulator, account: Account, fault: Fault, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("exporter.vod.sender._BACKOFF_SECONDS", 0.02)
@@ -121,7 +121,7 @@ def test_a_service_that_fails_every_call_is_down_costs_few_calls_and_loses_nothi
     assert sum(account.snapshot().view.task_counts.values()) == 20
 
 
-def test_jobs_that_come_without_their_ids_cost_nothing_but_those(simulator: Simulator, account: Account) -> None:
+def test_jobs_without_an_id_cost_only_those_jobs(simulator: Simulator, account: Account) -> None:
     refresh(account)
     simulator.faults.add(Fault(kind="drop-job-ids"))
     for _ in range(3):

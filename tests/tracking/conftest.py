@@ -1,4 +1,4 @@
-"""What the tests of tracking share: a clock, a ledger, a store that fails on request, and descriptions of tasks."""
+"""Shared by the tests of tracking: a clock, a ledger, a store that fails on request, and descriptions of tasks."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def success(job_id: str) -> Job:
     return Job(job_id, "HD", "TranscodeSuccess", 1.0)
 
 
-# What a refresh does with a ledger
+# Steps of a refresh
 
 
 def track(ledger: Ledger, *tasks: Task) -> None:
@@ -130,7 +130,7 @@ def pass_retention(ledger: Ledger, clock: Clock) -> None:
     ledger.view()
 
 
-# What a ledger has
+# The content of a ledger
 
 
 def tracked_ids(ledger: Ledger) -> list[str]:

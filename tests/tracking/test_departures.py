@@ -97,7 +97,7 @@ def test_an_unfinished_task_is_given_up_after_its_time_and_remembered_for_a_year
 
 
 def test_a_task_is_given_up_only_after_this_process_asked_about_it() -> None:
-    """The exporter may have been away for a month. Then VOD has to say first what became of the task."""
+    """After a month without an exporter, VOD is asked about the task before it is given up."""
     left = Left(unfinished(running("t")), started=NOW + 30 * DAY)
     waits = left.tracked_at(NOW + 30 * DAY)
     left.task.answered = True
@@ -122,7 +122,7 @@ def test_after_the_clock_was_set_back_a_task_stays_for_one_more_retention() -> N
 
 
 def test_a_task_that_vod_never_knew_is_not_remembered() -> None:
-    """It may have been registered before VOD knew it. Then a list may still bring it."""
+    """A task can be registered before VOD knows it. Discovery may find it later."""
     left = Left(unfinished())
     left.departures.give_up(left.task, "not_found", NOW)
 
@@ -148,7 +148,7 @@ def test_a_finished_task_that_was_deleted_is_remembered_as_finished_and_not_repo
 # Through the ledger
 
 
-def test_a_finished_task_is_forgotten_after_the_retention(ledger: Ledger, clock: Clock) -> None:
+def test_a_finished_task_is_not_shown_after_the_retention(ledger: Ledger, clock: Clock) -> None:
     track(ledger, done("t", "a"), running("u", "b"))
     ledger.name("key", [], source="tasks")
     clock.now += 899
@@ -172,8 +172,8 @@ def test_a_finished_task_stays_as_long_as_it_is_named(ledger: Ledger, clock: Clo
     assert job_statuses(ledger) == {}
 
 
-def test_an_unfinished_task_is_followed_to_its_end_though_no_longer_named(ledger: Ledger, clock: Clock) -> None:
-    """A video's list may drop it; a finish that nobody sees would never be counted."""
+def test_an_unfinished_task_is_tracked_to_its_end_when_nothing_names_it(ledger: Ledger, clock: Clock) -> None:
+    """The list of a video can drop the task before its finish was counted."""
     track(ledger, running("t", "a"))
     ledger.name("key", [], source="tasks")
     clock.now += 48 * HOUR
@@ -182,9 +182,7 @@ def test_an_unfinished_task_is_followed_to_its_end_though_no_longer_named(ledger
     assert next_work(ledger) == Work(jobs=(("a", "t"),))
 
 
-def test_what_was_found_again_after_it_was_over_and_no_longer_shown_is_not_tracked(
-    ledger: Ledger, clock: Clock
-) -> None:
+def test_a_finished_task_that_left_is_not_discovered_again(ledger: Ledger, clock: Clock) -> None:
     discover(ledger, done("t", "a"))
     pass_retention(ledger, clock)
     ledger.discover(["t", "t", "u"], source="discovery")
@@ -192,7 +190,7 @@ def test_what_was_found_again_after_it_was_over_and_no_longer_shown_is_not_track
     assert tracked_ids(ledger) == ["u"]
 
 
-def test_what_is_unfinished_for_too_long_is_given_up_told_and_not_found_again(clock: Clock, dropped: list[str]) -> None:
+def test_a_task_that_was_given_up_is_not_discovered_again(clock: Clock, dropped: list[str]) -> None:
     ledger = Ledger(limits=Limits(give_up_after=HOUR), clock=clock, dropped=dropped.append)
     discover(ledger, running("t", "a"))
     track(ledger, running("named", "b"))
@@ -222,9 +220,7 @@ def test_an_answer_that_comes_after_its_task_was_given_up_changes_nothing(ledger
     assert ledger.observe_event("a", processing=None) is False
 
 
-def test_what_ended_while_no_exporter_ran_is_asked_about_before_it_is_given_up(
-    clock: Clock, dropped: list[str]
-) -> None:
+def test_a_task_is_asked_about_after_a_long_stop_before_it_is_given_up(clock: Clock, dropped: list[str]) -> None:
     """The account may have been out of the configuration for a month."""
     store = MemoryStore()
     first = Ledger(store=store, clock=clock)
@@ -243,7 +239,7 @@ def test_what_ended_while_no_exporter_ran_is_asked_about_before_it_is_given_up(
     assert tracked_ids(second) == ["t"]
 
 
-def test_what_was_deleted_is_told_once_finished_or_not(clock: Clock, dropped: list[str]) -> None:
+def test_only_a_deletion_of_an_unfinished_task_is_reported_as_dropped(clock: Clock, dropped: list[str]) -> None:
     ledger = Ledger(clock=clock, dropped=dropped.append)
     track(ledger, running("t", "a"), done("u", "b"))
     for task_id in ("t", "u", "t"):
@@ -252,7 +248,7 @@ def test_what_was_deleted_is_told_once_finished_or_not(clock: Clock, dropped: li
     assert dropped == ["deleted"]
 
 
-def test_a_task_that_is_registered_before_the_service_knows_it_can_still_be_found(
+def test_a_task_registered_before_vod_knows_it_can_still_be_discovered(
     ledger: Ledger, clock: Clock, dropped: list[str]
 ) -> None:
     ledger.register(["t"], source="api")

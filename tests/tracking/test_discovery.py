@@ -1,4 +1,4 @@
-"""Discovery: which lists of videos it asks for, when, and what it makes of interrupted ones."""
+"""Discovery: which lists of videos it asks for, when, and how it continues interrupted ones."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ def discovery(videos: Videos, clock: Clock) -> Discovery:
     return Discovery(videos, interval=INTERVAL, lookback=LOOKBACK, clock=clock)
 
 
-def look(discovery: Discovery) -> tuple[VideoQuery, ...]:
-    """Ask all that is due, with success."""
+def make_all(discovery: Discovery) -> tuple[VideoQuery, ...]:
+    """Make all queries that are due. All are answered."""
     queries = discovery.due()
     for query in queries:
         discovery.asked(query)
@@ -37,10 +37,10 @@ def windows(queries: tuple[VideoQuery, ...]) -> list[tuple[float, float]]:
     return sorted(query.created for query in queries if query.created is not None)
 
 
-def test_the_first_look_covers_the_lookback_without_a_gap_and_asks_for_what_is_transcoding(
+def test_the_first_queries_cover_the_lookback_and_all_videos_that_are_transcoding(
     discovery: Discovery,
 ) -> None:
-    queries = look(discovery)
+    queries = make_all(discovery)
     parts = windows(queries)
 
     assert VideoQuery() in queries
@@ -51,16 +51,16 @@ def test_the_first_look_covers_the_lookback_without_a_gap_and_asks_for_what_is_t
     assert all(end - start <= 3600.0 for start, end in parts)
 
 
-def test_later_looks_cover_what_is_new_with_an_overlap(discovery: Discovery, clock: Clock) -> None:
-    look(discovery)
+def test_later_queries_cover_new_videos_with_an_overlap(discovery: Discovery, clock: Clock) -> None:
+    make_all(discovery)
     clock.now += INTERVAL
-    ((start, end),) = windows(look(discovery))
+    ((start, end),) = windows(make_all(discovery))
 
     assert NOW - 1200 < start < NOW
     assert end >= clock.now
 
 
-def test_no_question_is_asked_twice_within_the_interval(discovery: Discovery, clock: Clock) -> None:
+def test_no_query_is_made_twice_within_the_interval(discovery: Discovery, clock: Clock) -> None:
     for query in discovery.due():
         discovery.asked(query)
     clock.now += INTERVAL - 1
@@ -68,7 +68,7 @@ def test_no_question_is_asked_twice_within_the_interval(discovery: Discovery, cl
     assert discovery.due() == ()
 
 
-def test_what_an_interrupted_look_has_not_seen_the_next_one_covers(discovery: Discovery, clock: Clock) -> None:
+def test_a_query_that_was_not_answered_is_made_again(discovery: Discovery, clock: Clock) -> None:
     queries = discovery.due()
     lost = windows(queries)[3]
     for query in queries:
@@ -83,8 +83,8 @@ def test_what_an_interrupted_look_has_not_seen_the_next_one_covers(discovery: Di
     assert parts[-1][0] < NOW < clock.now <= parts[-1][1]
 
 
-def test_a_query_cut_off_goes_on_with_the_page_that_it_had_come_to(discovery: Discovery, clock: Clock) -> None:
-    """A budget of a few pages a scrape must not read the same first pages for ever."""
+def test_an_interrupted_query_continues_with_its_next_page(discovery: Discovery, clock: Clock) -> None:
+    """With a budget of a few pages per scrape, the same first pages must not be read again and again."""
     cut = discovery.due()[3]
     for _ in range(7):
         discovery.read(cut)
@@ -98,16 +98,14 @@ def test_a_query_cut_off_goes_on_with_the_page_that_it_had_come_to(discovery: Di
     assert cut not in discovery.due()
 
 
-def test_the_list_of_what_is_transcoding_is_read_from_its_beginning(discovery: Discovery) -> None:
-    """Cut in two, it could not tell what has ended."""
+def test_the_list_of_transcoding_videos_is_always_read_from_its_first_page(discovery: Discovery) -> None:
+    """Only a whole list shows which videos are not transcoding now."""
     discovery.read(VideoQuery())
 
     assert discovery.next_page(VideoQuery()) == 1
 
 
-def test_an_account_that_is_down_for_hours_leaves_no_more_questions_than_the_lookback_has_hours(
-    discovery: Discovery, clock: Clock
-) -> None:
+def test_after_hours_without_answers_there_are_no_more_queries_than_hours(discovery: Discovery, clock: Clock) -> None:
     for _ in range(500):
         for query in discovery.due():
             discovery.asked(query)
@@ -116,9 +114,7 @@ def test_an_account_that_is_down_for_hours_leaves_no_more_questions_than_the_loo
     assert len(discovery.due()) <= LOOKBACK / 3600 + 2
 
 
-def test_a_video_found_is_listed_and_one_that_left_the_list_of_transcoding_ones_again(
-    discovery: Discovery, videos: Videos
-) -> None:
+def test_a_found_video_is_listed_and_again_when_its_transcoding_has_ended(discovery: Discovery, videos: Videos) -> None:
     discovery.found("v", status="Transcoding", created=NOW - 5000)
     assert videos.due() == ("v",)
     videos.listed("v")

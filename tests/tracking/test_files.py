@@ -1,4 +1,4 @@
-"""Files that list ids: what they name, and what becomes of it when they change, break and go."""
+"""Files that list ids: the tasks and videos that they name after a change, a fault and a removal."""
 
 from __future__ import annotations
 
@@ -56,15 +56,15 @@ class Account:
 
 
 def write(path: Path, content: str | bytes) -> Path:
-    """Replace the file as programs do that know how: by a rename."""
+    """Replace the file by a rename, so that a reader never sees half of it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     new = path.with_name(f".{path.name}.new")
     new.write_bytes(content.encode() if isinstance(content, str) else content)
     return new.replace(path)
 
 
-def told(caplog: pytest.LogCaptureFixture) -> list[tuple[str, int, str]]:
-    """Level, line and fault of each log line since the last look."""
+def logged(caplog: pytest.LogCaptureFixture) -> list[tuple[str, int, str]]:
+    """Level, line and fault of each log line since the last call."""
     found = [(one.levelname, getattr(one, "line", 0), getattr(one, "error", one.message)) for one in caplog.records]
     caplog.clear()
     return found
@@ -101,7 +101,7 @@ def test_a_file_names_the_tasks_and_videos_that_it_lists(
     assert account.ledger.tasks() == [(task, FILES, None) for task in tasks]
     assert list(account.videos.due()) == videos
     assert all(account.videos.source(video) == FILES and account.videos.is_named(video) for video in videos)
-    assert told(caplog) == []
+    assert logged(caplog) == []
 
 
 NOT_AN_ID = "is not an id of VOD; write 1 to 128 letters, digits, `_` and `-`"
@@ -147,25 +147,23 @@ BROKEN: list[tuple[str, str | bytes, int, str]] = [
 
 
 @pytest.mark.parametrize(("name", "content", "line", "fault"), BROKEN)
-def test_a_broken_file_keeps_its_last_good_ids_until_it_is_mended_and_says_so_once(
+def test_a_broken_file_keeps_its_last_valid_ids_and_is_logged_once(
     name: str, content: str | bytes, line: int, fault: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     path = write(tmp_path / name, '["good"]')
     account = Account(path).refresh()
     write(path, content)
     account.refresh().refresh()
-    first = account.tasks, told(caplog)
+    first = account.tasks, logged(caplog)
     write(path, '["mended"]')
     account.refresh().refresh()
 
     assert first == ({name: ("good",)}, [("WARNING", line, fault)])
     assert "CANARY" not in caplog.text
-    assert (account.tasks, told(caplog)) == ({name: ("mended",)}, [WELL])
+    assert (account.tasks, logged(caplog)) == ({name: ("mended",)}, [WELL])
 
 
-def test_the_log_names_account_and_file_and_shows_nothing_of_what_the_file_holds(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_the_log_names_account_and_file_and_shows_no_content(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """A pattern may match the configuration itself, or a file with a key."""
     path = write(tmp_path / "a.yml", "accounts:\n  - access_key_secret: CANARY\n    x: 012CANARY\n")
     Account(path).refresh()
@@ -175,9 +173,7 @@ def test_the_log_names_account_and_file_and_shows_nothing_of_what_the_file_holds
     assert not any("CANARY" in str(value) for value in vars(record).values())
 
 
-def test_a_mended_file_is_told_once_and_again_when_it_breaks_as_before(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_file_that_breaks_again_is_logged_again(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     account = Account(path := write(tmp_path / "a.yml", "- 1\n"))
     path.rename(tmp_path / "aside")
     for _ in range(2):
@@ -189,10 +185,10 @@ def test_a_mended_file_is_told_once_and_again_when_it_breaks_as_before(
         path.unlink()
 
     broken = ("WARNING", 1, "[0]: is a number; quote it")
-    assert told(caplog) == [broken, WELL, broken, WELL]
+    assert logged(caplog) == [broken, WELL, broken, WELL]
 
 
-def test_each_new_fault_of_a_file_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_each_new_fault_of_a_file_is_logged(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     path = write(tmp_path / "a.yml", "- 1\n")
     account = Account(path).refresh()
     for content in ("- 1\n- a\n", "- a b\n"):
@@ -200,7 +196,7 @@ def test_each_new_fault_of_a_file_is_told(tmp_path: Path, caplog: pytest.LogCapt
         account.refresh()
 
     faults = [f"[0]: {NOT_AN_ID}" if " b" in text else "[0]: is a number; quote it" for text in ("1", "1", "a b")]
-    assert told(caplog) == [("WARNING", 1, fault) for fault in faults]
+    assert logged(caplog) == [("WARNING", 1, fault) for fault in faults]
 
 
 @pytest.mark.parametrize(
@@ -219,25 +215,25 @@ def test_a_file_may_be_as_large_as_its_limit_and_no_larger(
     account.refresh()
 
     assert account.tasks == {name: ("good",)}
-    assert told(caplog) == [("WARNING", 1, f"is larger than {remedy}")]
+    assert logged(caplog) == [("WARNING", 1, f"is larger than {remedy}")]
 
 
-def test_a_file_that_disappears_names_nothing_any_longer_and_something_when_it_is_back(
+def test_a_file_that_disappears_names_nothing_until_it_is_back(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     path = write(tmp_path / "a.yml", "tasks: [a]\nvideos: [v]\n")
     account = Account(path).refresh()
     path.unlink()
     account.refresh().refresh()
-    gone = account.tasks, account.videos.is_named("v"), told(caplog)
+    gone = account.tasks, account.videos.is_named("v"), logged(caplog)
     write(path, "tasks: [a]\nvideos: [v]\n")
     account.refresh()
 
     assert gone == ({}, False, [GONE])
-    assert (account.tasks, account.videos.is_named("v"), told(caplog)) == ({"a.yml": ("a",)}, True, [])
+    assert (account.tasks, account.videos.is_named("v"), logged(caplog)) == ({"a.yml": ("a",)}, True, [])
 
 
-def test_a_list_that_moves_to_another_file_is_named_all_the_time(tmp_path: Path) -> None:
+def test_ids_that_move_to_another_file_are_named_without_a_gap(tmp_path: Path) -> None:
     path = write(tmp_path / "b.yml", "[a]")
     account = Account(tmp_path / "*.yml").refresh()
     path.rename(tmp_path / "c.yml")
@@ -246,7 +242,7 @@ def test_a_list_that_moves_to_another_file_is_named_all_the_time(tmp_path: Path)
     assert account.ledger.calls[1:] == [(f"file {tmp_path}/c.yml", ("a",)), (f"file {path}", ())]
 
 
-def test_a_broken_file_that_disappears_names_nothing_and_is_new_when_it_is_back(
+def test_a_broken_file_that_disappears_names_nothing_and_comes_back_as_new(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     path = write(tmp_path / "a.yml", "[good]")
@@ -259,10 +255,10 @@ def test_a_broken_file_that_disappears_names_nothing_and_is_new_when_it_is_back(
     account.refresh()
 
     assert account.tasks == {}
-    assert [level for level, *_ in told(caplog)] == ["WARNING", "INFO", "WARNING"]
+    assert [level for level, *_ in logged(caplog)] == ["WARNING", "INFO", "WARNING"]
 
 
-def test_patterns_find_files_that_come_later_and_pass_over_folders_and_hidden_files(
+def test_patterns_find_later_files_and_skip_folders_and_hidden_files(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     account = Account(tmp_path / "t" / "*.yml", tmp_path / "t" / "[ab].yml", tmp_path / "deep" / "**" / "*.json")
@@ -281,7 +277,7 @@ def test_patterns_find_files_that_come_later_and_pass_over_folders_and_hidden_fi
     assert before == {}
     assert account.tasks == {"a.yml": ("a",), "c.yml": ("c",), "d.json": ("d",)}
     assert len(account.ledger.calls) == 3  # a file that two patterns match is named once
-    assert told(caplog) == []
+    assert logged(caplog) == []
 
 
 def test_a_change_behind_a_symbolic_link_is_seen(tmp_path: Path) -> None:
@@ -318,9 +314,7 @@ def test_a_change_of_the_same_size_and_time_is_seen_by_the_inode(tmp_path: Path)
     assert account.refresh().tasks == {"a.yml": ("b",)}
 
 
-def test_a_file_written_just_now_is_read_again_lest_a_write_in_the_same_tick_is_missed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_file_that_was_just_written_is_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = write(tmp_path / "a.yml", "[a]")
     reads: list[str] = []
     read = module._read
@@ -343,23 +337,23 @@ def test_a_file_written_just_now_is_read_again_lest_a_write_in_the_same_tick_is_
 def test_a_file_or_folder_without_permission_keeps_its_ids(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     path = write(tmp_path / "t" / "a.yml", "[a]")
     account = Account(tmp_path / "t" / "*.yml").refresh()
-    for one, mode in ((path, 0o600), (path.parent, 0o700)):
-        one.chmod(0)
+    for denied_path, mode in ((path, 0o600), (path.parent, 0o700)):
+        denied_path.chmod(0)
         account.refresh().refresh()
-        denied = told(caplog)
-        one.chmod(mode)
+        denied = logged(caplog)
+        denied_path.chmod(mode)
         account.refresh().refresh()
 
         fault = "cannot be read (Permission denied); make it readable by the exporter"
         assert (account.tasks, denied) == ({"a.yml": ("a",)}, [("WARNING", 1, fault)])
-        assert told(caplog) == [WELL]
+        assert logged(caplog) == [WELL]
 
 
 @pytest.mark.parametrize("function", ["os.stat", "exporter.tracking.files._read"])
 def test_a_file_that_cannot_be_read_for_a_while_keeps_its_ids(
     function: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """As on a file server that is away: here root is refused nothing."""
+    """As on a file server that cannot be reached. The error is simulated, because root may read everything."""
     path = write(tmp_path / "a.yml", "[a]")
     account = Account(path).refresh()
     if "_read" in function:
@@ -372,16 +366,16 @@ def test_a_file_that_cannot_be_read_for_a_while_keeps_its_ids(
         patch.setattr("glob.iglob", lambda *_, **__: iter(()))
         patch.setattr(function, fail)
         account.refresh().refresh()
-    kept = account.tasks, told(caplog)
+    kept = account.tasks, logged(caplog)
     account.refresh()
 
     fault = "cannot be read (Stale file handle); make it readable by the exporter"
     assert kept == ({"a.yml": ("a",)}, [("WARNING", 1, fault)])
     assert account.tasks == {"a.yml": ("b",) if "_read" in function else ("a",)}
-    assert told(caplog) == [WELL]
+    assert logged(caplog) == [WELL]
 
 
-def test_what_the_store_could_not_tell_of_is_named_until_it_can(tmp_path: Path) -> None:
+def test_ids_are_named_again_until_the_store_can_be_read(tmp_path: Path) -> None:
     account = Account(write(tmp_path / "a.yml", "[a]"))
     account.ledger.is_blind = True
     account.refresh().refresh()
@@ -391,7 +385,9 @@ def test_what_the_store_could_not_tell_of_is_named_until_it_can(tmp_path: Path) 
     assert len(account.ledger.calls) == 3
 
 
-def test_what_could_not_be_named_is_named_at_the_next_refresh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ids_that_could_not_be_named_are_named_at_the_next_refresh(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     account = Account(write(tmp_path / "a.yml", "tasks: [a]\nvideos: [v]\n"))
 
     def fail(*_: object, **__: object) -> None:
@@ -432,15 +428,15 @@ VALUES = st.recursive(
 
 
 @given(VALUES | st.dictionaries(st.sampled_from(["tasks", "videos"]), st.lists(VALUES, max_size=4)))
-def test_a_fault_in_json_is_told_with_the_line_that_it_is_on(document: object) -> None:
-    """The strict reader of YAML knows the lines: where it reads the same text, both must tell the same."""
+def test_a_fault_in_json_is_reported_with_its_line(document: object) -> None:
+    """The YAML reader knows the lines. For a text that both readers accept, both must report the same line."""
     text = json.dumps(document, indent=1)
     try:
         expected: object = module._from_yaml(text)
     except module._BrokenError as error:
         expected = error.line
         if "the value" in str(error) or "hold" in str(error):
-            return  # what is odd to YAML alone
+            return  # a fault only in YAML
     try:
         found: object = module._from_json(text)
     except module._BrokenError as error:

@@ -1,4 +1,4 @@
-"""What is counted: each finish once, whatever the service says of it, in whatever order, across restarts."""
+"""Each finish is counted once, whatever VOD answers, in whatever order, and over restarts."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ OUTPUT = Output(bitrate=1e6, size=2e7, duration=60.0)
 
 
 class Account:
-    """A ledger that can be started anew from what its store has."""
+    """A ledger that can be started again from its store."""
 
     def __init__(self, clock: Clock) -> None:
         self.clock = clock
@@ -33,7 +33,7 @@ class Account:
         self.ledger.start_refresh()
 
     def sees(self, *tasks: Task) -> LedgerView:
-        """Discovery finds these tasks, and what is tracked of them is asked about."""
+        """Discovery finds these tasks, and VOD describes the tracked ones."""
         self.ledger.discover([task.id for task in tasks], source="discovery")
         return self.asks(*tasks)
 
@@ -51,7 +51,7 @@ class Account:
 
 
 def counted(view: LedgerView) -> dict[str, float]:
-    """The sums of the totals over their labels, of those that are not zero."""
+    """The sum of each total over its labels, without zeros."""
     sums = sum_up(view.totals.counters)
     for (total, _), histogram in view.totals.histograms.items():
         sums[total] = sums.get(total, 0) + sum(histogram.counts)
@@ -87,7 +87,7 @@ ONE_JOB = {"jobs_finished": 1, **ONE_OUTPUT}
 DURATIONS = {"job_duration": 1, "task_duration": 1}
 
 
-def test_a_finish_is_counted_when_it_is_seen_with_what_it_adds(account: Account) -> None:
+def test_a_finish_adds_to_every_total_it_belongs_to(account: Account) -> None:
     before = counted(account.sees(running("t", "a")))
     at = account.clock.now + 60
 
@@ -95,7 +95,7 @@ def test_a_finish_is_counted_when_it_is_seen_with_what_it_adds(account: Account)
     assert counted(account.asks(done("t", "a", at=at))) == ONE_TASK | ONE_JOB | DURATIONS
 
 
-def test_repeated_late_and_contradictory_answers_count_nothing_more(account: Account) -> None:
+def test_repeated_late_and_contradictory_answers_count_nothing(account: Account) -> None:
     account.sees(running("t", "a", "b"))
     for status in ("TranscodeSuccess", "Transcoding", "TranscodeFail", "TranscodeSuccess", ""):
         account.ledger.observe_jobs(["a"], [Job("a", "HD", status, output=OUTPUT)])
@@ -119,7 +119,7 @@ def test_a_failure_counts_by_its_code_and_without_an_output(account: Account) ->
     assert counted(view) == {"tasks_finished": 1, "jobs_finished": 1, "job_failures": 1}
 
 
-def test_what_is_found_again_after_it_left_counts_nothing_twice_also_after_restarts(account: Account) -> None:
+def test_a_task_that_is_found_again_after_it_left_is_not_counted_twice(account: Account) -> None:
     task = done("t", "a", at=NOW + 10)
     account.sees(task)
     for _ in range(30):
@@ -145,26 +145,28 @@ def test_a_task_that_is_named_after_it_was_counted_is_shown_again_and_not_counte
 
 
 @pytest.mark.parametrize("task", [done("t", "a", at=NOW - 1), Task("t", status="CompleteAllFail", created=NOW - 9)])
-def test_what_was_over_before_the_state_began_is_shown_and_not_counted(account: Account, task: Task) -> None:
-    """Else every start without a state would count it anew."""
+def test_a_task_that_ended_before_the_state_was_created_is_shown_and_not_counted(account: Account, task: Task) -> None:
+    """Otherwise each start without a state would count it again."""
     view = account.sees(task)
 
     assert counted(view) == {}
     assert view.tracked_tasks == {"discovery": 1}
 
 
-def test_an_old_task_with_a_job_that_never_ends_is_not_counted_when_it_is_settled(account: Account) -> None:
+def test_an_old_task_with_a_job_that_never_ends_is_not_counted(account: Account) -> None:
     old = done("t", "a", at=NOW - 1)
-    odd = Task(old.id, status=old.status, completed=old.completed, jobs=(*old.jobs, Job("b", "HD", "TranscodeAborted")))
-    account.sees(odd)
+    unending = Task(
+        old.id, status=old.status, completed=old.completed, jobs=(*old.jobs, Job("b", "HD", "TranscodeAborted"))
+    )
+    account.sees(unending)
     account.clock.now += 700
-    view = account.asks(odd)
+    view = account.asks(unending)
 
     assert account.ledger.work() == Work()
     assert counted(view) == {}
 
 
-def test_of_a_task_that_began_before_the_state_the_jobs_that_end_now_are_counted(account: Account) -> None:
+def test_jobs_that_end_now_are_counted_even_if_their_task_is_older_than_the_state(account: Account) -> None:
     old = job("a", at=NOW - 60)
     account.sees(Task("t", status="Partial", created=NOW - 99, jobs=(old, Job("b", "HD", "Transcoding"))))
     view = account.asks(Task("t", status="CompleteAllSucc", created=NOW - 99, jobs=(old, job("b"))))
@@ -172,7 +174,7 @@ def test_of_a_task_that_began_before_the_state_the_jobs_that_end_now_are_counted
     assert counted(view) == ONE_TASK | ONE_JOB
 
 
-def test_what_was_over_longer_ago_than_is_remembered_is_not_counted(account: Account) -> None:
+def test_a_task_that_ended_longer_ago_than_the_state_remembers_is_not_counted(account: Account) -> None:
     """A task may leave the configuration for a month and come back."""
     account.ledger.name("key", ["t"], source="tasks")
     before = counted(account.asks(done("t", "a", at=NOW + 10)))
@@ -204,7 +206,7 @@ def test_when_the_clock_steps_nothing_is_counted_twice(account: Account, step: f
     assert account.counted()["tasks_finished"] == account.counted()["jobs_finished"] == 2
 
 
-def test_what_is_finished_does_not_stay_for_longer_where_the_clock_was_set_back(account: Account) -> None:
+def test_after_the_clock_was_set_back_a_finished_task_stays_for_one_retention(account: Account) -> None:
     account.clock.now += DAY
     account.sees(done("t", "a"))
     account.waits(-DAY)
@@ -216,7 +218,7 @@ def test_what_is_finished_does_not_stay_for_longer_where_the_clock_was_set_back(
 # A job of two tasks
 
 
-def test_a_job_of_two_tasks_is_counted_once_though_the_first_task_leaves(account: Account) -> None:
+def test_a_job_of_two_tasks_is_counted_once_after_the_first_task_has_left(account: Account) -> None:
     account.sees(running("t", "a"), running("u", "a", "b"))
     account.asks(done("t", "a"))
     account.restart()
@@ -230,7 +232,7 @@ def test_a_job_of_two_tasks_is_counted_once_though_the_first_task_leaves(account
     assert account.counted()["tasks_finished"] == 2
 
 
-def test_a_job_of_two_tasks_is_counted_once_whichever_tells_of_its_end(account: Account) -> None:
+def test_a_job_of_two_tasks_is_counted_once_whichever_task_reports_its_end(account: Account) -> None:
     account.sees(running("t", "a"), running("u", "a"))
     view = account.asks(done("u", "a"))
     assert counted(view) == ONE_TASK | ONE_JOB
@@ -251,7 +253,7 @@ def test_a_job_that_changes_its_task_while_it_runs_is_counted_once(account: Acco
     assert account.counted()["jobs_finished"] == 2
 
 
-def test_when_a_task_is_deleted_its_job_is_asked_about_as_one_of_the_other(account: Account) -> None:
+def test_a_job_of_a_deleted_task_is_asked_about_for_the_other_task(account: Account) -> None:
     account.sees(running("t", "a"), running("u", "a"))
     account.ledger.observe_event("a", processing=5.0)
     account.ledger.delete("t")
@@ -267,7 +269,7 @@ def test_when_a_task_is_deleted_its_job_is_asked_about_as_one_of_the_other(accou
 
 
 def test_a_task_that_was_given_up_and_comes_back_counts_nothing(account: Account) -> None:
-    """Its jobs may have been counted; it stands among the dropped ones."""
+    """Some of its jobs may be counted already, and the task itself is counted as dropped."""
     account.sees(running("t", "a", "b"))
     account.ledger.observe_jobs(["a"], [job("a")])
     account.ledger.delete("t")
@@ -289,10 +291,10 @@ def test_a_task_that_was_not_found_at_first_is_counted_when_it_is_found(account:
     assert counted(account.sees(done("t", "a"))) == ONE_TASK | ONE_JOB
 
 
-# What is told later
+# Details that VOD reports later
 
 
-def test_an_output_that_is_told_after_the_finish_is_counted_once(account: Account) -> None:
+def test_an_output_that_is_reported_after_the_finish_is_counted_once(account: Account) -> None:
     account.sees(running("t", "a", "b"))
     account.ledger.observe_jobs(["a"], [job("a", output=None)])
     without = account.counted()
@@ -306,7 +308,7 @@ def test_an_output_that_is_told_after_the_finish_is_counted_once(account: Accoun
     assert account.counted() == ONE_JOB
 
 
-def test_an_output_that_an_answer_leaves_out_stays_shown_and_details_are_kept(account: Account) -> None:
+def test_an_output_that_an_answer_leaves_out_is_kept(account: Account) -> None:
     account.sees(running("t", "a", "b"))
     account.ledger.observe_jobs(["a"], [job("a")])
     account.ledger.observe_jobs(["a"], [job("a", at=NOW + 9, output=None)])
@@ -317,7 +319,7 @@ def test_an_output_that_an_answer_leaves_out_stays_shown_and_details_are_kept(ac
     assert shown == job("a", at=NOW + 9)
 
 
-def test_the_time_that_an_event_tells_is_counted_once_before_or_after_the_job_is_known(account: Account) -> None:
+def test_a_processing_time_is_counted_once_before_or_after_the_job_is_known(account: Account) -> None:
     account.ledger.observe_event("a", processing=5.0)
     account.sees(running("t", "a", "b"))
     for _ in range(2):
@@ -336,7 +338,7 @@ def test_the_time_that_an_event_tells_is_counted_once_before_or_after_the_job_is
     assert account.counted()["job_processing"] == 2
 
 
-def test_times_of_unknown_jobs_are_kept_for_an_hour_and_are_bounded(account: Account) -> None:
+def test_processing_times_of_unknown_jobs_are_bounded_and_kept_for_an_hour(account: Account) -> None:
     account.ledger.observe_event("a", processing=5.0)
     account.waits(HOUR)
     account.sees(running("t", "a"))
@@ -348,7 +350,7 @@ def test_times_of_unknown_jobs_are_kept_for_an_hour_and_are_bounded(account: Acc
     assert counted(view) == {"job_processing": 10_000}
 
 
-def test_a_job_that_was_over_before_the_state_has_no_time_counted_either(account: Account) -> None:
+def test_a_processing_time_of_a_job_older_than_the_state_is_not_counted(account: Account) -> None:
     account.sees(done("t", "a", at=NOW - 1))
     account.ledger.observe_event("a", processing=5.0)
 
@@ -358,10 +360,10 @@ def test_a_job_that_was_over_before_the_state_has_no_time_counted_either(account
 # Crashes
 
 
-def test_what_was_not_shown_yet_is_counted_once_after_a_crash(account: Account) -> None:
+def test_a_finish_that_was_not_saved_is_counted_once_after_a_crash(account: Account) -> None:
     account.sees(running("t", "a"))
     account.ledger.observe_task("t", done("t", "a"))
-    account.restart()  # nobody looked: the finish is lost, and with it what it added
+    account.restart()  # no view was taken, so neither the finish nor its totals were saved
     lost = account.counted()
     account.ledger.start_refresh()
     work = account.ledger.work()
@@ -371,7 +373,7 @@ def test_what_was_not_shown_yet_is_counted_once_after_a_crash(account: Account) 
     assert counted(account.asks(done("t", "a"))) == ONE_TASK | ONE_JOB
 
 
-def test_what_was_shown_before_a_crash_is_there_after_it(account: Account) -> None:
+def test_totals_that_were_shown_survive_a_crash(account: Account) -> None:
     account.sees(running("t", "a", "b"))
     account.ledger.observe_jobs(["a"], [job("a")])
     shown = account.ledger.view()
@@ -382,12 +384,12 @@ def test_what_was_shown_before_a_crash_is_there_after_it(account: Account) -> No
     assert account.ledger.view().totals == shown.totals
 
 
-# Over a restart: the state has everything that keeps a finish from being counted again
+# Over a restart: the state holds everything that prevents a second count
 
 
 @pytest.fixture
 def restart(account: Account) -> Callable[[], None]:
-    """A view, which saves; then a new ledger on the same store."""
+    """Takes a view, which saves, and starts a new ledger on the same store."""
 
     def view_and_restart() -> None:
         account.ledger.view()

@@ -1,4 +1,4 @@
-"""The keeper: what it saves when, what it recalls, and what a failing store costs."""
+"""The keeper: when it saves, which memories it recalls, and how it handles a store that fails."""
 
 from __future__ import annotations
 
@@ -187,7 +187,7 @@ def test_where_the_store_cannot_be_read_nothing_is_recalled_and_the_log_says_so(
 # Through the ledger
 
 
-def test_progress_survives_an_orderly_end(clock: Clock) -> None:
+def test_progress_of_unfinished_jobs_is_saved_on_close(clock: Clock) -> None:
     store = MemoryStore()
     ledger = Ledger(store=store, clock=clock)
     track(ledger, running("t", "a"))
@@ -199,8 +199,8 @@ def test_progress_survives_an_orderly_end(clock: Clock) -> None:
     assert [one.job.progress for one in Ledger(store=store, clock=clock).view().jobs] == [0.95]
 
 
-def test_a_closed_ledger_gives_the_store_nothing_more(clock: Clock) -> None:
-    """Another one may have loaded what it gave, and gone on."""
+def test_a_closed_ledger_saves_nothing(clock: Clock) -> None:
+    """A new ledger may have loaded the state already. A late save would overwrite its changes."""
     store = MemoryStore()
     ledger = Ledger(store=store, clock=clock)
     track(ledger, running("t", "a"))
@@ -212,7 +212,7 @@ def test_a_closed_ledger_gives_the_store_nothing_more(clock: Clock) -> None:
     assert finished_jobs(Ledger(store=store, clock=clock).view()) == 0
 
 
-def test_a_registration_that_is_not_kept_tracks_nothing_and_loses_nothing(failing: FailingStore, clock: Clock) -> None:
+def test_a_registration_that_cannot_be_saved_tracks_no_task(failing: FailingStore, clock: Clock) -> None:
     ledger = Ledger(store=failing, clock=clock)
     track(ledger, running("old", "a"))
     failing.writes = False
@@ -227,9 +227,7 @@ def test_a_registration_that_is_not_kept_tracks_nothing_and_loses_nothing(failin
     assert tracked_ids(Ledger(store=failing, clock=clock)) == ["old", "t"]
 
 
-def test_a_deleted_task_whose_new_registration_is_not_kept_is_gone_from_the_store_too(
-    failing: FailingStore, clock: Clock
-) -> None:
+def test_a_deleted_task_leaves_the_store_after_a_registration_that_failed(failing: FailingStore, clock: Clock) -> None:
     ledger = Ledger(store=failing, clock=clock)
     track(ledger, running("t", "a"))
     ledger.view()
@@ -243,7 +241,7 @@ def test_a_deleted_task_whose_new_registration_is_not_kept_is_gone_from_the_stor
     assert Ledger(store=failing, clock=clock).tasks() == []
 
 
-def test_while_the_store_cannot_be_read_nothing_is_tracked_that_it_might_have_counted(
+def test_while_the_store_cannot_be_read_no_new_task_is_tracked(
     failing: FailingStore, clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
     ledger = Ledger(store=failing, clock=clock)
@@ -261,7 +259,7 @@ def test_while_the_store_cannot_be_read_nothing_is_tracked_that_it_might_have_co
     assert "state cannot be read" in caplog.text
 
 
-def test_a_store_that_does_not_take_changes_costs_durability_alone_told_once_each_way(
+def test_while_the_store_cannot_be_written_counting_continues(
     failing: FailingStore, clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
     ledger = Ledger(limits=Limits(retention=900.0), store=failing, clock=clock)
@@ -288,9 +286,7 @@ def test_a_store_that_does_not_take_changes_costs_durability_alone_told_once_eac
     assert caplog.messages == ["state cannot be saved", "state is saved again"]
 
 
-def test_what_comes_and_goes_while_the_disk_is_full_leaves_only_a_memory_and_that_for_its_time(
-    failing: FailingStore, clock: Clock
-) -> None:
+def test_tasks_that_come_and_go_while_the_disk_is_full_leave_only_memories(failing: FailingStore, clock: Clock) -> None:
     ledger = Ledger(limits=Limits(retention=900.0, lookback=0.0), store=failing, clock=clock)
     failing.writes = False
     for number in range(100):
@@ -304,7 +300,7 @@ def test_what_comes_and_goes_while_the_disk_is_full_leaves_only_a_memory_and_tha
     assert len(pending.remembered) == 50  # of the last 49 hours
 
 
-def test_a_deletion_takes_effect_though_the_store_fails_and_is_kept_later(failing: FailingStore, clock: Clock) -> None:
+def test_a_deletion_takes_effect_while_the_store_fails_and_is_saved_later(failing: FailingStore, clock: Clock) -> None:
     ledger = Ledger(store=failing, clock=clock)
     track(ledger, running("t", "a"))
     ledger.view()
@@ -318,13 +314,13 @@ def test_a_deletion_takes_effect_though_the_store_fails_and_is_kept_later(failin
 
 def test_accounts_in_one_store_do_not_mix(clock: Clock) -> None:
     store = MemoryStore()
-    one, two = (Ledger(name, Limits(retention=900.0), store=store, clock=clock) for name in ("one", "two"))
-    discover(one, done("t", "a"))
-    pass_retention(one, clock)
-    discover(two, running("t", "a"))
+    first, second = (Ledger(name, Limits(retention=900.0), store=store, clock=clock) for name in ("one", "two"))
+    discover(first, done("t", "a"))
+    pass_retention(first, clock)
+    discover(second, running("t", "a"))
 
-    assert (one.tasks(), len(two.tasks())) == ([], 1)
-    assert (finished_jobs(one.view()), finished_jobs(two.view())) == (1, 0)
+    assert (first.tasks(), len(second.tasks())) == ([], 1)
+    assert (finished_jobs(first.view()), finished_jobs(second.view())) == (1, 0)
     again = [Ledger(name, store=store, clock=clock).view() for name in ("one", "two")]
     assert [finished_jobs(view) for view in again] == [1, 0]
     assert [view.tracked_tasks for view in again] == [{}, {"discovery": 1}]

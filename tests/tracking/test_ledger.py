@@ -29,7 +29,7 @@ from tests.tracking.conftest import (
 )
 
 
-def test_a_finished_task_costs_nothing_whatever_comes_late(ledger: Ledger) -> None:
+def test_late_answers_about_a_finished_task_change_nothing(ledger: Ledger) -> None:
     track(ledger, done("t", "a"))
     ask_task(ledger, running("t", "a", "late"))
     ask_jobs(ledger, ["a"], Job("a", "HD", "Transcoding"))
@@ -41,8 +41,8 @@ def test_a_finished_task_costs_nothing_whatever_comes_late(ledger: Ledger) -> No
     assert job_statuses(ledger) == {"a": "TranscodeSuccess"}
 
 
-@pytest.mark.parametrize("late", ["Transcoding", "Submitted", "", "TranscodeFail", "Odd"])
-def test_a_job_stays_as_it_first_finished(ledger: Ledger, late: str) -> None:
+@pytest.mark.parametrize("late", ["Transcoding", "Submitted", "", "TranscodeFail", "Unlisted"])
+def test_a_finished_job_keeps_its_status(ledger: Ledger, late: str) -> None:
     track(ledger, running("t", "a", "b"))
     ask_jobs(ledger, ["a"], success("a"))
     ask_jobs(ledger, ["a"], Job("a", "HD", late, 0.1))
@@ -50,8 +50,8 @@ def test_a_job_stays_as_it_first_finished(ledger: Ledger, late: str) -> None:
     assert job_statuses(ledger) == {"a": "TranscodeSuccess", "b": "Transcoding"}
 
 
-def test_a_finished_job_may_still_gain_detail(ledger: Ledger) -> None:
-    """The whole task often tells more than the call that saw the job finish."""
+def test_a_finished_job_can_gain_details(ledger: Ledger) -> None:
+    """An answer about the whole task often has more details than the answer by `JobIds`."""
     track(ledger, running("t", "a", "b"))
     ask_jobs(ledger, ["a"], success("a"))
     ask_jobs(ledger, ["a"], Job("a", "HD", "TranscodeSuccess", 1.0, completed=5.0))
@@ -65,17 +65,15 @@ def test_a_job_belongs_to_the_task_that_named_it_first(ledger: Ledger) -> None:
     assert [(one.job.id, one.task_id) for one in ledger.view().jobs] == [("a", "t")]
 
 
-def test_a_task_whose_source_is_bad_has_no_jobs_and_is_finished(ledger: Ledger) -> None:
+def test_a_failed_task_without_jobs_is_finished(ledger: Ledger) -> None:
     track(ledger, Task("t", "video", "CompleteAllFail"))
 
     assert next_work(ledger) == Work()
     assert [one.task.status for one in ledger.view().tasks] == ["CompleteAllFail"]
 
 
-def test_a_job_that_never_ends_is_asked_about_until_its_task_has_been_over_for_a_while(
-    ledger: Ledger, clock: Clock
-) -> None:
-    """A status that is new to us may be final; a job that lags behind its task has time to catch up."""
+def test_a_job_that_never_ends_is_asked_about_for_ten_minutes_after_its_task(ledger: Ledger, clock: Clock) -> None:
+    """An undocumented status may be a final one. A job whose end VOD reports late has ten minutes."""
     track(ledger, Task("t", "video", "CompleteAllSucc", jobs=(success("a"), Job("b", "HD", "TranscodeAborted"))))
     soon = next_work(ledger)
     clock.now += HOUR
@@ -89,14 +87,14 @@ def test_a_job_that_never_ends_is_asked_about_until_its_task_has_been_over_for_a
     assert job_statuses(ledger) == {"a": "TranscodeSuccess", "b": "TranscodeAborted"}
 
 
-def test_a_task_that_ended_first_is_over_with_its_last_job(ledger: Ledger) -> None:
+def test_a_task_with_a_final_status_is_finished_with_its_last_job(ledger: Ledger) -> None:
     track(ledger, running("t", "a", status="CompleteAllSucc"))
     ask_jobs(ledger, ["a"], success("a"))
 
     assert next_work(ledger) == Work()
 
 
-def test_a_job_left_out_by_id_is_looked_for_in_its_task_and_stays_if_told_there(ledger: Ledger) -> None:
+def test_a_job_missing_by_id_is_looked_for_in_its_task_and_stays_if_it_is_there(ledger: Ledger) -> None:
     track(ledger, running("t", "a", "b"))
     ask_jobs(ledger, ["a", "b"], Job("b", "HD", "Transcoding"))
     looked_for = next_work(ledger)
@@ -107,7 +105,7 @@ def test_a_job_left_out_by_id_is_looked_for_in_its_task_and_stays_if_told_there(
 
 
 @pytest.mark.parametrize("by_id", [True, False])
-def test_an_unfinished_job_is_forgotten_when_left_out_twice(ledger: Ledger, *, by_id: bool) -> None:
+def test_an_unfinished_job_leaves_when_two_answers_leave_it_out(ledger: Ledger, *, by_id: bool) -> None:
     track(ledger, running("t", "a", "b"))
     if by_id:
         ask_jobs(ledger, ["a", "b"], Job("b", "HD", "Transcoding"))
@@ -121,7 +119,7 @@ def test_an_unfinished_job_is_forgotten_when_left_out_twice(ledger: Ledger, *, b
     assert set(job_statuses(ledger)) == {"b"}
 
 
-def test_a_finished_job_is_never_forgotten_before_its_task(ledger: Ledger) -> None:
+def test_a_finished_job_stays_as_long_as_its_task(ledger: Ledger) -> None:
     track(ledger, running("t", "a", "b"))
     ask_jobs(ledger, ["a"], success("a"))
     ask_jobs(ledger, ["a"])
@@ -146,7 +144,7 @@ def test_a_task_is_dropped_when_it_is_not_found_twice_in_a_row(ledger: Ledger) -
     assert set(job_statuses(ledger)) == {"b"}
 
 
-def test_past_the_bound_a_task_is_not_tracked_before_another_leaves(
+def test_at_the_limit_of_tasks_a_new_one_waits_until_another_leaves(
     clock: Clock, dropped: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("exporter.tracking.ledger.MAX_TASKS", 2)
@@ -156,17 +154,17 @@ def test_past_the_bound_a_task_is_not_tracked_before_another_leaves(
     ledger.name("key", ["v"], source="tasks")
     with pytest.raises(StateError, match="tracked already"):
         ledger.register(["v"], source="api")
-    told = list(dropped)
+    reasons = list(dropped)
     ledger.name("key", [], source="tasks")
     pass_retention(ledger, clock)
 
-    assert told == ["too_many"]
+    assert reasons == ["too_many"]
     assert ledger.register(["v"], source="api") == {"v": True}
 
 
 @pytest.mark.parametrize("step", [-HOUR, 24 * HOUR])
-def test_the_clock_may_step(ledger: Ledger, clock: Clock, step: float) -> None:
-    """Nothing unfinished is lost, what is finished stays so, and data of unknown age does not pass for new."""
+def test_a_step_of_the_clock_loses_no_task_and_makes_old_data_stale(ledger: Ledger, clock: Clock, step: float) -> None:
+    """The age of older data is unknown after a step, so they are not shown as current."""
     track(ledger, done("t", "a"), running("u", "b"))
     clock.now += step
     stepped = ledger.view()
@@ -216,10 +214,10 @@ def track_many(ledger: Ledger, *, tasks: int, unfinished: int) -> None:
         ledger.observe_task(task_id, make(task_id, *(f"{task_id}-{job}" for job in range(4))))
 
 
-# What is tracked, and what is remembered
+# Which tasks are tracked
 
 
-def test_tasks_are_listed_in_the_order_in_which_they_came_also_after_a_restart(clock: Clock) -> None:
+def test_tasks_are_listed_in_the_order_of_their_arrival_after_a_restart_too(clock: Clock) -> None:
     store = MemoryStore()
     ledger = Ledger(store=store, clock=clock)
     for task_id in ("c", "a", "b"):
@@ -232,7 +230,7 @@ def test_tasks_are_listed_in_the_order_in_which_they_came_also_after_a_restart(c
     assert Ledger(store=store, clock=clock).tasks() == expected
 
 
-def test_after_a_restart_what_is_unfinished_is_asked_again_and_what_is_finished_is_not(clock: Clock) -> None:
+def test_after_a_restart_only_unfinished_tasks_are_asked_about(clock: Clock) -> None:
     store = MemoryStore()
     first = Ledger(store=store, clock=clock)
     track(first, running("t", "a", "b"), done("u", "c"), running("v"))
@@ -246,7 +244,7 @@ def test_after_a_restart_what_is_unfinished_is_asked_again_and_what_is_finished_
     assert second.view() == shown
 
 
-def test_a_deleted_task_stays_away_as_long_as_it_is_named_and_when_found(ledger: Ledger) -> None:
+def test_a_deleted_task_is_not_tracked_while_it_is_named_or_found(ledger: Ledger) -> None:
     track(ledger, running("t", "a"))
     answers = [ledger.delete("t"), ledger.delete("t"), ledger.delete("never heard of")]
     ledger.name("key", ["t"], source="tasks")
@@ -256,7 +254,7 @@ def test_a_deleted_task_stays_away_as_long_as_it_is_named_and_when_found(ledger:
     assert ledger.tasks() == []
 
 
-def test_a_deleted_task_comes_back_when_it_is_named_anew_or_registered(ledger: Ledger) -> None:
+def test_a_deleted_task_comes_back_when_another_key_names_it_or_it_is_registered(ledger: Ledger) -> None:
     track(ledger, running("t", "a"), running("u", "b"))
     for task_id in "tu":
         ledger.delete(task_id)
@@ -267,7 +265,7 @@ def test_a_deleted_task_comes_back_when_it_is_named_anew_or_registered(ledger: L
     assert [(task_id, source) for task_id, source, _ in ledger.tasks()] == [("t", "api"), ("u", "files")]
 
 
-def test_a_registration_is_kept_before_it_returns(clock: Clock) -> None:
+def test_a_registration_is_saved_before_it_returns(clock: Clock) -> None:
     store = MemoryStore()
     answer = Ledger(store=store, clock=clock).register(["t", "u", "t"], source="api")
 
@@ -275,9 +273,7 @@ def test_a_registration_is_kept_before_it_returns(clock: Clock) -> None:
     assert Ledger(store=store, clock=clock).tasks() == [("t", "api", None), ("u", "api", None)]
 
 
-def test_a_registration_of_what_is_tracked_is_repeated_without_effect_and_one_of_what_is_over_refused(
-    ledger: Ledger, clock: Clock
-) -> None:
+def test_registering_a_tracked_task_changes_nothing_and_a_finished_one_is_refused(ledger: Ledger, clock: Clock) -> None:
     track(ledger, running("t", "a"))
     discover(ledger, done("u", "b"))
     within = ledger.register(["t", "u"], source="api")

@@ -9,7 +9,7 @@ def of(marks: Marks) -> tuple[list[str], list[str]]:
     return list(marks.changed), list(marks.dropped)
 
 
-def test_a_record_that_comes_and_goes_before_a_save_leaves_no_mark() -> None:
+def test_a_record_that_is_added_and_dropped_before_a_save_leaves_no_mark() -> None:
     marks = Marks()
     marks.add("a")
     marks.change("a")
@@ -19,7 +19,7 @@ def test_a_record_that_comes_and_goes_before_a_save_leaves_no_mark() -> None:
     assert not marks
 
 
-def test_a_saved_record_that_goes_is_dropped_even_if_it_comes_and_goes_again() -> None:
+def test_a_saved_record_is_dropped_even_if_it_is_added_and_dropped_again() -> None:
     marks = Marks()
     marks.add("a")
     marks.clear()
@@ -34,7 +34,7 @@ def test_a_saved_record_that_goes_is_dropped_even_if_it_comes_and_goes_again() -
     assert of(marks) == ([], ["a"])
 
 
-def test_a_change_of_a_loaded_record_is_a_change_and_its_end_a_drop() -> None:
+def test_a_loaded_record_can_be_changed_and_dropped() -> None:
     marks = Marks()
     marks.change("a")
     changed = of(marks)

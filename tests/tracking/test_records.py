@@ -59,7 +59,7 @@ STORED = [
 def test_a_change_of_a_stored_field_is_noted_once_with_the_id(
     kind: type[TrackedTask | TrackedJob], record: TaskRecord | JobRecord, other: TaskRecord | JobRecord, name: str
 ) -> None:
-    """For every field of the record, so that a new field is noted without anybody thinking of it."""
+    """The test covers every field, so a field that is added later cannot be forgotten."""
     noted: list[str] = []
     tracked = kind(**values(record))
     tracked.join(noted.append)
@@ -73,7 +73,7 @@ def test_a_change_of_a_stored_field_is_noted_once_with_the_id(
     assert tracked.record() == replace(record, **{name: getattr(other, name)})
 
 
-def test_progress_alone_is_not_worth_a_write_but_details_of_a_finished_job_are() -> None:
+def test_progress_is_not_noted_but_details_of_a_finished_job_are() -> None:
     noted: list[str] = []
     job = TrackedJob(**values(JOB))
     job.join(noted.append)
@@ -86,7 +86,7 @@ def test_progress_alone_is_not_worth_a_write_but_details_of_a_finished_job_are()
     assert noted == ["a", "a"]
 
 
-def test_fields_of_this_process_alone_are_not_noted() -> None:
+def test_fields_that_are_not_stored_are_not_noted() -> None:
     noted: list[str] = []
     task = TrackedTask(**values(TASK))
     task.join(noted.append)
@@ -111,8 +111,8 @@ def test_an_unfinished_job_takes_any_description_and_a_finished_one_only_details
     assert job.job == Job("a", "HD", "TranscodeSuccess", completed=4.0, output=output)
 
 
-def test_an_equal_description_leaves_the_same_record_there() -> None:
-    """The exposition knows a record by its identity, and renders a new one again."""
+def test_an_equal_description_keeps_the_same_record() -> None:
+    """The exposition keeps the lines of a record as long as it is the same object."""
     job = TrackedJob(**values(JOB))
     before = job.job
     job.describe(Job("a", "HD", "Transcoding"))

@@ -1,4 +1,4 @@
-"""The roster: one collection of tasks and jobs, which knows what the store has not taken of them."""
+"""The roster: tasks and jobs in one collection, which knows the changes that the store does not have yet."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ FINISHED = Memory(NOW + 10, finished=True)
 
 
 def roster_of(*task_ids: str) -> Roster:
-    """The tasks, with nothing left to save."""
+    """A roster of these tasks without unsaved changes."""
     roster = Roster(TaskRecord(id=task_id, source="tasks", since=NOW) for task_id in task_ids)
     assert changes(roster) is None
     return roster
@@ -30,7 +30,7 @@ def add_job(roster: Roster, job_id: str, task: TrackedTask) -> None:
     roster.add_job(Job(job_id, "HD", "Transcoding"), task, refreshed=NOW, asked=1)
 
 
-def test_changes_are_everything_as_it_is_now_and_none_after_the_store_took_them() -> None:
+def test_changes_hold_all_present_values_and_are_none_after_a_save() -> None:
     roster = roster_of("gone", "t")
     roster.remove_task(roster.tasks["gone"], FINISHED)
     roster.add_task("u", source="api", since=NOW, already_counted=True)
@@ -81,7 +81,7 @@ def test_a_memory_is_known_until_it_is_saved_or_past() -> None:
     assert roster.memory("u") is None
 
 
-def test_jobs_are_loaded_with_their_tasks_and_without_them_left_out() -> None:
+def test_jobs_are_loaded_with_their_tasks_and_left_out_without_them() -> None:
     roster = Roster(
         [TaskRecord(id="late", source="tasks", since=NOW + 1), TaskRecord(id="early", source="tasks", since=NOW)],
         [JobRecord(job=Job(job_id), task_id=task_id, refreshed=NOW) for job_id, task_id in (("a", "late"), ("b", "x"))],
@@ -94,7 +94,7 @@ def test_jobs_are_loaded_with_their_tasks_and_without_them_left_out() -> None:
 
 @pytest.mark.parametrize("finished", [False, True], ids=["unfinished", "finished"])
 @pytest.mark.parametrize("heir_finished", [False, True], ids=["unfinished heir", "finished heir"])
-def test_a_job_goes_to_another_task_that_named_it_and_can_follow_it(*, finished: bool, heir_finished: bool) -> None:
+def test_a_job_goes_to_another_task_that_named_it_and_can_ask_about_it(*, finished: bool, heir_finished: bool) -> None:
     roster = roster_of("t", "u")
     add_job(roster, "a", roster.tasks["t"])
     job = roster.jobs["a"]

@@ -1,4 +1,4 @@
-"""The embedded store: what it does with files that are not as it left them, and what it tells of them."""
+"""The embedded store: files of other versions, damaged files, and the errors that it reports for them."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def path(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def opened(path: Path) -> Iterator[Callable[[], SqliteStore]]:
-    """Opens the store at `path`, one after the other."""
+    """Opens the store at `path` again each time it is called."""
     stores: list[SqliteStore] = []
 
     def make() -> SqliteStore:
@@ -55,7 +55,7 @@ def opened(path: Path) -> Iterator[Callable[[], SqliteStore]]:
 
 
 def kept(path: Path) -> None:
-    """A store that was used and closed."""
+    """Make a store with a task, a job and totals, and close it."""
     store = SqliteStore(path)
     store.load("prod", now=NOW)
     store.save("prod", Changes(now=NOW, tasks=[TASK], jobs=[JOB], totals=TOTALS))
@@ -63,7 +63,7 @@ def kept(path: Path) -> None:
 
 
 def edit(path: Path, *statements: str) -> None:
-    """As another program does it, while no exporter runs."""
+    """Change the file while no exporter runs."""
     database = sqlite3.connect(path)
     for statement in statements:
         database.execute(statement)
@@ -72,7 +72,7 @@ def edit(path: Path, *statements: str) -> None:
 
 
 def refusal(path: Path) -> str:
-    """What the store says of a file that it does not take: one line, the file named."""
+    """The error for a file that the store refuses, without the path. It is one line, and starts with the path."""
     with pytest.raises(StateError) as caught:
         SqliteStore(path)
     text = str(caught.value)
@@ -101,19 +101,19 @@ def test_a_commit_is_on_the_disk_before_it_returns(path: Path, opened: Callable[
     assert database.execute("PRAGMA synchronous").fetchone() == (2,)
 
 
-# Files that it does not take
+# Files that the store refuses
 
 
-def test_a_missing_folder(tmp_path: Path) -> None:
+def test_a_missing_folder_is_refused(tmp_path: Path) -> None:
     assert refusal(tmp_path / "no" / "state.db") == f"cannot be opened: No such file or directory; {CHECK_FOLDER}"
 
 
-def test_a_folder(tmp_path: Path) -> None:
+def test_a_folder_in_place_of_the_file_is_refused(tmp_path: Path) -> None:
     assert refusal(tmp_path) == f"cannot be opened: unable to open database file; {CHECK_FOLDER}"
 
 
 @pytest.mark.parametrize("text", ["this is a letter", "x" * 10_000])
-def test_no_database(path: Path, text: str) -> None:
+def test_a_file_that_is_no_database_is_refused_and_unchanged(path: Path, text: str) -> None:
     path.write_text(text)
 
     assert refusal(path) == f"cannot be used: file is not a database; {MOVE_AWAY}"
@@ -129,7 +129,7 @@ def test_a_database_of_another_program_is_refused_and_left_as_it_is(path: Path) 
     assert [one.name for one in path.parent.iterdir()] == [path.name]
 
 
-def test_a_newer_version(path: Path) -> None:
+def test_a_file_of_a_newer_version_is_refused(path: Path) -> None:
     kept(path)
     edit(path, "PRAGMA user_version = 99")
 
@@ -139,8 +139,8 @@ def test_a_newer_version(path: Path) -> None:
 
 
 @pytest.mark.parametrize("page", [1, 2, 3, 5])
-def test_a_damaged_file(path: Path, page: int) -> None:
-    """Whatever page is hit, the line says what to do."""
+def test_a_damaged_file_is_refused_with_the_remedy(path: Path, page: int) -> None:
+    """The error has the remedy, whichever page is damaged."""
     kept(path)
     raw = bytearray(path.read_bytes())
     raw[page * 4096 : page * 4096 + 2048] = b"\xa5" * 2048
@@ -149,17 +149,17 @@ def test_a_damaged_file(path: Path, page: int) -> None:
     assert refusal(path).endswith(MOVE_AWAY)
 
 
-def test_a_truncated_file(path: Path) -> None:
+def test_a_truncated_file_is_refused_with_the_remedy(path: Path) -> None:
     kept(path)
     os.truncate(path, path.stat().st_size // 2)
 
     assert refusal(path).endswith(MOVE_AWAY)
 
 
-def test_a_file_moved_away_without_its_log_leaves_nothing_behind_in_the_new_one(
+def test_the_log_of_a_file_that_was_moved_away_does_not_reach_the_new_file(
     path: Path, opened: Callable[[], SqliteStore]
 ) -> None:
-    """What an operator does who was told to move a damaged file away."""
+    """The error for a damaged file asks the operator to move it away."""
     store = opened()
     store.load("prod", now=NOW)
     store.save("prod", Changes(now=NOW, tasks=[TASK]))
@@ -172,8 +172,8 @@ def test_a_file_moved_away_without_its_log_leaves_nothing_behind_in_the_new_one(
 
 
 @pytest.mark.parametrize("read_only", ["file", "folder"])
-def test_what_cannot_be_written(read_only: str) -> None:
-    """Asked as a user without rights, for root has them all."""
+def test_a_file_or_folder_that_cannot_be_written_is_refused(read_only: str) -> None:
+    """Runs as a user without permissions, because root may write everything."""
     folder = Path(tempfile.mkdtemp())
     try:
         path = folder / "state.db"
@@ -199,7 +199,7 @@ except StateError as error:
 
 
 def in_child(script: str, path: Path, *, user: int | None = None) -> str:
-    """What the script prints in a process of its own, forked so that it needs to read no file as that user."""
+    """The output of the script in another process. It changes its user after the imports, which need readable files."""
     fork = f"""
 import os, sys
 from pathlib import Path
@@ -235,8 +235,8 @@ def test_a_second_store_in_one_process_is_refused_too(path: Path, opened: Callab
     assert refusal(path) == "is in use by another process; give each exporter its own file"
 
 
-def test_a_closed_store_says_so(path: Path, opened: Callable[[], SqliteStore]) -> None:
-    """A scrape may outlast the store at the end of the process."""
+def test_a_closed_store_refuses_calls(path: Path, opened: Callable[[], SqliteStore]) -> None:
+    """At the end of the process a scrape may still use the store."""
     store = opened()
     store.load("prod", now=NOW)
     store.close()
@@ -247,10 +247,10 @@ def test_a_closed_store_says_so(path: Path, opened: Callable[[], SqliteStore]) -
         store.remembered("prod", ["t"])
 
 
-# Failures while it runs
+# Failures of a running store
 
 
-def test_a_full_disk_is_an_error_that_changes_nothing_and_passes(path: Path, opened: Callable[[], SqliteStore]) -> None:
+def test_a_full_disk_is_an_error_that_changes_nothing(path: Path, opened: Callable[[], SqliteStore]) -> None:
     store = opened()
     store.load("prod", now=NOW)
     store.save("prod", Changes(now=NOW, tasks=[TASK], totals=TOTALS))
@@ -273,12 +273,12 @@ def test_a_full_disk_is_an_error_that_changes_nothing_and_passes(path: Path, ope
 
 
 def test_a_record_that_cannot_be_written_is_an_error_and_changes_nothing(opened: Callable[[], SqliteStore]) -> None:
-    """Lone surrogates are cleaned where text comes in; were one to get through, the scrape must not fail."""
+    """Lone surrogates are removed from all input. If one is missed, the scrape must not fail."""
     store = opened()
     store.load("prod", now=NOW)
-    odd = replace(JOB, job=Job("a", error_message="\ud800"))
+    surrogate = replace(JOB, job=Job("a", error_message="\ud800"))
     with pytest.raises(StateError, match="cannot be written"):
-        store.save("prod", Changes(now=NOW, tasks=[TASK], jobs=[odd]))
+        store.save("prod", Changes(now=NOW, tasks=[TASK], jobs=[surrogate]))
     with pytest.raises(StateError, match="cannot be written"):
         store.save("prod", Changes(now=NOW, dropped_tasks=["\ud800"]))
     store.save("prod", Changes(now=NOW, jobs=[JOB]))
@@ -331,7 +331,7 @@ def test_a_file_of_the_first_version_with_a_broken_record_is_migrated(path: Path
 
 
 def test_records_of_the_first_version_are_read(path: Path) -> None:
-    """As they were written then: never change these, add those of a new version."""
+    """The records are as version 1 wrote them. Never change them; add records for a new version."""
     made_by_the_first_version(path, task=FIRST_TASK, job=FIRST_JOB)
     task = Task("t", "v", "CompleteAllSucc", "Auto", "g", 2.5, 3.5)
     output = Output("u", "mp4", "e", 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, (Stream("video", "0", "h264", 7.0),), ("w",))
@@ -356,7 +356,7 @@ def test_records_of_the_first_version_are_read(path: Path) -> None:
     ]
 
 
-def test_fields_that_a_record_lacks_have_their_defaults_and_those_unknown_are_ignored(path: Path) -> None:
+def test_missing_fields_of_a_record_get_defaults_and_unknown_ones_are_ignored(path: Path) -> None:
     kept(path)
     edit(
         path,
@@ -371,7 +371,7 @@ def test_fields_that_a_record_lacks_have_their_defaults_and_those_unknown_are_ig
 
 @pytest.mark.parametrize("table", ["tasks", "jobs"])
 @pytest.mark.parametrize("record", ["{", "{}", "[]", '{"id": 5}', "x'ff'"])
-def test_a_broken_record_costs_its_task_with_a_line_in_the_log_and_nothing_else(
+def test_a_broken_record_costs_only_its_task_and_is_logged(
     path: Path, table: str, record: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     kept(path)
@@ -422,7 +422,7 @@ def test_a_task_whose_record_was_broken_counts_nothing_twice(path: Path) -> None
         "INSERT INTO histograms VALUES ('prod', 'task_duration', '[]', '[', '[]', 0)",
     ],
 )
-def test_totals_that_cannot_be_read_are_not_made_up(path: Path, statement: str) -> None:
+def test_totals_that_cannot_be_read_are_an_error(path: Path, statement: str) -> None:
     kept(path)
     edit(path, statement)
 
@@ -436,9 +436,7 @@ def test_totals_that_cannot_be_read_are_not_made_up(path: Path, statement: str) 
 # Versions of the schema
 
 
-def test_a_file_of_each_earlier_version_is_brought_to_the_present_one_step_by_step(
-    path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_file_of_each_earlier_version_is_migrated_step_by_step(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first = sqlite._MIGRATIONS
     steps = (
         "CREATE TABLE second (value); INSERT INTO second SELECT count(*) FROM tasks;",

@@ -1,4 +1,4 @@
-"""What every store promises, whatever it keeps things in."""
+"""The contract of `Store`, for every store."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ JOB = JobRecord(
     output_counted=True,
 )
 TOTALS = TotalsView(
-    {(Total.TASKS_FINISHED, ("CompleteAllSucc", "Auto")): 3.0, (Total.OUTPUT_DURATION, ('odd "label"\n,',)): 0.1},
+    {(Total.TASKS_FINISHED, ("CompleteAllSucc", "Auto")): 3.0, (Total.OUTPUT_DURATION, ('a "quoted" label\n,',)): 0.1},
     {(Total.TASK_DURATION, ()): HistogramView((10, 30.5), (1, 2, 3), 99.5)},
 )
 
 
 class Kept:
-    """A store, and the way to have one on the same things after a restart."""
+    """A store that can be closed and opened again with the same content."""
 
     def __init__(self, make: Callable[[], Store]) -> None:
         self._make = make
@@ -75,7 +75,7 @@ def everything(stored: Stored) -> tuple[list[TaskRecord], list[JobRecord], Total
     return list(stored.tasks), list(stored.jobs), stored.totals
 
 
-def test_an_account_is_born_when_it_is_loaded_first_and_empty(kept: Kept) -> None:
+def test_a_state_is_created_empty_when_it_is_first_loaded(kept: Kept) -> None:
     first = kept.store.load("prod", now=NOW)
     later = kept.reopen().load("prod", now=NOW + 99)
 
@@ -83,13 +83,13 @@ def test_an_account_is_born_when_it_is_loaded_first_and_empty(kept: Kept) -> Non
     assert everything(first) == everything(later) == ([], [], TotalsView())
 
 
-def test_what_is_saved_is_loaded_again_whole(kept: Kept, store: Store) -> None:
+def test_saved_records_and_totals_are_loaded_unchanged(kept: Kept, store: Store) -> None:
     store.save("prod", Changes(now=NOW, tasks=[TASK], jobs=[JOB], totals=TOTALS))
 
     assert everything(kept.reopen().load("prod", now=NOW)) == ([TASK], [JOB], TOTALS)
 
 
-def test_a_change_replaces_what_was_there_and_leaves_the_rest_in_its_order(kept: Kept, store: Store) -> None:
+def test_a_change_replaces_its_records_and_keeps_their_order(kept: Kept, store: Store) -> None:
     tasks = [replace(TASK, id=task_id) for task_id in "zta"]
     jobs = [replace(JOB, job=replace(JOB.job, id=job_id)) for job_id in "yab"]
     store.save("prod", Changes(now=NOW, tasks=tasks, jobs=jobs, totals=TOTALS))
@@ -104,14 +104,14 @@ def test_a_change_replaces_what_was_there_and_leaves_the_rest_in_its_order(kept:
     )
 
 
-def test_what_is_dropped_is_gone_and_dropping_what_is_not_there_is_nothing(kept: Kept, store: Store) -> None:
+def test_dropped_records_are_gone_and_unknown_ids_are_ignored(kept: Kept, store: Store) -> None:
     store.save("prod", Changes(now=NOW, tasks=[TASK], jobs=[JOB], totals=TOTALS))
     store.save("prod", Changes(now=NOW, dropped_tasks=["t", "never"], dropped_jobs=["a", "never"]))
 
     assert everything(kept.reopen().load("prod", now=NOW)) == ([], [], TOTALS)
 
 
-def test_what_is_remembered_is_known_until_its_time_is_past(kept: Kept, store: Store) -> None:
+def test_a_memory_is_known_until_its_time_has_passed(kept: Kept, store: Store) -> None:
     memories = {
         "counted": Memory(NOW + 10, finished=True),
         "given up": Memory(NOW + 20, finished=False),
@@ -197,16 +197,18 @@ JOBS = st.builds(Job, TEXTS, TEXTS, TEXTS, NUMBERS, NUMBERS, error_message=TEXTS
 
 @given(JOBS, st.builds(Task, TEXTS, TEXTS, TEXTS, created=NUMBERS), st.floats(0, 1e12), st.booleans(), TEXTS)
 @settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_any_record_that_the_model_allows_comes_back_as_it_was(
+def test_any_record_of_the_model_is_loaded_as_it_was_saved(
     kept: Kept, job: Job, task: Task, at: float, flag: bool, label: str
 ) -> None:
     store = kept.store
     store.load("prod", now=NOW)
     record = TaskRecord(id="t", source=label, since=at, task=task, finished_at=at, already_counted=flag)
-    one = JobRecord(job=replace(job, id="a"), task_id="t", refreshed=at, output_counted=flag, claimed_by=(label,))
+    job_record = JobRecord(
+        job=replace(job, id="a"), task_id="t", refreshed=at, output_counted=flag, claimed_by=(label,)
+    )
     totals = TotalsView({(Total.OUTPUT_DURATION, (label,)): at})
-    store.save("prod", Changes(now=NOW, tasks=[record], jobs=[one], totals=totals))
+    store.save("prod", Changes(now=NOW, tasks=[record], jobs=[job_record], totals=totals))
     loaded = store.load("prod", now=NOW)
 
-    assert (list(loaded.tasks), list(loaded.jobs)) == ([record], [one])
+    assert (list(loaded.tasks), list(loaded.jobs)) == ([record], [job_record])
     assert loaded.totals.counters[Total.OUTPUT_DURATION, (label,)] == at

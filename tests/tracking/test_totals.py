@@ -1,4 +1,4 @@
-"""The totals: their zeros, their labels and bounds, their buckets, and what of them is new to the store."""
+"""The totals: zeros, labels, bounds, buckets, and the changes for the store."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ def totals() -> Totals:
 
 
 def counters(totals: Totals) -> dict[Key, float]:
-    """Those that are not zero."""
+    """The counters that are not zero."""
     return {key: amount for key, amount in totals.view().counters.items() if amount}
 
 
 def again(totals: Totals, buckets: Buckets | None = None) -> Totals:
-    """After a restart."""
+    """The totals after a restart."""
     view = totals.view()
     return Totals(buckets, counters=view.counters, histograms=view.histograms)
 
 
 def test_counters_whose_labels_are_known_are_there_from_the_start_at_zero(totals: Totals) -> None:
-    """The first finish is an increase that Prometheus sees."""
+    """So Prometheus sees the first finish as an increase."""
     zeros = totals.view().counters
 
     assert set(zeros.values()) == {0.0}
@@ -60,9 +60,7 @@ def test_a_finished_job_counts_by_definition_and_status_with_its_duration(totals
 
 
 @pytest.mark.parametrize(("created", "completed"), [(None, 1.0), (1.0, None), (2.0, 1.0)])
-def test_a_duration_that_nobody_knows_is_not_counted(
-    totals: Totals, created: float | None, completed: float | None
-) -> None:
+def test_an_unknown_duration_is_not_counted(totals: Totals, created: float | None, completed: float | None) -> None:
     totals.finished_job(replace(SUCCESS, created=created, completed=completed))
     totals.finished_task(replace(TASK, created=created, completed=completed))
 
@@ -80,11 +78,11 @@ def test_a_finished_task_counts_by_status_and_trigger(totals: Totals, trigger: s
     assert totals.view().histograms[Total.TASK_DURATION, ()].sum == 60.0
 
 
-def test_an_output_counts_what_is_known_of_it(totals: Totals) -> None:
+def test_an_output_adds_its_known_values(totals: Totals) -> None:
     totals.finished_output(SUCCESS, Output())
     totals.finished_output(SUCCESS, Output(bitrate=1e6, duration=60.5))
     totals.finished_output(SUCCESS, Output(size=2e7, duration=1.5))
-    sums = {key: one.sum for key, one in totals.view().histograms.items()}
+    sums = {key: histogram.sum for key, histogram in totals.view().histograms.items()}
 
     assert counters(totals) == {(Total.OUTPUT_DURATION, ("HD",)): 62.0}
     assert sums == {(Total.OUTPUT_BITRATE, ("HD",)): 1e6, (Total.OUTPUT_SIZE, ("HD",)): 2e7}
@@ -99,7 +97,7 @@ def test_a_job_without_a_definition_or_an_error_code_counts_as_unknown(totals: T
     }
 
 
-def test_definitions_and_error_codes_are_bounded_the_rest_is_other_also_after_restarts(totals: Totals) -> None:
+def test_definitions_and_error_codes_are_bounded_over_restarts(totals: Totals) -> None:
     for number in range(200):
         totals = again(totals) if number % 7 == 0 else totals
         totals.finished_job(Job("a", f"D{number}", "TranscodeFail", error_code=f"E{number}"))
@@ -157,7 +155,7 @@ def test_the_default_bounds_rise() -> None:
         assert list(bounds) == sorted(set(bounds))
 
 
-def test_a_histogram_with_other_bounds_than_before_begins_anew_and_the_others_go_on(totals: Totals) -> None:
+def test_a_histogram_with_changed_bounds_starts_at_zero_and_others_continue(totals: Totals) -> None:
     totals.finished_job(SUCCESS)
     totals.finished_output(SUCCESS, Output(size=5.0))
     changed = again(totals, Buckets(duration=(1.0, 2.0)))
@@ -170,7 +168,7 @@ def test_a_histogram_with_other_bounds_than_before_begins_anew_and_the_others_go
     assert view.histograms[Total.OUTPUT_SIZE, ("HD",)].sum == 10.0
 
 
-def test_changes_are_whole_values_of_what_is_new_since_saved(totals: Totals) -> None:
+def test_changes_hold_the_present_values_of_totals_that_changed_since_a_save(totals: Totals) -> None:
     key = (Total.JOBS_FINISHED, ("HD", "TranscodeSuccess"))
     first = totals.changes()
     totals.finished_job(SUCCESS)
@@ -186,7 +184,7 @@ def test_changes_are_whole_values_of_what_is_new_since_saved(totals: Totals) -> 
     assert totals.changes() == first
 
 
-def test_a_view_does_not_change_with_what_is_counted_later(totals: Totals) -> None:
+def test_a_view_does_not_change_with_later_counts(totals: Totals) -> None:
     view = totals.view()
     totals.finished_job(SUCCESS)
 
@@ -197,8 +195,8 @@ def test_a_view_does_not_change_with_what_is_counted_later(totals: Totals) -> No
 # Exemplars
 
 
-class Clock:
-    """Ten seconds later each time."""
+class TickingClock:
+    """Returns a time ten seconds later at each call."""
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -208,8 +206,8 @@ class Clock:
         return self.now
 
 
-def test_the_exemplar_of_a_bucket_is_the_finish_it_counted_last() -> None:
-    totals = Totals(Buckets(duration=(60.0, 300.0)), clock=Clock())
+def test_the_exemplar_of_a_bucket_is_its_last_finish() -> None:
+    totals = Totals(Buckets(duration=(60.0, 300.0)), clock=TickingClock())
     for job_id, seconds in (("a", 60.0), ("b", 30.0), ("c", 301.0)):
         totals.finished_job(Job(job_id, "HD", "TranscodeSuccess", created=100.0, completed=100.0 + seconds))
     totals.finished_job(Job("d", "LD", "TranscodeSuccess", created=100.0, completed=101.0))
@@ -220,8 +218,8 @@ def test_the_exemplar_of_a_bucket_is_the_finish_it_counted_last() -> None:
     }
 
 
-def test_failures_processing_times_and_tasks_have_exemplars_and_nothing_else_has() -> None:
-    totals = Totals(Buckets(duration=(60.0,)), clock=Clock())
+def test_only_failures_durations_and_processing_times_have_exemplars() -> None:
+    totals = Totals(Buckets(duration=(60.0,)), clock=TickingClock())
     for job in (FAILURE, replace(FAILURE, id="c"), replace(FAILURE, id="d", error_code="")):
         totals.finished_job(job)
     totals.processed_job(SUCCESS, 5.0)
@@ -236,8 +234,8 @@ def test_failures_processing_times_and_tasks_have_exemplars_and_nothing_else_has
     }
 
 
-def test_exemplars_are_of_this_process_alone(totals: Totals) -> None:
-    """The store is not given them, and a view is the same with them and without."""
+def test_exemplars_are_not_stored(totals: Totals) -> None:
+    """The store is not given exemplars. Views that differ only in exemplars are equal."""
     totals.finished_job(FAILURE)
     view, after = totals.view(), again(totals)
 
@@ -246,7 +244,7 @@ def test_exemplars_are_of_this_process_alone(totals: Totals) -> None:
     assert after.view().exemplars == totals.changes().exemplars == {}
 
 
-def test_the_exemplars_of_a_view_do_not_change_with_what_is_counted_later(totals: Totals) -> None:
+def test_the_exemplars_of_a_view_do_not_change_with_later_counts(totals: Totals) -> None:
     totals.finished_job(FAILURE)
     view = totals.view()
     totals.finished_job(replace(FAILURE, id="c"))

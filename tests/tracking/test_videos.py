@@ -1,4 +1,4 @@
-"""The videos whose tasks are listed: when, in which order, for how long, and which of their tasks are tracked."""
+"""Videos: when and in which order their tasks are listed, for how long, and which tasks are tracked."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_a_named_video_is_due_until_listed_and_again_after_the_interval(named: V
     assert set(named.due()) == {"a", "b"}
 
 
-def test_a_video_no_longer_named_is_forgotten_when_it_is_old(named: Videos, clock: Clock) -> None:
+def test_an_old_video_that_nothing_names_is_forgotten(named: Videos, clock: Clock) -> None:
     named.listed("a")
     named.listed("b")
     named.name("configuration", ["b"], source="videos")
@@ -44,7 +44,7 @@ def test_a_video_no_longer_named_is_forgotten_when_it_is_old(named: Videos, cloc
     assert named.due() == ("b",)
 
 
-def test_a_video_that_loses_its_last_name_is_told_once(named: Videos) -> None:
+def test_a_video_that_loses_its_last_name_is_reported_once(named: Videos) -> None:
     named.name("file", ["a"], source="files")
     named.name("configuration", [], source="videos")
     first = named.left()
@@ -63,7 +63,7 @@ def test_a_video_whose_list_always_fails_is_forgotten_in_the_end(videos: Videos,
     assert (due, videos.due()) == (("bad",), ())
 
 
-def test_a_video_that_fails_does_not_keep_the_others_from_their_turn(named: Videos, clock: Clock) -> None:
+def test_a_video_whose_list_fails_does_not_block_the_others(named: Videos, clock: Clock) -> None:
     named.asked("a")
     clock.now += 1
 
@@ -88,7 +88,7 @@ def test_a_found_video_is_listed_again_after_a_quarter_of_its_age(videos: Videos
     assert videos.due() == ("v",)
 
 
-def test_a_new_video_is_listed_no_oftener_than_the_interval(videos: Videos, clock: Clock) -> None:
+def test_a_new_video_is_listed_at_most_once_an_interval(videos: Videos, clock: Clock) -> None:
     videos.found("v", created=NOW, transcoding=False, source="discovery")
     videos.listed("v")
     clock.now += INTERVAL - 1
@@ -106,7 +106,7 @@ def test_a_video_in_transcoding_is_listed_each_interval_however_old(videos: Vide
 
 
 @pytest.mark.parametrize("begins", [True, False])
-def test_a_video_that_begins_or_ends_to_transcode_is_due_at_once(videos: Videos, begins: bool) -> None:
+def test_a_video_whose_transcoding_starts_or_ends_is_due_at_once(videos: Videos, begins: bool) -> None:
     videos.found("v", created=NOW - 80_000.0, transcoding=not begins, source="discovery")
     videos.listed("v")
     videos.found("v", created=NOW - 80_000.0, transcoding=begins, source="discovery")
@@ -114,7 +114,7 @@ def test_a_video_that_begins_or_ends_to_transcode_is_due_at_once(videos: Videos,
     assert videos.due() == ("v",)
 
 
-def test_what_is_no_longer_in_the_list_of_transcoding_videos_has_ended(videos: Videos) -> None:
+def test_a_video_that_left_the_list_of_transcoding_videos_is_due(videos: Videos) -> None:
     for video_id in ("ended", "runs"):
         videos.found(video_id, created=NOW, transcoding=True, source="discovery")
         videos.listed(video_id)
@@ -123,7 +123,7 @@ def test_what_is_no_longer_in_the_list_of_transcoding_videos_has_ended(videos: V
     assert videos.due() == ("ended",)
 
 
-def test_a_hint_comes_before_all_others(videos: Videos) -> None:
+def test_a_prioritized_video_comes_first(videos: Videos) -> None:
     videos.found("a", created=NOW, transcoding=False, source="discovery")
     videos.found("z", created=NOW, transcoding=False, source="discovery")
     for video_id in ("a", "z"):
@@ -135,7 +135,7 @@ def test_a_hint_comes_before_all_others(videos: Videos) -> None:
     assert videos.due()[0] == "z"
 
 
-def test_of_those_never_asked_the_newest_comes_first(videos: Videos) -> None:
+def test_videos_that_were_never_listed_come_newest_first(videos: Videos) -> None:
     for age in (300, 100, 200):
         videos.found(f"{age}", created=NOW - age, transcoding=False, source="discovery")
 
@@ -158,7 +158,7 @@ def test_the_first_source_of_a_video_is_its_source(named: Videos) -> None:
     assert (named.is_named("a"), named.is_named("new")) == (True, False)
 
 
-def test_a_video_is_believed_to_be_gone_after_two_answers_in_a_row_and_said_so_once(named: Videos) -> None:
+def test_a_video_is_reported_as_gone_once_after_two_answers_in_a_row(named: Videos) -> None:
     answers = [named.not_found("a")]
     named.listed("a")
     answers += [named.not_found("a") for _ in range(4)]
@@ -166,7 +166,7 @@ def test_a_video_is_believed_to_be_gone_after_two_answers_in_a_row_and_said_so_o
     assert answers == [False, False, True, False, False]
 
 
-def test_tracked_are_unfinished_tasks_and_recent_ones_and_of_a_named_video_the_newest(videos: Videos) -> None:
+def test_unfinished_and_recent_tasks_are_selected_and_the_newest_of_a_named_video(videos: Videos) -> None:
     old, older = NOW - LOOKBACK - 1, NOW - LOOKBACK - 2
     tasks = [
         Task("recent", status="CompleteAllSucc", created=NOW - LOOKBACK),
@@ -183,10 +183,10 @@ def test_tracked_are_unfinished_tasks_and_recent_ones_and_of_a_named_video_the_n
 
 
 @pytest.mark.slow
-def test_several_threads_may_tell_while_another_looks(videos: Videos) -> None:
+def test_several_threads_can_report_videos_at_the_same_time(videos: Videos) -> None:
     failures: list[Exception] = []
 
-    def tell(name: str) -> None:
+    def report(name: str) -> None:
         try:
             for number in range(300):
                 videos.found(f"{name}{number}", created=NOW, transcoding=False, source="discovery")
@@ -195,7 +195,7 @@ def test_several_threads_may_tell_while_another_looks(videos: Videos) -> None:
         except Exception as error:  # noqa: BLE001 - shown by the assertion below
             failures.append(error)
 
-    threads = [threading.Thread(target=tell, args=(name,)) for name in "abcd"]
+    threads = [threading.Thread(target=report, args=(name,)) for name in "abcd"]
     for thread in threads:
         thread.start()
     for thread in threads:

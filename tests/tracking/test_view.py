@@ -1,4 +1,4 @@
-"""What is shown of what is tracked: all of it counted, some of it as series."""
+"""The view counts every tracked job and task, and shows a bounded number of them."""
 
 from __future__ import annotations
 
@@ -51,9 +51,9 @@ def test_counts_are_zero_filled() -> None:
     assert sum(shown.task_counts.values()) == sum(shown.job_counts.values()) == 0
 
 
-def test_odd_statuses_and_definitions_are_counted_as_such() -> None:
+def test_unknown_statuses_and_definitions_are_counted() -> None:
     shown = show(
-        tracked("a", "Odd"),
+        tracked("a", "Unlisted"),
         tracked("b", "", definition="XL"),
         tracked("c", definition=""),
         tracked("d", definition="4K"),
@@ -67,7 +67,7 @@ def test_odd_statuses_and_definitions_are_counted_as_such() -> None:
     }
 
 
-def test_series_are_bounded_unfinished_first_newest_finished_next_the_rest_a_figure() -> None:
+def test_series_are_bounded_and_unfinished_jobs_come_first() -> None:
     jobs = [
         tracked("old", "TranscodeSuccess", age=50),
         tracked("new", "TranscodeFail", age=5),
@@ -112,12 +112,12 @@ def test_a_task_is_shown_with_its_jobs_and_the_mean_of_their_progress() -> None:
 
 def test_a_task_without_jobs_is_shown_unless_stale_or_never_seen() -> None:
     bad = tracked_task(Task("bad", status="CompleteAllFail"), age=999, finished=True)
-    begun = tracked_task(Task("begun", status="Processing"))
+    started = tracked_task(Task("started", status="Processing"))
     stale = tracked_task(Task("stale", status="Processing"), age=999)
     new = TaskRecord(id="new", source="videos", since=NOW)
 
-    shown = show(empty=[bad, begun, stale, new])
-    assert [one.task.id for one in shown.tasks] == ["bad", "begun"]
+    shown = show(empty=[bad, started, stale, new])
+    assert [one.task.id for one in shown.tasks] == ["bad", "started"]
     assert shown.tracked_tasks == {"tasks": 3, "videos": 1}
 
 
@@ -128,7 +128,7 @@ def test_tasks_of_shown_jobs_are_not_cut_for_tasks_without_jobs() -> None:
     assert [one.task.id for one in shown.tasks] == ["t", "e0"]
 
 
-def test_the_oldest_unfinished_job_by_definition_stale_ones_too() -> None:
+def test_the_oldest_unfinished_job_includes_stale_jobs() -> None:
     jobs = [tracked("a"), tracked("b", age=900), tracked("c", definition="LD"), tracked("d", "TranscodeFail", age=950)]
 
     assert show(*jobs).oldest_unfinished == {"HD": NOW - 1900, "LD": NOW - 1000}
@@ -137,13 +137,17 @@ def test_the_oldest_unfinished_job_by_definition_stale_ones_too() -> None:
 @given(
     st.lists(
         st.tuples(
-            st.sampled_from((*JOB_STATUSES, "Odd", "")), st.sampled_from(("HD", "XL", "")), st.floats(-4000, 90_000)
+            st.sampled_from((*JOB_STATUSES, "Unlisted", "")),
+            st.sampled_from(("HD", "XL", "")),
+            st.floats(-4000, 90_000),
         ),
         max_size=30,
     ),
     st.integers(1, 10),
 )
-def test_every_job_is_shown_stale_or_cut_and_counted_once(kinds: list[tuple[str, str, float]], max_jobs: int) -> None:
+def test_every_job_is_counted_once_and_is_shown_stale_or_truncated(
+    kinds: list[tuple[str, str, float]], max_jobs: int
+) -> None:
     jobs = [tracked(f"j{n}", status, definition=name, age=age) for n, (status, name, age) in enumerate(kinds)]
 
     shown = show(*jobs, limits=Limits(max_jobs=max_jobs))

@@ -1,4 +1,4 @@
-"""What is left to ask, and in which order."""
+"""Work: the tasks and jobs that are left to ask about, and their order."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def test_prioritized_jobs_are_a_part_of_their_own_in_the_same_order() -> None:
 # Through the ledger
 
 
-def test_a_named_task_is_new_work_once_then_its_unfinished_jobs_are(ledger: Ledger) -> None:
+def test_a_named_task_is_new_once_and_then_its_jobs_are_asked_about(ledger: Ledger) -> None:
     ledger.name("key", ["t"], source="tasks")
     before = ledger.work()
     ask_task(ledger, running("t", "a", "b"))
@@ -104,7 +104,7 @@ def test_a_task_is_asked_whole_once_more_when_its_last_job_ended(ledger: Ledger)
     assert next_work(ledger) == Work()
 
 
-def test_a_task_without_an_id_for_its_jobs_is_asked_whole_until_it_ends(ledger: Ledger) -> None:
+def test_a_task_whose_jobs_have_no_ids_is_asked_whole_until_it_ends(ledger: Ledger) -> None:
     track(ledger, running("t", ""))
     asked = next_work(ledger)
     ask_task(ledger, done("t", ""))
@@ -114,7 +114,7 @@ def test_a_task_without_an_id_for_its_jobs_is_asked_whole_until_it_ends(ledger: 
     assert ledger.view().jobs == ()
 
 
-def test_what_was_asked_longest_ago_comes_first(ledger: Ledger) -> None:
+def test_tasks_and_jobs_asked_about_longest_ago_come_first(ledger: Ledger) -> None:
     track(ledger, running("t", "a"), running("u", "b"), running("v"), running("w"))
     ask_jobs(ledger, ["a"], Job("a", "HD", "Transcoding"))
     ledger.asked_task("v")
@@ -124,8 +124,8 @@ def test_what_was_asked_longest_ago_comes_first(ledger: Ledger) -> None:
     assert work.whole_tasks == ("w", "v")
 
 
-def test_within_a_refresh_what_was_asked_longest_ago_comes_first_too(ledger: Ledger) -> None:
-    """A refresh may be cut off after any call, and the next goes on where it was."""
+def test_jobs_keep_their_order_after_calls_of_one_refresh(ledger: Ledger) -> None:
+    """A refresh may end after any call. The next one continues there."""
     track(ledger, running("t", "a", "b", "c", "d"))
     ledger.start_refresh()
     for job_id in ("c", "a", "d", "b"):
@@ -134,16 +134,16 @@ def test_within_a_refresh_what_was_asked_longest_ago_comes_first_too(ledger: Led
     assert [job_id for job_id, _ in next_work(ledger).jobs] == ["c", "a", "d", "b"]
 
 
-def test_a_new_task_that_failed_is_new_no_more(ledger: Ledger) -> None:
-    """Or it would come before everything else, refresh after refresh."""
+def test_a_new_task_whose_call_failed_is_not_new_again(ledger: Ledger) -> None:
+    """Otherwise it would come first in every refresh."""
     ledger.name("key", ["bad", "t"], source="tasks")
     ledger.asked_task("bad")
 
     assert next_work(ledger) == Work(new_tasks=("t",), whole_tasks=("bad",))
 
 
-def test_a_call_that_outlives_its_refresh_counts_for_the_next_too(ledger: Ledger) -> None:
-    """What it told is newer than the beginning of that refresh."""
+def test_a_call_that_ends_in_a_later_refresh_counts_for_that_refresh(ledger: Ledger) -> None:
+    """Its answer is newer than the start of that refresh."""
     track(ledger, running("t", "a"), running("u"))
     ledger.start_refresh()
     ledger.asked_task("u")
@@ -152,8 +152,8 @@ def test_a_call_that_outlives_its_refresh_counts_for_the_next_too(ledger: Ledger
     assert ledger.work() == Work()
 
 
-def test_an_event_that_comes_while_its_job_is_asked_about_is_not_forgotten(ledger: Ledger) -> None:
-    """The answer may have been on its way before the job ended."""
+def test_an_event_that_arrives_during_a_call_prioritizes_its_job_again(ledger: Ledger) -> None:
+    """The answer may be older than the end of the job."""
     track(ledger, running("t", "a", "b"))
     for event_comes in (False, True):
         ledger.observe_event("a", processing=None)
@@ -161,4 +161,4 @@ def test_an_event_that_comes_while_its_job_is_asked_about_is_not_forgotten(ledge
         if event_comes:
             ledger.observe_event("a", processing=None)
         ask_jobs(ledger, ["a", "b"], Job("a", "HD", "Transcoding"), Job("b", "HD", "Transcoding"))
-        assert [one for one, _ in next_work(ledger).prioritized_jobs] == (["a"] if event_comes else [])
+        assert [job_id for job_id, _ in next_work(ledger).prioritized_jobs] == (["a"] if event_comes else [])
