@@ -182,7 +182,7 @@ def test_the_page_lists_every_request_and_every_refusal() -> None:
 def test_the_page_states_the_limits_of_the_code() -> None:
     for figure in (
         f"up to {api.MAX_IDS:,}",
-        f"1 to {api.MAX_LIMIT}, {api.DEFAULT_LIMIT} where",
+        f"1 to {api.MAX_LIMIT}, default {api.DEFAULT_LIMIT}",
         f"larger than {MAX_BODY_BYTES >> 20} MiB",
         f"or {api.REQUESTS_AT_ONCE} requests",
         f"or {callback.EVENTS_AT_ONCE} events",
