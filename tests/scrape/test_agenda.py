@@ -294,6 +294,60 @@ def test_a_plan_is_kept_while_making_plans_takes_more_than_a_fiftieth_of_the_tim
     assert made == [1, 1, 1, 2]
 
 
+def test_a_query_under_way_is_not_made_again_by_the_next_refresh() -> None:
+    planned = Planned(discovers=True)
+    under_way = planned.take_all()
+    planned.start()
+
+    assert len(under_way) == 2
+    assert planned.take_all() == []
+
+
+def test_a_refresh_that_ended_early_has_nothing_pending() -> None:
+    """The plan holds ten calls, the other ones are beyond it. The service is down."""
+    planned = Planned(*map(str, range(50)), concurrency=1, rate=1.0)
+    planned.make_all(DOWN)
+    before = planned.agenda.pending
+    planned.agenda.end_refresh()
+
+    assert before > 0
+    assert planned.agenda.pending == 0
+
+
+def test_new_plans_keep_the_share_of_known_tasks() -> None:
+    """Each result makes a new plan, which starts with new tasks. The fourth call is for a known task."""
+    planned = Planned("known", concurrency=1)
+    planned.make_all()
+    planned.ledger.discover(map(str, range(9)), source="discovery")
+    planned.start()
+    calls = []
+    for _ in range(8):
+        call = planned.agenda.take()
+        assert call is not None
+        planned.end(call)
+        planned.agenda.outdate()
+        calls.append(call)
+
+    assert calls.index(GetTask("known")) < 4
+
+
+def test_without_a_result_no_new_plan_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    planned, plans = Planned("a"), 0
+    work = planned.ledger.work
+
+    def counted() -> Work:
+        nonlocal plans
+        plans += 1
+        return work()
+
+    monkeypatch.setattr(planned.ledger, "work", counted)
+    planned.agenda.take()
+    for _ in range(5):
+        planned.agenda.take()
+
+    assert plans == 1
+
+
 # Through a refresh
 
 

@@ -126,6 +126,7 @@ def test_an_unfinished_job_is_removed_when_two_answers_leave_it_out() -> None:
 
     assert once == (["a", "b"], True)
     assert list(roster.jobs) == task.job_ids == ["b"]
+    assert task.stale is False
 
 
 def test_progress_of_unfinished_jobs_is_saved_on_request_alone() -> None:
