@@ -1,4 +1,4 @@
-"""Keys, which are secrets: how one is given, how it is read, and how it stays out of every output."""
+"""Secret keys: reads them from a text or a file, and keeps them out of every output."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class SecretText(Secret[str]):
 class Key:
     """One key, given as its text or as the path of a file that contains it. `repr` never shows the text.
 
-    The constructor raises `ValueError` if a text cannot be a key; a file is first looked at by `read`. The message of
+    The constructor raises `ValueError` if a text cannot be a key. Only `read` opens a file. The message of
     every `ValueError` here follows a subject, such as "the key", and does not show the text.
     """
 

@@ -23,7 +23,7 @@ _MAX_LOGGED_FAULTS = 20  # in one log line; check-config prints them all
 class Exporter:
     """The running parts. `load` reads the settings from the configuration file, and raises `ConfigError` for faults.
 
-    Safe to use from several threads; there is one reload at a time. Raises `StateError` where the store cannot be used.
+    Safe to use from several threads; there is one reload at a time. Raises `StateError` if the store cannot be used.
     """
 
     def __init__(
@@ -72,7 +72,7 @@ class Exporter:
             faults = self._apply(settings)
         except ConfigError as error:
             return error.faults
-        except Exception as error:  # noqa: BLE001 - after a signal nobody else would report it
+        except Exception as error:  # noqa: BLE001 - a reload by SIGHUP has no caller that could report the error
             return [_text(error)]
         if settings.state != self._state:
             _log.warning("`state` changed; restart the exporter to apply it")
@@ -81,9 +81,9 @@ class Exporter:
         return faults
 
     def _apply(self, settings: config.Settings) -> Sequence[str]:
-        """Use the settings. Returns a text for each account that could not be made of them.
+        """Use the settings. Returns an error text for each account that could not start with them.
 
-        An old account is closed before its successor starts: only then does the store have everything. If the new one
+        The old account is closed before the new one starts, because closing saves its last changes. If the new one
         cannot start, the old settings are used again. If these fail too, the account is left out until the next reload.
         """
         before = self._running
@@ -98,7 +98,7 @@ class Exporter:
                 try:
                     running[name] = self._run(attempt)
                     break
-                except Exception as error:  # noqa: BLE001 - whatever it is, the other accounts are served
+                except Exception as error:  # noqa: BLE001 - one account must not stop the others
                     errors.append(_text(error))
             if errors:
                 outcome = "keeps its old settings" if name in running else "is left out"
@@ -130,13 +130,13 @@ class _Wanted:
     settings: config.Settings
 
     def is_same(self, other: _Wanted) -> bool:
-        """Whether both would make the same account."""
+        """Whether both settings make the same account."""
         return wiring.concerns(self.account, self.settings) == wiring.concerns(other.account, other.settings)
 
 
 @dataclass(frozen=True, slots=True)
 class _Running:
-    """An account, and the settings that it was made of."""
+    """An account, and the settings that it was made from."""
 
     account: Account
     made_of: _Wanted
@@ -145,12 +145,12 @@ class _Running:
         """Close the account. A failure is logged."""
         try:
             self.account.close()
-        except Exception as error:  # noqa: BLE001 - its successor has to start all the same
+        except Exception as error:  # noqa: BLE001 - the new account must start anyway
             _log.error("bug while an account was closed", exc_info=error, extra={"account": self.account.name})
 
 
 def _close(accounts: Collection[_Running]) -> None:
-    """Close all at once, because each waits up to a second for calls that hang."""
+    """Close the accounts in parallel, because each may wait up to a second for hanging calls."""
     if accounts:
         with ThreadPoolExecutor(len(accounts)) as pool:
             list(pool.map(_Running.close, accounts))

@@ -38,8 +38,7 @@ def load(folder: Path, text: str) -> config.Settings:
         ("credentials: {access_key_id: a, access_key_secret: b, security_token_file: secret}", ConfiguredKeys),
     ],
 )
-def test_keys_come_from_where_the_account_says(tmp_path: Path, credentials: str, kind: type) -> None:
-    """If any key is in a file, all keys are read again when that file changes."""
+def test_configured_keys_are_used_else_the_provider_chain(tmp_path: Path, credentials: str, kind: type) -> None:
     (tmp_path / "secret").write_text("s")
     settings = load(tmp_path, f"accounts:\n  - name: prod\n    region: cn-shanghai\n    {credentials}\n")
     assert isinstance(wiring.credentials(settings.accounts[0]), kind)

@@ -1,1 +1,1 @@
-"""The command line: commands, flags, signals, log lines, the demo and the programs around it."""
+"""The command line: commands, flags, signals, log lines, the demo, and the Prometheus stack that it can start."""

@@ -42,7 +42,7 @@ class Track(Section):
     )
     discovery: Discovery = Field(default=Discovery(), description="how the exporter finds tasks by itself")
     give_up_after: amounts.GiveUpAfter = duration(
-        "7d", "the exporter stops tracking an unfinished task after this time, unless it is listed somewhere"
+        "7d", "the exporter stops tracking an unfinished task after this time, unless tasks, videos or files name it"
     )
 
 

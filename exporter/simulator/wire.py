@@ -1,4 +1,4 @@
-"""The wire: sends an answer at once, or late, slowly or in part as a fault asks."""
+"""Sends an answer over a connection. A fault can make it late, slow or incomplete."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from http import HTTPStatus
 from exporter.simulator.distort import Answer
 from exporter.simulator.faults import Fault
 
-# Waits for a number of seconds. Returns False if the connection ends before.
+# Waits for a number of seconds. Returns False if the connection ends earlier.
 Wait = Callable[[float], bool]
 
 _LINGER = struct.Struct("ii")

@@ -1,4 +1,4 @@
-"""When a job or task counts as finished, and what of it is added to the totals: once, however often VOD reports it."""
+"""Decides when a job or task is finished, and adds it to the totals once, even if VOD reports it several times."""
 
 from __future__ import annotations
 
@@ -11,17 +11,20 @@ from exporter.tracking.totals import Totals
 
 _PENDING_SECONDS = 3600.0
 _MAX_PENDING = 10_000
-# How long a finished task waits for the end of its unfinished jobs, in seconds and in answers. Both have to pass: time
-# alone proves nothing where the clock may step.
+# How long a finished task waits for the end of its unfinished jobs, in seconds and in answers. Both have to pass: the
+# time alone is not enough, because the clock of the machine may be set forward.
 _SETTLE_SECONDS = 600.0
 _SETTLE_ANSWERS = 5
 
 
 class Finishes:
-    """`state_created` is when the state of the account was created, in Unix seconds; `memory` is in seconds.
+    """Counts the finished tasks and jobs of one account.
 
-    Tasks and jobs that ended before the state was created are shown and add to no total: otherwise each start without a
-    state would count them again. The same holds for a task that ended longer ago than the state remembers.
+    `state_created` is when the state of the account was created, in Unix seconds. `memory` is how long the state keeps
+    the id of a counted task, in seconds.
+
+    Tasks and jobs that ended before the state was created are shown, but not counted. Otherwise each start without a
+    state would count them again. Tasks that ended more than `memory` ago are not counted either.
     """
 
     def __init__(
@@ -39,12 +42,12 @@ class Finishes:
         self._pending: dict[str, tuple[float, float]] = {}  # processing time and its arrival, by job id
 
     def task_seen_first(self, task: TrackedTask, seen: Task, now: float) -> None:
-        """VOD describes the task for the first time. A task that is finished by then may have been counted long ago."""
+        """VOD describes the task for the first time. If it is already finished, it may have been counted long ago."""
         if seen.finished and _before(seen.completed, seen.created, max(self._state_created, now - self._memory)):
             task.already_counted = True
 
     def job_seen(self, job: TrackedJob, now: float, *, first: bool) -> None:
-        """VOD described the job; `first` where it was not tracked before. Counts what has not been counted of it."""
+        """VOD described the job. `first` means that it was not tracked before. Counts only what was not counted yet."""
         seen, task = job.job, self._roster.tasks[job.task_id]
         if seen.finished and job.finished_at is None:
             job.finished_at = now
@@ -67,8 +70,8 @@ class Finishes:
     def settle(self, task: TrackedTask, now: float) -> None:
         """Finish the task, and count it, if its status is final and its jobs are finished.
 
-        A job that stays unfinished holds its task up for 10 minutes and 5 answers: its status may be a final one that
-        is not documented. Such a job is then finished too, and not counted.
+        A task waits for its unfinished jobs for 10 minutes and 5 answers. After that, these jobs are treated as
+        finished, but not counted: their status may be a final status that is not documented.
         """
         if task.finished_at is not None or task.task is None or not task.task.finished:
             return
@@ -103,6 +106,6 @@ class Finishes:
 
 
 def _before(completed: float | None, created: float | None, limit: float) -> bool:
-    """Whether it ended before `limit`; where its end is not known, whether it was created before."""
+    """Whether the task or job ended before `limit`. If the end is unknown, the creation time is used."""
     when = completed if completed is not None else created
     return when is not None and when < limit

@@ -1,7 +1,7 @@
-"""Records of a task and a job: what the store keeps of them, and what one process tracks of them beside that.
+"""Records of tasks and jobs: the fields that the store keeps, and the fields that only the running process has.
 
-A tracked task or job notes by itself when a stored field gets another value that counting depends on. So no caller has
-to remember to mark a change, and no such change can miss the store. Progress is not noted.
+A tracked task or job reports each change of a stored field that counting depends on. So no caller has to mark a change,
+and the store gets every such change. Changes of the progress are not reported.
 """
 
 from __future__ import annotations
@@ -59,12 +59,13 @@ class JobRecord:
 
 @dataclass(slots=True, kw_only=True)
 class TrackedTask(TaskRecord):
-    """A `TaskRecord`, and what this process alone knows of the task.
+    """A `TaskRecord`, and fields that only this process needs.
 
-    `asked` is the number of the last call about the task, 0 before the first. `stale` means that only a call for the
-    whole task can say what became of one of its jobs. `final_since` is when its status was first a final one,
-    `final_seen` in how many answers. `answered` means that VOD described the task or one of its jobs to this process.
-    `not_found` counts consecutive answers that the task does not exist. `shown` is what the last view showed.
+    `asked` is the number of the last call about the task, 0 before the first. `stale` means that the state of one of
+    its jobs is unknown until a call for the whole task. `final_since` is the time of the first answer with a final
+    status, `final_seen` the number of such answers. `answered` means that VOD described the task or one of its jobs to
+    this process. `not_found` counts consecutive answers that the task does not exist. `shown` is what the last view
+    showed.
     """
 
     job_ids: list[str] = field(default_factory=list)
@@ -82,18 +83,18 @@ class TrackedTask(TaskRecord):
         return TaskRecord(**values(self))
 
     def join(self, note: Note) -> None:
-        """Call `note` with the id of the task at each change from now on that the store needs."""
+        """From now on, call `note` with the id of the task at each change that must be stored."""
         self.note = note
         self.__class__ = _NotingTask
 
 
 @dataclass(slots=True, kw_only=True)
 class TrackedJob(JobRecord):
-    """A `JobRecord`, and what this process alone knows of the job.
+    """A `JobRecord`, and fields that only this process needs.
 
-    `finished_at` is also set when the task ended and VOD never said that the job did. `asked` is the number of the last
-    call about the job. `missing` means that VOD left the unfinished job out of its last answer. `prioritized` means
-    that an event reported the job's end, so it is asked about first. `shown` is what the last view showed.
+    `finished_at` is also set when the task ended but VOD never reported the end of the job. `asked` is the number of
+    the last call about the job. `missing` means that VOD left the unfinished job out of its last answer. `prioritized`
+    means that an event reported the job's end, so it is asked about first. `shown` is what the last view showed.
     """
 
     asked: int = 0
@@ -116,7 +117,7 @@ class TrackedJob(JobRecord):
         return JobRecord(**values(self))
 
     def join(self, note: Note) -> None:
-        """Call `note` with the id of the job at each change from now on that the store needs."""
+        """From now on, call `note` with the id of the job at each change that must be stored."""
         self.note = note
         self.__class__ = _NotingJob
 
@@ -129,22 +130,23 @@ def values(record: TaskRecord | JobRecord) -> dict[str, Any]:
 
 _TASK_FIELDS = tuple(field.name for field in fields(TaskRecord))
 _JOB_FIELDS = tuple(field.name for field in fields(JobRecord))
-# `refreshed` changes with every answer. Alone it is not worth a write: it is saved along with other changes.
+# `refreshed` changes with every answer. It causes no write of its own, but is saved together with other changes.
 _UNNOTED = {"refreshed"}
 
 
 def _matters(before: object, after: object, *, finished: bool) -> bool:
     """Whether the change of a stored field is worth a write.
 
-    Of an unfinished task or job only a change of its status is: VOD is asked about its progress again anyway.
+    For an unfinished task or job, only a change of the status is worth it. Other details need no storing, because the
+    exporter asks VOD about it again.
     """
     if isinstance(before, (Job, Task)) and isinstance(after, (Job, Task)) and not finished:
         return before.status != after.status
     return before != after
 
 
-# A record gets its noting class when it joins a roster, not when it is made. Its first values are no changes, and
-# `__setattr__` would make the making of a record ten times slower: a start may load 400,000 of them.
+# A record gets its noting class when it joins a roster, not when it is created. Its first values are not changes, and
+# `__setattr__` would make the creation ten times slower. A start may load 400,000 records.
 
 
 class _NotingTask(TrackedTask):

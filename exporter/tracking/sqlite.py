@@ -24,7 +24,7 @@ _Record = TypeVar("_Record")
 _tasks = TypeAdapter(TaskRecord)
 _jobs = TypeAdapter(JobRecord)
 
-_APPLICATION_ID = 0x564F4454  # "VODT", in the header of the file: tells our files from databases of other programs
+_APPLICATION_ID = 0x564F4454  # "VODT", in the header of the file: distinguishes our files from other databases
 _MIGRATIONS = (
     """
     CREATE TABLE accounts (name TEXT PRIMARY KEY, born REAL NOT NULL) WITHOUT ROWID;
@@ -39,7 +39,8 @@ _MIGRATIONS = (
                              PRIMARY KEY (account, task_id)) WITHOUT ROWID;
     CREATE INDEX remembered_until ON remembered (account, until);
     """,
-    # Two names became plain words: `born` and `silent`. A record that is no JSON is left for `load` to report.
+    # Renames `born` to `state_created` and `silent` to `already_counted`. Records that are not valid JSON stay
+    # unchanged, and `load` reports them.
     """
     ALTER TABLE accounts RENAME COLUMN born TO state_created;
     UPDATE tasks SET record = CAST(json_remove(json_set(CAST(record AS TEXT), '$.already_counted', json('true')),
@@ -47,7 +48,7 @@ _MIGRATIONS = (
     WHERE CASE WHEN json_valid(CAST(record AS TEXT)) THEN json_extract(CAST(record AS TEXT), '$.silent') END;
     """,
 )
-"""One migration for each version of the schema. `PRAGMA user_version` is the number of those that a file has had."""
+"""One migration for each version of the schema. `PRAGMA user_version` is the number of applied migrations."""
 
 _LOG_BYTES = 16 * 1024 * 1024  # the write-ahead log shrinks to this size after a large transaction
 _REMEMBER_UNREADABLE_SECONDS = 366 * 86400.0
@@ -58,9 +59,9 @@ _REMEDIES = {sqlite3.SQLITE_CORRUPT: _MOVE_AWAY, sqlite3.SQLITE_NOTADB: _MOVE_AW
 
 
 class SqliteStore:
-    """A `Store`; see there.
+    """Implements `Store` with a SQLite file.
 
-    Raises `StateError` where the file cannot be used: another process holds it, it is not a database, it is damaged, it
+    Raises `StateError` if the file cannot be used: another process holds it, it is not a database, it is damaged, it
     is from a newer version of the exporter, or it cannot be written. The text names the file and the remedy.
     """
 
@@ -217,7 +218,7 @@ class SqliteStore:
 
     @contextmanager
     def _translated(self, trouble: str) -> Iterator[None]:
-        """Raise the errors of the file system, of `sqlite3` and of the reading of records as `StateError`."""
+        """Turn errors of the file system, of `sqlite3` and of unreadable records into `StateError`."""
         try:
             yield
         except sqlite3.Error as error:

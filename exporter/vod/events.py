@@ -3,8 +3,9 @@
 Formats and the signature follow the documentation:
 https://www.alibabacloud.com/help/en/vod/developer-reference/overview-of-event-notification and its pages on
 HTTP callbacks, StreamTranscodeComplete and TranscodeComplete. The signature covers the callback URL and the time, but
-not the body. Somebody who has seen a recent signature can send any body with it. So an event never changes a status:
-the exporter refreshes the jobs of the event first, and takes only their processing time, which the API does not have.
+not the body. Somebody who has seen a recent signature can send any body with it. So an event never changes a status.
+It only makes the exporter refresh its jobs first. The exporter takes the processing time of the jobs from the event,
+because the API does not have it.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ FIELDS = frozenset((BODY, "EventType", "VideoId", "StreamInfos", "JobId", "Start
 """All names that `Event.malformed` can contain."""
 
 MAX_AGE_SECONDS = 300.0  # an older signature may be a replay
-MAX_PROCESSING_SECONDS = 30 * 86400.0  # a longer time is a wrong clock, and would spoil the histogram's sum
+MAX_PROCESSING_SECONDS = 30 * 86400.0  # a longer time is caused by a wrong clock, and would distort the sum
 
 _TIMESTAMP = re.compile(r"\d{1,12}", re.ASCII)
 
@@ -83,7 +84,7 @@ def decode(raw: bytes) -> object:
 
 
 def parse(body: object) -> Event:
-    """Parse the JSON of an event. This function raises for no JSON value.
+    """Parse the decoded JSON of an event. No JSON value makes this function raise an error.
 
     `{"EventType": "StreamTranscodeComplete", "VideoId", "JobId", "StartTime", "FinishTime", …}` or
     `{"EventType": "TranscodeComplete", "VideoId", "StreamInfos": [{"JobId", …}]}`. An event never has a task id.

@@ -37,7 +37,7 @@ MAX_OFFSET = 1_000_000_000
 TASK_ID_PATTERN = f"^{ID_PATTERN}$"
 
 REQUESTS_AT_ONCE = 64  # each may hold a body of 1 MiB in memory
-THREADS = 6  # a slow disk blocks these threads only, none of the threads for scrapes and pages
+THREADS = 6  # a slow disk blocks only these threads; scrapes and pages use others
 STATE_RETRY_SECONDS = 5
 
 _TASK_ID = re.compile(ID_PATTERN)

@@ -23,7 +23,7 @@ from exporter.web.requests import KeyReader, read_body
 _log = logging.getLogger(__name__)
 
 EVENTS_AT_ONCE = 64  # each may hold a body of 1 MiB in memory
-THREADS = 6  # a slow disk blocks these threads only, none of the threads for scrapes and pages
+THREADS = 6  # a slow disk blocks only these threads; scrapes and pages use others
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,7 +30,7 @@ Run = Callable[..., tuple[int, str, str]]
 
 @pytest.fixture
 def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
-    """Runs `main` in an empty folder, without its changes to the process. Returns status, stdout, stderr."""
+    """Runs `main` in an empty folder, without its set-up of logs and metrics. Returns status, stdout, stderr."""
     monkeypatch.setattr(logs, "set_up", lambda **_: None)
     monkeypatch.setattr(prometheus_client, "disable_created_metrics", lambda: None)
     monkeypatch.chdir(tmp_path)
@@ -47,7 +47,7 @@ def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp
 
 @contextlib.contextmanager
 def process(*arguments: str, environ: Mapping[str, str] | None = None) -> Iterator[subprocess.Popen[str]]:
-    """The command as a process of its own, its output in pipes."""
+    """Runs the command as a separate process with pipes for its output."""
     command = [sys.executable, "-m", "exporter", *arguments]
     environment = {**os.environ, **(environ or {})}
     with subprocess.Popen(
@@ -121,7 +121,7 @@ def test_flags_of_later_versions_are_unknown(run: Run) -> None:
 
 
 @pytest.mark.parametrize("arguments", [["--version"], ["run", "--version"], ["demo", "--version"]])
-def test_version(run: Run, arguments: list[str]) -> None:
+def test_version_is_printed_for_every_command(run: Run, arguments: list[str]) -> None:
     assert run(*arguments) == (0, f"vod-transcode-exporter {__version__}\n", "")
 
 
@@ -214,7 +214,7 @@ def test_check_config_reports_every_fault(run: Run, tmp_path: Path) -> None:
     assert ":5: " in err
 
 
-def test_check_config_of_a_valid_file(run: Run, tmp_path: Path) -> None:
+def test_check_config_accepts_a_valid_file(run: Run, tmp_path: Path) -> None:
     path = tmp_path / "good.yml"
     path.write_text("accounts: [{name: a, region: cn-shanghai}]\n")
     assert run("check-config", str(path)) == (0, f"{path}: valid; 1 account\n", "")
@@ -252,7 +252,7 @@ def test_task_with_wrong_keys_says_what_to_check(
 def test_errors_of_task_have_no_control_characters(
     run: Run, tmp_path: Path, simulators: Callable[..., Simulator]
 ) -> None:
-    """Neither from the text of the service nor from an id on the command line."""
+    """This holds for the text of the service and for an id on the command line."""
     simulator = simulators()
     simulator.faults.add(Fault(kind="code", status=400, code="Odd", message="\x1b[2J\r\nforged\x9b1m\u202e"))
     _, _, err = run("task", configured(tmp_path, simulator), "a\x1b[2J\nb")
@@ -283,7 +283,7 @@ def test_simulate_prints_its_configuration_and_runs_until_a_signal() -> None:
 
 
 def test_a_closed_stdout_causes_no_traceback(tmp_path: Path) -> None:
-    """As by `| head -1`."""
+    """`| head -1` closes stdout early, for example."""
     path = tmp_path / "good.yml"
     path.write_text("accounts: [{name: a, region: cn-shanghai}]\n")
     with process("check-config", str(path)) as running:

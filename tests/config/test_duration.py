@@ -38,7 +38,7 @@ def test_anything_else_is_not_a_duration(text: str) -> None:
 @pytest.mark.parametrize(
     ("seconds", "text"), [(0, "0"), (0.5, "500ms"), (10.0, "10s"), (90.0, "1m30s"), (900, "15m"), (2592000, "30d")]
 )
-def test_durations_print_short(seconds: float, text: str) -> None:
+def test_durations_are_printed_in_their_shortest_form(seconds: float, text: str) -> None:
     assert text == format_duration(seconds)
 
 

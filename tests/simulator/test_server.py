@@ -62,7 +62,7 @@ def test_a_call_sent_twice_is_refused(simulator: Simulator, headers: Callable[..
     assert (second.status_code, second.json()["Code"]) == (400, "SignatureNonceUsed")
 
 
-def test_own_key_and_secret(call: Call) -> None:
+def test_only_the_configured_key_and_secret_are_accepted(call: Call) -> None:
     with Simulator(access_key_id="me", access_key_secret="mine") as simulator:
         assert call(simulator, "GetVideoList", access_key_id="me", secret="mine").status_code == 200
         assert call(simulator, "GetVideoList").status_code == 404
@@ -80,7 +80,7 @@ def test_quota_holds_and_truth_counts(call: Call) -> None:
     assert 1 <= truth["peak"]["GetTranscodeTask"] <= 3
 
 
-def test_truth_over_http_is_the_world(simulator: Simulator) -> None:
+def test_truth_over_http_has_all_tasks_of_the_world(simulator: Simulator) -> None:
     truth = requests.get(f"{simulator.url}/simulator/truth", timeout=10).json()
     assert truth["frozen"] is True
     assert [task["task_id"] for task in truth["tasks"]] == [task.id for task in simulator.world.tasks]
@@ -88,7 +88,7 @@ def test_truth_over_http_is_the_world(simulator: Simulator) -> None:
     assert sum(counts["tasks"].values()) == len(truth["tasks"])
 
 
-def test_clock_stops_and_goes_on() -> None:
+def test_clock_can_be_stopped_and_started_again() -> None:
     with Simulator(speed=1e6, tasks=5) as simulator:
         address = f"{simulator.url}/simulator/clock"
         frozen = requests.post(address, json={"frozen": True}, timeout=10).json()
@@ -102,7 +102,7 @@ def test_clock_stops_and_goes_on() -> None:
         assert requests.post(address, data=b"\xff", timeout=10).status_code == 400
 
 
-def test_faults_over_http(simulator: Simulator, call: Call) -> None:
+def test_faults_are_added_listed_and_deleted_over_http(simulator: Simulator, call: Call) -> None:
     address = f"{simulator.url}/simulator/faults"
     added = requests.post(address, json={"kind": "status", "status": 500, "count": 1}, timeout=10)
     assert (added.status_code, added.json()[0]["kind"]) == (200, "status")
@@ -115,7 +115,7 @@ def test_faults_over_http(simulator: Simulator, call: Call) -> None:
     assert requests.get(address, timeout=10).json() == []
 
 
-def test_unknown_address_method_and_body(simulator: Simulator) -> None:
+def test_unknown_paths_wrong_methods_and_bad_bodies_are_refused(simulator: Simulator) -> None:
     assert requests.get(f"{simulator.url}/metrics", timeout=10).status_code == 404
     wrong = requests.delete(f"{simulator.url}/simulator/truth", timeout=10)
     assert (wrong.status_code, wrong.headers["Allow"]) == (405, "GET")
@@ -124,7 +124,7 @@ def test_unknown_address_method_and_body(simulator: Simulator) -> None:
     assert requests.get(simulator.url, timeout=10).status_code == 200
 
 
-def test_delay_of_every_answer(call: Call) -> None:
+def test_every_answer_comes_after_the_configured_delay(call: Call) -> None:
     with Simulator(delay=0.15, quota=math.inf) as simulator:
         assert call(simulator, "GetVideoList").elapsed.total_seconds() >= 0.15
 
@@ -165,14 +165,14 @@ def test_port_in_use_is_one_line_that_says_what_to_do() -> None:
         Simulator(listen=("127.0.0.1", 65536))
 
 
-def test_scenario_by_name_or_as_a_record() -> None:
+def test_a_scenario_is_given_by_name_or_as_a_record() -> None:
     with pytest.raises(ValueError, match="unknown scenario 'calm'"):
         Simulator(scenario="calm")
     with Simulator(scenario=SCENARIOS["burst"]) as simulator:
         assert simulator.world.tasks
 
 
-def test_a_simulator_never_started_stops() -> None:
+def test_stopping_a_simulator_that_never_started_raises_nothing() -> None:
     Simulator().stop()
 
 
