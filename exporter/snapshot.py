@@ -20,7 +20,7 @@ class ShownJob:
 
 @dataclass(frozen=True, slots=True)
 class ShownTask:
-    """A task without its jobs, and the mean progress of them."""
+    """A task without its jobs, and their mean progress."""
 
     task: Task
     progress: float | None

@@ -354,10 +354,10 @@ def test_an_account_that_cannot_restart_keeps_its_old_settings(
     file.write("three", "two", more="    requests_per_second: 5\n")
     make = wiring.account
 
-    def breaks_on_new(one: config.Account, *rest: Any) -> Account:
-        if one.requests_per_second == 5:
+    def breaks_on_new(settings: config.Account, *rest: Any) -> Account:
+        if settings.requests_per_second == 5:
             raise TypeError("not like this")
-        return make(one, *rest)
+        return make(settings, *rest)
 
     with monkeypatch.context() as broken:
         broken.setattr(wiring, "account", breaks_on_new)

@@ -144,7 +144,7 @@ def _path_text(path: KeyPath) -> str:
 
 
 def _key(key: str, *, below_keys: bool) -> str:
-    # In a section with secrets, an unknown key may be a secret on the wrong side of the colon.
+    # In a section with secrets, an unknown key may be a secret that was written as a key by mistake.
     if below_keys:
         return key if _CONFIG_KEY.fullmatch(key) else "?"
     if _PLAIN_KEY.fullmatch(key):

@@ -21,8 +21,8 @@ _log = logging.getLogger(__name__)
 
 _JOB_IDS_REFUSED_SECONDS = 3600.0
 _UNKNOWN_PARAMETER = ("MissingParameter", "InvalidParameter")  # how VOD refuses a parameter that it does not know
-# A refresh outlives the scrape that started it, so a call has no deadline of a scrape. It waits for its turn in the
-# budget, and the client bounds it by `scrape.timeout` from then on.
+# A refresh may last longer than the scrape that started it, so its calls do not have the deadline of the scrape. A call
+# waits until the budget allows it. Then the client limits it to `scrape.timeout`.
 _NO_DEADLINE = Deadline(math.inf)
 
 
@@ -66,7 +66,7 @@ class Calls:
         return refused_at is None or self._clock() - refused_at > _JOB_IDS_REFUSED_SECONDS
 
     def make(self, call: Call) -> None:
-        """Make the call and handle its answer. Raises `VodError` where it failed."""
+        """Make the call and handle its answer. Raises `VodError` if it failed."""
         try:
             match call:
                 case ListVideos(query):
@@ -83,7 +83,7 @@ class Calls:
             self._note_made(call)
 
     def _note_made(self, call: Call) -> None:
-        """The call is over, answered or not. What it was about comes last now."""
+        """The call has ended, with or without an answer. What it asked for is now the last to be asked for again."""
         match call:
             case ListVideos(query) if self._discovery is not None:
                 self._discovery.asked(query)
@@ -91,7 +91,7 @@ class Calls:
                 self._videos.asked(video_id)
             case GetTask(task_id):
                 self._ledger.asked_task(task_id)
-            case GetJobs(job_ids) if self.by_job_ids:  # else their tasks are asked about instead
+            case GetJobs(job_ids) if self.by_job_ids:  # otherwise the exporter asks for their tasks instead
                 self._ledger.asked_jobs(job_ids)
 
     def _list_videos(self, query: VideoQuery) -> None:

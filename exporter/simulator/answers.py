@@ -113,7 +113,7 @@ def list_transcode_task(world: World, parameters: Parameters, now: float) -> Jso
     return {"TranscodeTaskList": [task_json(world, task, now) for task in _page(rows, parameters, largest=50)]}
 
 
-def get_video_list(world: World, parameters: Parameters, now: float) -> Json:  # noqa: ARG001  the shelves are up to date
+def get_video_list(world: World, parameters: Parameters, now: float) -> Json:  # noqa: ARG001  `world.shelves` has the present statuses
     statuses = {part.strip() for part in parameters.get("Status", "").split(",") if part.strip()}
     start, end = _window(parameters)
     keys = world.shelves.select(statuses, start=start, end=end)
@@ -153,7 +153,7 @@ def _summary(world: World, task: Task, now: float) -> Json:
     }
 
 
-def submit_transcode_jobs(world: World, parameters: Parameters, now: float) -> Json:  # noqa: ARG001  the world sets the start
+def submit_transcode_jobs(world: World, parameters: Parameters, now: float) -> Json:  # noqa: ARG001  `world.submit` uses its own clock
     video, _ = _video(world, parameters)
     group_id = _required(parameters, "TemplateGroupId")
     templates = group(group_id)

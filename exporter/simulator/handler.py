@@ -62,13 +62,13 @@ class Handler(BaseHTTPRequestHandler):
                     return
             else:
                 answer = self._page(path, query, body)
-        except Exception:  # noqa: BLE001  a bug in the simulator shows on both ends, and ends only this call
+        except Exception:  # noqa: BLE001  a bug ends only this call; client and operator both see it
             traceback.print_exc()
             answer = Answer(500, b"bug in the simulator; its standard error has the traceback\n", "text/plain")
         self._send(answer, fault)
 
     def _body(self) -> bytes | None:
-        """The body of the request; None if it was refused, which is then answered."""
+        """The body of the request; None if it was refused; then the refusal was already sent."""
         length = self.headers.get("Content-Length", "0")
         if "Transfer-Encoding" in self.headers or not (length.isascii() and length.isdigit()):
             self.close_connection = True

@@ -42,7 +42,7 @@ class Template:
 
 @dataclass(frozen=True, slots=True)
 class TemplateGroup:
-    """The templates of a task. `sound` means for audio. Groups for the same kind are drawn by `weight`."""
+    """The templates of a task. `sound` is True for groups of audio templates. `weight` is the relative frequency."""
 
     id: str
     name: str

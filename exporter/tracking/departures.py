@@ -1,4 +1,4 @@
-"""When a task stops being tracked: some time after its end, or because its end is not worth waiting for."""
+"""Decides when a task stops being tracked: some time after its end, or when its end is not expected any more."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from exporter.tracking.roster import Roster
 from exporter.tracking.store import Memory
 from exporter.tracking.view import Limits
 
-# A clock that was a day ahead lets memories end a day early, and lists of VOD lag behind.
+# If the clock was a day ahead, memories end a day early. The lists of VOD may also be late.
 MEMORY_MARGIN_SECONDS = 49 * 3600.0
 REMEMBER_GIVEN_UP_SECONDS = 366 * 86400.0  # VOD lists unfinished tasks for a year
 
@@ -18,7 +18,7 @@ REMEMBER_GIVEN_UP_SECONDS = 366 * 86400.0  # VOD lists unfinished tasks for a ye
 class Departures:
     """`started` is when this process began to track the account, in Unix seconds.
 
-    `dropped` is called with the reason when a task leaves that was not seen finished. Not safe to use from several
+    `dropped` is called with the reason when an unfinished task is dropped. Not safe to use from several
     threads.
     """
 
@@ -48,7 +48,7 @@ class Departures:
                 self._roster.remove_task(task, Memory(until=now + self.memory, finished=True))
 
     def _had_its_chance(self, task: TrackedTask, now: float) -> bool:
-        """Whether VOD could say that the task ended while no exporter ran, or while VOD could not be reached."""
+        """Whether VOD could report the end of the task after a time without an exporter or without a connection."""
         return task.answered or now - self._started > self._limits.give_up_after
 
     def give_up(self, task: TrackedTask, reason: str, now: float) -> None:
@@ -57,6 +57,6 @@ class Departures:
         if not finished:
             self._report_dropped(reason)
         if task.task is None and reason == "not_found":
-            self._roster.remove_task(task)  # not remembered: VOD may only be late to know it
+            self._roster.remove_task(task)  # not remembered, because VOD may know the task later
         else:
             self._roster.remove_task(task, Memory(until=now + REMEMBER_GIVEN_UP_SECONDS, finished=finished))

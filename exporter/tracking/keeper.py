@@ -27,7 +27,7 @@ class Keeper:
     def save(self, now: float) -> None:
         """Save all changes in one transaction; `now` is Unix seconds.
 
-        Raises `StateError` where the store does not take them; the next `save` tries again. Raises it once closed, too.
+        Raises `StateError` if they cannot be saved; the next `save` tries again. After `close` it always raises.
         """
         if self._closed:
             # A new ledger of this account may have loaded the state: a late change would overwrite its work.
@@ -42,7 +42,7 @@ class Keeper:
         self.durable = True
 
     def try_to_save(self, now: float) -> None:
-        """As `save`, but a failure is logged once, and noted in `durable`. Does nothing once closed."""
+        """As `save`, but a failure is logged once, and sets `durable` to False. Does nothing after `close`."""
         if self._closed:
             return
         try:
@@ -53,7 +53,7 @@ class Keeper:
             self.durable = False
 
     def close(self, now: float) -> None:
-        """Save the changes and the progress of unfinished jobs. From then on nothing is saved."""
+        """Save the changes and the progress of unfinished jobs. After that, nothing more is saved."""
         try:
             self._roster.note_progress()
             self.try_to_save(now)
@@ -61,9 +61,9 @@ class Keeper:
             self._closed = True
 
     def recall(self, task_ids: Collection[str]) -> Mapping[str, bool | None]:
-        """Whether each task was finished (True) or given up (False) before; None where it is not remembered.
+        """Whether each task was finished (True) or given up (False) before; None if it is not remembered.
 
-        Raises `StateError` where the store cannot be read.
+        Raises `StateError` if the store cannot be read.
         """
         if not task_ids:
             return {}
@@ -74,9 +74,9 @@ class Keeper:
         }
 
     def try_to_recall(self, task_ids: Collection[str]) -> Mapping[str, bool | None]:
-        """As `recall`, but empty where the store cannot be read, which is logged.
+        """As `recall`, but logs an error and returns nothing if the store cannot be read.
 
-        The caller tracks none of the tasks then: the store may have counted them already.
+        Then the caller tracks none of the tasks, because they may have been counted already.
         """
         try:
             return self.recall(task_ids)

@@ -1,8 +1,8 @@
-"""The tracked tasks and jobs of one account: what VOD said of them, what to ask next, what to show.
+"""The tracked tasks and jobs of one account: what VOD reported, what to ask next, what to show.
 
 The answers of VOD may come late, twice and in any order. A job that was seen finished keeps that status. A job belongs
-to the task that named it first. VOD is not asked about a finished task again. So each finish is counted once: the store
-takes it together with the totals that it adds to, in one transaction, and only then are these shown.
+to the task that named it first. VOD is not asked about a finished task again. So each finish is counted
+once. The finish and the changed totals are saved in one transaction, and shown only after that.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ def _ignore(reason: str) -> None: ...
 class Ledger:
     """Safe to use from several threads.
 
-    Loads the state of the account from the store, and raises `StateError` where the store cannot be read. `clock` gives
-    Unix seconds. `dropped` is called with the reason when a task is dropped that was not seen finished.
+    Loads the state of the account from the store, and raises `StateError` if the store cannot be read. `clock` gives
+    Unix seconds. `dropped` is called with the reason when an unfinished task is dropped.
     """
 
     def __init__(
@@ -79,7 +79,7 @@ class Ledger:
     def name(self, key: str, task_ids: Iterable[str], *, source: str) -> bool:
         """Track these tasks, and show them as long as `key` names them.
 
-        False where the store cannot tell which of them were counted before. Then name them again later.
+        Returns False if the store cannot say which tasks were counted before. Then call again later.
         """
         with self._lock:
             ids = tuple(dict.fromkeys(task_ids))
@@ -99,10 +99,10 @@ class Ledger:
                     self._track(task_id, source)
 
     def register(self, task_ids: Sequence[str], *, source: str) -> dict[str, bool]:
-        """Track these tasks. Returns for each whether it is tracked; the store has taken them by then.
+        """Track these tasks, and save them. Returns for each task whether it is tracked.
 
-        Tasks that were finished before are not tracked. Tasks that were given up or deleted are shown again and not
-        counted. Raises `StateError` where the store does not take the tasks, and then tracks none of them.
+        Tasks that were finished before are not tracked. Tasks that were given up or deleted are shown again, but
+        not counted. If the tasks cannot be saved, raises `StateError` and tracks none of them.
         """
         with self._lock:
             new = [task_id for task_id in dict.fromkeys(task_ids) if task_id not in self._roster.tasks]
@@ -122,7 +122,7 @@ class Ledger:
             return {task_id: task_id in self._roster.tasks for task_id in task_ids}
 
     def delete(self, task_id: str) -> bool:
-        """Stop tracking the task, whatever source names it. False where it is not tracked."""
+        """Stop tracking the task, even if a source names it. Returns False if it is not tracked."""
         with self._lock:
             task = self._roster.tasks.get(task_id)
             if task is None:
@@ -140,7 +140,7 @@ class Ledger:
     # What to ask
 
     def start_refresh(self) -> None:
-        """A new refresh: from now on `work` has everything that is unfinished. Takes no lock."""
+        """Start a new refresh: `work` has everything unfinished again. Takes no lock."""
         self._calls_before = self._calls
 
     def work(self) -> Work:
@@ -165,9 +165,9 @@ class Ledger:
                     job.asked = self._calls
 
     def asking(self, *, task_id: str = "", job_ids: Iterable[str] = ()) -> None:
-        """A call is about to be made. An event that comes from now on prioritizes its job again.
+        """A call is about to be made, so its jobs are not prioritized any more.
 
-        The answer of the call may be older than that event.
+        An event during the call prioritizes its job again, because the answer may be older than the event.
         """
         with self._lock:
             task = self._roster.tasks.get(task_id)
@@ -180,7 +180,7 @@ class Ledger:
     def observe_task(self, task_id: str, seen: Task) -> None:
         """VOD described the whole task. The caller has checked that the answer is about `task_id`.
 
-        An unfinished job that this answer and the last one about it left out leaves the task.
+        An unfinished job is removed from the task if neither this answer nor the previous answer about it has it.
         """
         with self._lock:
             task = self._roster.tasks.get(task_id)
@@ -205,7 +205,7 @@ class Ledger:
     def observe_jobs(self, asked: Sequence[str], seen: Iterable[Job]) -> None:
         """VOD described the jobs `seen` when asked about the ids `asked`.
 
-        A job that VOD left out is not asked about by its id again: the whole task has to say what became of it.
+        If the answer lacks a job, the exporter does not ask for it by its id again. It asks for the whole task instead.
         """
         with self._lock:
             now = self._clock()
@@ -217,7 +217,7 @@ class Ledger:
                     task.answered = True
                     self._observe_job(job, task, now)
                     if job.finished and task.task is not None and task.task.status == "Processing":
-                        # VOD would say so now. But the task is asked about again only after its last job.
+                        # VOD has this status now, but the exporter asks about the task again only after its last job.
                         task.task = replace(task.task, status="Partial")
                     self._finishes.settle(task, now)
             for missing in (self._roster.jobs[job_id] for job_id in wanted):
@@ -226,11 +226,11 @@ class Ledger:
                     self._roster.tasks[missing.task_id].stale = True
 
     def observe_event(self, job_id: str, *, processing: float | None) -> bool:
-        """An event reported that the job has ended, and maybe its processing time in seconds. False for an unknown job.
+        """An event reported the end of a job, and maybe its processing time in seconds. False for an unknown job.
 
-        The event only prioritizes the job: VOD's answer decides. The processing time is counted once, and is in the
-        store before this returns. That of an unknown job is kept in memory for an hour. Raises `StateError` where the
-        store does not take it; then the sender should repeat the event.
+        The event only prioritizes the job; its status comes from the next answer of VOD. The processing time is counted
+        once, and saved before this returns. The processing time of an unknown job is kept in memory for an hour. Raises
+        `StateError` if it cannot be saved; then the sender should repeat the event.
         """
         with self._lock:
             job = self._roster.jobs.get(job_id)
@@ -245,7 +245,7 @@ class Ledger:
             return True
 
     def observe_not_found(self, task_id: str) -> bool:
-        """VOD does not know the task. True once that is confirmed, and the task is not tracked any more."""
+        """VOD does not know the task. If a second answer in a row says so, stops tracking it and returns True."""
         with self._lock:
             task = self._roster.tasks.get(task_id)
             if task is None or task.finished_at is not None:
@@ -260,7 +260,7 @@ class Ledger:
     # What is shown
 
     def view(self) -> LedgerView:
-        """What to show now. The store is given all changes before.
+        """Save all changes, and return what to show now.
 
         Drops tasks that finished longer ago than the retention, and gives up tasks that are unfinished for too long.
         """
@@ -273,7 +273,7 @@ class Ledger:
             return replace(shown, totals=self._totals.view(), durable=self._keeper.durable)
 
     def close(self) -> None:
-        """Save the changes and the progress of unfinished jobs. From then on the store is given nothing."""
+        """Save the changes and the progress of unfinished jobs. After that, nothing more is saved."""
         with self._lock:
             self._keeper.close(self._clock())
 

@@ -1,4 +1,4 @@
-"""Which tasks sources name at present, and which of them must not be tracked all the same."""
+"""The tasks that sources name now, and which of them must not be tracked, because they were deleted or do not exist."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Names:
         self._dropped -= self._by_key[key] - before
 
     def drop(self, task_id: str) -> None:
-        """Do not allow the task again before a source names it that did not name it so far."""
+        """Do not track the task again until a source names it that did not name it before."""
         self._dropped.add(task_id)
 
     def allow(self, task_ids: Iterable[str]) -> None:
@@ -31,7 +31,7 @@ class Names:
         return task_id not in self._dropped
 
     def current(self) -> frozenset[str]:
-        """All tasks that some key names."""
+        """All tasks that at least one key names."""
         named = frozenset().union(*self._by_key.values())
         self._dropped &= named  # an id that nothing names needs no mark
         return named

@@ -2,7 +2,7 @@
 
 ListTranscodeTask lists the tasks of one video, so a hundred thousand videos cannot all be listed each minute. A video
 that is transcoding or that a source names is listed once per `interval`. Any other video is listed again after a
-quarter of its age: new tasks of a new video are found soon, those of an old video late.
+quarter of its age. So new tasks are found soon if the video is new, and late if it is old.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from exporter.config import Discovery
 from exporter.model import Task
 
 TRANSCODING = "Transcoding"
-_DEFAULTS = Discovery()  # the defaults stand in the configuration alone
+_DEFAULTS = Discovery()  # only the configuration defines the defaults
 _AGE_SHARE = 0.25
 _CONFIRMATIONS = 2  # consecutive answers that a video does not exist, before it is reported
 
 
 @dataclass(slots=True)
 class _Video:
-    """`since` is when the video was created, or else first found. All times are Unix seconds."""
+    """`since` is when the video was created; if that is unknown, when it was first found. Times are Unix seconds."""
 
     source: str
     since: float
@@ -62,13 +62,13 @@ class Videos:
             self._left = (self._left | before) - frozenset().union(*self._named.values())
 
     def left(self) -> frozenset[str]:
-        """The videos that no key names any more, since the last call of this method."""
+        """The videos that lost their last key since the previous call of this method."""
         with self._lock:
             left, self._left = frozenset(self._left), set()
             return left
 
     def prioritize(self, video_id: str, *, source: str) -> None:
-        """List the tasks of the video next: something happened to it."""
+        """List the tasks of the video next, for example after an event about it."""
         with self._lock:
             self._videos.setdefault(video_id, _Video(source, self._clock())).prioritized = True
 
@@ -80,7 +80,7 @@ class Videos:
             video.transcoding = transcoding
 
     def ended(self, transcoding: Iterable[str]) -> None:
-        """These videos are all that are transcoding now. Those that were transcoding before are prioritized."""
+        """`transcoding` has all videos that are transcoding now. Videos that are not in it any more are prioritized."""
         with self._lock:
             for video_id, video in self._videos.items():
                 if video.transcoding and video_id not in transcoding:
@@ -115,7 +115,7 @@ class Videos:
                 video.listed, video.not_found, video.prioritized = self._clock(), 0, False
 
     def not_found(self, video_id: str) -> bool:
-        """VOD does not know the video. True once, when that is confirmed."""
+        """VOD does not know the video. Returns True once, when a second answer in a row says so."""
         with self._lock:
             video = self._videos.get(video_id)
             if video is None:
@@ -130,14 +130,14 @@ class Videos:
             return self._videos[video_id].source
 
     def is_named(self, video_id: str) -> bool:
-        """Whether some key names the video."""
+        """Whether a key names the video."""
         with self._lock:
             return any(video_id in named for named in self._named.values())
 
     def selected(self, tasks: Iterable[Task], *, newest: bool) -> list[str]:
-        """The ids of those tasks of one video that are tracked: unfinished ones, and those created within the lookback.
+        """The ids of the tasks of one video to track: unfinished tasks, and tasks created within the lookback.
 
-        With `newest` the newest task too, however old it is: someone who names a video wants to see it.
+        `newest` adds the newest task even if it is older, because a user who names a video wants to see its state.
         """
         by_age = sorted(tasks, key=lambda task: task.created or 0.0)
         since = self._clock() - self._lookback

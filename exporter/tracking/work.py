@@ -1,4 +1,4 @@
-"""What there is left to ask about the tracked tasks and jobs, in the order in which to ask it."""
+"""The tasks and jobs that the exporter still has to ask about, in the order of the calls."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from exporter.tracking.roster import Roster
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """What there is left to ask. In each part the tasks or jobs asked about longest ago come first.
+    """The tasks and jobs to ask about. Each field has the tasks or jobs with the oldest call first.
 
-    `new_tasks` were never asked about. `whole_tasks` have no unfinished job to ask about instead. `jobs` are pairs of
-    the id of an unfinished job and the id of its task; `prioritized_jobs` are those that events reported as ended.
+    `new_tasks` were never asked about. `whole_tasks` have no unfinished job whose id could be asked for instead. `jobs`
+    are pairs of the id of an unfinished job and the id of its task. `prioritized_jobs` are such pairs for jobs that
+    events reported as ended.
     """
 
     prioritized_jobs: tuple[tuple[str, str], ...] = ()

@@ -51,7 +51,7 @@ def test_the_example_has_no_secret() -> None:
 
 
 @pytest.mark.parametrize(
-    ("cause", "silenced"),
+    ("cause", "inhibited"),
     [
         ("VodExporterAbsent", set(SEVERITIES) - {"VodExporterAbsent"}),
         ("VodExporterDown", set()),
@@ -65,22 +65,22 @@ def test_the_example_has_no_secret() -> None:
         ("VodJobStuck", {"VodJobSlow", "VodOldestJobTooOld"}),
     ],
 )
-def test_a_cause_silences_what_follows_from_it(cause: str, silenced: set[str]) -> None:
-    assert {alert for alert in SEVERITIES if inhibits(cause, alert)} == silenced
+def test_a_cause_inhibits_the_alerts_on_its_consequences(cause: str, inhibited: set[str]) -> None:
+    assert {alert for alert in SEVERITIES if inhibits(cause, alert)} == inhibited
 
 
-def test_rejected_credentials_silence_the_account_and_not_the_other_way_round() -> None:
+def test_rejected_credentials_inhibit_the_unreachable_account_but_not_vice_versa() -> None:
     assert inhibits("VodCredentialsRejected", "VodAccountUnreachable")
     assert not inhibits("VodAccountUnreachable", "VodCredentialsRejected")
 
 
-def test_only_an_absent_exporter_silences_more_than_one_account() -> None:
+def test_only_an_absent_exporter_inhibits_alerts_of_several_accounts() -> None:
     for rule in LOADED["inhibit_rules"]:
         everywhere = rule["source_matchers"] == ['alertname="VodExporterAbsent"']
         assert ("account" in rule["equal"]) is not everywhere
 
 
-def test_an_account_silences_nothing_of_its_namesake_in_another_scrape_job() -> None:
+def test_inhibition_stays_within_one_scrape_job_and_account() -> None:
     of_accounts = [rule["equal"] for rule in LOADED["inhibit_rules"] if "account" in rule["equal"]]
     assert len(of_accounts) > 1
     assert [equal for equal in of_accounts if "job" not in equal] == []

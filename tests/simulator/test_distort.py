@@ -22,7 +22,7 @@ def _task(simulator: Simulator) -> dict[str, str]:
     return {"TranscodeTaskId": next(task.id for task in simulator.world.tasks if task.jobs)}
 
 
-def test_status_with_retry_after(simulator: Simulator, call: Call) -> None:
+def test_status_is_answered_with_retry_after(simulator: Simulator, call: Call) -> None:
     simulator.faults.add(Fault(kind="status", retry_after=7))
     answer = call(simulator, "GetTranscodeTask", _task(simulator))
     assert (answer.status_code, answer.headers["Retry-After"], answer.text) == (503, "7", "")
@@ -48,7 +48,7 @@ def test_malformed_body_comes_as_given(simulator: Simulator, call: Call) -> None
     assert call(simulator, "GetTranscodeTask", _task(simulator)).content == b""
 
 
-def test_malformed_variants(simulator: Simulator, call: Call) -> None:
+def test_each_variant_makes_another_malformed_body(simulator: Simulator, call: Call) -> None:
     def body(variant: str) -> str:
         simulator.faults.clear()
         simulator.faults.add(Fault(kind="malformed", variant=variant))
@@ -65,7 +65,7 @@ def test_malformed_variants(simulator: Simulator, call: Call) -> None:
     assert math.isnan(job["OutputFile"]["Filesize"])
 
 
-def test_html(simulator: Simulator, call: Call) -> None:
+def test_html_is_a_page_in_place_of_the_answer(simulator: Simulator, call: Call) -> None:
     simulator.faults.add(Fault(kind="html", status=502))
     answer = call(simulator, "GetTranscodeTask", _task(simulator))
     assert (answer.status_code, answer.headers["Content-Type"]) == (502, "text/html")
@@ -90,7 +90,7 @@ def test_gzip_bomb_is_small_on_the_wire(simulator: Simulator, headers: Callable[
     assert len(zlib.decompress(packed, wbits=31)) == 5_000_000
 
 
-def test_redirect(simulator: Simulator, call: Call) -> None:
+def test_redirect_points_to_another_server(simulator: Simulator, call: Call) -> None:
     simulator.faults.add(Fault(kind="redirect"))
     answer = call(simulator, "GetTranscodeTask", _task(simulator))
     assert (answer.status_code, answer.headers["Location"]) == (302, "http://169.254.169.254/latest/meta-data/")
@@ -117,7 +117,7 @@ def test_drop_job_ids_leaves_the_rest_of_the_jobs(simulator: Simulator, call: Ca
     assert true.count('"Definition"') == text.count('"Definition"') > 0
 
 
-def test_refuse_job_ids_is_an_account_that_does_not_know_them(simulator: Simulator, call: Call) -> None:
+def test_refuse_job_ids_refuses_only_calls_by_job_ids(simulator: Simulator, call: Call) -> None:
     simulator.faults.add(Fault(kind="refuse-job-ids"))
     job = next(task.jobs[0].id for task in simulator.world.tasks if task.jobs)
     refused = call(simulator, "GetTranscodeTask", {"JobIds": job})

@@ -65,7 +65,7 @@ def client(simulator: Simulator, models: Any) -> Any:
     return _client(simulator)
 
 
-def test_get_transcode_task_by_its_id(client: Any, models: Any, truth: list[dict[str, Any]], read_task: Reader) -> None:
+def test_sdk_gets_a_task_by_its_id(client: Any, models: Any, truth: list[dict[str, Any]], read_task: Reader) -> None:
     for task in truth[::10]:
         body = client.get_transcode_task(models.GetTranscodeTaskRequest(transcode_task_id=task["task_id"])).body
         assert body.request_id
@@ -74,7 +74,7 @@ def test_get_transcode_task_by_its_id(client: Any, models: Any, truth: list[dict
         assert {**task, "jobs": jobs} == {**reported, "video_status": task["video_status"]}
 
 
-def test_get_transcode_task_by_job_ids(client: Any, models: Any, truth: list[dict[str, Any]], read_job: Reader) -> None:
+def test_sdk_gets_jobs_by_their_ids(client: Any, models: Any, truth: list[dict[str, Any]], read_job: Reader) -> None:
     jobs = [job for task in truth for job in task["jobs"]][::13]
     for begin in range(0, len(jobs), 9):
         asked = jobs[begin : begin + 9]
@@ -86,7 +86,7 @@ def test_get_transcode_task_by_job_ids(client: Any, models: Any, truth: list[dic
         assert body.transcode_task is None
 
 
-def test_list_transcode_task(client: Any, models: Any, truth: list[dict[str, Any]], read_task: Reader) -> None:
+def test_sdk_lists_tasks_of_a_video(client: Any, models: Any, truth: list[dict[str, Any]], read_task: Reader) -> None:
     for video_id in sorted({task["video_id"] for task in truth})[::10]:
         body = client.list_transcode_task(models.ListTranscodeTaskRequest(video_id=video_id, page_size=50)).body
         expected = [
@@ -97,7 +97,7 @@ def test_list_transcode_task(client: Any, models: Any, truth: list[dict[str, Any
         assert expected == [read_task(row.to_map(), jobs=False) for row in body.transcode_task_list]
 
 
-def test_get_video_list(client: Any, models: Any, truth: list[dict[str, Any]]) -> None:
+def test_sdk_lists_videos(client: Any, models: Any, truth: list[dict[str, Any]]) -> None:
     listed: dict[str, str] = {}
     for page in range(1, 9):
         request = models.GetVideoListRequest(status="Transcoding,TranscodeFail", page_no=page, page_size=40)
@@ -108,7 +108,7 @@ def test_get_video_list(client: Any, models: Any, truth: list[dict[str, Any]]) -
     assert len(expected) == body.total > 40
 
 
-def test_get_transcode_summary(client: Any, models: Any, truth: list[dict[str, Any]]) -> None:
+def test_sdk_gets_the_summary_of_a_video(client: Any, models: Any, truth: list[dict[str, Any]]) -> None:
     latest = {task["video_id"]: task for task in truth}
     for video_id in sorted(latest)[::15]:
         body = client.get_transcode_summary(models.GetTranscodeSummaryRequest(video_ids=f"{video_id},nobody")).body
@@ -131,7 +131,7 @@ def test_get_transcode_summary(client: Any, models: Any, truth: list[dict[str, A
         ]
 
 
-def test_submit_transcode_jobs(simulator: Simulator, client: Any, models: Any, truth: list[dict[str, Any]]) -> None:
+def test_sdk_submits_a_task(simulator: Simulator, client: Any, models: Any, truth: list[dict[str, Any]]) -> None:
     source = next(task for task in truth if task["jobs"])
     body = client.submit_transcode_jobs(
         models.SubmitTranscodeJobsRequest(
@@ -153,7 +153,7 @@ def test_security_token_is_signed_along(simulator: Simulator, models: Any) -> No
 def test_refusals_reach_the_sdk_as_its_own_errors(simulator: Simulator, models: Any) -> None:
     with pytest.raises(Exception, match="SignatureDoesNotMatch") as refused:
         _client(simulator, secret="wrong").get_video_list(models.GetVideoListRequest())
-    # The SDK compares the string to sign in the message with its own, and blames the secret only where they agree.
+    # The SDK compares the string to sign in the message with its own. It reports a wrong secret only if both are equal.
     assert "server string to sign" in str(refused.value) or "secret" in str(refused.value).lower()
     with pytest.raises(Exception, match="NoSuchResource"):
         _client(simulator).get_transcode_task(models.GetTranscodeTaskRequest(transcode_task_id="nobody"))
