@@ -26,7 +26,7 @@ _ENDPOINT = re.compile(
     r"(https?)://([A-Za-z0-9_](?:[A-Za-z0-9._-]*[A-Za-z0-9_])?|\[[0-9A-Fa-f:.]+\])(?::([0-9]{1,5}))?/?"
 )
 _CALLBACK = re.compile(r"https?://[^/?#\s]+\S*")
-# Keys are long and have no separators; parts of a path rarely are.
+# Keys are long and have no separators. File names are rarely like that.
 _LIKE_A_KEY = re.compile(r"[^/._-]{20,}")
 
 
@@ -191,7 +191,7 @@ def _file_key(value: object, info: ValidationInfo) -> tuple[Key, int]:
 
 def _shown_path(value: object) -> str:
     written = value.written if isinstance(value, Expanded) else str(value)
-    # Somebody may have written the key in place of the file: it must not be shown.
+    # The user may have written the key itself in place of a path. It must not be shown.
     return "" if _LIKE_A_KEY.search(written) or len(written) > 200 else f" {written}"
 
 

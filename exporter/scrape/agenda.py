@@ -1,4 +1,4 @@
-"""The calls of one refresh: which are planned, which are under way, and what their results mean for the rest."""
+"""The calls of one refresh: plans them, gives them out one by one, and changes the plan after their results."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ from exporter.tracking.discovery import VideoQuery
 from exporter.tracking.tracker import Tracker
 from exporter.vod.limiter import Limiter
 
-_HORIZON_SECONDS = 10.0  # of a plan: a later plan knows better what lies further ahead
-_PLANNING_SHARE = 0.02  # of the time, at most, is spent on new plans while calls are still planned
-_FAILURES_IN_A_ROW = 4  # end a refresh, or `concurrency` if that is more: one malformed task must not end it
+_HORIZON_SECONDS = 10.0  # the length of a plan; later calls are left to the next plan, which has newer results
+_PLANNING_SHARE = 0.02  # the maximum share of the time for new plans, while the present plan still has calls
+# A refresh ends after this number of failed calls in a row, or after `concurrency` failed calls if that is more.
+_FAILURES_IN_A_ROW = 4
 
 
 class Agenda:
@@ -61,7 +62,7 @@ class Agenda:
         self._queries = list(self._discovery.due()) if self._discovery is not None else []
 
     def outdate(self) -> None:
-        """Something happened that the plan should take into account: make a new one before the next call."""
+        """Make a new plan before the next call, because the work has changed."""
         self._outdated, self._plan_again_at = True, 0.0
 
     def close(self) -> None:
@@ -69,7 +70,7 @@ class Agenda:
         self._closed = True
 
     def skip(self) -> None:
-        """Give up the present plan, because it cannot be made. The next refresh plans again."""
+        """Drop the present plan, because its calls cannot be made. The next refresh plans again."""
         self._plan, self._outdated = [], False
 
     @property
@@ -84,13 +85,13 @@ class Agenda:
 
     @property
     def under_way(self) -> bool:
-        """Whether some call has no result yet."""
+        """Whether at least one call has no result yet."""
         return bool(self._under_way)
 
     def take(self) -> Call | None:
-        """The next call to make; None where none is left, or `concurrency` calls are under way.
+        """The next call to make; None if no call is left, or if `concurrency` calls are under way.
 
-        Of all operations the one with the fewest calls under way comes first, because each has a budget of its own.
+        The operation with the fewest calls under way comes first, because each operation has its own budget.
         """
         under_way = Counter(map(action, self._under_way))
         self._plan_again(under_way)
@@ -109,7 +110,7 @@ class Agenda:
         self._under_way.remove(call)
         self._outdated = True
         self._failed_in_a_row = self._failed_in_a_row + 1 if error is not None else 0
-        if isinstance(error, CredentialsError):  # no other call of this operation would be answered in this refresh
+        if isinstance(error, CredentialsError):  # VOD would reject the other calls of this operation too
             self._denied.add(action(call))
             self._plan = []
         elif isinstance(call, GetJobs) and not self._by_job_ids():

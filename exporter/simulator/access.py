@@ -117,7 +117,7 @@ class Access:
 
 
 def string_to_sign(request: Request, names: list[str]) -> str:
-    """The text to sign. An answer with a wrong signature quotes it, as at VOD; it contains no secret."""
+    """The text to sign. The refusal of a wrong signature quotes it, as in VOD. It contains no secret."""
     lines = "".join(f"{name}:{request.headers[name].strip()}\n" for name in sorted(names))
     canonical = "\n".join(
         (

@@ -35,7 +35,10 @@ class Video:
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """An output file. `kilobits` is its average bitrate in kbit/s; those of the streams are in bit/s, 0 if absent."""
+    """An output file. `kilobits` is its average bitrate in kbit/s.
+
+    `video_bits` and `audio_bits` are the bitrates of the streams in bit/s, 0 if there is no such stream.
+    """
 
     kilobits: int
     size: int
@@ -51,8 +54,8 @@ class Output:
 class Job:
     """A job that waits until `starts` and ends at `ends`, with an `error_code` if it fails at `reached` percent.
 
-    Its progress stops at `stops`. That is `ends`, except for a stuck job: it stays at `reached` percent, and its `ends`
-    is infinite.
+    Its progress stops at `stops`, which is the same as `ends`. Only a stuck job stays at `reached` percent, and its
+    `ends` is infinite.
     """
 
     id: str
@@ -81,7 +84,7 @@ class Task:
 
 
 def hexadecimal(rng: Random) -> str:
-    """A random id of 32 hexadecimal digits, as at VOD."""
+    """A random id of 32 hexadecimal digits, as in VOD."""
     return f"{rng.getrandbits(128):032x}"
 
 
@@ -183,5 +186,5 @@ def _suspicious(rng: Random, output: Output) -> Output:
 
 
 def _chance(rng: Random, share: float) -> bool:
-    """Draw with probability `share`. A share of 0 draws no number: a new share leaves old worlds unchanged."""
+    """True with probability `share`. A share of 0 draws no number, so that scenarios without it keep their worlds."""
     return share > 0 and rng.random() < share

@@ -1,6 +1,7 @@
 """The simulator: a VOD service over HTTP on loopback.
 
-The API is at `/`, as at VOD. `/simulator/truth`, `/simulator/faults` and `/simulator/clock` are for tests and people.
+The API is at `/`, as in VOD. VOD has no `/simulator/truth`, `/simulator/faults` and `/simulator/clock`; they are for tests
+and users of the simulator.
 """
 
 from __future__ import annotations
@@ -89,7 +90,7 @@ class _Server(socketserver.ThreadingTCPServer):
 
     def shutdown_request(self, request: socket.socket | tuple[bytes, socket.socket]) -> None:
         if isinstance(request, socket.socket) and resets(request):
-            # The base class would shut the connection down in order first, and the client would see no reset.
+            # The base class would first end the connection normally, and the client would see no reset.
             self.close_request(request)
         else:
             super().shutdown_request(request)
@@ -111,4 +112,4 @@ class _Server(socketserver.ThreadingTCPServer):
             time.sleep(0.005)
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """Do nothing. A client that closed its connection is no error, and the handler answers all others."""
+        """Do nothing. A closed connection is not an error, and the handler answers all other exceptions with 500."""

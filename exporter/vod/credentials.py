@@ -68,8 +68,8 @@ class ConfiguredKeys:
 
     def _read(self, seen: tuple[object, ...]) -> None:
         try:
-            # The id from before a rotation and the secret from after it do not match, so the files must not change
-            # while they are read. A rotation that never ends must not hold up the request.
+            # An old id and a new secret do not match, so the files must not change while they are read. The number of
+            # attempts is limited, so that files that change all the time do not block the request.
             for _ in range(_READ_ATTEMPTS):
                 keys = self._read_all()
                 before, seen = seen, self._fingerprints()

@@ -1,4 +1,4 @@
-"""The budget of calls per second of one account. VOD has one quota for each operation, so the budget has too."""
+"""The budget of calls per second of one account. Each operation has its own budget, because it has its own quota in VOD."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Limiter:
     There are no bursts: the quota is shared with the user's own applications, and a burst of the exporter would get
     them throttled. When VOD throttles a call, exporter and applications together exceed the quota. The rate of that
     operation is then halved, at most once a second and not below a tenth of the full rate. It recovers by a fiftieth of
-    the full rate a second: from a half in 25 s, from a tenth in 45 s.
+    the full rate per second: from a half in 25 s, from a tenth in 45 s.
     """
 
     def __init__(self, rate: float, *, clock: Callable[[], float] = time.monotonic) -> None:
@@ -62,8 +62,8 @@ class Limiter:
             now = self._clock()
             pace = self._pace(action, now)
             rate = self._rate_of(pace, now)
-            # At full rate a throttled call counts at once. `since` may then be less than a second ago, because it is
-            # also the time at which the pace was created.
+            # At full rate the rate is always halved, even if `since` is less than a second ago: `since` may be the time
+            # at which the pace was created.
             if rate == self._rate or now - pace.since >= _SLOWED_ONCE_SECONDS:
                 rate = pace.rate = max(rate / 2, self._rate * SLOWEST)
                 pace.since = now
@@ -71,7 +71,7 @@ class Limiter:
             pace.next = max(pace.next, pace.held_until)
 
     def is_held(self, action: str) -> bool:
-        """Whether `action` was throttled so recently that a turn taken before is void; the caller takes a new turn."""
+        """Whether throttling blocks `action` now. Then the turn of the caller is not valid, and it takes a new turn."""
         with self._lock:
             now = self._clock()
             return now < self._pace(action, now).held_until

@@ -34,7 +34,7 @@ _PROGRAM_PATHS = ("/api/", "/callback/")  # clients of these paths expect JSON
 
 
 class Interface:
-    """Answers HTTP requests from `scraper`. `timeout` and `offset` are those of `scrape`, in seconds.
+    """Answers HTTP requests from `scraper`. `timeout` and `offset` are those of section `scrape`, in seconds.
 
     Without `api_token` the API answers 403. `callbacks` maps account names to event callbacks. Keys are read for each
     request; if a key cannot be read, the request gets 503. `clock` returns Unix seconds.
@@ -90,10 +90,10 @@ class Interface:
         return self._scrapes.timeout
 
     def app(self, *, reload: Callable[[], Sequence[str]] | None = None) -> ASGIApp:
-        """The ASGI app. `reload` loads the configuration again and returns its faults; None closes `/-/reload`."""
+        """The ASGI app. `reload` loads the configuration again and returns its faults; None turns `/-/reload` off."""
         self._lifecycle.reload = reload
         app = Starlette(routes=self._routes, exception_handlers={HTTPException: self._explained})
-        # Starlette would redirect `/metrics/` to a URL made of the Host header, which the client chooses.
+        # Starlette would redirect `/metrics/` to a URL with the Host header of the request, which the client chooses.
         app.router.redirect_slashes = False
 
         async def bounded(scope: Scope, receive: Receive, send: Send) -> None:
@@ -127,7 +127,7 @@ class Interface:
         return self._refusal(request.scope, error.status_code, detail, headers)
 
     def _refusal(self, scope: Scope, status: int, detail: str, headers: Mapping[str, str] | None = None) -> Response:
-        """Counts the refusal by route, because paths chosen by clients would make a series each."""
+        """Counts the refusal by route. Each path that a client invents would otherwise create a series."""
         path = next((route.path for route in self._routes if route.matches(scope)[0] is not Match.NONE), OTHER)
         self._telemetry.rejected(path=path, reason=str(status))
         if scope["path"].startswith(_PROGRAM_PATHS):

@@ -117,7 +117,7 @@ def test_with_vod_answering_in_30_s_a_scrape_of_3_s_is_answered_in_time(simulato
     assert timeout == 2.5
     took: list[float] = []
     up: bool | None = True
-    while up and len(took) < 5:  # where the machine was so busy that answers were slow before, it takes another
+    while up and len(took) < 5:  # a busy machine may need further scrapes
         started = time.monotonic()
         account = scraper.scrape(Deadline(started + timeout)).accounts[0]
         took.append(time.monotonic() - started)
@@ -265,7 +265,7 @@ def test_a_scrape_within_the_interval_joins_the_running_refresh(slow: Slow) -> N
     assert 0.1 < time.monotonic() - started < 10
 
 
-def test_an_account_hears_of_scrapes_that_are_answered_before_its_refresh_ends(slow: Slow) -> None:
+def test_an_account_is_late_for_scrapes_answered_before_its_refresh_ends(slow: Slow) -> None:
     scraper = over(slow)
     before = time.monotonic()
     scraper.scrape(Deadline.after(0.05))
