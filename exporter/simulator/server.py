@@ -1,7 +1,7 @@
 """The simulator: a VOD service over HTTP on loopback.
 
-The API is at `/`, as in VOD. VOD has no `/simulator/truth`, `/simulator/faults` and `/simulator/clock`; they are for tests
-and users of the simulator.
+The API is at `/`, as in VOD. The paths `/simulator/truth`, `/simulator/faults` and `/simulator/clock` are
+for tests and for users of the simulator.
 """
 
 from __future__ import annotations

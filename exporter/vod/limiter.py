@@ -1,4 +1,4 @@
-"""The budget of calls per second of one account. Each operation has its own budget, because it has its own quota in VOD."""
+"""The budget of calls per second of one account. Each operation has a budget, because VOD has a quota for each."""
 
 from __future__ import annotations
 
