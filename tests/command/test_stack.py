@@ -23,11 +23,11 @@ ROOT = Path(__file__).parents[2]
 PATIENCE_SECONDS = 60.0
 DEMO = (sys.executable, "-m", "exporter", "demo", "--stack", "--web.listen-address=127.0.0.1:0")
 
+pytestmark = pytest.mark.slow
+
 STAND_IN = """\
 #!{python}
 import http.server, json, os, sys
-
-pytestmark = pytest.mark.slow
 class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         self.send_response(200); self.end_headers()

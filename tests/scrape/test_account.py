@@ -29,12 +29,14 @@ def test_readers_share_a_snapshot_that_nobody_has_begun_to_take(release: threadi
     made.ledger.view = slow  # type: ignore[method-assign]
     first = made.account.start_snapshot()
     until(lambda: views == 1)
+    second = made.account.start_snapshot()
+    time.sleep(0.1)  # its thread is there and waits; without its turn it would have begun
     others = [made.account.start_snapshot() for _ in range(30)]
     release.set()
-    snapshots = [future.result(20) for future in (first, *others)]
+    snapshots = [future.result(20) for future in (first, second, *others)]
 
-    assert len({id(future) for future in others}) == 1
-    assert others[0] is not first  # the first one started before they came, so it may be too old
+    assert {id(future) for future in others} == {id(second)}
+    assert second is not first  # the first one started before they came, so it may be too old
     assert views == 2
     assert {snapshot.name for snapshot in snapshots} == {"prod"}
 
@@ -58,6 +60,18 @@ def test_after_a_bug_in_a_snapshot_the_last_snapshot_is_shown(caplog: pytest.Log
 
     assert (snapshot.name, snapshot.view.durable) == ("prod", False)
     assert caplog.messages == ["bug in a snapshot"]
+
+
+def test_where_no_thread_can_start_the_last_snapshot_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = Made(FakeVod(running("t", "a")))
+    monkeypatch.setattr(made.account._threads, "submit", refuse)
+    snapshot = made.account.finish_snapshot(made.account.start_snapshot(), Deadline.after(20))
+
+    assert (snapshot.name, snapshot.view.durable) == ("prod", False)
+
+
+def refuse(_: object) -> None:
+    raise RuntimeError("can't start new thread")
 
 
 def test_the_ledger_is_closed_even_if_the_client_cannot_be() -> None:

@@ -123,3 +123,23 @@ def test_finished_tasks_of_a_video_leave_when_nothing_names_the_video() -> None:
     made.now += 86_400.0
 
     assert made.ledger.view().tasks == ()
+
+
+@pytest.mark.parametrize("refused", [None, REFUSED], ids=["by its id", "with its task"])
+def test_a_call_about_a_job_takes_its_priority_back(refused: Exception | None) -> None:
+    """Before the call: an event that comes during the call may be newer than the answer, and counts again."""
+    made = Made(FakeVod(running("t", "a", "b")))
+    made.vod.jobs = refused
+    for _ in range(2):  # the second one finds out whether VOD refuses JobIds
+        made.refresh()
+    made.account.event(job_id="a", video_id="", processing=None)
+    before = prioritized(made)
+    asked = made.refresh()
+
+    assert asked == (["jobs a", "jobs b"] if refused is None else ["task t"])
+    assert (before, prioritized(made)) == ((("a", "t"),), ())
+
+
+def prioritized(made: Made) -> tuple[tuple[str, str], ...]:
+    made.ledger.start_refresh()
+    return made.ledger.work().prioritized_jobs
