@@ -31,12 +31,12 @@ class JsonObject(dict[str, object]):
 def decode(text: str | bytes, *, find_repeated_keys: bool = False) -> object:
     """Decode JSON; bytes are UTF-8 (RFC 8259, section 8.1), with or without a byte order mark. Raises `JsonError`.
 
-    NaN, Infinity and control characters in strings are accepted: the caller checks each value, so that a bad one costs
-    its field and not the whole text. With `find_repeated_keys`, every object is a `JsonObject`.
+    NaN, Infinity and control characters in strings are accepted. The caller checks each value, so a bad value makes
+    only its own field malformed, not the whole text. With `find_repeated_keys`, every object is a `JsonObject`.
     """
     if isinstance(text, bytes):
         try:
-            text = text.decode("utf-8", "surrogatepass")  # a lone surrogate too costs only its field
+            text = text.decode("utf-8", "surrogatepass")  # a lone surrogate, too, makes only its own field malformed
         except UnicodeDecodeError:
             raise JsonError("is not UTF-8") from None
     decoder = _FINDS_REPEATED_KEYS if find_repeated_keys else _DECODER
@@ -50,7 +50,7 @@ def decode(text: str | bytes, *, find_repeated_keys: bool = False) -> object:
 
 
 def _integer(digits: str) -> int | float:
-    # Python raises for integers of over 4,300 digits. Infinity is out of every range, so it costs only its field.
+    # Python raises for integers of over 4,300 digits. Infinity is out of every range, so only its field is malformed.
     return int(digits) if len(digits.lstrip("-")) <= _MAX_DIGITS else math.inf
 
 

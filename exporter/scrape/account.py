@@ -1,4 +1,4 @@
-"""One account as scrapes, the API and events see it."""
+"""One account: the interface for scrapes, the registration API and events."""
 
 from __future__ import annotations
 
@@ -48,10 +48,10 @@ class Account:
         self._last = empty  # the last snapshot that was ready in time
         self._lock = threading.Lock()
         self._taking = threading.Lock()
-        self._next: Future[AccountSnapshot] | None = None  # a snapshot that nobody has begun to take
+        self._next: Future[AccountSnapshot] | None = None  # the queued snapshot that has not started yet
 
     def close(self) -> None:
-        """End the refresh, and save what it has found. From then on the store is given nothing."""
+        """End the refresh and save its results. After that, nothing more is saved."""
         try:
             self._client.close()
         finally:
@@ -61,20 +61,20 @@ class Account:
                 self._ledger.close()
 
     def refresh(self) -> Future[None]:
-        """Start to ask about everything that is due. The future is done when that is done; failures are not raised."""
+        """Start a refresh. The future is done when the refresh has ended; it raises no failures of calls."""
         return self._refresh.start()
 
     def late(self, since: float) -> None:
-        """A scrape that came at `since` (monotonic clock) is answered before the refresh is done: judge by now."""
+        """Judge the health now: a scrape from `since` (monotonic clock) is answered before the refresh ends."""
         sent, now = self._client.waiting_since, time.monotonic()
         waiting = now - sent if sent is not None else 0.0
-        # A request that was sent late in the scrape had no fair chance of an answer.
+        # If the request was sent in the second half of the scrape, VOD had too little time for an answer.
         self._health.judge(waiting=waiting if waiting > (now - since) / 2 else 0.0)
 
     def start_snapshot(self) -> Future[AccountSnapshot]:
         """Start to take a snapshot, for `finish_snapshot`.
 
-        Readers share a snapshot that nobody has begun to take, so at most two of an account wait for the store.
+        Readers share a snapshot that has not started yet. So at most two snapshots of an account wait for the store.
         """
         with self._lock:
             if self._next is None:
@@ -89,23 +89,23 @@ class Account:
     def _take_snapshot(self) -> AccountSnapshot:
         with self._taking:
             with self._lock:
-                self._next = None  # later readers need one that begins later
+                self._next = None  # readers that come now need a newer snapshot
             return self.snapshot()
 
     def finish_snapshot(self, taken: Future[AccountSnapshot], deadline: Deadline) -> AccountSnapshot:
-        """The snapshot, or the last one where it is not ready by the deadline: the store may hang."""
+        """The snapshot. If the store is slow and it is not ready by the deadline, the last snapshot."""
         try:
             self._last = taken.result(deadline.remaining())
         except TimeoutError:
             pass
-        except Exception as error:  # noqa: BLE001 - a bug here must not cost the scrape its answer
+        except Exception as error:  # noqa: BLE001 - the scrape must be answered in spite of a bug
             _log.error("bug in a snapshot", exc_info=error, extra={"account": self.name})
         else:
             return self._last
         return replace(self._last, view=replace(self._last.view, durable=False))
 
     def snapshot(self) -> AccountSnapshot:
-        """What is known now. Everything in it is in the store; waits for the store."""
+        """The present snapshot. Waits until the store has saved everything in it."""
         health = self._health.state
         return replace(
             self._last,
@@ -136,7 +136,7 @@ class Account:
     def event(self, *, job_id: str, video_id: str, processing: float | None) -> None:
         """An event reported that a job has ended: ask about the job first, or list the tasks of its video first.
 
-        `processing` is the processing time in seconds. Raises `StateError` where the store does not take it.
+        `processing` is the processing time in seconds. Raises `StateError` if it cannot be saved.
         """
         known = self._ledger.observe_event(job_id, processing=processing)
         if not known and video_id:

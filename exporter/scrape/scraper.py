@@ -13,9 +13,9 @@ from exporter.deadline import Deadline
 from exporter.scrape.account import Account
 from exporter.snapshot import Snapshot
 
-_PATIENCE_SECONDS = 5.0  # of readers other than scrapes, for a slow store
-# Kept for the snapshot at the end of a scrape: three times what the last one took, because a busy machine may be slower
-# this time, and at least this much.
+_PATIENCE_SECONDS = 5.0  # how long the status page waits for a slow store
+# The minimum time reserved for the snapshot at the end of a scrape. If three times the duration of the last snapshot is
+# longer, that time is reserved, because a busy machine may be slower this time.
 _SNAPSHOT_SECONDS = 0.25
 
 
@@ -36,7 +36,7 @@ class Scraper:
         self._min_interval = min_interval
         self._lock = threading.Lock()
         self._flights: WeakKeyDictionary[Account, _Flight] = WeakKeyDictionary()
-        self._snapshot_seconds = 0.0  # that the last snapshot took
+        self._snapshot_seconds = 0.0  # duration of the last snapshot
 
     @property
     def accounts(self) -> Mapping[str, Account]:
@@ -49,14 +49,14 @@ class Scraper:
         self._min_interval = min_interval
 
     def close(self) -> None:
-        """Close all accounts: end their refreshes and save what these have found."""
+        """Close all accounts: end their refreshes and save the results."""
         for account in self._accounts:
             account.close()
 
     def scrape(self, deadline: Deadline, *, account: str | None = None) -> Snapshot:
-        """Refresh, and return before the deadline what is known by then. The refresh continues after that.
+        """Refresh, and return a snapshot before the deadline. The refresh may continue after that.
 
-        With `account` only the account of this name; raises `KeyError` where there is none.
+        With `account`, only the account with this name. Raises `KeyError` if there is none.
         """
         since = time.monotonic()
         accounts = self._accounts if account is None else [self.accounts[account]]
@@ -69,12 +69,12 @@ class Scraper:
         return self._snapshot(accounts, deadline)
 
     def snapshot(self) -> Snapshot:
-        """What is known now. VOD is not asked."""
+        """The present snapshot. Makes no call to VOD."""
         return self._snapshot(self._accounts, Deadline.after(_PATIENCE_SECONDS))
 
     def _snapshot(self, accounts: Sequence[Account], deadline: Deadline) -> Snapshot:
         started = time.monotonic()
-        taken = [account.start_snapshot() for account in accounts]  # all at once: one store may be slow
+        taken = [account.start_snapshot() for account in accounts]  # in parallel, because the store may be slow
         pairs = zip(accounts, taken, strict=True)
         snapshot = Snapshot(tuple(account.finish_snapshot(future, deadline) for account, future in pairs))
         self._snapshot_seconds = time.monotonic() - started

@@ -32,7 +32,7 @@ class Shelves:
         return self._status[video_id]
 
     def select(self, statuses: Collection[str], *, start: int | None, end: int | None) -> list[Key]:
-        """The videos of these statuses (none: all), oldest first. `start` and `end` are Unix seconds, included."""
+        """The videos of these statuses, oldest first. Empty `statuses` select all. `start` and `end` are inclusive."""
         found: list[Key] = []
         for status in statuses or self._shelves:
             shelf = self._shelves.get(status, [])

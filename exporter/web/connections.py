@@ -22,10 +22,10 @@ _BAD_REQUEST = (
 class BoundedProtocol(H11Protocol):
     """uvicorn's protocol with limits on time, connections and memory, which uvicorn does not have.
 
-    Each connection is checked every `CHECK_SECONDS`. It is closed if since the last check neither a request was
-    completed nor the client took any bytes of a response. Idle connections are left to uvicorn's keep-alive timeout,
-    and the server's own work on a response has no limit here. New connections beyond `MAX_CONNECTIONS` are closed. If
-    all responses together have more than `MAX_UNREAD_BYTES` unread, the oldest responses are dropped.
+    Each connection is checked every `CHECK_SECONDS`. It is closed if there was no progress since the last check: the
+    client completed no request and read no bytes of a response. Idle connections are left to uvicorn's keep-alive
+    timeout, and the server's own work on a response has no limit here. New connections beyond `MAX_CONNECTIONS` are
+    closed. If all responses together have more than `MAX_UNREAD_BYTES` unread, the oldest responses are dropped.
     """
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -98,10 +98,10 @@ class BoundedProtocol(H11Protocol):
         self._check = self.loop.call_later(self._check_seconds, self._check_progress)
 
     def _bound_unread(self) -> None:
-        """Close the connections whose responses have waited longest, until the rest is within the limit."""
+        """Close the connections with the oldest unread responses, until the others are within the limit."""
         waiting = [one for one in self.connections if isinstance(one, BoundedProtocol) and one.unread]
         excess = sum(one.unread for one in waiting) - MAX_UNREAD_BYTES
-        for connection in sorted(waiting, key=lambda one: one._responded_at):
+        for connection in sorted(waiting, key=lambda connection: connection._responded_at):
             if excess <= 0:
                 break
             excess -= connection.unread
