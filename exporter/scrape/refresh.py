@@ -23,8 +23,8 @@ _CLOSING_SECONDS = 1.0
 class Refresh:
     """The refreshes of one account, one after the other. Safe to use from several threads.
 
-    A refresh needs nobody who waits for it. A new one replaces the present one: the calls under way belong to the new
-    one then, and are not made twice. `prepare` is called at the start of each refresh, and may take its time.
+    A refresh continues even if no scrape waits for it. A new refresh replaces the present refresh and takes over its
+    calls under way, so no call is made twice. `prepare` is called at the start of each refresh, and may be slow.
     """
 
     def __init__(
@@ -47,7 +47,7 @@ class Refresh:
         # Two locks, because making a plan waits for the ledger, which may wait for a disk. `start` must not wait.
         self._lock = threading.Lock()
         self._start_lock = threading.Lock()
-        self._next: Future[None] | None = None  # of the refresh that is started and has not replaced the present one
+        self._next: Future[None] | None = None  # of a started refresh that has not yet replaced the present one
         self._present: Future[None] = Future()
         self._present.set_result(None)
         self._started = 0.0
@@ -67,7 +67,7 @@ class Refresh:
         return self._agenda.pending
 
     def start(self) -> Future[None]:
-        """Start a refresh, and wait for nothing. The result is there when the refresh is done, or was replaced."""
+        """Start a refresh without waiting. The future is done when the refresh has ended or was replaced."""
         with self._start_lock:
             if self._next is not None:
                 return self._next
@@ -84,12 +84,12 @@ class Refresh:
         return done
 
     def outdate(self) -> None:
-        """Something happened that the plan should take into account."""
+        """Make a new plan before the next call, because the work has changed."""
         with self._lock:
             self._agenda.outdate()
 
     def close(self) -> None:
-        """Make no further calls. Waits a second at most for those under way; close the client before."""
+        """Make no further calls. Waits at most a second for calls under way, so close the client first."""
         self._closed = True
         self._agenda.close()
         wait(list(self._running), timeout=_CLOSING_SECONDS)
@@ -97,7 +97,7 @@ class Refresh:
     def _run(self) -> None:
         try:
             self._prepare()
-        except Exception as error:  # noqa: BLE001 - the known tasks can be refreshed all the same
+        except Exception as error:  # noqa: BLE001 - the known tasks can still be refreshed
             self._note_bug(error)
         with self._lock:
             self._workers += 1
@@ -129,7 +129,7 @@ class Refresh:
         with self._lock:
             try:
                 call = self._agenda.take()
-            except Exception as error:  # noqa: BLE001 - a bug in planning must not cost the scrape its answer
+            except Exception as error:  # noqa: BLE001 - the scrape must be answered in spite of a bug in planning
                 call = None
                 self._agenda.skip()
                 self._note_bug(error)
@@ -144,7 +144,7 @@ class Refresh:
             return call
 
     def _submit(self, work: Callable[[], None]) -> bool:
-        """False where the system allows no further thread. The workers that are there make all calls then.
+        """False if the system allows no further thread. Then the existing workers make all calls.
 
         Without any worker the refresh does not start, and the next scrape tries again.
         """
@@ -170,7 +170,7 @@ class Refresh:
             pass
         except VodError as error:
             failure = error
-        except Exception as error:  # noqa: BLE001 - a bug that one answer triggers must not cost the account
+        except Exception as error:  # noqa: BLE001 - one answer that triggers a bug must not stop the account
             failure = error
             self._note_bug(error, action=action(call))
         with self._lock:

@@ -1,4 +1,4 @@
-"""Threads that run functions, and are used again."""
+"""A pool of reusable daemon threads."""
 
 from __future__ import annotations
 
@@ -19,24 +19,24 @@ class Threads:
     Python waits for the threads of a `ThreadPoolExecutor` before the process ends. These are daemon threads instead,
     because a function here may hang: in the look-up of a name, or on a disk.
 
-    There is no upper limit. Accounts bound what they run, and a common limit would let the account that hangs block the
-    others. Safe to use from several threads.
+    There is no upper limit here, because each account limits its own functions. With a common limit, an account that
+    hangs could block the others. Safe to use from several threads.
     """
 
     def __init__(self, name: str) -> None:
         self._name = name
         self._lock = threading.Lock()
-        self._idle = 0  # threads that wait for a function, less those for which one is on its way
+        self._idle = 0  # waiting threads minus functions in the queue
         self._functions: SimpleQueue[Callable[[], None]] = SimpleQueue()
 
     def submit(self, function: Callable[[], _T]) -> Future[_T]:
-        """Run the function in a thread. Raises `RuntimeError` where no thread is idle and no new one can start."""
+        """Run the function in a thread. Raises `RuntimeError` if no thread is idle and no new thread can start."""
         future: Future[_T] = Future()
 
         def run() -> None:
             try:
                 future.set_result(function())
-            except BaseException as error:  # noqa: BLE001 - it belongs to whoever waits for the result
+            except BaseException as error:  # noqa: BLE001 - the future passes it on to its readers
                 future.set_exception(error)
 
         with self._lock:
@@ -56,7 +56,7 @@ class Threads:
                     if self._idle:
                         self._idle -= 1
                         return
-                continue  # `submit` has counted on this thread
+                continue  # `submit` has assigned a function to this thread
             function()
             del function  # so that an idle thread keeps nothing alive
             with self._lock:

@@ -18,8 +18,7 @@ REMEMBER_GIVEN_UP_SECONDS = 366 * 86400.0  # VOD lists unfinished tasks for a ye
 class Departures:
     """`started` is when this process began to track the account, in Unix seconds.
 
-    `dropped` is called with the reason when an unfinished task is dropped. Not safe to use from several
-    threads.
+    `dropped` is called with the reason when an unfinished task is dropped. Not safe to use from several threads.
     """
 
     def __init__(
@@ -40,15 +39,17 @@ class Departures:
         named = self._names.current()
         for task in [task for task in self._roster.tasks.values() if task.id not in named]:
             if task.finished_at is None:
-                if now - task.since > self._limits.give_up_after and self._had_its_chance(task, now):
+                if now - task.since > self._limits.give_up_after and self._vod_could_report(task, now):
                     self.give_up(task, "given_up", now)
             elif task.finished_at > now:  # the clock was set back
                 task.finished_at = now
             elif now - task.finished_at > self._limits.retention:
                 self._roster.remove_task(task, Memory(until=now + self.memory, finished=True))
 
-    def _had_its_chance(self, task: TrackedTask, now: float) -> bool:
-        """Whether VOD could report the end of the task after a time without an exporter or without a connection."""
+    def _vod_could_report(self, task: TrackedTask, now: float) -> bool:
+        """Whether this process got an answer about the task, or has waited for one as long as `give_up_after`.
+
+        The task may have ended while no exporter ran."""
         return task.answered or now - self._started > self._limits.give_up_after
 
     def give_up(self, task: TrackedTask, reason: str, now: float) -> None:

@@ -34,7 +34,7 @@ class Memory:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Changes:
-    """All changes of one ledger since the last ones. A store takes them whole or not at all.
+    """All changes of one ledger since the last save. A store saves all of them or none.
 
     `totals` are whole values, not differences. `remembered` is by task id. The store forgets memories that ended before
     `now`, in Unix seconds.
@@ -56,13 +56,13 @@ class Store(Protocol):
         """The state of the account. An account without a state gets an empty one, created at `now` (Unix seconds)."""
 
     def save(self, account: str, changes: Changes) -> None:
-        """Take the changes in one transaction."""
+        """Save the changes in one transaction."""
 
     def remembered(self, account: str, task_ids: Iterable[str]) -> Mapping[str, bool]:
-        """The remembered ones of these tasks, and whether each was finished."""
+        """Which of these tasks are remembered, and for each whether it was finished."""
 
     def close(self) -> None:
-        """Release files and connections, after the last other call."""
+        """Release files and connections. No other call may follow."""
 
 
 class MemoryStore:

@@ -124,7 +124,7 @@ class Client:
         field: str,
         first_page: int = 1,
     ) -> Iterator[Page]:
-        """Yield pages up to a short one. A list that repeats or exceeds `PAGE_CAP` ends, and `field` is malformed."""
+        """Yield pages up to a short page. Pages that repeat or exceed `PAGE_CAP` make `field` malformed."""
         seen: set[str] = set()
         for number in range(first_page, PAGE_CAP + 1):
             page: Page = self._sender.call(action, {**parameters, "PageNo": str(number)}, deadline, parse)

@@ -1,7 +1,7 @@
 """Lenient readers of single JSON fields: each returns a valid value, or nothing and reports the field as malformed.
 
 A missing key and an empty string are absent, and so is a null for a string, a time or a list. A null for a number, and
-any value of a wrong type or out of range, are malformed: they read as absent, and their name is reported once each.
+any value of a wrong type or out of range, are malformed: the reader returns nothing, and reports the name of the field.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def embedded(value: object) -> object:
 def _peel(text: str) -> object:
     """Remove one layer of JSON. Raises `ValueError` if there is none."""
     bare = _PREFIX.sub("", text, count=1) if _PREFIX.match(text) else text
-    # As it is, without the name in front, and in quotes: some samples escape JSON without putting it in quotes.
+    # Try the text unchanged, without the name in front, and in quotes, because some samples escape JSON without quotes.
     for candidate in (text, bare, f'"{bare.removeprefix(chr(34)).removesuffix(chr(34))}"'):
         try:
             return decode(candidate)

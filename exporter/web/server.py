@@ -38,15 +38,15 @@ class Server(uvicorn.Server):
         self._listener = listener
 
     def serve_until_stopped(self) -> None:
-        """Block until `stop` is called, and then, at most `timeout` + `GRACE_SECONDS`, until requests are answered."""
+        """Block until `stop` is called. Then wait up to `timeout` + `GRACE_SECONDS` until requests are answered."""
         _allow_more_descriptors()
         self.run(sockets=[self._listener])
 
     def stop(self, *, timeout: float = 0.0) -> None:
         """End `serve_until_stopped`. Safe to call from a signal handler or another thread, also before it starts.
 
-        `timeout` is the longest time of a request now, in seconds. A larger value than that of the constructor counts,
-        because a reload may have raised `scrape.timeout`.
+        `timeout` is the longest time of a request now, in seconds. It applies if it is larger than the value of the
+        constructor, because a reload may have raised `scrape.timeout`.
         """
         grace = self.config.timeout_graceful_shutdown or 0
         self.config.timeout_graceful_shutdown = max(grace, math.ceil(timeout + GRACE_SECONDS))
