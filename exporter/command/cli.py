@@ -34,7 +34,7 @@ _log = logging.getLogger(__name__)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line and return the exit status. `arguments` defaults to those of the process.
+    """Run the command line and return the exit status. `arguments` defaults to the arguments of the process.
 
     An `ExporterError` becomes lines on stderr that say what to do, and exit status 1.
     """
@@ -81,7 +81,7 @@ def _run(args: argparse.Namespace) -> int:
 
 
 def _follow(hangups: SimpleQueue[None], reload: Callable[[], object]) -> None:
-    """Reload after each SIGHUP, and only once after several that came during another reload."""
+    """Reload after each SIGHUP. Several SIGHUPs during a reload cause only one further reload."""
     while True:
         hangups.get()
         while not hangups.empty():

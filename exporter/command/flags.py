@@ -66,15 +66,16 @@ _SIMULATE = """\
 Run a simulated VOD service over HTTP. Tasks arrive; their jobs make progress, finish or fail.
 """
 _SIMULATE_END = """\
-The access key is `simulator`, its secret `simulator`. Beside the API it serves:
+The access key is `simulator`, its secret `simulator`. In addition to the API it serves:
 
   GET  /simulator/truth      the true state of every task; ?summary=1 returns only counts
   POST /simulator/faults     inject a fault, e.g. {"kind": "delay", "seconds": 2}; DELETE clears all
   POST /simulator/clock      {"frozen": true} stops the clock, {"frozen": false} starts it again
 """
 _CHECK = """\
-Check a configuration file, and the key files that it names. VOD is not called, no port is opened.
-If it is valid, exit status 0. If not, print every fault with file, line and key, exit status 1.
+Check a configuration file, and the key files that it names. It does not call VOD, and opens no
+port. If the file is valid, the exit status is 0. If not, it prints
+every fault with file, line and key, and ends with exit status 1.
 """
 _TASK = """\
 Ask VOD once about tasks, and print the tasks and their jobs.
@@ -250,7 +251,9 @@ def _world(parser: argparse.ArgumentParser, *, speed: float) -> None:
         help="what to simulate: burst (tasks in bursts), failures, stuck (jobs that never end), throttled (other "
         "applications use the quota), outage (VOD is down for 15 of every 30 minutes) (default: steady)",
     )
-    parser.add_argument("--seed", type=int, default=1, metavar="N", help="same seed, same tasks (default: 1)")
+    parser.add_argument(
+        "--seed", type=int, default=1, metavar="N", help="the same seed makes the same tasks (default: 1)"
+    )
     parser.add_argument(
         "--speed",
         type=_positive,

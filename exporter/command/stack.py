@@ -38,7 +38,7 @@ class _Program:
     get: str
     ready: str
     command: Callable[[Stack, str, int], list[str]]
-    environment: Callable[[Stack, int], Mapping[str, str]] = lambda stack, port: {}  # noqa: ARG005 - the signature of all
+    environment: Callable[[Stack, int], Mapping[str, str]] = lambda stack, port: {}  # noqa: ARG005 - all have this signature
     page: str = "/"
 
 
@@ -134,7 +134,7 @@ def _die_with_parent() -> list[str]:
 
 
 def files(name: str) -> Path:
-    """The path of a folder of the repository, which an installed package carries in `exporter/share`."""
+    """The path of a folder of the repository. An installed package has a copy in `exporter/share`."""
     installed = _PACKAGE / "share" / name
     return installed if installed.exists() else _PACKAGE.parent / name
 

@@ -20,8 +20,8 @@ from exporter.model import GET_VIDEO_LIST
 
 _log = logging.getLogger(__name__)
 
-_TOO_SLOW = 3.0  # times the slowest answer of this refresh and the last
-_FORGOTTEN_SECONDS = 600.0  # after which nothing is known of an account that was down and is not asked any more
+_TOO_SLOW = 3.0  # a request fails after this multiple of the slowest answer of this refresh and the previous refresh
+_FORGOTTEN_SECONDS = 600.0  # an account that was down is unknown after this time without a call
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,7 @@ class Health:
             if error is None or _is_of_one_id(action, error):
                 self._answered.add(action)
                 self._slowest = max(self._slowest, seconds)
-                # During the first refresh an answer is enough to be up; later its end decides.
+                # In the first refresh, one answer makes the account up. Later, `judge` decides at the end.
                 up = True if self.state.up is None else self.state.up
                 self.state = replace(self.state, last_success=now, up=up)
             else:
@@ -77,8 +77,9 @@ class Health:
         """Judge by the calls of this refresh so far whether the account can be read.
 
         It is up if every operation that was called was answered at least once, and no credentials were refused.
-        `waiting` is how many seconds the oldest request has waited for its answer: without any answer, three times the
-        slowest one of late counts as a failure. After ten minutes without a call an account that was down is unknown.
+        `waiting` is how many seconds the oldest request has waited for its answer. Without an answer yet, a wait of
+        more than three times the slowest recent answer is a failure. An account that was down is unknown after ten
+        minutes without a call.
         """
         with self._lock:
             if waiting > _TOO_SLOW * max(self._slowest, self._slowest_before) and not self._answered:
@@ -101,7 +102,7 @@ class Health:
 
 
 def _is_of_one_id(action: str, error: VodError) -> bool:
-    """Whether VOD did answer, and the error is about one id only: it is gone, malformed or refused."""
+    """Whether VOD answered, and the error concerns only one id, which does not exist, is malformed or is refused."""
     if isinstance(error, MalformedResponse):
         return error.code in ("no_task", "wrong_task")
     return isinstance(error, NotFoundError) or (isinstance(error, RequestRejected) and action != GET_VIDEO_LIST)

@@ -28,7 +28,7 @@ class Answer:
 
 
 def json_answer(status: int, value: object) -> Answer:
-    """An answer with `value` as JSON. Lone surrogates pass, as from a service with broken text."""
+    """An answer with `value` as JSON. Lone surrogates are sent unchanged, as a faulty service would do."""
     return Answer(status, json.dumps(value, ensure_ascii=False).encode("utf-8", "surrogatepass"))
 
 

@@ -86,7 +86,7 @@ class World:
     def _plan(self, created: float) -> Task:
         number = len(self._planned)
         rng = Random(f"{self._seed}/task/{number}")
-        # The first task of a video so far back has usually finished.
+        # The task of such an old video has usually finished.
         earlier = number - rng.randint(60, 200)
         again = rng.random() < self._scenario.retranscode_share and earlier >= 0
         if again and not self._planned[earlier].video.bad:

@@ -1,4 +1,4 @@
-"""The tracked tasks and jobs of one account in one collection, which knows what the store has not taken of them yet."""
+"""The tracked tasks and jobs of one account in one collection, which knows its unsaved changes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from exporter.tracking.store import Changes, Memory
 
 
 class Roster:
-    """Starts with what the store has. Tasks and jobs note their own changes, additions and removals are noted here.
+    """Starts with the stored tasks and jobs. These note their own changes; additions and removals are noted here.
 
     Every job belongs to one task, the one that named it first. `tasks` and `jobs` are by id, and only read by others.
     Not safe to use from several threads.
@@ -23,9 +23,9 @@ class Roster:
         self._jobs: dict[str, TrackedJob] = {}
         self._task_marks = Marks()
         self._job_marks = Marks()
-        # One bound method for all records, and not one for each.
+        # All records share one bound method, to save memory.
         self._note_task, self._note_job = self._task_marks.change, self._job_marks.change
-        self._memories: dict[str, Memory] = {}  # those that the store has not taken yet
+        self._memories: dict[str, Memory] = {}  # the unsaved ones
         for task in sorted(tasks, key=lambda record: record.since):
             tracked = self._tasks[task.id] = TrackedTask(**values(task))
             tracked.join(self._note_task)
@@ -90,9 +90,9 @@ class Roster:
                 job.missing = task.stale = True
 
     def _hand_over(self, job: TrackedJob, task: TrackedTask) -> None:
-        """Give the job to another task that named it too, so that it stays known as counted; else stop tracking it.
+        """Give the job to another task that named it, so that it is not counted again. Without one, stop tracking it.
 
-        An unfinished job goes to an unfinished task only: nobody asks about the jobs of a finished one.
+        An unfinished job goes only to an unfinished task, because the exporter does not ask about finished tasks.
         """
         heirs = (self._tasks[task_id] for task_id in job.claimed_by if task_id != task.id and task_id in self._tasks)
         heir = next((heir for heir in heirs if heir.finished_at is None or job.finished_at is not None), None)
@@ -104,17 +104,17 @@ class Roster:
             self._job_marks.drop(job.job.id)
 
     def memory(self, task_id: str) -> Memory | None:
-        """The memory of a removed task that the store has not taken yet."""
+        """The unsaved memory of a removed task."""
         return self._memories.get(task_id)
 
     def note_progress(self) -> None:
-        """Have the next `changes` hold the progress of every unfinished job too, which alone is not worth a write."""
+        """Include the progress of every unfinished job in the next `changes`. Progress alone causes no save."""
         for job_id, job in self._jobs.items():
             if job.finished_at is None:
                 self._job_marks.change(job_id)
 
     def changes(self, totals: TotalsView, *, now: float) -> Changes | None:
-        """All changes since `saved`, with their present values, and those of the totals. None where there are none."""
+        """All changes since `saved` with their present values, and the changed totals. None if nothing changed."""
         self._memories = {task_id: memory for task_id, memory in self._memories.items() if memory.until >= now}
         if not (self._task_marks or self._job_marks or self._memories or totals.counters or totals.histograms):
             return None
@@ -129,7 +129,7 @@ class Roster:
         )
 
     def saved(self) -> None:
-        """The store has taken the last `changes`."""
+        """The last `changes` were saved."""
         self._task_marks.clear()
         self._job_marks.clear()
         self._memories.clear()

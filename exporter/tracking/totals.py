@@ -109,7 +109,7 @@ class Totals:
         )
 
     def saved(self) -> None:
-        """The store has taken the last `changes`."""
+        """The last `changes` were saved."""
         self._changed.clear()
 
     def _count(self, key: Key, amount: float = 1.0, *, of: str | None = None) -> None:

@@ -1,4 +1,4 @@
-"""What a ledger shows: counts over everything, and single tasks and jobs within bounds."""
+"""What a ledger shows: counts of all tasks and jobs, and a limited number of single tasks and jobs."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ from exporter.snapshot import LedgerView, ShownJob, ShownTask
 from exporter.tracking.records import TrackedJob, TrackedTask
 from exporter.tracking.roster import Roster
 
-_SERIES, _TRACK = SeriesSettings(), Track()  # the defaults stand in the configuration alone
+_SERIES, _TRACK = SeriesSettings(), Track()  # only the configuration defines the defaults
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
     """What is shown and for how long: `series` and `track` of the configuration. Times are in seconds.
 
-    `lookback` is that of discovery. Finished tasks are remembered for longer, so that no list brings them back.
+    `lookback` is `track.discovery.lookback`. Finished tasks are remembered longer, so that no list brings them back.
     """
 
     per_job: bool = _SERIES.per_job
@@ -62,12 +62,12 @@ def view(roster: Roster, *, definitions: Collection[str], limits: Limits, now: f
 
 
 def _fresh(refreshed: float, limits: Limits, now: float) -> bool:
-    """Where the clock was set back the age is unknown, so the description does not count as fresh either."""
+    """Whether the description is recent. If the clock was set back, its age is unknown, so it is not."""
     return abs(now - refreshed) <= limits.max_staleness
 
 
 def _shown_job(job: TrackedJob, tracked: TrackedTask) -> ShownJob:
-    """The record of the last view where nothing changed: the exposition knows it by its identity."""
+    """The same object as in the last view if nothing changed, because the exposition compares by identity."""
     video_id = tracked.task.video_id if tracked.task is not None else ""
     last = job.shown
     if last is None or last.job is not job.job or last.task_id != job.task_id or last.video_id != video_id:
@@ -76,7 +76,7 @@ def _shown_job(job: TrackedJob, tracked: TrackedTask) -> ShownJob:
 
 
 def _shown_task(tracked: TrackedTask, task: Task, roster: Roster) -> ShownTask:
-    """The record of the last view where nothing changed."""
+    """The same object as in the last view if nothing changed."""
     progress = mean_progress(job.job for job in roster.jobs_of(tracked))
     last = tracked.shown
     if last is None or last.task is not task or last.progress != progress:
@@ -107,7 +107,7 @@ def _task_counts(tasks: Iterable[TrackedTask]) -> dict[str, int]:
 
 def _job_counts(jobs: Iterable[Job], definitions: Collection[str]) -> dict[tuple[str, str], int]:
     counts = dict.fromkeys(product(definitions, (*JOB_STATUSES, UNKNOWN)), 0)
-    # Counted as VOD writes them first: a hundred thousand jobs have only a few dozen pairs to translate.
+    # Count the values of VOD first: a hundred thousand jobs have only a few dozen pairs to translate.
     for (definition, status), count in Counter((job.definition, job.status) for job in jobs).items():
         key = (_definition(definition, definitions), job_status(status))
         counts[key] = counts.get(key, 0) + count

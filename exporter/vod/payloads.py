@@ -1,7 +1,8 @@
 """Parses the responses of ApsaraVideo VOD into frozen records of the model.
 
-These functions raise for no JSON value. A malformed field is absent from its record, the other fields are kept, and
-`malformed` has its name once for each occurrence. The names are those of the API, and all of them are in `FIELDS`.
+No JSON value makes these functions raise an error. A malformed field is absent from its record, and the other fields
+are kept. `malformed` has its name once for each occurrence. The names are those of the API, and all of them are in
+`FIELDS`.
 
 Formats and units follow the documentation of each operation and the samples in `tests/data/vod-api`:
 https://www.alibabacloud.com/help/en/vod/developer-reference/api-vod-2017-03-21-gettranscodetask

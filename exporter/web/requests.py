@@ -103,7 +103,7 @@ class KeyReader:
         self._reported: dict[str, str] = {}
 
     def read(self, name: str, key: Key) -> SecretText:
-        """The text of the key; raises 503 if it cannot be read, so nobody is let in.
+        """The text of the key; raises 503 if it cannot be read, so the request is refused.
 
         `name` says which key it is, in the log and in the response.
         """
