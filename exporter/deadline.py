@@ -9,17 +9,17 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, order=True)
 class Deadline:
-    """A moment on the monotonic clock, in seconds; earlier deadlines sort first."""
+    """A time on the monotonic clock, in seconds. Earlier deadlines sort first."""
 
     at: float
 
     @classmethod
     def after(cls, seconds: float) -> Deadline:
-        """The moment so many seconds from now."""
+        """A deadline `seconds` from now."""
         return cls(time.monotonic() + seconds)
 
     def less(self, seconds: float) -> Deadline:
-        """The moment so many seconds earlier."""
+        """A deadline `seconds` before this one."""
         return Deadline(self.at - seconds)
 
     def remaining(self) -> float:
@@ -28,7 +28,7 @@ class Deadline:
 
     @property
     def expired(self) -> bool:
-        """Whether the moment has passed."""
+        """Whether the deadline has passed."""
         return time.monotonic() >= self.at
 
 

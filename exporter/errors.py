@@ -103,7 +103,7 @@ class TokenExpired(CredentialsError):
 
 
 class NotFoundError(ServiceError):
-    """The id does not exist, or is older than one year, for which VOD keeps it."""
+    """The id does not exist, or is older than one year: VOD keeps ids for one year."""
 
 
 class RequestRejected(ServiceError):

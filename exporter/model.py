@@ -101,7 +101,7 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """One transcode task. `status` is as the API wrote it, stripped; `jobs` is empty where the source was bad."""
+    """One transcode task. `status` is as the API wrote it, stripped; `jobs` is empty if the source was bad."""
 
     id: str
     video_id: str = ""
@@ -124,6 +124,6 @@ class Task:
 
 
 def mean_progress(jobs: Iterable[Job]) -> float | None:
-    """The mean progress, from 0 to 1, of the jobs that have one; None where none has."""
+    """The mean progress, from 0 to 1, of the jobs with a known progress; None without such jobs."""
     progress = [job.progress for job in jobs if job.progress is not None]
     return sum(progress) / len(progress) if progress else None

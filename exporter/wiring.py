@@ -48,7 +48,7 @@ def interface(
 
 
 def configure(interface: Interface, settings: config.Settings) -> None:
-    """Have the interface use these settings from now on."""
+    """Make the interface use these settings from now on."""
     interface.configure(**_answering(settings))
 
 
@@ -66,12 +66,12 @@ def _answering(settings: config.Settings) -> dict[str, Any]:
 
 
 def store(state: config.State) -> Store:
-    """The store that the configuration names. Raises `StateError` where its file cannot be used."""
+    """The store that the configuration names. Raises `StateError` if its file cannot be used."""
     return MemoryStore() if state.path is None else SqliteStore(state.path)
 
 
 def concerns(configured: config.Account, settings: config.Settings) -> object:
-    """All settings that `account` reads. Where these are equal, the accounts are equal too."""
+    """All settings that `account` reads. If they are equal, `account` makes equal accounts."""
     scrape = settings.scrape
     return configured.model_copy(update={"callback": None}), settings.series, scrape.timeout, scrape.concurrency
 
@@ -79,7 +79,7 @@ def concerns(configured: config.Account, settings: config.Settings) -> object:
 def account(
     configured: config.Account, settings: config.Settings, telemetry: Telemetry, store: Store, threads: Threads
 ) -> Account:
-    """The account with all its parts. Raises `StateError` where the store cannot load its state."""
+    """The account with all its parts. Raises `StateError` if the store cannot load its state."""
     name, scrape = configured.name, settings.scrape
     recorder, health = telemetry.account(name), Health(name)
     limiter = Limiter(configured.requests_per_second)
@@ -120,7 +120,7 @@ def _tracker(
 
 
 def observer(recorder: Recorder, health: Health) -> Observer:
-    """Has both hear of every request of an account."""
+    """Reports every request of an account to `recorder` and to `health`."""
 
     def called(*, action: str, seconds: float | None, error: VodError | None) -> None:
         recorder.called(action=action, seconds=seconds, error=error)
@@ -153,7 +153,7 @@ def client(configured: config.Account, scrape: config.ScrapeSettings) -> Client:
 
 
 def credentials(configured: config.Account) -> Credentials:
-    """The keys of the account, or the official provider chain where the configuration gives none."""
+    """The keys of the account, or the official provider chain if the configuration has no keys."""
     if configured.credentials is None:
         return ProviderChain()
     identity, secret, token = configured.credentials.keys

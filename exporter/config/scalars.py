@@ -63,7 +63,7 @@ def problem(text: str) -> str | None:
 
 
 def expand(text: str, environ: Mapping[str, str]) -> tuple[Expanded, Sequence[str]]:
-    """`text` with `${NAME}` replaced from `environ` and `$$` by a dollar sign, and each problem of it once."""
+    """`text` with `${NAME}` replaced from `environ` and `$$` by a dollar sign, and the different problems found."""
     problems: dict[str, None] = {}
 
     def replace(match: re.Match[str]) -> str:

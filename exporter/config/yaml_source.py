@@ -141,7 +141,7 @@ class _Builder:
         self._lines: dict[KeyPath, int] = {}
         self._faults: list[Fault] = []
         self._broken: set[KeyPath] = set()
-        self._discarding = 0  # above 0 inside a node without a place in the data: its lines are not kept
+        self._discarding = 0  # above 0 inside a node that is not in the data; its lines are not kept
 
     def build(self) -> Source:
         data: object = None

@@ -46,8 +46,8 @@ class GetJobs:
 
 Call = ListVideos | ListTasks | GetTask | GetJobs
 
-# For each call in turn the preferred kinds, the first one with something to ask is taken. Three of four calls prefer
-# new tasks; the fourth prefers whole tasks and jobs alternately.
+# The preferred kinds for each call, in turn. A call takes the first kind that has something to ask. Three of four calls
+# prefer new tasks. The fourth call prefers whole tasks and jobs alternately.
 _TURNS = (
     *(("new", "whole", "jobs"),) * 3,
     ("whole", "jobs", "new"),
@@ -57,7 +57,7 @@ _TURNS = (
 
 
 def action(call: Call) -> str:
-    """The operation of VOD that the call is for. Each operation has a budget of its own."""
+    """The operation of VOD that the call uses. Each operation has its own budget."""
     match call:
         case ListVideos():
             return GET_VIDEO_LIST

@@ -22,7 +22,7 @@ KINDS: Mapping[str, float] = MappingProxyType(
         "truncated": 0.0,  # half of the true body, then the connection closes
         "reset": 0.0,  # half of the true body, then a reset
         "status": 0.0,  # `status` (503) with `body` ("")
-        "code": 0.0,  # an error answer with `code`, `message`, `status` (what the code comes with)
+        "code": 0.0,  # an error answer with `code`, `message`, `status` (the usual status of the code)
         "malformed": 0.0,  # 200 with `body` as it is, or a `variant` of VARIANTS
         "html": 0.0,  # a web page, `status` 200
         "huge": 0.0,  # a JSON answer of `size` bytes (64 MiB)

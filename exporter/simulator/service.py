@@ -147,7 +147,7 @@ class Service:
         return json_answer(200, self.faults.listed())
 
     def add_fault(self, body: bytes) -> Answer:
-        """Add the fault in the JSON body. Raises `ValueError` where it is malformed."""
+        """Add the fault in the JSON body. Raises `ValueError` if it is malformed."""
         self.faults.add(Fault.parse(json.loads(body)))
         return self.show_faults()
 

@@ -54,7 +54,7 @@ class Discovery:
         self._framed_until = -math.inf
 
     def due(self) -> tuple[VideoQuery, ...]:
-        """The queries to make now. The first ones cover the lookback, one hour each; later ones the time since."""
+        """The queries to make now. The first cover the lookback, one hour each. Later queries cover the time since."""
         with self._lock:
             now = self._clock()
             if self._is_over(self._framed, now):
@@ -71,7 +71,7 @@ class Discovery:
         """One more page of the query was read."""
         with self._lock:
             # The transcoding videos are read from the first page each time: a video that is missing from a complete
-            # list has ended, and pages of different times are no complete list.
+            # list has ended, and pages from different times are not a complete list.
             if query != self._transcoding:
                 self._pages[query] = self._pages.get(query, 1) + 1
 
@@ -82,7 +82,7 @@ class Discovery:
                 self._asked[query] = self._clock()
 
     def found(self, video_id: str, *, status: str, created: float | None) -> None:
-        """A page has the video. `created` is Unix seconds, None where VOD does not say."""
+        """A page has the video. `created` is Unix seconds, None if VOD does not report it."""
         self._videos.found(video_id, created=created, transcoding=status == TRANSCODING, source=SOURCE)
 
     def done(self, query: VideoQuery, video_ids: Collection[str]) -> None:
@@ -95,7 +95,7 @@ class Discovery:
                 self._pages.pop(query, None)
 
     def _frame_windows(self, now: float) -> None:
-        """Add a window for the time since the last ones. Drop the unread windows that are older than the lookback."""
+        """Add windows for the time since the last call. Drop the unread windows that are older than the lookback."""
         over = [query for query in self._asked if query.created is not None and query.created[1] < now - self._lookback]
         start = max(now - self._lookback, self._framed_until - _OVERLAP_SECONDS)
         # An unread newest window grows instead: otherwise an account that is down would collect many small windows.

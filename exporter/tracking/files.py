@@ -1,8 +1,8 @@
 """Files that list tasks and videos, found by patterns and read again when they change.
 
-A file is a list of task ids, or a mapping with lists of ids under `tasks` and `videos`: JSON where its name ends in
-`.json`, else YAML, as strict as the configuration. Reading YAML takes a hundred times longer, so its size is bounded
-lower. What a file holds is never shown: a pattern may match one that holds keys.
+A file is a list of task ids, or a mapping with lists of ids under `tasks` and `videos`: JSON if its name ends in
+`.json`, else YAML, as strict as the configuration. Reading YAML takes a hundred times longer, so its size limit is
+lower. The content of a file is never shown, because a pattern may match a file with keys.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class _Ids:
 
 @dataclass(slots=True)
 class _File:
-    """`ids` are those of its last good content, `state` is what it looked like when it was read last."""
+    """`ids` are from its last valid content. `state` is its fingerprint when it was read last."""
 
     ids: _Ids = field(default_factory=_Ids)
     named: bool = False
@@ -55,7 +55,7 @@ class _File:
 
 
 class _BrokenError(Exception):
-    """What is wrong with a file, and on which line; shows nothing of what it holds."""
+    """What is wrong with a file, and on which line. The text does not quote the file."""
 
     def __init__(self, text: str, line: int = 1) -> None:
         super().__init__(text)
@@ -90,7 +90,7 @@ class Files:
                 _log.info("id file was removed; its ids are not named any more", extra=self._about(path))
 
     def _update(self, path: str) -> bool:
-        """Read the file if it has changed. False where there is no file."""
+        """Read the file if it has changed. Returns False if there is no file."""
         # A known file is checked by its name: patterns silently skip folders that cannot be read.
         try:
             status = os.stat(path)  # noqa: PTH116 - one call for each file and refresh; Path adds nothing
@@ -105,7 +105,7 @@ class Files:
         state = fingerprint(status)
         if state != file.state:
             self._read(path, file, state)
-            # Another write within the same tick of the file system's clock would leave the fingerprint as it is.
+            # Another write within the same tick of the file system's clock would not change the fingerprint.
             if file.state is not None and 0 <= self._clock() - status.st_mtime < _TICK_SECONDS:
                 file.state = None
         return True

@@ -1,4 +1,4 @@
-"""The parts that track one account, together."""
+"""Puts together the parts that track one account."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from exporter.tracking.videos import Videos
 
 @dataclass(frozen=True, slots=True)
 class Tracker:
-    """The ledger of tasks and jobs, and where its tasks come from. `discovery` is None where it is switched off."""
+    """The ledger of tasks and jobs, and the sources of its tasks. `discovery` is None if it is switched off."""
 
     ledger: Ledger
     videos: Videos
@@ -21,12 +21,12 @@ class Tracker:
     discovery: Discovery | None = None
 
     def name_all(self) -> None:
-        """Have every source name its tasks and videos. The tasks of a video that nothing names any more are unnamed."""
+        """Make every source name its tasks and videos. If no source names a video any more, unname its tasks."""
         for source in self.sources:
             source.name(self.ledger, self.videos)
         for video_id in self.videos.left():
             self.unname_tasks_of(video_id)
 
     def unname_tasks_of(self, video_id: str) -> None:
-        """Nothing names the video any more, or it does not exist."""
+        """Stop naming the tasks of a video that no source names any more, or that does not exist."""
         self.ledger.name(f"video {video_id}", (), source=VIDEOS)

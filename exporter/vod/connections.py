@@ -153,7 +153,7 @@ class DeadlineAdapter(HTTPAdapter):
 
     def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
         if proxy.lower().startswith("socks"):
-            # SOCKS needs pool classes of its own. Replaced by the classes here, the connection would bypass the proxy.
+            # SOCKS needs pool classes of its own. With the classes here, the connection would bypass the proxy.
             raise lib.InvalidProxyURL("SOCKS")
         manager = super().proxy_manager_for(proxy, **kwargs)
         manager.pool_classes_by_scheme = self._pools

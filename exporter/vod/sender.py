@@ -104,7 +104,7 @@ class Sender:
             except BudgetSpent:
                 if failure is None:
                     raise
-                raise failure from None  # why the last request failed says more than that no turn is left
+                raise failure from None  # its reason is more useful than `BudgetSpent`
             if attempt == 1:  # the time for the call starts here: waiting for the budget is not the fault of VOD
                 deadline = min(deadline, Deadline.after(self._timeout))
             try:

@@ -1,4 +1,4 @@
-"""HTTP with bounds: a `requests` session whose answers are complete by a deadline and limited in size, or fail."""
+"""HTTP with bounds: a `requests` session. An answer fails if it is not complete by a deadline, or is too large."""
 
 from __future__ import annotations
 

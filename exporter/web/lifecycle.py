@@ -45,7 +45,7 @@ class Lifecycle:
             raise HTTPException(
                 403, "reloading by HTTP is off; start the exporter with --web.enable-lifecycle, or send it SIGHUP"
             )
-        # Requests wait for this lock in the event loop. In worker threads they would take the threads of others.
+        # Requests wait for this lock in the event loop. In worker threads, they would block threads for other requests.
         async with self._reloading:
             faults = await run_in_threadpool(self.reload)
         if faults:

@@ -20,7 +20,7 @@ _MAX_PORT = 65535
 
 
 class Target:
-    """The exposition of `account`, or of all accounts without it. `registry` collects the exporter's own metrics.
+    """The exposition of one `account`, or of all if it is None. `registry` collects the exporter's own metrics.
 
     `scrape` is safe to call from several threads. `admission` bounds these calls; the event loop enters it.
     """

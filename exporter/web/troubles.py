@@ -14,7 +14,7 @@ CODES_NAMED = 4
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """A problem that a person should look at.
+    """A problem that needs attention.
 
     `kind` is `problem`, `warning` or `note`. `since` is in Unix seconds. `state` selects the jobs that it is about.
     `runbook` is the name of a page in `docs/runbooks`. `title` continues a sentence that starts with the account name.
