@@ -26,6 +26,7 @@ from exporter.deadline import Deadline
 from exporter.errors import ConfigError, ExporterError
 from exporter.service import Exporter
 from exporter.simulator.server import Simulator
+from exporter.simulator.service import Options
 from exporter.text import clean
 from exporter.web.listener import listen, name, parse
 from exporter.web.server import Server
@@ -91,11 +92,14 @@ def _follow(hangups: SimpleQueue[None], reload: Callable[[], object]) -> None:
 
 def _demo(args: argparse.Namespace) -> int:
     os.environ["no_proxy"] = "*"  # the demo only makes requests to loopback
-    simulated = {"seed": args.seed, "scenario": args.scenario, "speed": args.speed, "history": demo.HISTORY_SECONDS}
-    with (
-        signals(hangup=True) as stopped,
-        Simulator(listen=parse(args.simulator_listen_address), **simulated) as simulator,
-    ):
+    listen = parse(args.simulator_listen_address)
+    world: Options = {
+        "seed": args.seed,
+        "scenario": args.scenario,
+        "speed": args.speed,
+        "history": demo.HISTORY_SECONDS,
+    }
+    with signals(hangup=True) as stopped, Simulator(listen=listen, **world) as simulator:
         try:
             demo.Demo(simulator, args.web_listen_address, stack=args.stack).run(sys.stdout, stopped)
         except OSError as error:
@@ -106,7 +110,7 @@ def _demo(args: argparse.Namespace) -> int:
 
 
 def _simulate(args: argparse.Namespace) -> int:
-    world = {"seed": args.seed, "scenario": args.scenario, "speed": args.speed, "tasks": args.tasks}
+    world: Options = {"seed": args.seed, "scenario": args.scenario, "speed": args.speed, "tasks": args.tasks}
     with signals() as stopped, Simulator(listen=parse(args.listen), **world) as simulator:
         print(_SIMULATING.format(url=simulator.url), flush=True)
         while not stopped():

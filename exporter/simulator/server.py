@@ -13,11 +13,11 @@ import time
 from contextlib import suppress
 from functools import partial
 from types import TracebackType
-from typing import Any
+from typing import Unpack
 
 from exporter.errors import ListenError
 from exporter.simulator.handler import Handler
-from exporter.simulator.service import Service
+from exporter.simulator.service import Options, Service
 from exporter.simulator.wire import resets
 
 _CLOSE_SECONDS = 1.0
@@ -30,7 +30,7 @@ class Simulator(Service):
     are those of `Service`. Raises `ListenError` if it cannot listen, and `ValueError` as `Service` does.
     """
 
-    def __init__(self, *, listen: tuple[str, int] = ("127.0.0.1", 0), **service: Any) -> None:
+    def __init__(self, *, listen: tuple[str, int] = ("127.0.0.1", 0), **service: Unpack[Options]) -> None:
         super().__init__(**service)
         self._server = _Server(listen, self)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), name="simulator", daemon=True)

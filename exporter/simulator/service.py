@@ -8,6 +8,7 @@ import json
 import time
 import uuid
 from collections.abc import Mapping
+from typing import TypedDict
 
 from exporter.simulator.access import Access, Request
 from exporter.simulator.answers import OPERATIONS, answer
@@ -43,6 +44,20 @@ _OUTAGE_FAULTS = (
     ),
     Fault(kind="close"),
 )
+
+
+class Options(TypedDict, total=False):
+    """The keyword arguments of `Service`, for callers that pass them on. `Service` has their meaning and defaults."""
+
+    seed: int
+    scenario: str | Scenario
+    speed: float
+    tasks: int | None
+    history: float | None
+    access_key_id: str
+    access_key_secret: str
+    quota: float
+    delay: float
 
 
 class Service:
