@@ -17,7 +17,7 @@ class Threads:
     """Runs each function in an idle thread, or in a new one. A thread that is idle for some seconds ends.
 
     Python waits for the threads of a `ThreadPoolExecutor` before the process ends. These are daemon threads instead,
-    because a function here may hang: in the look-up of a name, or on a disk.
+    because a function here may hang in a DNS lookup or on a disk.
 
     There is no upper limit here, because each account limits its own functions. With a common limit, an account that
     hangs could block the others. Safe to use from several threads.

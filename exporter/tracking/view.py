@@ -62,7 +62,7 @@ def view(roster: Roster, *, definitions: Collection[str], limits: Limits, now: f
 
 
 def _fresh(refreshed: float, limits: Limits, now: float) -> bool:
-    """Whether the description is recent. If the clock was set back, its age is unknown, so it is not."""
+    """Whether the description is recent. If the clock was set back, its age is unknown, and it counts as old."""
     return abs(now - refreshed) <= limits.max_staleness
 
 
