@@ -59,18 +59,18 @@ def demo() -> Iterator[int]:
 
 def read(terminal: int, *, updates: int) -> str:
     """The output of the demo until it has written its live line so many times."""
-    told, until = "", time.monotonic() + 120
-    while told.count("\r\x1b[K") < updates:
+    output, until = "", time.monotonic() + 120
+    while output.count("\r\x1b[K") < updates:
         if time.monotonic() > until:
-            raise SystemExit(f"the demo tells nothing more: {told!r}")
+            raise SystemExit(f"the demo prints nothing more: {output!r}")
         if select.select([terminal], [], [], 1.0)[0]:
-            told += os.read(terminal, 65536).decode()
-    return told
+            output += os.read(terminal, 65536).decode()
+    return output
 
 
-def screen(told: str) -> str:
+def screen(output: str) -> str:
     """The final text of the terminal: of a line that was rewritten, the last version."""
-    lines = told.replace("\r\n", "\n").split("\n")
+    lines = output.replace("\r\n", "\n").split("\n")
     return "\n".join(line.rpartition("\r\x1b[K")[2] for line in lines)
 
 
@@ -98,10 +98,10 @@ def main() -> None:
     FOLDER.mkdir(exist_ok=True)
     with sync_playwright() as playwright, demo() as terminal:
         browser = playwright.chromium.launch(executable_path=chromium)
-        told = read(terminal, updates=UPDATES)
-        address = re.search(r"Status page +(\S+)", told)
-        assert address is not None, told
-        picture(browser, "terminal", content=_TERMINAL.format(screen=html.escape(screen(told))))
+        output = read(terminal, updates=UPDATES)
+        address = re.search(r"Status page +(\S+)", output)
+        assert address is not None, output
+        picture(browser, "terminal", content=_TERMINAL.format(screen=html.escape(screen(output))))
         picture(browser, "status", url=address[1])
         picture(browser, "status-dark", url=address[1], dark=True)
         browser.close()
