@@ -6,7 +6,8 @@ BIN := $(VENV)/bin
 # Some container images switch compiled files off. With them, pytest starts twice as fast, and so do the programs in tests.
 unexport PYTHONDONTWRITEBYTECODE
 
-# The folders that `make quick` leaves out. pytest does not even import them, which is faster than to deselect their tests.
+# The tests with browsers, other programs and long runs. `make quick` leaves them out, and `make test` runs them without
+# coverage: it would make them slower, and the other tests cover the package.
 SLOW := integration faults property deploy web/test_browser.py web/test_openapi.py
 
 .PHONY: help demo test quick check lint types imports pytest dashboards pictures clean
@@ -45,7 +46,8 @@ imports: $(VENV)/dev
 	$(BIN)/lint-imports
 
 pytest: $(VENV)/dev
-	$(BIN)/pytest -n 5 --dist worksteal --cov --cov-report=term
+	$(BIN)/pytest -n 5 --dist worksteal $(SLOW:%=--ignore=tests/%) --cov --cov-report=term
+	$(BIN)/pytest -n 5 --dist worksteal $(SLOW:%=tests/%)
 
 dashboards: $(VENV)/dev ## write the JSON files of the Grafana dashboards
 	$(BIN)/python -m grafana

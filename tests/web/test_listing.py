@@ -139,4 +139,4 @@ def test_the_documentation_has_every_parameter_and_its_values() -> None:
     assert list(rows) == [field.name for field in fields(Query)]
     assert re.findall(r"`(\w+)`", rows["status"]) == list(State)
     assert f"every {REFRESH_SECONDS} seconds" in rows["refresh"]
-    assert f"A page has {PAGE_SIZE}." in text
+    assert f"A page has up to {PAGE_SIZE} rows." in text
