@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 import os
 import shutil
+import signal
+import threading
 import time
 from collections.abc import Callable, Iterator
 
@@ -29,6 +31,10 @@ from exporter.vod.sender import Observer
 
 # The official provider chain and SDK ask the metadata service of a cloud machine where nothing else is configured.
 os.environ["ALIBABA_CLOUD_ECS_METADATA_DISABLED"] = "true"
+
+# A shell that starts pytest in the background lets it ignore SIGINT, and the programs that the tests start would too.
+if threading.current_thread() is threading.main_thread():
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # The default profile is fast and repeatable. `HYPOTHESIS_PROFILE=thorough` tries new examples each time, and prints the
 # line that reproduces a failure. Tests that set `max_examples` or `derandomize` themselves keep their values.
