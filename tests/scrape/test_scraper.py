@@ -134,16 +134,17 @@ def test_with_vod_answering_in_30_s_a_scrape_of_3_s_is_answered_in_time(simulato
 def test_an_answer_that_drips_or_stalls_does_not_hold_the_scrape(simulator: Simulator, start: Start, kind: str) -> None:
     simulator.faults.add(Fault(kind=kind))
     scraper = start(tracking("prod", simulator.url, newest(simulator, 3)))
-    took = []
-    for _ in range(
-        3
-    ):  # a busy machine may delay one scrape; a scrape that waits for the answer would be late each time
+    took, up = [], []
+    for _ in range(3):
         started = time.monotonic()
         account = scraper.scrape(Deadline.after(1.0)).accounts[0]
         took.append(time.monotonic() - started)
-        assert account.up is False
+        up.append(account.up)
 
+    # A busy machine may delay one scrape, or send its request so late that nothing is known yet.
     assert min(took) < 1.5
+    assert up[-1] is False
+    assert True not in up
 
 
 @pytest.mark.parametrize("fault", [None, Fault(kind="hang"), Fault(kind="reset"), Fault(kind="code", code="Forbidden")])
