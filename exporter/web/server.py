@@ -40,7 +40,8 @@ class Server(uvicorn.Server):
     def serve_until_stopped(self) -> None:
         """Block until `stop` is called. Then wait up to `timeout` + `GRACE_SECONDS` until requests are answered."""
         _allow_more_descriptors()
-        self.run(sockets=[self._listener])
+        with self._listener:  # uvicorn does not close it in every version that pyproject.toml allows
+            self.run(sockets=[self._listener])
 
     def stop(self, *, timeout: float = 0.0) -> None:
         """End `serve_until_stopped`. Safe to call from a signal handler or another thread, also before it starts.
