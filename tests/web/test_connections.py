@@ -144,8 +144,9 @@ def test_connections_over_the_limit_are_refused_until_others_close(
     served = serve(app)
     idle = [served.connect() for _ in range(5)]
     eventually(lambda: served.connections == 5)
-    with pytest.raises(ConnectionResetError):
-        served.send(GET).recv(1)
+    # The server closes the connection. The client sees an end or a reset: it depends on whether its request came first.
+    with contextlib.suppress(ConnectionError):
+        assert served.send(GET).recv(1) == b""
     idle[0].close()
     eventually(lambda: served.connections == 4)
     assert b"200 OK" in read_answer(served.send(GET))
