@@ -29,9 +29,7 @@ class Keeper:
 
         Raises `StateError` if they cannot be saved; the next `save` tries again. After `close` it always raises.
         """
-        if self._closed:
-            # A new ledger of this account may have loaded the state: a late change would overwrite its work.
-            raise StateError("the configuration of the account has changed, or the exporter is stopping; try again")
+        self.check_open()
         changes = self._roster.changes(self._totals.changes(), now=now)
         if changes is not None:
             self._store.save(self._account, changes)
@@ -51,6 +49,12 @@ class Keeper:
             if self.durable:
                 _log.error("state cannot be saved", extra={"account": self._account, "error": str(error)})
             self.durable = False
+
+    def check_open(self) -> None:
+        """Raises `StateError` after `close`, because a change would then be lost."""
+        if self._closed:
+            # A new ledger of this account may have loaded the state: a late change would overwrite its work.
+            raise StateError("the configuration of the account has changed, or the exporter is stopping; try again")
 
     def close(self, now: float) -> None:
         """Save the changes and the progress of unfinished jobs. After that, nothing more is saved."""

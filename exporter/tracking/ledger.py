@@ -122,8 +122,12 @@ class Ledger:
             return {task_id: task_id in self._roster.tasks for task_id in task_ids}
 
     def delete(self, task_id: str) -> bool:
-        """Stop tracking the task, even if a source names it. Returns False if it is not tracked."""
+        """Stop tracking the task, even if a source names it. Returns False if it is not tracked.
+
+        If the store fails, the deletion is saved later. After `close` raises `StateError`, because it would be lost.
+        """
         with self._lock:
+            self._keeper.check_open()
             task = self._roster.tasks.get(task_id)
             if task is None:
                 return False

@@ -100,12 +100,7 @@ class Api:
         try:
             tracked = account.register(task_ids)
         except StateError as error:
-            _log.error("registration could not be stored", extra={"account": account.name, "error": str(error)})
-            detail = (
-                "the registration could not be stored (the log of the exporter says why); "
-                f"send it again in {STATE_RETRY_SECONDS} s"
-            )
-            raise HTTPException(503, detail, {"Retry-After": str(STATE_RETRY_SECONDS)}) from None
+            raise _not_stored("registration", account, error) from None
         tasks = [{"task_id": task_id, "tracked": tracked[task_id]} for task_id in task_ids]
         return json_response({"account": account.name, "tasks": tasks})
 
@@ -121,7 +116,11 @@ class Api:
     def _delete(self, request: Request) -> Response:
         given = query_parameters(request, ("account",))
         account = self._account(given.get("account"))
-        if not account.delete(request.path_params["task_id"]):
+        try:
+            deleted = account.delete(request.path_params["task_id"])
+        except StateError as error:
+            raise _not_stored("deletion", account, error) from None
+        if not deleted:
             raise HTTPException(404, "no task with this id is tracked")
         return Response(status_code=204)
 
@@ -133,6 +132,15 @@ class Api:
         if found is None:
             raise HTTPException(404, f"no account has the name {clean(name or '', 64)!r}")
         return found
+
+
+def _not_stored(what: str, account: Account, error: StateError) -> HTTPException:
+    """Logs the error, and returns a 503 that asks for the request again."""
+    _log.error("%s could not be stored", what, extra={"account": account.name, "error": str(error)})
+    detail = (
+        f"the {what} could not be stored (the log of the exporter says why); send it again in {STATE_RETRY_SECONDS} s"
+    )
+    return HTTPException(503, detail, {"Retry-After": str(STATE_RETRY_SECONDS)})
 
 
 def _described(account: str, task_id: str, source: str, task: Task | None) -> dict[str, str | None]:

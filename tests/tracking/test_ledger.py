@@ -254,6 +254,25 @@ def test_a_deleted_task_is_not_tracked_while_it_is_named_or_found(ledger: Ledger
     assert ledger.tasks() == []
 
 
+def test_a_closed_ledger_refuses_registrations_and_deletions(clock: Clock) -> None:
+    """A reload has replaced it, so the change would be lost."""
+    store = MemoryStore()
+    ledger = Ledger(store=store, clock=clock)
+    ledger.register(["t"], source="api")
+    ledger.close()
+    calls = (
+        lambda: ledger.delete("t"),
+        lambda: ledger.delete("unknown"),
+        lambda: ledger.register(["t"], source="api"),
+        lambda: ledger.register(["u"], source="api"),
+    )
+    for call in calls:
+        with pytest.raises(StateError, match="try again"):
+            call()
+
+    assert ledger.tasks() == Ledger(store=store, clock=clock).tasks() == [("t", "api", None)]
+
+
 def test_a_deleted_task_comes_back_when_another_key_names_it_or_it_is_registered(ledger: Ledger) -> None:
     track(ledger, running("t", "a"), running("u", "b"))
     for task_id in "tu":

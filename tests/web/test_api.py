@@ -255,6 +255,16 @@ def test_deleting_an_untracked_task_is_404(api_exporter: ApiExporter) -> None:
     assert api_exporter.rejected(f"{TASKS}/{{task_id}}", 404) == 8
 
 
+def test_a_deletion_while_a_reload_replaces_the_account_is_503_and_loses_nothing(api_exporter: ApiExporter) -> None:
+    """The old account is closed then, and the new one has already loaded the state."""
+    api_exporter.post({"task_id": "a"})
+    api_exporter.ledgers["prod"].close()
+    answer = api_exporter.ask("DELETE", f"{TASKS}/a")
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
+    assert "the deletion could not be stored" in error(answer)
+    assert api_exporter.tracked() == api_exporter.stored() == ["a"]
+
+
 # -- methods, paths and limits -----------------------------------------------------------------------------------------
 
 
