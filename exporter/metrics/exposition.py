@@ -132,13 +132,13 @@ class _Families(Collector):
         return self._families
 
 
-def choose_format(accept: str | None) -> Format:
+def choose_format(accept: str) -> Format:
     """OpenMetrics 1.0 if the `Accept` header prefers it to plain text or ranks both equally, otherwise text 0.0.4.
 
     A header that cannot be parsed gives text 0.0.4, because every client reads that (RFC 9110, section 12.5.1).
     """
     text = openmetrics = 0.0
-    for media_type, weight, parameters in _accepted(accept or ""):
+    for media_type, weight, parameters in _accepted(accept):
         if media_type == "application/openmetrics-text" and parameters.get("version", "1.0.0") == "1.0.0":
             openmetrics = max(openmetrics, weight)
         elif media_type in ("text/plain", "text/*", "*/*") and parameters.get("version", "0.0.4") == "0.0.4":
@@ -146,10 +146,12 @@ def choose_format(accept: str | None) -> Format:
     return OPENMETRICS if openmetrics > 0 and openmetrics >= text else TEXT
 
 
-def accepts_gzip(accept_encoding: str | None) -> bool:
-    """Whether the `Accept-Encoding` header allows gzip, by name or by `*`."""
-    weights = {coding: weight for coding, weight, _ in _accepted(accept_encoding or "")}
-    return weights.get("gzip", weights.get("*", 0.0)) > 0
+def accepts_gzip(accept_encoding: str) -> bool:
+    """Whether the `Accept-Encoding` header allows gzip, by name or by `*`, and does not prefer `identity` to it."""
+    weights = {coding: weight for coding, weight, _ in _accepted(accept_encoding)}
+    others = weights.get("*", 0.0)
+    gzip = weights.get("gzip", others)
+    return gzip > 0 and gzip >= weights.get("identity", others)
 
 
 def _accepted(header: str) -> Iterable[tuple[str, float, dict[str, str]]]:

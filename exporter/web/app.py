@@ -24,6 +24,7 @@ from exporter.web.callback import Callback, Callbacks
 from exporter.web.lifecycle import Lifecycle
 from exporter.web.listing import Query
 from exporter.web.pages import HEADERS, status_page
+from exporter.web.proxied import origin_form
 from exporter.web.requests import json_error, json_response
 from exporter.web.scrapes import Scrapes
 
@@ -97,10 +98,14 @@ class Interface:
         app.router.redirect_slashes = False
 
         async def bounded(scope: Scope, receive: Receive, send: Send) -> None:
+            scope = origin_form(scope)
+            answer: ASGIApp = app
             if len(scope["headers"]) > MAX_HEADERS:
-                await self._refusal(scope, 431, f"more than {MAX_HEADERS} headers; send fewer")(scope, receive, send)
-            else:
-                await app(scope, receive, send)
+                answer = self._refusal(scope, 431, f"more than {MAX_HEADERS} headers; send fewer")
+            elif scope["http_version"] not in ("1.0", "1.1"):
+                # The preface of HTTP/2 looks like a request. Its other bytes are no HTTP/1.1, so the connection ends.
+                answer = self._refusal(scope, 505, "send HTTP/1.1; the exporter has no HTTP/2", {"Connection": "close"})
+            await answer(scope, receive, send)
 
         return bounded
 

@@ -70,7 +70,10 @@ class BoundedProtocol(H11Protocol):
             # Closing a socket with unread bytes resets the connection, and the client would lose the response.
             # So only the sending side is closed, and further bytes are discarded until the next check.
             self._refused = True
-            self.transport.write_eof()
+            try:
+                self.transport.write_eof()
+            except OSError:  # the client has closed the connection already
+                self.transport.abort()
         else:
             self.transport.close()
 

@@ -50,8 +50,9 @@ class Target:
         refresh_deadline = deadline.less(min(self._rendering, deadline.remaining() / 2))
         snapshot = self._scraper.scrape(refresh_deadline, account=self._account)
         began = time.monotonic()
-        form = choose_format(headers.get("accept"))
-        compressed = accepts_gzip(headers.get("accept-encoding"))
+        # Several lines of one header are one list (RFC 9110, section 5.3).
+        form = choose_format(",".join(headers.getlist("accept")))
+        compressed = accepts_gzip(",".join(headers.getlist("accept-encoding")))
         body = self._lines.render(snapshot, self._registry, form, gzip=compressed)
         fields = {"Content-Type": form.content_type, "Vary": "Accept, Accept-Encoding"}
         if compressed:

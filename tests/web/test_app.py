@@ -96,6 +96,21 @@ def test_too_many_headers_are_refused_and_counted(exporter: Served) -> None:
     assert rejected(exporter, path="/metrics", reason="431") == 1
 
 
+@pytest.mark.parametrize("path", ["/metrics", "/probe?account=prod", "/-/healthy", "/"])
+def test_a_forward_proxy_gets_the_same_answer(exporter: Served, path: str) -> None:
+    """It passes the whole URL on, as `curl -x` sends it."""
+    answer = exporter.talk(f"GET http://user@exporter:10870{path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+    assert answer.startswith("HTTP/1.1 200 ")
+
+
+def test_a_client_of_http2_is_told_to_send_http1(exporter: Served, caplog: pytest.LogCaptureFixture) -> None:
+    """Its preface has bytes after a request that are no HTTP/1.1. They make no log line."""
+    answer = exporter.talk("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\4\0\0\0\0\0")
+    assert answer.startswith("HTTP/1.1 505 ")
+    assert answer.endswith("\r\n\r\nsend HTTP/1.1; the exporter has no HTTP/2\n")
+    assert not [record for record in caplog.records if record.levelno > logging.INFO]
+
+
 def test_a_status_page_over_the_limit_gets_503_while_scrapes_are_answered(
     serve_interface: ServeInterface, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 import socket
+import struct
 import time
 from collections.abc import Callable
 from typing import Any
@@ -172,6 +173,27 @@ def test_an_invalid_request_gets_a_400_that_arrives(serve: Serve, request_text: 
     answer = served.talk(request_text)
     assert answer.startswith("HTTP/1.1 400 ")
     assert "64 KiB" in answer
+
+
+def test_a_client_that_leaves_during_its_400_makes_no_traceback(
+    serve: Serve, eventually: Eventually, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    served = serve(app)
+    client = served.connect()
+    eventually(lambda: served.connections == 1)
+    transport = next(iter(served.server.server_state.connections)).transport
+    write_eof = transport.write_eof
+
+    def reset_first() -> None:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        client.close()  # sends a reset, because of the linger time of 0
+        write_eof()
+
+    monkeypatch.setattr(transport, "write_eof", reset_first)
+    client.sendall(GET.encode() + b"nonsense\r\n\r\n")  # the end of the good response leads to the 400
+    eventually(lambda: served.connections == 0)
+    assert client.fileno() == -1
+    assert not [record for record in caplog.records if record.exc_info]
 
 
 def test_a_refused_client_that_stays_is_closed(serve: Serve, eventually: Eventually) -> None:

@@ -65,6 +65,18 @@ def test_format_and_compression_are_negotiated(exporter: Served, session: reques
     assert body.endswith(b"# EOF\n")
 
 
+@pytest.mark.parametrize("path", SCRAPED)
+def test_several_lines_of_an_accept_header_are_one_list(exporter: Served, path: str) -> None:
+    lines = (
+        "Accept: text/plain;q=0.5\r\nAccept: application/openmetrics-text;version=1.0.0\r\n"
+        "Accept-Encoding: deflate\r\nAccept-Encoding: gzip\r\n"
+    )
+    answer = exporter.talk(f"GET {path} HTTP/1.1\r\nHost: x\r\n{lines}Connection: close\r\n\r\n")
+    head = answer.partition("\r\n\r\n")[0].lower()
+    assert "content-type: application/openmetrics-text;" in head
+    assert "content-encoding: gzip" in head
+
+
 def test_the_metrics_path_can_be_chosen(serve_interface: ServeInterface, scraper: FakeScraper) -> None:
     served = serve_interface(scraper, telemetry_path="/vod/metrics")
     assert "vod_up" in requests.get(f"{served.url}/vod/metrics", timeout=10).text
