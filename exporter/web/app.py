@@ -25,6 +25,7 @@ from exporter.web.lifecycle import Lifecycle
 from exporter.web.listing import Query
 from exporter.web.pages import HEADERS, status_page
 from exporter.web.proxied import origin_form
+from exporter.web.refusals import Refusals
 from exporter.web.requests import json_error, json_response
 from exporter.web.scrapes import Scrapes
 
@@ -54,7 +55,7 @@ class Interface:
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._scraper = scraper
-        self._telemetry = telemetry
+        self._refusals = Refusals(telemetry)
         self._telemetry_path = telemetry_path
         self._clock = clock
         self._scrapes = Scrapes(scraper, telemetry, telemetry_path=telemetry_path)
@@ -132,9 +133,10 @@ class Interface:
         return self._refusal(request.scope, error.status_code, detail, headers)
 
     def _refusal(self, scope: Scope, status: int, detail: str, headers: Mapping[str, str] | None = None) -> Response:
-        """Counts the refusal by route. Each path that a client invents would otherwise create a series."""
-        path = next((route.path for route in self._routes if route.matches(scope)[0] is not Match.NONE), OTHER)
-        self._telemetry.rejected(path=path, reason=str(status))
+        """The response, which is noted by route. Each path that a client invents would otherwise create a series."""
+        route = next((route.path for route in self._routes if route.matches(scope)[0] is not Match.NONE), OTHER)
+        client = scope["client"][0] if scope["client"] else ""
+        self._refusals.note(route=route, path=scope["path"], status=status, client=client, reason=detail)
         if scope["path"].startswith(_PROGRAM_PATHS):
             return json_error(status, detail, headers)
         return PlainTextResponse(f"{detail}\n", status, headers)

@@ -88,6 +88,15 @@ def test_refusals_are_counted_by_route_and_reason(exporter: Served) -> None:
     assert rejected(exporter, path="/metrics", reason="405") == 1
 
 
+def test_refusals_are_logged_with_client_and_reason(exporter: Served, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    for _ in range(3):
+        requests.get(f"{exporter.url}/probe?account=nobody&token=s3cret", timeout=10)
+    (line,) = (vars(record) for record in caplog.records if record.name == "exporter.web.refusals")
+    assert (line["client"], line["path"], line["status"]) == ("127.0.0.1", "/probe", 404)
+    assert line["reason"] == "no account has this name; /sd lists the accounts"
+
+
 def test_too_many_headers_are_refused_and_counted(exporter: Served) -> None:
     headers = {f"X-{number}": "1" for number in range(MAX_HEADERS)}
     answer = requests.get(f"{exporter.url}/metrics", headers=headers, timeout=10)
