@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from difflib import get_close_matches
+
 from pydantic import ConfigDict, Field, ValidationInfo, field_validator
 
 from exporter.config import amounts, fields
@@ -106,15 +108,29 @@ class Callback(Section):
         return text_or_file(file, info)
 
 
+# https://www.alibabacloud.com/help/en/vod/user-guide/region-ids and
+# https://www.alibabacloud.com/help/en/vod/developer-reference/api-vod-2017-03-21-endpoint
+REGIONS = (
+    *("cn-shanghai", "cn-beijing", "cn-shenzhen", "cn-hongkong", "cn-north-2-gov-1"),
+    *("ap-southeast-1", "ap-southeast-5", "ap-northeast-1", "us-west-1", "eu-central-1", "me-central-1"),
+)
+"""The regions of VOD with a public endpoint. For cn-hangzhou, the official SDK uses the endpoint of cn-shanghai."""
+
+_ENDPOINTS = {region: f"https://vod.{region}.aliyuncs.com" for region in REGIONS}
+_ENDPOINTS["cn-hangzhou"] = _ENDPOINTS["cn-shanghai"]
+
+
 class Account(Section):
     """One account: one credential in one region."""
 
     name: fields.Name = Field(description="value of the `account` label; must be unique")
-    region: fields.Region | None = Field(default=None, description="region of the media, for example cn-shanghai")
     endpoint: fields.Endpoint | None = Field(
         default=None,
         description="endpoint to use instead of the public endpoint of the region: http(s)://host[:port]",
-        validate_default=True,
+    )
+    # After `endpoint`, because which regions are valid depends on it.
+    region: fields.Region | None = Field(
+        default=None, description="region of the media, for example cn-shanghai", validate_default=True
     )
     credentials: AccountKeys | None = Field(
         default=None, description="keys of the account; default: the official provider chain of Alibaba Cloud"
@@ -129,21 +145,28 @@ class Account(Section):
     )
 
     model_config = ConfigDict(
-        json_schema_extra={"anyOf": [{"required": ["region"]}, {"required": ["endpoint"]}]},
+        json_schema_extra={
+            "anyOf": [
+                {"required": ["region"], "properties": {"region": fields.text_schema("|".join(_ENDPOINTS))}},
+                {"required": ["endpoint"]},
+            ]
+        },
     )
 
-    @field_validator("endpoint")
+    @field_validator("region")
     @classmethod
-    def _region_or_endpoint(cls, endpoint: str | None, info: ValidationInfo) -> str | None:
-        if endpoint is None and info.data.get("region", "") is None:
+    def _known_unless_endpoint(cls, region: str | None, info: ValidationInfo) -> str | None:
+        if info.data.get("endpoint", "") is not None or region in _ENDPOINTS:
+            return region  # or the endpoint has a fault of its own
+        if region is None:
             raise fields.refused("region is missing; add region, for example cn-shanghai, or endpoint", at_parent=True)
-        return endpoint
+        meant = get_close_matches(region, REGIONS, n=1)
+        guess = f"did you mean {meant[0]}? " if meant else ""
+        raise fields.refused_value(
+            f"is not a region of VOD; {guess}the regions are {', '.join(REGIONS)}; in any other region, add endpoint"
+        )
 
     @property
     def url(self) -> str:
         """The endpoint to call, without a slash at the end."""
-        if self.endpoint:
-            return self.endpoint
-        # VOD has no endpoint in cn-hangzhou. The official SDK uses cn-shanghai for it, too.
-        region = "cn-shanghai" if self.region == "cn-hangzhou" else self.region
-        return f"https://vod.{region}.aliyuncs.com"
+        return self.endpoint or _ENDPOINTS[self.region or ""]

@@ -67,7 +67,7 @@ def _matching(pattern: str, text: str) -> PlainValidator:
 
 # HTTP clients resolve `.` and `..` in a path, so no URL such as /callback/.. can have them as a name.
 _NAME = r"(?!\.{1,2}$)[A-Za-z0-9_.-]{1,64}"
-# The region becomes a part of a host name. New regions must work without a new release, so there is no list.
+# Any region is valid with an endpoint, so that new ones need no new release. Without one, see `account.REGIONS`.
 _REGION = r"(?=.{4,40}$)[a-z]{2}(?:-[a-z0-9]+)+"
 
 Name = Annotated[

@@ -11,8 +11,9 @@ from exporter.config import (
     Callback,
     Discovery,
 )
+from exporter.config.account import REGIONS
 from exporter.keys import Key
-from tests.config.conftest import MINIMAL, load
+from tests.config.conftest import MINIMAL, ROOT, load
 
 
 def test_discovery_is_on_unless_switched_off(tmp_path: Path) -> None:
@@ -37,3 +38,14 @@ def test_the_repr_of_a_callback_does_not_show_its_url() -> None:
 )
 def test_an_endpoint_takes_precedence_over_the_region(endpoint: str, url: str) -> None:
     assert Account(name="a", region="cn-beijing", endpoint=endpoint).url == url
+
+
+@pytest.mark.parametrize("region", REGIONS)
+def test_each_region_of_vod_has_its_public_endpoint(region: str, tmp_path: Path) -> None:
+    account = load(MINIMAL.replace("cn-shanghai", region), tmp_path).accounts[0]
+    assert (account.region, account.url) == (region, f"https://vod.{region}.aliyuncs.com")
+
+
+def test_the_reference_lists_the_regions() -> None:
+    page = (ROOT / "docs" / "configuration.md").read_text()
+    assert [region for region in (*REGIONS, "cn-hangzhou") if f"`{region}`" not in page] == []

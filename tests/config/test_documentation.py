@@ -43,7 +43,16 @@ def test_the_committed_schema_is_current() -> None:
 @pytest.mark.parametrize(
     "name",
     [
-        *("unknown_key", "name_charset", "region_odd", "region_missing", "endpoint_path", "rate_zero", "id_digits"),
+        *(
+            "unknown_key",
+            "name_charset",
+            "region_odd",
+            "region_missing",
+            "region_misspelt",
+            "endpoint_path",
+            "rate_zero",
+            "id_digits",
+        ),
         *("duration_number", "duration_unit", "concurrency_range", "credentials_id_alone", "credentials_both_forms"),
         *("accounts_empty", "no_accounts", "id_twice", "section_without_keys", "per_job_text"),
         *("files_text", "files_empty_item", "files_number", "discovery_switch", "discovery_unknown"),

@@ -62,8 +62,3 @@ def test_an_invalid_endpoint_is_refused_and_not_shown(endpoint: str, tmp_path: P
     (fault,) = faults(f"accounts:\n  - name: a\n    endpoint: '{endpoint}'\n", tmp_path)
     assert fault.startswith("3: accounts[0].endpoint: ")
     assert "canary" not in fault
-
-
-@pytest.mark.parametrize("region", ["cn-shanghai", "us-west-1", "cn-north-2-gov-1", "xx-new-place-9"])
-def test_an_unknown_region_is_accepted(region: str, tmp_path: Path) -> None:
-    assert load(MINIMAL.replace("cn-shanghai", region), tmp_path).accounts[0].region == region
