@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
 import shutil
@@ -9,6 +10,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
+from typing import Protocol, Unpack
 
 import pytest
 from hypothesis import settings
@@ -21,6 +23,7 @@ from exporter.scrape.health import Health
 from exporter.scrape.refresh import Refresh
 from exporter.scrape.threads import Threads
 from exporter.simulator.server import Simulator
+from exporter.simulator.service import Options
 from exporter.snapshot import AccountSnapshot
 from exporter.tracking.ledger import Ledger
 from exporter.tracking.tracker import Tracker
@@ -45,6 +48,20 @@ settings.register_profile(
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fast"))
 
 NOW = 1_700_000_000.0
+
+
+def wait_until(
+    condition: Callable[[], object],
+    *,
+    message: Callable[[], str] = lambda: "the condition never held",
+    seconds: float = 30.0,
+    pause: float = 0.02,
+) -> None:
+    """Check the condition until it holds, with a pause between. If it does not hold in time, fail with the message."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, message()
+        time.sleep(pause)
 
 
 def growth(small: Callable[[], object], large: Callable[[], object], *, rounds: int = 7) -> float:
@@ -98,20 +115,17 @@ def make_account(
     )
 
 
+class Simulators(Protocol):
+    """Starts simulators."""
+
+    def __call__(self, **options: Unpack[Options]) -> Simulator: ...
+
+
 @pytest.fixture
-def simulators() -> Iterator[Callable[..., Simulator]]:
-    """Starts simulators, with the arguments of `Simulator`, and stops them after the test."""
-    started: list[Simulator] = []
-
-    def start(**arguments: object) -> Simulator:
-        simulator = Simulator(**arguments)  # type: ignore[arg-type]
-        simulator.start()
-        started.append(simulator)
-        return simulator
-
-    yield start
-    for simulator in started:
-        simulator.stop()
+def simulators() -> Iterator[Simulators]:
+    """Starts simulators, and stops them after the test."""
+    with contextlib.ExitStack() as stack:
+        yield lambda **options: stack.enter_context(Simulator(**options))
 
 
 @pytest.fixture(scope="session")

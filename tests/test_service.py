@@ -25,6 +25,7 @@ from exporter.snapshot import AccountSnapshot, Total
 from exporter.tracking.sqlite import SqliteStore
 from exporter.web.listener import listen, url
 from exporter.web.server import Server
+from tests.conftest import Simulators
 
 pytestmark = pytest.mark.slow
 
@@ -33,7 +34,7 @@ END = "scrape: {min_interval: 0s}\nstate: {path: state.db}\n"
 
 
 @pytest.fixture
-def simulator(simulators: Callable[..., Simulator]) -> Simulator:
+def simulator(simulators: Simulators) -> Simulator:
     made = simulators(quota=math.inf)
     made.clock.freeze()
     return made
@@ -177,7 +178,7 @@ def test_a_changed_account_restarts_and_keeps_its_totals(
 
 
 def test_each_finish_counts_once_before_and_after_a_reload(
-    simulators: Callable[..., Simulator], tmp_path: Path, start: Callable[[], Exporter]
+    simulators: Simulators, tmp_path: Path, start: Callable[[], Exporter]
 ) -> None:
     """Some of the tasks end before the reload, the others after it."""
     simulator = simulators(speed=100.0, quota=math.inf)

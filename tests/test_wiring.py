@@ -6,7 +6,6 @@ import contextlib
 import hashlib
 import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -15,11 +14,11 @@ import requests
 from exporter import config, wiring
 from exporter.deadline import Deadline
 from exporter.metrics.telemetry import Telemetry
-from exporter.simulator.server import Simulator
 from exporter.tracking.store import MemoryStore
 from exporter.vod.credentials import ConfiguredKeys, ProviderChain
 from exporter.web.listener import listen
 from exporter.web.server import Server
+from tests.conftest import Simulators
 
 
 def load(folder: Path, text: str) -> config.Settings:
@@ -44,9 +43,7 @@ def test_configured_keys_are_used_else_the_provider_chain(tmp_path: Path, creden
     assert isinstance(wiring.credentials(settings.accounts[0]), kind)
 
 
-def test_accounts_are_scraped_at_their_endpoints_for_their_tasks(
-    tmp_path: Path, simulators: Callable[..., Simulator]
-) -> None:
+def test_accounts_are_scraped_at_their_endpoints_for_their_tasks(tmp_path: Path, simulators: Simulators) -> None:
     first, second = simulators(seed=1, speed=0.001), simulators(seed=2, speed=0.001)
     ids = [simulator.world.tasks[0].id for simulator in (first, second)]
     settings = load(
@@ -72,7 +69,7 @@ def test_accounts_are_scraped_at_their_endpoints_for_their_tasks(
         assert (telemetry.registry.get_sample_value("vod_exporter_api_requests_total", labels) or 0) >= 1
 
 
-def test_settings_of_series_reach_the_ledger(tmp_path: Path, simulators: Callable[..., Simulator]) -> None:
+def test_settings_of_series_reach_the_ledger(tmp_path: Path, simulators: Simulators) -> None:
     simulator = simulators(speed=0.001)
     task = max(simulator.world.tasks, key=lambda task: len(task.jobs))
     settings = load(

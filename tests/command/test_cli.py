@@ -21,6 +21,7 @@ from exporter import __version__
 from exporter.command import cli, flags, logs
 from exporter.simulator.faults import Fault
 from exporter.simulator.server import Simulator
+from tests.conftest import Simulators
 
 COMMANDS = ("run", "demo", "simulate", "check-config", "task")
 PREFIX = "vod-transcode-exporter: "
@@ -220,7 +221,7 @@ def test_check_config_accepts_a_valid_file(run: Run, tmp_path: Path) -> None:
     assert run("check-config", str(path)) == (0, f"{path}: valid; 1 account\n", "")
 
 
-def test_task_prints_a_table_and_json(run: Run, tmp_path: Path, simulators: Callable[..., Simulator]) -> None:
+def test_task_prints_a_table_and_json(run: Run, tmp_path: Path, simulators: Simulators) -> None:
     simulator = simulators(speed=0.001)
     config, task_id = configured(tmp_path, simulator), simulator.world.tasks[0].id
     status, out, err = run("task", config, task_id)
@@ -232,26 +233,20 @@ def test_task_prints_a_table_and_json(run: Run, tmp_path: Path, simulators: Call
 
 
 @pytest.mark.parametrize("form", [[], ["--json"]])
-def test_task_not_found_is_one_line(
-    run: Run, tmp_path: Path, simulators: Callable[..., Simulator], form: list[str]
-) -> None:
+def test_task_not_found_is_one_line(run: Run, tmp_path: Path, simulators: Simulators, form: list[str]) -> None:
     """stdout stays valid JSON for programs, and has no empty line for people."""
     status, out, err = run("task", configured(tmp_path, simulators()), "f" * 32, *form)
     assert (status, out.strip()) == (1, "[]" if form else "")
     assert ("f" * 32) in one_line(err)
 
 
-def test_task_with_wrong_keys_says_what_to_check(
-    run: Run, tmp_path: Path, simulators: Callable[..., Simulator]
-) -> None:
+def test_task_with_wrong_keys_says_what_to_check(run: Run, tmp_path: Path, simulators: Simulators) -> None:
     status, _, err = run("task", configured(tmp_path, simulators(), secret="wrong"), "a" * 32, "b" * 32)
     assert status == 1
     assert "check access_key_secret" in one_line(err)
 
 
-def test_errors_of_task_have_no_control_characters(
-    run: Run, tmp_path: Path, simulators: Callable[..., Simulator]
-) -> None:
+def test_errors_of_task_have_no_control_characters(run: Run, tmp_path: Path, simulators: Simulators) -> None:
     """This holds for the text of the service and for an id on the command line."""
     simulator = simulators()
     simulator.faults.add(Fault(kind="code", status=400, code="Odd", message="\x1b[2J\r\nforged\x9b1m\u202e"))
@@ -294,9 +289,7 @@ def test_a_closed_stdout_causes_no_traceback(tmp_path: Path) -> None:
         assert running.stderr.read() == ""
 
 
-def test_text_that_the_terminal_cannot_show_causes_no_traceback(
-    tmp_path: Path, simulators: Callable[..., Simulator]
-) -> None:
+def test_text_that_the_terminal_cannot_show_causes_no_traceback(tmp_path: Path, simulators: Simulators) -> None:
     simulator = simulators(speed=0.001)
     simulator.faults.add(Fault(kind="replace", fields={"TranscodeMode": "x", "OutputFileUrl": "http://视频.example/ü"}))
     done = next(t for t in simulator.world.tasks if t.jobs)
@@ -306,7 +299,7 @@ def test_text_that_the_terminal_cannot_show_causes_no_traceback(
         assert (running.returncode, err) == (0, "")
 
 
-def test_an_interrupted_command_causes_no_traceback(tmp_path: Path, simulators: Callable[..., Simulator]) -> None:
+def test_an_interrupted_command_causes_no_traceback(tmp_path: Path, simulators: Simulators) -> None:
     simulator = simulators(delay=30.0)
     with process("task", configured(tmp_path, simulator), "a" * 32) as running:
         until = time.monotonic() + 20

@@ -8,7 +8,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 import tomllib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,6 +17,7 @@ import pytest
 import requests
 
 from exporter.command.stack import Stack, files
+from tests.conftest import wait_until
 
 ROOT = Path(__file__).parents[2]
 PATIENCE_SECONDS = 60.0
@@ -36,13 +36,6 @@ received = dict(arguments=sys.argv[1:], pid=os.getpid(), environment=dict(os.env
 open({received!r}, "w").write(json.dumps(received))
 http.server.HTTPServer(("127.0.0.1", int(os.environ["GF_SERVER_HTTP_PORT"])), Handler).serve_forever()
 """
-
-
-def wait_until(condition: Callable[[], object]) -> None:
-    end = time.monotonic() + PATIENCE_SECONDS
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.1)
 
 
 @contextmanager

@@ -16,6 +16,7 @@ from exporter.model import Job, Output, Task
 from exporter.simulator.faults import Fault
 from exporter.simulator.server import Simulator
 from exporter.vod.client import Client
+from tests.conftest import Simulators
 
 DONE = Job(
     "job-1",
@@ -93,7 +94,7 @@ def soon() -> Deadline:
 
 
 def test_an_unknown_task_is_one_line_and_the_others_are_found(
-    simulators: Callable[..., Simulator], client_of: Callable[..., Client]
+    simulators: Simulators, client_of: Callable[..., Client]
 ) -> None:
     simulator = simulators(speed=0.001)
     known = [task.id for task in simulator.world.tasks[:2]]
@@ -103,9 +104,7 @@ def test_an_unknown_task_is_one_line_and_the_others_are_found(
     assert fault.startswith("f" * 32 + ": ")
 
 
-def test_denied_keys_stop_after_the_first_call(
-    simulators: Callable[..., Simulator], client_of: Callable[..., Client]
-) -> None:
+def test_denied_keys_stop_after_the_first_call(simulators: Simulators, client_of: Callable[..., Client]) -> None:
     simulator = simulators(speed=0.001)
     tasks, faults = tasktable.ask(client_of(simulator, secret="wrong"), ["a" * 32, "b" * 32], soon)
     assert tasks == []
@@ -114,9 +113,7 @@ def test_denied_keys_stop_after_the_first_call(
     assert sum(simulator.quota.calls.values()) == 1
 
 
-def test_control_characters_from_vod_are_replaced(
-    simulators: Callable[..., Simulator], client_of: Callable[..., Client]
-) -> None:
+def test_control_characters_from_vod_are_replaced(simulators: Simulators, client_of: Callable[..., Client]) -> None:
     """No text moves the cursor, sets a colour, changes the direction of text or starts a new line."""
     simulator = simulators(speed=0.001)
     hostile = "\x1b[2J\x1b]0;title\x07red\r\nforged\x9b31m\u202e\ud800\u2028"

@@ -1,4 +1,4 @@
-"""The exporter as a process of its own, on a simulated account."""
+"""The exporter as a process of its own, on a simulated account, and the text of its configuration."""
 
 from __future__ import annotations
 
@@ -9,39 +9,58 @@ import signal
 import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
 
+from tests.conftest import wait_until
+
 PATIENCE_SECONDS = 30.0
+NOWHERE = "http://127.0.0.1:9"  # nothing listens there
+
+
+def account(endpoint: str, tasks: Sequence[str] = (), *, secret: str = "simulator", more: str = "") -> str:
+    """A configuration with one account at `endpoint`, which tracks only `tasks`, and with `more` at its end."""
+    return (
+        f"accounts:\n  - name: prod\n    endpoint: {endpoint}\n"
+        f"    credentials: {{access_key_id: simulator, access_key_secret: {secret}}}\n"
+        f"    track: {{tasks: {list(tasks)}, discovery: {{enabled: false}}}}\n{more}"
+    )
+
+
+def command(folder: Path, config: str, *arguments: str) -> list[str]:
+    """The command of an exporter on a free port, with this configuration in a file of the folder."""
+    file = folder / "exporter.yml"
+    file.write_text(config)
+    return [sys.executable, "-m", "exporter", f"--config.file={file}", "--web.listen-address=127.0.0.1:0", *arguments]
+
+
+def run_to_end(folder: Path, config: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run an exporter that is expected to end by itself."""
+    return subprocess.run(command(folder, config, *arguments), capture_output=True, text=True, timeout=60, check=False)
 
 
 class ExporterProcess:
-    """`run` in a process, listening; `log` is what it has written to stderr so far."""
+    """An exporter in a process, after it has started to listen. `log` is its stderr so far."""
 
     def __init__(self, folder: Path, config: str, *arguments: str) -> None:
-        (folder / "exporter.yml").write_text(config)
         self._log = folder / "exporter.log"
-        flags = [f"--config.file={folder / 'exporter.yml'}", "--web.listen-address=127.0.0.1:0", *arguments]
         with self._log.open("w") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "exporter", *flags], stdout=subprocess.DEVNULL, stderr=log, cwd=folder
+                command(folder, config, *arguments), stdout=subprocess.DEVNULL, stderr=log, cwd=folder
             )
         self._clients: list[socket.socket] = []
-        self.port = self._listening()
+        wait_until(lambda: self._address() or self.process.poll() is not None)
+        address = self._address()
+        assert address is not None, f"it does not listen: {self.log}"
+        self.port = int(address[1])
         self.url = f"http://127.0.0.1:{self.port}"
 
-    def _listening(self) -> int:
-        until = time.monotonic() + PATIENCE_SECONDS
-        while time.monotonic() < until and self.process.poll() is None:
-            if match := re.search(r"msg\W+listening\W.*127\.0\.0\.1:(\d+)", self.log):
-                return int(match[1])
-            time.sleep(0.05)
-        raise AssertionError(f"it does not listen: {self.log}")
+    def _address(self) -> re.Match[str] | None:
+        return re.search(r"msg\W+listening\W.*127\.0\.0\.1:(\d+)", self.log)
 
     @property
     def log(self) -> str:
@@ -68,7 +87,7 @@ class ExporterProcess:
         return len(os.listdir(f"/proc/{self.process.pid}/fd"))  # noqa: PTH208 - entries that vanish meanwhile
 
     def status(self, key: str) -> int:
-        """A figure of the kernel's, such as `Threads` or `VmRSS` (in KiB)."""
+        """A value that the kernel has of the process, such as `Threads` or `VmRSS` (in KiB)."""
         text = Path(f"/proc/{self.process.pid}/status").read_text()
         match = re.search(rf"^{key}:\s+(\d+)", text, re.MULTILINE)
         assert match is not None
@@ -88,9 +107,12 @@ class ExporterProcess:
         self.process.wait()
 
 
+Start = Callable[..., ExporterProcess]
+
+
 @pytest.fixture
-def start(tmp_path: Path) -> Iterator[Callable[..., ExporterProcess]]:
-    """Starts exporters, each with the text of its configuration and flags, and kills them after the test."""
+def start(tmp_path: Path) -> Iterator[Start]:
+    """Starts exporters, each with the text of its configuration and its flags, and kills them after the test."""
     with contextlib.ExitStack() as stack:
 
         def started(config: str, *arguments: str) -> ExporterProcess:
@@ -99,36 +121,3 @@ def start(tmp_path: Path) -> Iterator[Callable[..., ExporterProcess]]:
             return exporter
 
         yield started
-
-
-@pytest.fixture(scope="session")
-def exporter_process() -> type[ExporterProcess]:
-    """For fixtures that start exporters of their own."""
-    return ExporterProcess
-
-
-@pytest.fixture(scope="session")
-def account() -> Callable[..., str]:
-    """The configuration of one account at `endpoint` that tracks `tasks` alone, with further keys at its end."""
-
-    def text(endpoint: str, tasks: list[str], *, secret: str = "simulator", more: str = "") -> str:
-        return (
-            f"accounts:\n  - name: prod\n    endpoint: {endpoint}\n"
-            f"    credentials: {{access_key_id: simulator, access_key_secret: {secret}}}\n"
-            f"    track: {{tasks: {tasks}, discovery: {{enabled: false}}}}\n{more}"
-        )
-
-    return text
-
-
-@pytest.fixture
-def eventually() -> Callable[[Callable[[], object]], None]:
-    """Waits until a condition holds."""
-
-    def wait(condition: Callable[[], object]) -> None:
-        until = time.monotonic() + PATIENCE_SECONDS
-        while not condition():
-            assert time.monotonic() < until, "waited in vain"
-            time.sleep(0.05)
-
-    return wait

@@ -11,98 +11,85 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
 
 import pytest
 import requests
 
 from exporter.simulator.faults import Fault
-from exporter.simulator.server import Simulator
-
-Start = Callable[..., Any]
-Account = Callable[..., str]
-Eventually = Callable[[Callable[[], object]], None]
-Simulators = Callable[..., Simulator]
+from tests.conftest import Simulators, wait_until
+from tests.faults.conftest import NOWHERE, Start, account, command, run_to_end
 
 
-def test_sigterm_in_a_scrape_lets_it_be_answered(
-    start: Start, account: Account, simulators: Simulators, eventually: Eventually
-) -> None:
+def test_after_sigterm_the_scrape_in_progress_is_still_answered(start: Start, simulators: Simulators) -> None:
     simulator = simulators(speed=0.001, delay=1.5)
     exporter = start(account(simulator.url, [simulator.world.tasks[0].id]))
     with ThreadPoolExecutor(1) as pool:
         scrape = pool.submit(exporter.get)
-        eventually(lambda: simulator.quota.calls)
+        wait_until(lambda: simulator.quota.calls)
         assert exporter.stop() == 0
         answer = scrape.result()
     assert (answer.status_code, 'vod_up{account="prod"} 1.0' in answer.text) == (200, True)
     assert [line.partition("msg=")[2].split()[0] for line in exporter.log.splitlines()] == ["listening", "stopped"]
 
 
-def test_a_second_sigterm_ends_it_at_once(
-    start: Start, account: Account, simulators: Simulators, eventually: Eventually
-) -> None:
+def test_a_second_sigterm_ends_the_process_at_once(start: Start, simulators: Simulators) -> None:
     simulator = simulators(delay=60.0)
     exporter = start(account(simulator.url, ["a" * 32], more="scrape: {timeout: 60s}\n"))
     with ThreadPoolExecutor(1) as pool:
         scrape = pool.submit(exporter.get)
-        eventually(lambda: simulator.quota.calls)
+        wait_until(lambda: simulator.quota.calls)
         exporter.process.terminate()
         time.sleep(0.5)
         assert exporter.process.poll() is None
-        began = time.monotonic()
+        started = time.monotonic()
         assert exporter.stop() == 128 + signal.SIGTERM
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - started < 5
         with pytest.raises(requests.RequestException):
             scrape.result()
 
 
-def test_nobody_is_waited_for_who_neither_asks_nor_reads(
-    start: Start, account: Account, simulators: Simulators
-) -> None:
-    """Silent, half a request, at rest, unread answers, and a refresh whose scrape has been answered already."""
+def test_a_stop_waits_for_no_idle_client_and_for_none_that_does_not_read(start: Start, simulators: Simulators) -> None:
+    """Nor does it wait for a half-sent request, or for a refresh whose scrape has been answered."""
     simulator = simulators(delay=60.0)
     exporter = start(account(simulator.url, ["a" * 32], more="scrape: {timeout: 60s}\n"))
     assert exporter.get(headers={"X-Prometheus-Scrape-Timeout-Seconds": "1"}).status_code == 200
     for _ in range(20):
         exporter.connect()
         exporter.connect().sendall(b"GET /metrics HTTP/1.1\r\nHost")
-        resting = exporter.connect()
-        resting.sendall(b"GET /-/healthy HTTP/1.1\r\nHost: x\r\n\r\n")
-        assert resting.recv(4096)
+        idle = exporter.connect()
+        idle.sendall(b"GET /-/healthy HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert idle.recv(4096)
     exporter.connect(receive_buffer=2048).sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n" * 1000)
-    began = time.monotonic()
+    started = time.monotonic()
     assert exporter.stop() == 0
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - started < 10
     assert "level=error" not in exporter.log
     assert "Traceback" not in exporter.log
 
 
-def test_sigint_ends_it_in_order_too(start: Start, account: Account) -> None:
-    exporter = start(account("http://127.0.0.1:9", []))
+def test_sigint_stops_the_process_normally_too(start: Start) -> None:
+    exporter = start(account(NOWHERE))
     exporter.process.send_signal(signal.SIGINT)
     assert exporter.wait() == 0
     assert "msg=stopped" in exporter.log
 
 
 def refused(folder: Path, config: str, *arguments: str) -> str:
-    """The one line that an exporter leaves which cannot start."""
-    (folder / "exporter.yml").write_text(config)
-    command = [sys.executable, "-m", "exporter", f"--config.file={folder / 'exporter.yml'}", *arguments]
-    ended = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    """Run an exporter that cannot start, and return the one line that it prints."""
+    ended = run_to_end(folder, config, *arguments)
     assert (ended.returncode, ended.stdout) == (1, "")
     assert ended.stderr.count("\n") == 1
     return ended.stderr
 
 
-def test_a_port_in_use_is_one_line_that_says_what_to_do(tmp_path: Path, account: Account) -> None:
+def test_a_port_in_use_is_one_line_that_says_what_to_do(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         address = f"127.0.0.1:{taken.getsockname()[1]}"
-        line = refused(tmp_path, account("http://127.0.0.1:9", []), f"--web.listen-address={address}")
+        line = refused(tmp_path, account(NOWHERE), f"--web.listen-address={address}")
     assert line.startswith(f"vod-transcode-exporter: cannot listen on {address}: ")
     assert "stop the program that uses this port, or choose another port" in line
 
@@ -114,7 +101,7 @@ def test_a_missing_variable_or_key_file_is_refused_by_name(tmp_path: Path) -> No
 
 
 class _Echo(BaseHTTPRequestHandler):
-    """Refuses as VOD does where it cannot verify a request: by quoting it, the security token included."""
+    """Refuses each request as VOD refuses a wrong signature: the error quotes the request and its security token."""
 
     def do_POST(self) -> None:
         server = self.server
@@ -128,7 +115,7 @@ class _Echo(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class names it so
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class has this name
         """Nothing."""
 
 
@@ -149,34 +136,32 @@ def echo() -> Iterator[_EchoServer]:
 
 
 @pytest.mark.parametrize("form", ["logfmt", "json"])
-def test_no_secret_is_told_by_log_page_or_metric(start: Start, echo: _EchoServer, tmp_path: Path, form: str) -> None:
-    """At the level debug, which holds all that the others tell; whether VOD refuses or cannot be reached."""
+def test_no_secret_is_in_a_log_a_page_or_a_metric(start: Start, echo: _EchoServer, tmp_path: Path, form: str) -> None:
+    """The level debug logs everything. VOD refuses the calls of one account, the other cannot reach VOD."""
     secret, token = "S3CRETsecretS3CRET", "T0KENtokenT0KENtoken=="
     endpoint = f"http://127.0.0.1:{echo.server_address[1]}"
     config = "accounts:\n" + "".join(
         f"  - name: {name}\n    endpoint: {url}\n    track: {{tasks: [a, b], videos: [c]}}\n    credentials:"
         f" {{access_key_id: LTAIid, access_key_secret: '{secret}', security_token: '{token}'}}\n"
-        for name, url in (("refused", endpoint), ("away", "http://127.0.0.1:9"))
+        for name, url in (("refused", endpoint), ("unreachable", NOWHERE))
     )
     exporter = start(config + "scrape: {min_interval: 0s}\n", "--log.level=debug", f"--log.format={form}")
-    told = [exporter.get(path).text for path in ("/metrics", "/metrics", "/", "/-/healthy", "/-/ready", "/nowhere")]
-    told.append(exporter.get(headers={"Accept": "application/openmetrics-text"}).text)
+    outputs = [exporter.get(path).text for path in ("/metrics", "/metrics", "/", "/-/healthy", "/-/ready", "/nowhere")]
+    outputs.append(exporter.get(headers={"Accept": "application/openmetrics-text"}).text)
     assert exporter.stop() == 0
-    told.append(exporter.log)
-    ask = [sys.executable, "-m", "exporter", "task", f"--config.file={tmp_path / 'exporter.yml'}", "--log.level=debug"]
-    asked = subprocess.run([*ask, "--account=refused", "a"], capture_output=True, text=True, timeout=30, check=False)
-    told += [asked.stdout, asked.stderr]
-    assert asked.returncode == 1
-    assert "SignatureDoesNotMatch" in "".join(told)
+    outputs.append(exporter.log)
+    task = [sys.executable, "-m", "exporter", "task", f"--config.file={tmp_path / 'exporter.yml'}", "--log.level=debug"]
+    ended = subprocess.run([*task, "--account=refused", "a"], capture_output=True, text=True, timeout=30, check=False)
+    outputs += [ended.stdout, ended.stderr]
+    assert ended.returncode == 1
+    assert "SignatureDoesNotMatch" in "".join(outputs)
     assert echo.signatures
     for hidden in (secret, token, token.replace("=", "%3D"), *echo.signatures):
-        assert not any(hidden in text for text in told)
+        assert not any(hidden in text for text in outputs)
 
 
-def test_text_of_others_forges_no_log_line(
-    start: Start, account: Account, simulators: Simulators, eventually: Eventually
-) -> None:
-    """From VOD's errors, from addresses, methods and headers of clients; nor does it reach the page as markup."""
+def test_text_from_vod_and_from_clients_forges_no_log_line(start: Start, simulators: Simulators) -> None:
+    """Errors of VOD, and URLs, methods and headers of clients are escaped, also on the status page."""
     simulator = simulators()
     hostile = '\r\nts=1 level=error msg="forged"\x1b[31m\x9b1m\u2028</td><script>alert(1)</script>'
     simulator.faults.add(Fault(kind="code", status=403, code="Forbidden.RAM", message=hostile))
@@ -190,7 +175,7 @@ def test_text_of_others_forges_no_log_line(
         "F\x1b[31mO / HTTP/1.1\r\nHost: \x1b[31m\r\n\r\n",
     ):
         exporter.connect().sendall(text.encode("latin-1"))
-    eventually(lambda: "Invalid HTTP request" in exporter.log)
+    wait_until(lambda: "Invalid HTTP request" in exporter.log)
     assert exporter.stop() == 0
     assert "account down" in exporter.log
     assert "Forbidden.RAM" in exporter.log
@@ -201,13 +186,11 @@ def test_text_of_others_forges_no_log_line(
     assert "&lt;script&gt;" in page
 
 
-def test_output_that_cannot_be_written_does_not_end_it(tmp_path: Path, account: Account) -> None:
-    """A log that is read no further, as by a collector that has died, costs the log and not the scrape."""
+def test_a_log_that_cannot_be_written_does_not_end_the_process(tmp_path: Path) -> None:
+    """The reader of the log has ended, for example a log collector. Scrapes are still answered."""
     reader, writer = os.pipe()
-    config = tmp_path / "exporter.yml"
-    config.write_text(account("http://127.0.0.1:9", ["a"]))
-    command = [sys.executable, "-m", "exporter", f"--config.file={config}", "--web.listen-address=127.0.0.1:0"]
-    with subprocess.Popen(command, stderr=writer, cwd=tmp_path) as process:
+    run = command(tmp_path, account(NOWHERE, ["a"]))
+    with subprocess.Popen(run, stderr=writer, cwd=tmp_path) as process:
         os.close(writer)
         try:
             listening = re.search(rb"msg=listening address=([\d.:]+)", os.read(reader, 4096))

@@ -3,33 +3,26 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import pytest
 import requests
 
-from exporter.simulator.server import Simulator
-
-Start = Callable[..., Any]
-Account = Callable[..., str]
-Eventually = Callable[[Callable[[], object]], None]
-Simulators = Callable[..., Simulator]
+from tests.conftest import Simulators, wait_until
+from tests.faults.conftest import NOWHERE, ExporterProcess, Start, account
 
 LIFECYCLE = "--web.enable-lifecycle"
-NOWHERE = "http://127.0.0.1:9"
 
 
-def successful(exporter: Any) -> bool:
+def successful(exporter: ExporterProcess) -> bool:
     return "\nvod_exporter_config_last_reload_successful 1.0\n" in exporter.get().text
 
 
-def test_sighup_with_a_bad_file_keeps_the_old_configuration_until_a_good_one_comes(
-    start: Start, account: Account, simulators: Simulators, eventually: Eventually, tmp_path: Path
+def test_sighup_with_a_faulty_file_keeps_the_old_configuration(
+    start: Start, simulators: Simulators, tmp_path: Path
 ) -> None:
-    """The gauge says so, and the log why, in one line."""
+    """A metric shows the failed reload, and one line of the log has its reason."""
     simulator = simulators(speed=0.001)
     good = account(simulator.url, [simulator.world.tasks[0].id])
     exporter = start(good)
@@ -38,7 +31,7 @@ def test_sighup_with_a_bad_file_keeps_the_old_configuration_until_a_good_one_com
 
     file.write_text(good + "nonsense: 1\napi: {token: short}\n")
     exporter.process.send_signal(signal.SIGHUP)
-    eventually(lambda: not successful(exporter))
+    wait_until(lambda: not successful(exporter))
     assert 'vod_up{account="prod"} 1.0' in exporter.get().text
     (line,) = [line for line in exporter.log.splitlines() if "level=error" in line]
     assert "nonsense" in line
@@ -46,7 +39,7 @@ def test_sighup_with_a_bad_file_keeps_the_old_configuration_until_a_good_one_com
 
     file.write_text(good.replace("name: prod", "name: other"))
     exporter.process.send_signal(signal.SIGHUP)
-    eventually(lambda: successful(exporter))
+    wait_until(lambda: successful(exporter))
     answer = exporter.get().text
     assert 'vod_up{account="other"} 1.0' in answer
     assert 'vod_up{account="prod"}' not in answer
@@ -54,10 +47,8 @@ def test_sighup_with_a_bad_file_keeps_the_old_configuration_until_a_good_one_com
     assert exporter.log.splitlines()[-1].endswith("msg=stopped")
 
 
-def test_without_the_flag_http_reloads_nothing_and_names_the_flag(
-    start: Start, account: Account, tmp_path: Path
-) -> None:
-    exporter = start(account(NOWHERE, []))
+def test_without_the_flag_a_reload_over_http_is_refused_and_names_the_flag(start: Start, tmp_path: Path) -> None:
+    exporter = start(account(NOWHERE))
     (tmp_path / "exporter.yml").write_text("nonsense: 1\n")
     answer = requests.post(f"{exporter.url}/-/reload", timeout=20)
 
@@ -66,7 +57,7 @@ def test_without_the_flag_http_reloads_nothing_and_names_the_flag(
 
 
 def test_the_totals_of_a_changed_account_survive_the_reload_and_a_restart(
-    start: Start, account: Account, simulators: Simulators, eventually: Eventually, tmp_path: Path
+    start: Start, simulators: Simulators, tmp_path: Path
 ) -> None:
     simulator = simulators(speed=100.0)
     simulator.clock.freeze()
@@ -75,11 +66,12 @@ def test_the_totals_of_a_changed_account_survive_the_reload_and_a_restart(
 
     def counted() -> float:
         lines = exporter.get().text.splitlines()
-        return sum(float(one.rpartition(" ")[2]) for one in lines if one.startswith("vod_transcode_tasks_finished_t"))
+        name = "vod_transcode_tasks_finished_total"
+        return sum(float(line.rpartition(" ")[2]) for line in lines if line.startswith(name))
 
     assert counted() == 0
     simulator.clock.resume()
-    eventually(lambda: counted() >= 2)
+    wait_until(lambda: counted() >= 2)
     simulator.clock.freeze()
     exporter.get()
     before = counted()
@@ -94,10 +86,8 @@ def test_the_totals_of_a_changed_account_survive_the_reload_and_a_restart(
 
 
 @pytest.mark.parametrize("how", ["signal", "http"])
-def test_a_storm_of_reloads_harms_no_scrape(
-    start: Start, account: Account, simulators: Simulators, tmp_path: Path, how: str
-) -> None:
-    """Each of another configuration; and the process ends in order while they go on."""
+def test_many_reloads_in_a_row_harm_no_scrape(start: Start, simulators: Simulators, tmp_path: Path, how: str) -> None:
+    """Each reload changes the configuration. The process stops normally although another reload was requested."""
     simulator = simulators(speed=0.001)
     texts = [
         account(simulator.url, [simulator.world.tasks[0].id], more="scrape: {min_interval: 0s}\n").replace("prod", name)
@@ -105,7 +95,7 @@ def test_a_storm_of_reloads_harms_no_scrape(
     ]
     exporter = start(texts[0], LIFECYCLE)
 
-    def storm() -> None:
+    def reload_often() -> None:
         for number in range(60):
             new = tmp_path / "new.yml"
             new.write_text(texts[number % 2])
@@ -117,12 +107,12 @@ def test_a_storm_of_reloads_harms_no_scrape(
 
     threads, descriptors = exporter.status("Threads"), exporter.descriptors()
     with ThreadPoolExecutor(1) as pool:
-        stormy = pool.submit(storm)
-        while not stormy.done():
+        reloads = pool.submit(reload_often)
+        while not reloads.done():
             answer = exporter.get()
             assert answer.status_code == 200
             assert answer.text.count("\nvod_account_info{") == 1
-        stormy.result()
+        reloads.result()
     assert exporter.status("Threads") < threads + 60
     assert exporter.descriptors() < descriptors + 60
     exporter.process.send_signal(signal.SIGHUP)

@@ -4,27 +4,24 @@ from __future__ import annotations
 
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 import pytest
 import requests
 
 from exporter.simulator.server import Simulator
 from exporter.web.connections import CHECK_SECONDS
-
-Start = Callable[..., Any]
-Account = Callable[..., str]
-Eventually = Callable[[Callable[[], object]], None]
+from tests.conftest import Simulators, wait_until
+from tests.faults.conftest import ExporterProcess, Start, account
 
 
 @pytest.fixture(scope="module")
-def exporter(tmp_path_factory: pytest.TempPathFactory, exporter_process: Any, account: Account) -> Iterator[Any]:
-    """With a few tracked tasks, and scraped once, so that its threads and connections are there."""
+def exporter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ExporterProcess]:
+    """It tracks two tasks, and was scraped once, so its threads and connections exist."""
     with Simulator(speed=0.001) as simulator:
         tasks = [task.id for task in simulator.world.tasks[:2]]
-        running = exporter_process(tmp_path_factory.mktemp("exporter"), account(simulator.url, tasks))
+        running = ExporterProcess(tmp_path_factory.mktemp("exporter"), account(simulator.url, tasks))
         try:
             assert running.get().status_code == 200
             yield running
@@ -32,19 +29,19 @@ def exporter(tmp_path_factory: pytest.TempPathFactory, exporter_process: Any, ac
             running.close()
 
 
-def scrape_seconds(exporter: Any) -> float:
-    began = time.monotonic()
+def scrape_seconds(exporter: ExporterProcess) -> float:
+    started = time.monotonic()
     answer = requests.get(f"{exporter.url}/metrics", timeout=30)
     assert answer.status_code == 200
     assert 'vod_up{account="prod"} 1.0' in answer.text
-    return time.monotonic() - began
+    return time.monotonic() - started
 
 
-def test_500_idle_and_dripping_connections_keep_no_scrape_waiting(exporter: Any, eventually: Eventually) -> None:
-    """Half of them say nothing, half send a header a byte at a time; then all are given back."""
+def test_500_idle_and_slow_connections_delay_no_scrape(exporter: ExporterProcess) -> None:
+    """Half of them send nothing, the others a header byte by byte. After they close, their descriptors are free."""
     descriptors, threads = exporter.descriptors(), exporter.status("Threads")
     clients = [exporter.connect() for _ in range(500)]
-    eventually(lambda: exporter.descriptors() >= descriptors + 495)
+    wait_until(lambda: exporter.descriptors() >= descriptors + 495)
     slowest = 0.0
     for char in "GET /me":
         for client in clients[::2]:
@@ -53,26 +50,24 @@ def test_500_idle_and_dripping_connections_keep_no_scrape_waiting(exporter: Any,
     assert slowest < CHECK_SECONDS / 2  # a scrape that waits for such a connection takes `CHECK_SECONDS` or more
     assert exporter.status("Threads") <= threads + 2
     exporter.hang_up()
-    eventually(lambda: exporter.descriptors() <= descriptors + 3)
+    wait_until(lambda: exporter.descriptors() <= descriptors + 3)
     assert "Traceback" not in exporter.log
 
 
-def test_clients_that_never_read_keep_no_scrape_waiting(exporter: Any, eventually: Eventually) -> None:
-    """Each asks a hundred times and takes nothing, so that its answers stay here."""
+def test_clients_that_never_read_delay_no_scrape(exporter: ExporterProcess) -> None:
+    """Each sends a hundred requests and reads no answer, so the exporter must hold the answers."""
     descriptors, memory = exporter.descriptors(), exporter.status("VmRSS")
     for _ in range(20):
         exporter.connect(receive_buffer=2048).sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n" * 100)
     assert max(scrape_seconds(exporter) for _ in range(3)) < 5
     assert exporter.status("VmRSS") < memory + 100_000
     exporter.hang_up()
-    eventually(lambda: exporter.descriptors() <= descriptors + 3)
+    wait_until(lambda: exporter.descriptors() <= descriptors + 3)
     assert "Traceback" not in exporter.log
 
 
-def test_ten_scrapes_at_once_are_one_fan_out(
-    start: Start, account: Account, simulators: Callable[..., Simulator]
-) -> None:
-    """And ten answers that say the same of VOD."""
+def test_ten_scrapes_at_once_share_one_refresh(start: Start, simulators: Simulators) -> None:
+    """All ten answers have the same metrics of VOD."""
     simulator = simulators(speed=0.001, delay=0.5)
     tasks = [task.id for task in simulator.world.tasks[:3]]
     exporter = start(account(simulator.url, tasks))
@@ -88,15 +83,13 @@ def test_ten_scrapes_at_once_are_one_fan_out(
     assert simulator.quota.calls["GetTranscodeTask"] <= 2 * len(tasks)
 
 
-def test_a_scraper_that_leaves_does_not_take_the_refresh_from_the_others(
-    start: Start, account: Account, simulators: Callable[..., Simulator], eventually: Eventually
-) -> None:
+def test_a_client_that_disconnects_does_not_end_the_refresh_of_the_others(start: Start, simulators: Simulators) -> None:
     simulator = simulators(speed=0.001, delay=1.0)
     tasks = [task.id for task in simulator.world.tasks[:3]]
     exporter = start(account(simulator.url, tasks))
     first = exporter.connect()
     first.sendall(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
-    eventually(lambda: simulator.quota.calls.get("GetTranscodeTask"))
+    wait_until(lambda: simulator.quota.calls.get("GetTranscodeTask"))
     first.close()
     text = exporter.get().text
 
@@ -104,10 +97,8 @@ def test_a_scraper_that_leaves_does_not_take_the_refresh_from_the_others(
     assert simulator.quota.calls["GetTranscodeTask"] == len(tasks)
 
 
-def test_more_scrapes_than_the_bound_get_503_with_retry_after(
-    start: Start, account: Account, simulators: Callable[..., Simulator]
-) -> None:
-    """While they wait, health and status page answer; afterwards, scrapes do."""
+def test_more_scrapes_than_the_bound_get_503_with_retry_after(start: Start, simulators: Simulators) -> None:
+    """While they wait, health and the status page answer. After that, scrapes are answered again."""
     simulator = simulators(speed=0.001, delay=2.0)
     exporter = start(account(simulator.url, [simulator.world.tasks[0].id]))
     with ThreadPoolExecutor(30) as pool:
@@ -123,26 +114,26 @@ def test_more_scrapes_than_the_bound_get_503_with_retry_after(
     assert exporter.get().status_code == 200
 
 
-def test_clients_that_leave_mid_answer_make_no_traceback(exporter: Any) -> None:
+def test_clients_that_disconnect_during_an_answer_cause_no_traceback(exporter: ExporterProcess) -> None:
     before = len(exporter.log)
-    for _ in range(15):  # fewer than the scrapes that may be under way
+    for _ in range(15):  # fewer than the exporter answers at a time
         client = exporter.connect(receive_buffer=2048)
         client.sendall(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n" * 3)
-        client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\0\0\0\0\0\0\0")  # a reset, not a goodbye
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\0\0\0\0\0\0\0")  # closes with a reset
         client.close()
     assert scrape_seconds(exporter) < 10
     assert exporter.log[before:] == ""
 
 
-def test_oversized_requests_are_refused_in_bounded_memory(exporter: Any) -> None:
-    """A 70 KB address, 150 headers, 100,000 query fields, a body of 100 MB."""
+def test_oversized_requests_are_refused_in_bounded_memory(exporter: ExporterProcess) -> None:
+    """A URL of 70 KB, 150 headers, 100,000 query parameters, and a body of 100 MB."""
     memory = exporter.status("VmRSS")
     answers = [
         exporter.get("/" + "x" * 70_000),
         exporter.get(headers={f"X-{number}": "1" for number in range(150)}),
         exporter.get("/metrics?" + "a=1&" * 100_000),
     ]
-    assert [answer.status_code for answer in answers] == [404, 431, 400]  # the first is whole in one read
+    assert [answer.status_code for answer in answers] == [404, 431, 400]  # the first fits into one read
     for path in ("/metrics", "/nowhere"):
         client = exporter.connect()
         client.sendall(f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: {100 * 2**20}\r\n\r\n".encode())
@@ -154,14 +145,14 @@ def test_oversized_requests_are_refused_in_bounded_memory(exporter: Any) -> None
     assert "Traceback" not in exporter.log
 
 
-def test_300_scrapes_leave_descriptors_threads_and_memory_level(exporter: Any) -> None:
-    """Over new connections and a kept one."""
+def test_300_scrapes_leave_descriptors_threads_and_memory_level(exporter: ExporterProcess) -> None:
+    """Half of them use new connections, the others one connection."""
     with requests.Session() as session:
 
         def scrape(count: int) -> None:
             for number in range(count):
-                asks = session if number % 2 else requests
-                assert asks.get(f"{exporter.url}/metrics", timeout=30).status_code == 200
+                client = session if number % 2 else requests
+                assert client.get(f"{exporter.url}/metrics", timeout=30).status_code == 200
 
         scrape(60)
         before = exporter.descriptors(), exporter.status("Threads"), exporter.status("VmRSS")
@@ -169,30 +160,28 @@ def test_300_scrapes_leave_descriptors_threads_and_memory_level(exporter: Any) -
         after = exporter.descriptors(), exporter.status("Threads"), exporter.status("VmRSS")
     assert after[0] <= before[0] + 2
     assert after[1] <= before[1] + 1
-    assert after[2] <= before[2] + 4096  # KiB: less than 18 a scrape
+    assert after[2] <= before[2] + 4096  # KiB: less than 18 for each scrape
 
 
-def test_a_scrape_is_answered_before_its_deadline_with_what_is_known(
-    start: Start, account: Account, simulators: Callable[..., Simulator]
-) -> None:
+def test_a_scrape_is_answered_before_its_deadline_with_the_known_data(start: Start, simulators: Simulators) -> None:
     """Prometheus waits 3 s, VOD answers in 30 s."""
     simulator = simulators(delay=30.0)
     exporter = start(account(simulator.url, ["a" * 32]))
-    began = time.monotonic()
+    started = time.monotonic()
     answer = exporter.get(headers={"X-Prometheus-Scrape-Timeout-Seconds": "3"})
-    assert 2.0 < time.monotonic() - began < 2.95
+    assert 2.0 < time.monotonic() - started < 2.95
     assert answer.status_code == 200
     assert 'vod_up{account="prod"} 0.0' in answer.text
     assert 'vod_exporter_tracked_tasks{account="prod",source="tasks"} 1.0' in answer.text
 
 
-def test_a_scrape_timeout_without_sense_is_as_none(exporter: Any) -> None:
+def test_a_malformed_scrape_timeout_is_ignored(exporter: ExporterProcess) -> None:
     for value in ("nan", "inf", "-1", "1e400", "abc", "", "0", "3 s", "\xb2"):
         answer = exporter.get(headers={"X-Prometheus-Scrape-Timeout-Seconds": value.encode("latin-1")})
         assert (answer.status_code, 'vod_up{account="prod"} 1.0' in answer.text) == (200, True), value
 
 
-def test_methods_and_paths_are_refused_by_the_book(exporter: Any) -> None:
+def test_other_methods_get_405_with_allow_and_unknown_paths_404(exporter: ExporterProcess) -> None:
     for path in ("/metrics", "/", "/-/healthy", "/-/ready"):
         assert requests.head(exporter.url + path, timeout=30).status_code == 200
         refused = requests.delete(exporter.url + path, timeout=30)

@@ -1,4 +1,4 @@
-"""The programs that these tests start, each a process of its own that ends with its `with`."""
+"""The programs that these tests start. Each is a process that ends at the end of its `with`."""
 
 from __future__ import annotations
 
@@ -8,26 +8,31 @@ import re
 import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 
 import requests
 
+import tests.conftest
+
 PATIENCE_SECONDS = 90.0
+
+# Other programs need more time than code of the exporter. Frequent questions would only keep the machine busy.
+wait_until = partial(tests.conftest.wait_until, seconds=PATIENCE_SECONDS, pause=0.2)
 
 
 @contextlib.contextmanager
 def running_demo(*flags: str) -> Iterator[tuple[str, str]]:
-    """The demo: the addresses of its exporter and its simulator."""
+    """Runs the demo. Yields the URLs of its exporter and its simulator."""
     command = [sys.executable, "-m", "exporter", "demo", "--web.listen-address=127.0.0.1:0", *flags]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None
-            told = "".join(process.stdout.readline() for _ in range(4))
-            metrics, simulator = (re.search(rf"{what} +(http://[\d.:]+)", told) for what in ("Metrics", "Simulator"))
-            assert metrics is not None, told
-            assert simulator is not None, told
+            output = "".join(process.stdout.readline() for _ in range(4))
+            metrics, simulator = (re.search(rf"{name} +(http://[\d.:]+)", output) for name in ("Metrics", "Simulator"))
+            assert metrics is not None, output
+            assert simulator is not None, output
             yield metrics[1], simulator[1]
         finally:
             process.terminate()
@@ -36,7 +41,7 @@ def running_demo(*flags: str) -> Iterator[tuple[str, str]]:
 
 @contextlib.contextmanager
 def running_exporter(folder: Path, settings: Mapping[str, object]) -> Iterator[str]:
-    """The exporter with this configuration, and in memory: its address."""
+    """Runs the exporter with this configuration and its state in memory. Yields its URL."""
     config, log = folder / "exporter.yml", folder / "exporter.log"
     config.write_text(json.dumps({**settings, "state": {"memory": True}}))  # JSON is YAML
     command = [sys.executable, "-m", "exporter", f"--config.file={config}", "--web.listen-address=127.0.0.1:0"]
@@ -53,7 +58,7 @@ def running_exporter(folder: Path, settings: Mapping[str, object]) -> Iterator[s
 
 @contextlib.contextmanager
 def running_prometheus(program: str, folder: Path, config: str) -> Iterator[str]:
-    """A Prometheus with this configuration, which keeps exemplars: its address."""
+    """Runs Prometheus with this configuration. It stores exemplars. Yields its URL."""
     path, address = folder / "prometheus.yml", free_address()
     path.write_text(config)
     command = [program, f"--config.file={path}", f"--storage.tsdb.path={folder / 'data'}"]
@@ -65,7 +70,7 @@ def running_prometheus(program: str, folder: Path, config: str) -> Iterator[str]
 
 @contextlib.contextmanager
 def running(command: list[str], folder: Path, log: str) -> Iterator[None]:
-    """A program in this folder, which writes to its file `log` there."""
+    """Runs a program in this folder. It writes its output to the file `log` there, which is printed after a failure."""
     with (
         (folder / log).open("w") as out,
         subprocess.Popen(command, cwd=folder, stdout=out, stderr=out) as started,
@@ -92,15 +97,3 @@ def is_ready(address: str) -> bool:
 def free_address() -> str:
     with socket.create_server(("127.0.0.1", 0)) as free:
         return f"127.0.0.1:{free.getsockname()[1]}"
-
-
-def wait_until(
-    true: Callable[[], object],
-    *,
-    told: Callable[[], str] = lambda: "waited in vain",
-    patience: float = PATIENCE_SECONDS,
-) -> None:
-    end = time.monotonic() + patience
-    while not true():
-        assert time.monotonic() < end, told()
-        time.sleep(0.2)

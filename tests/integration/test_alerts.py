@@ -1,9 +1,7 @@
-"""From a fault of the simulated service to the message of an alert: through our rules in Debian's Prometheus and our
-routing in Debian's Alertmanager.
+"""A fault of the simulated service causes the message of an alert, through Prometheus and Alertmanager.
 
-Only time is shortened: every duration of the rules and of the routing (`for`, windows, offsets, waits) by `FACTOR`, and
-with them the intervals of scraping and evaluating, and for how long the exporter shows what it has. Expressions,
-thresholds, labels, annotations and routes are those of `deploy/`.
+Both programs are Debian's, with the rules and the routing of `deploy/`. Only times are shortened: the durations of
+rules and routing by `FACTOR`, and also the intervals of scrapes and evaluations, and the retention of the exporter.
 """
 
 from __future__ import annotations
@@ -52,8 +50,8 @@ alerting: {{alertmanagers: [{{static_configs: [{{targets: ["{alertmanager}"]}}]}
 scrape_configs: [{{job_name: vod-transcode, static_configs: [{{targets: ["{exporter}"]}}]}}]
 """
 WITHOUT_DATA: dict[str, str] = {
-    "VodExporterAbsent": "is about series that are not there",
-    "VodQueueGrowing": "looks back an hour, which is a minute here: longer than this test",
+    "VodExporterAbsent": "has data only if the series are missing",
+    "VodQueueGrowing": "needs data of an hour, which is a minute here: longer than this test",
     "VodJobSlow": "no job here is fifteen minutes old",
     "job_account_definition_job_id:vod_transcode_job_age_seconds:slow": "no job here is fifteen minutes old",
 }
@@ -63,7 +61,7 @@ Message = dict[str, Any]
 
 
 class Receiver(ThreadingHTTPServer):
-    """Takes what Alertmanager posts: `messages` by the name of the receiver, which is the path."""
+    """Receives the messages of Alertmanager. Each is in `messages` with its path, the name of the receiver."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
@@ -82,7 +80,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response(200)
         self.end_headers()
 
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002  the base class names it so
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class has this name
         """Nothing."""
 
 
@@ -108,8 +106,8 @@ class Stack:
         alerts = requests.get(f"http://{self._prometheus}/api/v1/alerts", timeout=10).json()["data"]["alerts"]
         return {alert["labels"]["alertname"] for alert in alerts if alert["state"] == "firing"}
 
-    def silenced(self) -> set[str]:
-        """Names of the alerts that another one inhibits in Alertmanager."""
+    def inhibited(self) -> set[str]:
+        """Names of the alerts that another alert inhibits in Alertmanager."""
         alerts = requests.get(f"http://{self._alertmanager}/api/v2/alerts", timeout=10).json()
         return {alert["labels"]["alertname"] for alert in alerts if alert["status"]["inhibitedBy"]}
 
@@ -140,7 +138,7 @@ def stack(tmp_path: Path, tool: Callable[[str], str]) -> Iterator[Callable[[Scen
                 running.enter_context(running_program(command, tmp_path, f"{number}.log"))
             wait_until(lambda: all(is_ready(address) for address in addresses))
             started = Stack(simulator, receiver, prometheus, alertmanager)
-            # Prometheus takes seconds to find its targets: five minutes in shortened time, after which they are absent.
+            # Prometheus finds its targets after seconds. In shortened time these are minutes, and an alert would fire.
             wait_until(started.scraped)
             (tmp_path / "rules").rename(tmp_path / "loaded")
             requests.post(f"http://{prometheus}/-/reload", timeout=30).raise_for_status()
@@ -150,7 +148,7 @@ def stack(tmp_path: Path, tool: Callable[[str], str]) -> Iterator[Callable[[Scen
 
 
 def test_failures_arrive_grouped_with_code_definition_and_jobs(stack: Callable[[Scenario, float], Stack]) -> None:
-    """Single failures in one message for the account; that there are many reaches those on call."""
+    """Single failures are in one message for the account. The alert about many failures goes to `on-call`."""
     running = stack(replace(SCENARIOS["failures"], history=300.0), 20.0)
     wait_until(lambda: {"VodJobsFailing", "VodJobFailureRatioHigh"} <= running.receiver.firing())
     messages = running.receiver.messages
@@ -181,10 +179,12 @@ def test_failures_arrive_grouped_with_code_definition_and_jobs(stack: Callable[[
     assert re.search(r"% of the \w+ jobs of account studio", on_call["alerts"][0]["annotations"]["description"])
 
 
-def test_an_outage_is_one_alert_and_what_follows_from_it_is_silent(stack: Callable[[Scenario, float], Stack]) -> None:
-    out = Outage(after=12.0, lasts=3600.0, every=7200.0)
-    running = stack(replace(SCENARIOS["outage"], outage=out, history=300.0), 1.0)
-    wait_until(lambda: "VodDataStale" in running.firing() and "VodDataStale" in running.silenced())
+def test_an_outage_is_one_message_and_inhibits_the_alerts_that_it_causes(
+    stack: Callable[[Scenario, float], Stack],
+) -> None:
+    outage = Outage(after=12.0, lasts=3600.0, every=7200.0)
+    running = stack(replace(SCENARIOS["outage"], outage=outage, history=300.0), 1.0)
+    wait_until(lambda: "VodDataStale" in running.firing() and "VodDataStale" in running.inhibited())
     wait_until(lambda: running.receiver.messages)
 
     [(receiver, message)] = running.receiver.messages
@@ -199,8 +199,8 @@ def test_an_outage_is_one_alert_and_what_follows_from_it_is_silent(stack: Callab
     assert "ServiceUnavailable" in alert["annotations"]["description"]
 
 
-def test_every_expression_of_every_rule_finds_what_it_looks_at(stack: Callable[[Scenario, float], Stack]) -> None:
-    """Each at some moment, with thresholds that are told (`> bool 60`) in place of applied (`> 60`)."""
+def test_every_expression_of_every_rule_finds_data(stack: Callable[[Scenario, float], Stack]) -> None:
+    """Each expression has a result at some moment. Thresholds select no series here: `> bool 60` replaces `> 60`."""
     running = stack(replace(SCENARIOS["failures"], stuck_share=0.2, history=300.0), 20.0)
     for code in ("Throttling.User", "SignatureDoesNotMatch"):
         running.simulator.faults.add(Fault(kind="code", code=code, share=0.005))
@@ -212,11 +212,11 @@ def test_every_expression_of_every_rule_finds_what_it_looks_at(stack: Callable[[
             del left[name]
         return not left.keys() - WITHOUT_DATA.keys()
 
-    wait_until(all_found, told=lambda: f"no data: {left.keys() - WITHOUT_DATA.keys()}")
+    wait_until(all_found, message=lambda: f"no data: {left.keys() - WITHOUT_DATA.keys()}")
 
 
 def expressions() -> dict[str, str]:
-    """Of every rule by its name, with shortened time; alerts tell what they compare with a number, above it or not."""
+    """The expression of every rule, by name, with shortened times and without the selection by thresholds."""
     found = {}
     for file in (DEPLOY / "prometheus").glob("vod-transcode.*.yml"):
         for group in yaml.safe_load(shortened(file.read_text()))["groups"]:
@@ -229,7 +229,7 @@ def expressions() -> dict[str, str]:
 
 
 def shortened(text: str) -> str:
-    """Every duration by `FACTOR`, and nothing else: those after `for:` and the like, in `[...]`, and after `offset`."""
+    """The text with its durations divided by `FACTOR`: after keys such as `for:`, in `[...]`, and after `offset`."""
 
     def milliseconds(match: re.Match[str]) -> str:
         return f"{match[1]}{int(match[2]) * _UNITS[match[3]] * 1000 // FACTOR}ms"

@@ -1,4 +1,4 @@
-"""Every query of every dashboard runs on Debian's Prometheus, with the exporter on a world where much fails."""
+"""Every query of every dashboard finds data in Debian's Prometheus, with a simulated service in which much fails."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ import requests
 from exporter.keys import SecretText
 from exporter.simulator.server import Simulator
 from exporter.vod.events import signature
+from tests.conftest import Simulators
 from tests.grafana.expressions import Expression, dashboards, expressions, panels
 from tests.integration.programs import PATIENCE_SECONDS, running_exporter, running_prometheus
 
@@ -31,10 +32,10 @@ FAULTS: tuple[dict[str, object], ...] = (
     {"kind": "replace", "action": "GetTranscodeTask", "fields": {"Bitrate": "fast"}, "share": 0.1},
 )
 
-# What would be too long for a test is shortened, as a user would with the time picker and the variables.
+# Shorter time ranges, as a user would choose them with the time picker and the variables.
 SHORTENED = {"__rate_interval": "20s", "__interval": "5s", "__range": "10m", "recent": "5s", "before": "1m"}
 
-# Figures of a job that has finished, with an output of sound and video.
+# Selects a finished job that has an output with audio and video.
 SOME_JOB = """topk(1, vod_transcode_job_completed_timestamp_seconds
   and on (job_id) vod_transcode_job_output_height_pixels > 0
   and on (job_id) vod_transcode_job_output_stream_bitrate_bits_per_second
@@ -45,9 +46,9 @@ Query = Callable[..., Rows]
 
 
 def test_every_query_of_every_panel_finds_data(
-    tmp_path: Path, tool: Callable[[str], str], simulators: Callable[..., Simulator]
+    tmp_path: Path, tool: Callable[[str], str], simulators: Simulators
 ) -> None:
-    """Each at some moment, while jobs run and fail, VOD throttles, and events and strangers come in."""
+    """Each query at some moment, while jobs run and fail, VOD throttles, and events and invalid requests arrive."""
     program = tool("prometheus")
     world = simulators(scenario="failures", speed=20.0, history=120.0)
     with running_exporter(tmp_path, settings(world.url)) as exporter, scraping(program, tmp_path, exporter) as query:
@@ -60,13 +61,13 @@ def test_every_query_of_every_panel_finds_data(
             assert time.monotonic() < end, f"no data: {sorted(left)}"
             send_event(exporter, world)
             requests.post(f"{exporter}/api/v1/tasks", json={}, timeout=10)
-            left -= {(each.place, each.source) for each in tried(query) if (each.place, each.source) in left}
-            time.sleep(1.0)  # a scrape; asking more often only keeps the machine busy
+            left -= {(each.place, each.source) for each in with_data(query)}
+            time.sleep(1.0)  # an interval of scrapes; more queries would only keep the machine busy
         check_counts(query)
         check_exemplars(query)
 
 
-def tried(query: Query) -> Iterator[Expression]:
+def with_data(query: Query) -> Iterator[Expression]:
     """The expressions that have data now."""
     jobs = query(SOME_JOB)
     job = jobs[0]["metric"]["job_id"] if jobs else ""
@@ -76,7 +77,7 @@ def tried(query: Query) -> Iterator[Expression]:
 
 
 def check_counts(query: Query) -> None:
-    """What the overview counts of errors is of this account's time: no more than was ever counted, and something."""
+    """The overview counts errors, and no more of them than the counter has."""
     (ranked,) = (each.query for each in expressions(SHORTENED) if each.panel == "Which errors are the most frequent?")
     counted = "sum by (error_code) (vod_transcode_job_failures_total)"
     shown = len(query(f"({ranked}) <= {counted}"))
@@ -84,9 +85,9 @@ def check_counts(query: Query) -> None:
 
 
 def check_exemplars(query: Query) -> None:
-    """Where a panel asks for exemplars, its query has some, and each leads to a job that the exporter tells of."""
+    """Each panel with exemplars finds some, and they have the ids of jobs that the exporter shows."""
     with_exemplars = [
-        panel["title"] for each in dashboards().values() for panel in panels(each) if asks_for_them(panel)
+        panel["title"] for each in dashboards().values() for panel in panels(each) if has_exemplars(panel)
     ]
     assert len(with_exemplars) == 3
     for title in with_exemplars:
@@ -96,16 +97,16 @@ def check_exemplars(query: Query) -> None:
         assert query(f'last_over_time(vod_transcode_job_info{{job_id="{found[-1]}"}}[10m])')
 
 
-def asks_for_them(panel: Mapping[str, Any]) -> bool:
+def has_exemplars(panel: Mapping[str, Any]) -> bool:
     return any(target.get("exemplar") for target in panel["targets"])
 
 
 def send_event(exporter: str, world: Simulator) -> None:
-    """VOD tells of a running job, with its times."""
+    """VOD sends an event about three running jobs, with their times."""
     truth = requests.get(f"{world.url}/simulator/truth", timeout=10).json()["tasks"]
     jobs = [job for task in truth for job in task["jobs"] if job["status"] == "Transcoding"]
     now = time.time()
-    times = {"StartTime": told(now - 9), "FinishTime": told(now)}
+    times = {"StartTime": utc(now - 9), "FinishTime": utc(now)}
     event = {"EventType": "StreamTranscodeComplete", "VideoId": "", "Status": "success"}
     for job in jobs[-3:]:
         body = json.dumps(event | times | {"JobId": job["job_id"], "Definition": job["definition"]})
@@ -115,7 +116,7 @@ def send_event(exporter: str, world: Simulator) -> None:
         requests.post(f"{exporter}/callback/prod", data=body, headers=headers, timeout=10).raise_for_status()
 
 
-def told(moment: float) -> str:
+def utc(moment: float) -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(moment))
 
 
@@ -132,17 +133,17 @@ def settings(endpoint: str) -> dict[str, object]:
 
 @contextlib.contextmanager
 def scraping(program: str, folder: Path, exporter: str) -> Iterator[Query]:
-    """A Prometheus that scrapes `exporter`: a function from an expression to the rows of its instant vector.
+    """Runs a Prometheus that scrapes `exporter`. Yields a function that returns the instant vector of an expression.
 
-    With `query_exemplars` as second argument, to its exemplars of the last ten minutes.
+    With `query_exemplars` as second argument it returns the exemplars of the last ten minutes instead.
     """
     config = PROMETHEUS.format(target=exporter.removeprefix("http://"))
     with running_prometheus(program, folder, config) as address, requests.Session() as session:
 
         def query(expression: str, what: str = "query") -> Rows:
             now = time.time()
-            asked = {"query": expression, "start": now - 600, "end": now} if what != "query" else {"query": expression}
-            answer = session.post(f"{address}/api/v1/{what}", data=asked, timeout=30).json()
+            window = {} if what == "query" else {"start": now - 600, "end": now}
+            answer = session.post(f"{address}/api/v1/{what}", data={"query": expression, **window}, timeout=30).json()
             assert answer["status"] == "success", f"{answer['error']} in {expression}"
             rows: Rows = answer["data"]["result"] if what == "query" else answer["data"]
             return rows

@@ -1,10 +1,9 @@
-"""A scrape that cannot ask everything in its time answers in part, within its budget; later ones complete it."""
+"""A scrape without time for all calls answers with a part of the tasks, within the budget. Later ones have them all."""
 
 from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
 from contextlib import closing
 from typing import Any
 
@@ -15,14 +14,15 @@ from exporter.metrics.telemetry import Telemetry
 from exporter.simulator.server import Simulator
 from exporter.snapshot import AccountSnapshot
 from exporter.tracking.store import MemoryStore
+from tests.conftest import Simulators
 
 TASKS = 60
 RATE = 10.0
-TIMEOUT = "5"  # as Prometheus tells it
+TIMEOUT = "5"  # the value of the header that Prometheus sends
 
 
-def test_sixty_tasks_at_ten_calls_a_second_of_200_ms_within_5_s(simulators: Callable[..., Simulator]) -> None:
-    simulator = simulators(seed=7, history=900.0)  # of the newest tasks some are finished, some not
+def test_sixty_tasks_at_ten_calls_a_second_of_200_ms_within_5_s(simulators: Simulators) -> None:
+    simulator = simulators(seed=7, history=900.0)  # some of the newest tasks are finished, some are not
     simulator.clock.freeze()
     simulator.delay = 0.2
     keys = config.AccountKeys(access_key_id=Key("simulator"), access_key_secret=Key("simulator"))
@@ -39,7 +39,7 @@ def test_sixty_tasks_at_ten_calls_a_second_of_200_ms_within_5_s(simulators: Call
     with closing(wiring.scraper(settings, Telemetry(), MemoryStore())) as scraper:
 
         def scrape() -> tuple[AccountSnapshot, float, int]:
-            """What it answers, the seconds it took and the calls it made."""
+            """The answer, its seconds, and its number of calls."""
             before, started = spent(simulator), time.monotonic()
             timeout = scrape_timeout(TIMEOUT, offset=settings.scrape.offset, limit=settings.scrape.timeout)
             answer = scraper.scrape(Deadline(started + timeout))
@@ -62,16 +62,16 @@ def test_sixty_tasks_at_ten_calls_a_second_of_200_ms_within_5_s(simulators: Call
 
     for whole in (second, third):
         assert seen(whole) == TASKS
-        assert {one.task.id for one in whole.view.tasks} == set(true)
-        assert {one.job.id: one.job.status for one in whole.view.jobs} == {
+        assert {shown.task.id for shown in whole.view.tasks} == set(true)
+        assert {shown.job.id: shown.job.status for shown in whole.view.jobs} == {
             job["job_id"]: job["status"] for task in true.values() for job in task["jobs"]
         }
 
-    # A finished task is not asked again, and the unfinished jobs go ten to a call.
+    # Finished tasks cost no call, and ten unfinished jobs share a call.
     assert third_calls == -(-len(unfinished) // 10)
     assert spent(simulator) <= RATE * lasted + 1
     assert simulator.quota.throttled == {}
-    assert simulator.quota.peak["GetTranscodeTask"] <= 15  # what the service allows; a stalled machine bunches calls
+    assert simulator.quota.peak["GetTranscodeTask"] <= 15  # the quota; on a busy machine calls come in groups
 
 
 def spent(simulator: Simulator) -> int:

@@ -1,4 +1,4 @@
-"""Debian's Prometheus stores the exemplars of a demo in which much fails, and they lead to the jobs that failed."""
+"""Debian's Prometheus stores the exemplars of a demo in which much fails, and they name the failed jobs."""
 
 from __future__ import annotations
 
@@ -25,10 +25,8 @@ LABELS = {
 }
 
 
-def test_exemplars_lead_to_the_jobs_that_failed_and_to_what_was_slow(
-    tmp_path: Path, tool: Callable[[str], str]
-) -> None:
-    """Several for each metric, in order of their time, so that Prometheus refuses none, scrape after scrape."""
+def test_exemplars_name_the_failed_jobs_and_the_slow_jobs_and_tasks(tmp_path: Path, tool: Callable[[str], str]) -> None:
+    """Each metric gets several, in the order of their times, so Prometheus refuses none."""
     began = time.time()
     with (
         running_demo("--scenario=failures", "--speed=12") as (exporter, simulator),
@@ -38,7 +36,7 @@ def test_exemplars_lead_to_the_jobs_that_failed_and_to_what_was_slow(
     ):
         wait_until(lambda: all(len(exemplars(address, metric)) >= 5 for metric in LABELS))
         found = {metric: exemplars(address, metric) for metric in LABELS}
-        told = requests.get(f"{address}/metrics", timeout=10).text
+        own_metrics = requests.get(f"{address}/metrics", timeout=10).text
         tasks = requests.get(f"{simulator}/simulator/truth", timeout=10).json()["tasks"]
 
     jobs = {job["job_id"]: job for task in tasks for job in task["jobs"]}
@@ -54,11 +52,11 @@ def test_exemplars_lead_to_the_jobs_that_failed_and_to_what_was_slow(
     for metric, name in LABELS.items():
         assert all(list(exemplar["labels"]) == [name] for _, exemplar in found[metric])
         assert all(began - 1 <= exemplar["timestamp"] <= time.time() + 1 for _, exemplar in found[metric])
-    assert re.search(r"^prometheus_tsdb_exemplar_out_of_order_exemplars_total 0$", told, re.MULTILINE)
+    assert re.search(r"^prometheus_tsdb_exemplar_out_of_order_exemplars_total 0$", own_metrics, re.MULTILINE)
 
 
 def exemplars(address: str, metric: str) -> list[tuple[dict[str, str], dict[str, Any]]]:
-    """All that Prometheus has of a metric, each with the labels of its series."""
+    """All exemplars of a metric in Prometheus, each with the labels of its series."""
     window = {"query": metric, "start": str(time.time() - 600), "end": str(time.time() + 60)}
     answer = requests.get(f"{address}/api/v1/query_exemplars", params=window, timeout=10).json()
-    return [(series["seriesLabels"], one) for series in answer["data"] for one in series["exemplars"]]
+    return [(series["seriesLabels"], exemplar) for series in answer["data"] for exemplar in series["exemplars"]]

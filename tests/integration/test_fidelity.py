@@ -1,4 +1,4 @@
-"""The totals are the truth, in a small simulated day with errors, in which the exporter is killed again and again."""
+"""The totals equal the truth after a short simulated day with errors and kills of the exporter."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 FIDELITY = Path(__file__).parents[2] / "benchmarks" / "fidelity.py"
 
 
-def test_totals_are_the_truth_after_errors_and_kills() -> None:
+def test_totals_equal_the_truth_after_errors_and_kills() -> None:
     command = [sys.executable, str(FIDELITY), "--tasks=40", "--speed=60", "--kill-every=4", "--patience=60"]
     run = subprocess.run(command, capture_output=True, text=True, timeout=110, check=False)
 

@@ -1,4 +1,4 @@
-"""Debian's Prometheus scrapes the exporter, and what PromQL finds is the simulator's truth."""
+"""Debian's Prometheus scrapes the exporter, and the results of PromQL equal the simulator's truth."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ import pytest
 import requests
 
 from exporter.simulator.server import Simulator
+from tests.conftest import Simulators
 from tests.integration.programs import running_demo, running_exporter, running_prometheus, wait_until
 
 GLOBAL = """\
@@ -30,8 +31,8 @@ Labels = tuple[str, ...]
 Query = Callable[..., dict[Labels, float]]
 
 
-def test_promql_finds_the_simulators_truth(tmp_path: Path, tool: Callable[[str], str]) -> None:
-    """Progress between 0 and 1 that moves; counts, bitrates and sizes by definition as the simulator made them."""
+def test_promql_returns_the_simulators_truth(tmp_path: Path, tool: Callable[[str], str]) -> None:
+    """Progress is between 0 and 1 and moves. Counts, bitrates and sizes by definition equal those of the simulator."""
     with (
         running_demo("--speed=6") as (exporter, simulator),
         scraping(tool("prometheus"), tmp_path, exporter, ALL_ACCOUNTS) as query,
@@ -69,9 +70,9 @@ def test_promql_finds_the_simulators_truth(tmp_path: Path, tool: Callable[[str],
 
 
 def test_accounts_are_discovered_and_probed_as_the_documentation_says(
-    tmp_path: Path, tool: Callable[[str], str], simulators: Callable[..., Simulator]
+    tmp_path: Path, tool: Callable[[str], str], simulators: Simulators
 ) -> None:
-    """Each account once, under its own instance and with its own tasks; the process once, without any account."""
+    """Each account is one target with its own tasks. The exporter itself is one target without an account."""
     worlds = {name: simulators(seed=seed, tasks=6, history=60.0) for seed, name in enumerate(("one", "two"))}
     for world in worlds.values():
         requests.post(f"{world.url}/simulator/clock", json={"frozen": True}, timeout=10).raise_for_status()
@@ -128,7 +129,7 @@ def settings(worlds: Mapping[str, Simulator]) -> dict[str, object]:
 
 @contextlib.contextmanager
 def scraping(program: str, folder: Path, exporter: str, scrape_configs: str) -> Iterator[Query]:
-    """A Prometheus that scrapes `exporter`, which is `exporter:10870` in the configuration.
+    """Runs a Prometheus that scrapes `exporter`, which is `exporter:10870` in `scrape_configs`.
 
     Yields a function from an expression and label names to an instant vector.
     """

@@ -12,7 +12,8 @@ from exporter.errors import (
     StateError,
 )
 from exporter.snapshot import LedgerView
-from tests.scrape.conftest import DOWN, FakeVod, Made, running, until
+from tests.conftest import wait_until
+from tests.scrape.conftest import DOWN, FakeVod, Made, running
 
 
 def test_readers_share_a_snapshot_that_nobody_has_begun_to_take(release: threading.Event) -> None:
@@ -28,7 +29,7 @@ def test_readers_share_a_snapshot_that_nobody_has_begun_to_take(release: threadi
 
     made.ledger.view = slow  # type: ignore[method-assign]
     first = made.account.start_snapshot()
-    until(lambda: views == 1)
+    wait_until(lambda: views == 1)
     second = made.account.start_snapshot()
     time.sleep(0.1)  # its thread is there and waits; without its turn it would have begun
     others = [made.account.start_snapshot() for _ in range(30)]
@@ -95,7 +96,7 @@ def test_an_account_is_down_when_a_request_has_waited_for_most_of_the_scrape(rel
     since = time.monotonic()
     made.vod.before = lambda _: release.wait(30)
     made.account.refresh()
-    until(lambda: made.vod.asked)
+    wait_until(lambda: made.vod.asked)
     made.account.late(since)
     unknown = made.up  # as long as nothing was sent, nothing is known
     made.vod.waiting_since = since
@@ -124,7 +125,7 @@ def test_a_late_scrape_judges_the_account_by_the_answers_so_far(
     vod.before = lambda what: release.wait(30) if what == "task u" else None
     vod.tasks["t"] = DOWN
     made.account.refresh()
-    until(lambda: made.account.snapshot().last_error)
+    wait_until(lambda: made.account.snapshot().last_error)
     before = made.up
     made.account.late(time.monotonic())
 

@@ -18,7 +18,8 @@ from exporter.tracking.tracker import Tracker
 from exporter.tracking.videos import Videos
 from exporter.tracking.work import Work
 from exporter.vod.limiter import Limiter
-from tests.scrape.conftest import DENIED, DOWN, FakeVod, Made, running, until
+from tests.conftest import wait_until
+from tests.scrape.conftest import DENIED, DOWN, FakeVod, Made, running
 
 
 class Planned:
@@ -380,10 +381,10 @@ def test_a_call_that_hangs_does_not_delay_the_others(release: threading.Event) -
     made = Made(vod, concurrency=2)
     vod.before = lambda what: release.wait(30) if what == "task t" else None
     made.account.refresh()
-    until(lambda: len(made.job_statuses) == 6)
+    wait_until(lambda: len(made.job_statuses) == 6)
     vod.take()
     made.account.refresh()
-    until(lambda: vod.asked)
+    wait_until(lambda: vod.asked)
 
     assert vod.take() == ["jobs j0,j1,j2,j3,j4,j5"]
 
@@ -396,7 +397,7 @@ def test_a_new_task_does_not_wait_for_lists_under_way(release: threading.Event) 
     vod.before = lambda what: release.wait(30) if what == "video slow" else None
     vod.videos["slow"] = [running("t")]
     made.account.refresh()
-    until(lambda: made.job_statuses)
+    wait_until(lambda: made.job_statuses)
 
     assert made.job_statuses == {"a": "Transcoding"}
 
@@ -423,7 +424,7 @@ def test_a_snapshot_shows_how_many_calls_are_pending(release: threading.Event) -
     made = Made(vod, concurrency=4)
     vod.before = lambda _: release.wait(30)
     done = made.account.refresh()
-    until(lambda: len(vod.asked) == 4)
+    wait_until(lambda: len(vod.asked) == 4)
     pending = made.account.snapshot().pending_calls
     release.set()
 
@@ -442,4 +443,4 @@ def test_lists_that_wait_for_their_budget_do_not_delay_other_operations(
     made = Made(vod, videos=list(vod.videos))
     made.account.refresh()
 
-    until(lambda: sum(what.startswith("task") for what in list(vod.asked)) == 6)
+    wait_until(lambda: sum(what.startswith("task") for what in list(vod.asked)) == 6)

@@ -11,7 +11,8 @@ from exporter.errors import (
     MalformedResponse,
 )
 from exporter.model import Job, Task
-from tests.scrape.conftest import FakeVod, Made, done, running, until
+from tests.conftest import wait_until
+from tests.scrape.conftest import FakeVod, Made, done, running
 
 
 def test_new_tasks_are_asked_whole_then_their_jobs_by_id_and_finished_tasks_never() -> None:
@@ -74,7 +75,7 @@ def test_a_bug_that_ends_a_worker_is_logged(monkeypatch: pytest.MonkeyPatch, cap
     made = Made(FakeVod(running("t")))
     monkeypatch.setattr(made.account._refresh._agenda, "ended", lambda *_: 1 / 0)
     made.account.refresh()
-    until(lambda: caplog.messages)
+    wait_until(lambda: caplog.messages)
 
     assert caplog.messages == ["bug in a refresh"]
 
@@ -95,7 +96,7 @@ def test_a_refresh_that_replaces_another_makes_no_call_twice(release: threading.
     made = Made(vod, concurrency=3)
     vod.before = lambda _: release.wait(30)
     first = made.account.refresh()
-    until(lambda: len(vod.asked) == 3)
+    wait_until(lambda: len(vod.asked) == 3)
     second = made.account.refresh()
     release.set()
 
@@ -110,7 +111,7 @@ def test_hanging_calls_of_earlier_refreshes_count_towards_the_concurrency(releas
     vod.before = lambda _: release.wait(30)
     for _ in range(4):
         made.account.refresh()
-        until(lambda: len(vod.asked) == 3)
+        wait_until(lambda: len(vod.asked) == 3)
 
     assert len(made.account._refresh._running) <= 3 + 1
     assert len(vod.asked) == 3
@@ -151,7 +152,7 @@ def test_a_refresh_ends_with_the_account(release: threading.Event) -> None:
     made = Made(vod, concurrency=2)
     vod.before = lambda _: release.wait(0.1)
     made.account.refresh()
-    until(lambda: vod.asked)
+    wait_until(lambda: vod.asked)
     made.account.close()
     asked = len(vod.asked)
     time.sleep(0.3)

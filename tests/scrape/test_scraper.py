@@ -23,6 +23,7 @@ from exporter.simulator.faults import Fault
 from exporter.simulator.server import Simulator
 from exporter.snapshot import AccountSnapshot, Snapshot
 from exporter.tracking.store import Changes, MemoryStore
+from tests.conftest import Simulators
 
 pytestmark = pytest.mark.slow
 
@@ -49,7 +50,7 @@ def calls(simulator: Simulator) -> int:
 
 
 @pytest.fixture
-def simulator(simulators: Callable[..., Simulator]) -> Simulator:
+def simulator(simulators: Simulators) -> Simulator:
     made = simulators(quota=math.inf)
     made.clock.freeze()
     return made
@@ -149,7 +150,7 @@ def test_an_answer_that_drips_or_stalls_does_not_hold_the_scrape(simulator: Simu
 
 @pytest.mark.parametrize("fault", [None, Fault(kind="hang"), Fault(kind="reset"), Fault(kind="code", code="Forbidden")])
 def test_an_account_that_is_down_does_not_affect_the_other(
-    simulators: Callable[..., Simulator], simulator: Simulator, start: Start, fault: Fault | None
+    simulators: Simulators, simulator: Simulator, start: Start, fault: Fault | None
 ) -> None:
     url = NOWHERE
     if fault is not None:

@@ -12,7 +12,7 @@ import pytest
 
 from exporter.scrape import threads
 from exporter.scrape.threads import Threads
-from tests.scrape.conftest import until
+from tests.conftest import wait_until
 
 
 def alive(name: str) -> int:
@@ -40,7 +40,7 @@ def test_an_idle_thread_is_used_again() -> None:
     idents = set()
     for _ in range(20):
         idents.add(made.submit(threading.get_ident).result(10))
-        until(lambda: made._idle == 1)
+        wait_until(lambda: made._idle == 1)
 
     assert len(idents) == 1
     assert alive("again") == 1
@@ -50,7 +50,7 @@ def test_a_thread_that_stays_idle_ends_and_the_next_function_gets_a_new_one(monk
     monkeypatch.setattr(threads, "_IDLE_SECONDS", 0.01)
     made = Threads("idle")
     made.submit(lambda: None).result(10)
-    until(lambda: alive("idle") == 0)
+    wait_until(lambda: alive("idle") == 0)
 
     assert made.submit(lambda: 42).result(10) == 42
 

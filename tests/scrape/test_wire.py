@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import cast
 
 import pytest
@@ -18,14 +18,14 @@ from exporter.vod.client import Client
 from exporter.vod.credentials import ConfiguredKeys
 from exporter.vod.limiter import Limiter
 from exporter.vod.sender import Observer
-from tests.conftest import make_account
+from tests.conftest import Simulators, make_account
 from tests.scrape.conftest import Counted
 
 KEY = Key("simulator")
 
 
 @pytest.fixture
-def simulator(simulators: Callable[..., Simulator]) -> Simulator:
+def simulator(simulators: Simulators) -> Simulator:
     made = simulators(history=3600.0, quota=math.inf)
     made.clock.freeze()
     return made

@@ -120,19 +120,6 @@ def serve_interface(serve: Serve) -> ServeInterface:
     return start
 
 
-@pytest.fixture
-def eventually() -> Callable[[Callable[[], object]], None]:
-    """Waits until a condition holds."""
-
-    def wait(condition: Callable[[], object]) -> None:
-        until = time.monotonic() + 15
-        while not condition():
-            assert time.monotonic() < until, "waited in vain"
-            time.sleep(0.02)
-
-    return wait
-
-
 class FakeScraper(Scraper):
     """Shows the accounts of `shown`, sends no requests, and notes which account each scrape asked for and its time.
 

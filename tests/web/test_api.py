@@ -6,7 +6,6 @@ import concurrent.futures
 import itertools
 import json
 import threading
-from collections.abc import Callable
 from typing import cast
 
 import pytest
@@ -14,6 +13,7 @@ import requests
 
 from exporter.model import Task
 from exporter.web import api
+from tests.conftest import wait_until
 from tests.web.conftest import BEARER, TASKS, TOKEN, ApiExporter, ApiExporters, error
 
 MALFORMED_IDS: tuple[object, ...] = (
@@ -305,7 +305,7 @@ def test_refusals_of_invented_ids_share_one_series(api_exporter: ApiExporter) ->
 
 
 def test_a_blocked_disk_occupies_few_threads_and_further_requests_get_503(
-    api_exporters: ApiExporters, monkeypatch: pytest.MonkeyPatch, eventually: Callable[..., None]
+    api_exporters: ApiExporters, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """So threads remain for scrapes, and the memory for bodies is bounded."""
     limit = 45  # more than the server has threads
@@ -314,7 +314,7 @@ def test_a_blocked_disk_occupies_few_threads_and_further_requests_get_503(
     api_exporter.store.gate.clear()
     with concurrent.futures.ThreadPoolExecutor(limit) as pool:
         waiting = [pool.submit(api_exporter.post, {"task_id": f"t{number}"}) for number in range(limit)]
-        eventually(lambda: len(api_exporter.served.server.server_state.tasks) == limit)
+        wait_until(lambda: len(api_exporter.served.server.server_state.tasks) == limit)
         refused = api_exporter.ask("GET")
         healthy = requests.get(f"{api_exporter.url}/-/healthy", timeout=10).status_code
         workers = [one for one in threading.enumerate() if one.name == "AnyIO worker thread"]

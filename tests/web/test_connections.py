@@ -15,13 +15,13 @@ import pytest
 from starlette.types import Receive, Scope, Send
 
 from exporter.web import connections
+from tests.conftest import wait_until
 
 CHECK = 0.2
 BIG = 8 * 1024 * 1024
 GET = "GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 GET_BIG = "GET /big HTTP/1.1\r\nHost: x\r\n\r\n"
 Serve = Callable[..., Any]
-Eventually = Callable[[Callable[[], object]], None]
 
 
 async def app(scope: Scope, receive: Receive, send: Send) -> None:
@@ -68,7 +68,7 @@ def test_a_silent_connection_is_closed(serve: Serve) -> None:
     ],
     ids=["first request", "second request of a connection", "body after its response"],
 )
-def test_a_dripping_client_is_closed(serve: Serve, eventually: Eventually, first: str, rest: str) -> None:
+def test_a_dripping_client_is_closed(serve: Serve, first: str, rest: str) -> None:
     """Single bytes are no progress; only a complete request is."""
     served = serve(app)
     client = served.connect()
@@ -77,10 +77,10 @@ def test_a_dripping_client_is_closed(serve: Serve, eventually: Eventually, first
         read_answer(client)
     with pytest.raises(OSError, match=r"reset|[Bb]roken"):
         drip(client, rest)
-    eventually(lambda: served.connections == 0)
+    wait_until(lambda: served.connections == 0)
 
 
-def test_a_client_that_never_reads_is_closed(serve: Serve, eventually: Eventually) -> None:
+def test_a_client_that_never_reads_is_closed(serve: Serve) -> None:
     """With twelve such clients of 8 MB each, another client is still answered."""
     served = serve(app)
     for _ in range(12):
@@ -88,11 +88,11 @@ def test_a_client_that_never_reads_is_closed(serve: Serve, eventually: Eventuall
     began = time.monotonic()
     read_answer(served.send(GET))
     assert time.monotonic() - began < 2
-    eventually(lambda: served.connections <= 1)
+    wait_until(lambda: served.connections <= 1)
 
 
 @pytest.mark.slow
-def test_unread_answers_are_bounded(serve: Serve, eventually: Eventually, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unread_answers_are_bounded(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
     """Beyond the limit the oldest responses are dropped at once, not at the next check."""
     monkeypatch.setattr(connections, "CHECK_SECONDS", 60.0)
     monkeypatch.setattr(connections, "MAX_UNREAD_BYTES", 3 * BIG)
@@ -100,7 +100,7 @@ def test_unread_answers_are_bounded(serve: Serve, eventually: Eventually, monkey
     clients = []
     for count in range(8):
         clients.append(served.send(GET_BIG, receive_buffer=4096))
-        eventually(lambda wanted=count + 1: served.server.server_state.total_requests == wanted)  # type: ignore[misc]
+        wait_until(lambda wanted=count + 1: served.server.server_state.total_requests == wanted)  # type: ignore[misc]
     unread = [connection.unread for connection in served.server.server_state.connections]
     assert 2 <= len(unread) < 8
     assert sum(unread) <= 3 * BIG
@@ -138,18 +138,18 @@ def test_an_idle_connection_is_kept(serve: Serve) -> None:
 
 
 def test_connections_over_the_limit_are_refused_until_others_close(
-    serve: Serve, eventually: Eventually, monkeypatch: pytest.MonkeyPatch
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(connections, "MAX_CONNECTIONS", 5)
     monkeypatch.setattr(connections, "CHECK_SECONDS", 60.0)  # idle connections stay open, however slow the machine is
     served = serve(app)
     idle = [served.connect() for _ in range(5)]
-    eventually(lambda: served.connections == 5)
+    wait_until(lambda: served.connections == 5)
     # The server closes the connection. The client sees an end or a reset: it depends on whether its request came first.
     with contextlib.suppress(ConnectionError):
         assert served.send(GET).recv(1) == b""
     idle[0].close()
-    eventually(lambda: served.connections == 4)
+    wait_until(lambda: served.connections == 4)
     assert b"200 OK" in read_answer(served.send(GET))
 
 
@@ -176,11 +176,11 @@ def test_an_invalid_request_gets_a_400_that_arrives(serve: Serve, request_text: 
 
 
 def test_a_client_that_leaves_during_its_400_makes_no_traceback(
-    serve: Serve, eventually: Eventually, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    serve: Serve, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     served = serve(app)
     client = served.connect()
-    eventually(lambda: served.connections == 1)
+    wait_until(lambda: served.connections == 1)
     transport = next(iter(served.server.server_state.connections)).transport
     write_eof = transport.write_eof
 
@@ -191,16 +191,16 @@ def test_a_client_that_leaves_during_its_400_makes_no_traceback(
 
     monkeypatch.setattr(transport, "write_eof", reset_first)
     client.sendall(GET.encode() + b"nonsense\r\n\r\n")  # the end of the good response leads to the 400
-    eventually(lambda: served.connections == 0)
+    wait_until(lambda: served.connections == 0)
     assert client.fileno() == -1
     assert not [record for record in caplog.records if record.exc_info]
 
 
-def test_a_refused_client_that_stays_is_closed(serve: Serve, eventually: Eventually) -> None:
+def test_a_refused_client_that_stays_is_closed(serve: Serve) -> None:
     served = serve(app)
     client = served.send("nonsense\r\n\r\n")
     assert b"400" in client.recv(4096)
-    eventually(lambda: served.connections == 0)
+    wait_until(lambda: served.connections == 0)
 
 
 def test_an_upgrade_header_is_ignored_without_a_log_line(serve: Serve, caplog: pytest.LogCaptureFixture) -> None:

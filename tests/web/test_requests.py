@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
 from pathlib import Path
 from typing import cast
 
@@ -11,6 +10,7 @@ import pytest
 
 from exporter.keys import Key
 from exporter.web.requests import MAX_BODY_BYTES
+from tests.conftest import wait_until
 from tests.web.conftest import TASKS, TOKEN, ApiExporter, ApiExporters, error
 
 HEAD = f"POST {TASKS} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {TOKEN}\r\nContent-Type: application/json\r\n"
@@ -72,13 +72,13 @@ def test_a_body_over_the_limit_is_413_also_when_chunked_or_only_declared(api_exp
 
 
 def test_a_connection_closed_during_the_body_is_400_without_a_log_line(
-    api_exporter: ApiExporter, caplog: pytest.LogCaptureFixture, eventually: Callable[..., None]
+    api_exporter: ApiExporter, caplog: pytest.LogCaptureFixture
 ) -> None:
     client = api_exporter.served.send(f'{HEAD}Content-Length: 100\r\n\r\n{{"task_id": "a"')
-    eventually(lambda: api_exporter.served.server.server_state.tasks)
+    wait_until(lambda: api_exporter.served.server.server_state.tasks)
     client.close()
-    eventually(lambda: api_exporter.rejected(TASKS, 400))
-    eventually(lambda: not api_exporter.served.server.server_state.tasks)
+    wait_until(lambda: api_exporter.rejected(TASKS, 400))
+    wait_until(lambda: not api_exporter.served.server.server_state.tasks)
     assert api_exporter.tracked() == []
     assert [record for record in caplog.records if record.levelno > logging.INFO] == []
 

@@ -15,9 +15,10 @@ import pytest
 import requests
 from starlette.types import Receive, Scope, Send
 
+from tests.conftest import wait_until
+
 GET = "GET {} HTTP/1.1\r\nHost: x\r\n\r\n"
 Serve = Callable[..., Any]
-Eventually = Callable[[Callable[[], object]], None]
 
 
 async def app(scope: Scope, receive: Receive, send: Send) -> None:
@@ -29,21 +30,21 @@ async def app(scope: Scope, receive: Receive, send: Send) -> None:
     await send({"type": "http.response.body", "body": body})
 
 
-def test_a_request_in_progress_is_answered_after_a_stop(serve: Serve, eventually: Eventually) -> None:
+def test_a_request_in_progress_is_answered_after_a_stop(serve: Serve) -> None:
     served = serve(app)
     client = served.send(GET.format("/slow"))
-    eventually(lambda: served.server.server_state.tasks)
+    wait_until(lambda: served.server.server_state.tasks)
     assert served.stop() >= 0.5
     assert b"xxxxx" in client.recv(4096)
     assert client.recv(1) == b""
 
 
-def test_a_timeout_that_was_raised_since_the_start_counts_at_the_stop(serve: Serve, eventually: Eventually) -> None:
+def test_a_timeout_that_was_raised_since_the_start_counts_at_the_stop(serve: Serve) -> None:
     """As after a reload of `scrape.timeout`. A lower timeout does not shorten the time of earlier requests."""
     served = serve(app)
     served.server.config.timeout_graceful_shutdown = 0.2
     client = served.send(GET.format("/slow"))
-    eventually(lambda: served.server.server_state.tasks)
+    wait_until(lambda: served.server.server_state.tasks)
     served.server.stop(timeout=3.0)
     answer = b""
     while part := client.recv(4096):
@@ -54,10 +55,10 @@ def test_a_timeout_that_was_raised_since_the_start_counts_at_the_stop(serve: Ser
     assert served.server.config.timeout_graceful_shutdown == grace > 3.0
 
 
-def test_a_large_response_in_progress_is_sent_completely(serve: Serve, eventually: Eventually) -> None:
+def test_a_large_response_in_progress_is_sent_completely(serve: Serve) -> None:
     served = serve(app)
     client = served.send(GET.format("/big"), receive_buffer=65536)
-    eventually(lambda: served.server.server_state.total_requests)
+    wait_until(lambda: served.server.server_state.total_requests)
     served.server.stop()
     taken = 0
     while part := client.recv(1024 * 1024):
@@ -66,9 +67,7 @@ def test_a_large_response_in_progress_is_sent_completely(serve: Serve, eventuall
     assert taken > 8 * 1024 * 1024
 
 
-def test_a_stop_does_not_wait_for_silent_and_unreading_clients(
-    serve: Serve, eventually: Eventually, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_stop_does_not_wait_for_silent_and_unreading_clients(serve: Serve, caplog: pytest.LogCaptureFixture) -> None:
     """A silent one, half a request, an idle connection, and a response that is not read."""
     served = serve(app)
     served.connect()
@@ -76,7 +75,7 @@ def test_a_stop_does_not_wait_for_silent_and_unreading_clients(
     idle = served.send(GET.format("/"))
     assert idle.recv(4096)
     served.send(GET.format("/big"), receive_buffer=4096)
-    eventually(lambda: served.server.server_state.total_requests == 2)
+    wait_until(lambda: served.server.server_state.total_requests == 2)
     assert served.connections == 4
     assert served.stop() < 6
     assert served.connections == 0
