@@ -21,13 +21,10 @@ from prometheus_client import (
 from prometheus_client.registry import Collector
 
 from exporter import __version__
-from exporter.errors import VodError
 from exporter.metrics import catalog
-from exporter.model import ACTIONS, OTHER
+from exporter.metrics.account_telemetry import AccountTelemetry
 
-_DROPPED = ("not_found", "given_up", "deleted", "too_many")
 _OF_ACCOUNTS = frozenset(metric.family for metric in catalog.COUNTED if "account" in metric.labels)
-_MAX_CODES = 50  # different error codes of one account; further codes count as `other`, to bound the number of series
 _BUCKETS = (0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
 
@@ -151,72 +148,3 @@ class Telemetry:
     def rejected(self, *, path: str, reason: str) -> None:
         """Counts a rejected HTTP request. `path` is a route of the exporter or `other`; `reason` is the status code."""
         self._rejected.labels(path, reason).inc()
-
-
-class AccountTelemetry:
-    """The counters of one account.
-
-    Series that alerts use start at 0 before the first call: Prometheus sees no increase in a series that starts at 1.
-    """
-
-    def __init__(
-        self,
-        account: str,
-        *,
-        requests: Counter,
-        errors: Counter,
-        duration: Histogram,
-        malformed: Counter,
-        dropped: Counter,
-    ) -> None:
-        self._account = account
-        self._requests = requests
-        self._errors = errors
-        self._duration = duration
-        self._malformed = malformed
-        self._dropped = dropped
-        self._lock = threading.Lock()
-        self._closed = False
-        self._codes: set[str] = set()
-        for action in ACTIONS:
-            requests.labels(account, action)
-            duration.labels(account, action)
-            errors.labels(account, action, OTHER)
-        for reason in _DROPPED:
-            dropped.labels(account, reason)
-
-    def called(self, *, action: str, seconds: float | None, error: VodError | None) -> None:
-        """Counts a request to VOD. `seconds` is None if it was not sent; `error` is None if it succeeded."""
-        with self._lock:
-            if self._closed:
-                return
-            if seconds is not None:
-                self._requests.labels(self._account, action).inc()
-                self._duration.labels(self._account, action).observe(seconds)
-            if error is not None:
-                self._errors.labels(self._account, action, self._bounded(error.code)).inc()
-
-    def malformed(self, fields: Iterable[str]) -> None:
-        """Counts malformed fields of a response."""
-        with self._lock:
-            if not self._closed:
-                for field in fields:
-                    self._malformed.labels(self._account, field).inc()
-
-    def dropped(self, reason: str) -> None:
-        """Counts a task that is not tracked any more. `reason` is `not_found`, `given_up`, `deleted` or `too_many`."""
-        with self._lock:
-            if not self._closed:
-                self._dropped.labels(self._account, reason).inc()
-
-    def close(self) -> None:
-        """Removes the series of the account. Later calls of its methods count nothing."""
-        with self._lock:
-            self._closed = True
-            for metric in (self._requests, self._duration, self._errors, self._malformed, self._dropped):
-                metric.remove_by_labels({"account": self._account})
-
-    def _bounded(self, code: str) -> str:
-        if len(self._codes) < _MAX_CODES:
-            self._codes.add(code)
-        return code if code in self._codes else OTHER

@@ -1,42 +1,17 @@
-"""The exporter counts itself rightly: zeros first, bounded labels, no count lost between threads."""
+"""The metrics about the exporter: those of the catalog, by account, and over reloads."""
 
 from __future__ import annotations
 
-import contextlib
-import threading
-
-import pytest
 from prometheus_client import Metric
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
 from exporter import __version__
-from exporter.errors import VodError
 from exporter.metrics import catalog
 from exporter.metrics.catalog import COUNTED
 from exporter.metrics.exposition import OPENMETRICS, TEXT
 from exporter.metrics.telemetry import Telemetry
-
-ACTIONS = ("GetTranscodeTask", "ListTranscodeTask")
-
-
-def value(telemetry: Telemetry, name: str, **labels: str) -> float | None:
-    return telemetry.registry.get_sample_value(name, labels)
-
-
-def errors(telemetry: Telemetry, account: str = "prod") -> dict[str, float]:
-    """Errors of GetTranscodeTask by code."""
-    return {
-        sample.labels["code"]: sample.value
-        for family in telemetry.registry.collect()
-        for sample in family.samples
-        if sample.name == "vod_exporter_api_errors_total"
-        and (sample.labels["account"], sample.labels["action"]) == (account, ACTIONS[0])
-    }
-
-
-def refused(code: str) -> VodError:
-    return VodError("refused", code=code)
+from tests.metrics.conftest import errors, refused, value
 
 
 def used() -> Telemetry:
@@ -50,18 +25,6 @@ def used() -> Telemetry:
     return telemetry
 
 
-@pytest.mark.parametrize("action", ACTIONS)
-def test_zeros_are_there_before_the_first_call(action: str) -> None:
-    """An increase from nothing is none to Prometheus."""
-    telemetry = Telemetry()
-    telemetry.account("prod")
-
-    assert value(telemetry, "vod_exporter_api_requests_total", account="prod", action=action) == 0
-    assert value(telemetry, "vod_exporter_api_errors_total", account="prod", action=action, code="other") == 0
-    assert value(telemetry, "vod_exporter_api_request_duration_seconds_count", account="prod", action=action) == 0
-    assert value(telemetry, "vod_exporter_dropped_tasks_total", account="prod", reason="not_found") == 0
-
-
 def test_each_event_counts_once_under_its_labels() -> None:
     telemetry = used()
 
@@ -70,115 +33,6 @@ def test_each_event_counts_once_under_its_labels() -> None:
     assert value(telemetry, "vod_exporter_malformed_fields_total", account="prod", field="Filesize") == 1
     assert value(telemetry, "vod_exporter_dropped_tasks_total", account="prod", reason="not_found") == 1
     assert value(telemetry, "vod_exporter_rejected_requests_total", path="/metrics", reason="503") == 1
-
-
-def test_success_is_no_error() -> None:
-    telemetry = Telemetry()
-    telemetry.account("prod").called(action="GetTranscodeTask", seconds=0.3, error=None)
-
-    assert errors(telemetry) == {"other": 0}
-    assert value(telemetry, "vod_exporter_api_requests_total", account="prod", action="GetTranscodeTask") == 1
-
-
-def test_duration_of_a_call_falls_into_its_bucket() -> None:
-    telemetry = used()
-
-    def bucket(upper: str) -> float | None:
-        name = "vod_exporter_api_request_duration_seconds_bucket"
-        return value(telemetry, name, account="prod", action="GetTranscodeTask", le=upper)
-
-    name = "vod_exporter_api_request_duration_seconds_sum"
-    assert (bucket("0.25"), bucket("0.5"), bucket("+Inf")) == (0, 1, 1)
-    assert value(telemetry, name, account="prod", action="GetTranscodeTask") == 0.3
-
-
-def test_a_field_malformed_twice_counts_twice() -> None:
-    telemetry = Telemetry()
-    telemetry.account("prod").malformed(["Fps", "Fps", "Width"])
-
-    assert value(telemetry, "vod_exporter_malformed_fields_total", account="prod", field="Fps") == 2
-    assert value(telemetry, "vod_exporter_malformed_fields_total", account="prod", field="Width") == 1
-
-
-def test_error_codes_past_fifty_count_as_other() -> None:
-    """The service may invent codes without end; series must not follow."""
-    telemetry = Telemetry()
-    account = telemetry.account("prod")
-    for number in range(80):
-        account.called(action="GetTranscodeTask", seconds=0.1, error=refused(f"Code{number}"))
-    account.called(action="GetTranscodeTask", seconds=0.1, error=refused("Code7"))
-
-    counted = errors(telemetry)
-    assert len(counted) == 51
-    assert counted["other"] == 30
-    assert counted["Code7"] == 2
-    assert counted["Code49"] == 1
-    assert sum(counted.values()) == 81
-
-
-def test_error_codes_of_one_account_do_not_crowd_out_anothers() -> None:
-    telemetry = Telemetry()
-    noisy, quiet = telemetry.account("noisy"), telemetry.account("quiet")
-    for number in range(80):
-        noisy.called(action="GetTranscodeTask", seconds=0.1, error=refused(f"Code{number}"))
-    quiet.called(action="GetTranscodeTask", seconds=0.1, error=refused("Throttling"))
-
-    assert errors(telemetry, "quiet") == {"other": 0, "Throttling": 1}
-
-
-def test_no_count_is_lost_between_threads() -> None:
-    """A refresh calls from several threads, and codes are new to several of them at once."""
-    telemetry = Telemetry()
-    account = telemetry.account("prod")
-    together = threading.Barrier(8)
-
-    def work() -> None:
-        together.wait(10)
-        for number in range(500):
-            account.called(action="GetTranscodeTask", seconds=0.1, error=refused(f"Code{number % 70}"))
-            account.malformed(["Fps"])
-
-    threads = [threading.Thread(target=work) for _ in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(30)
-
-    assert value(telemetry, "vod_exporter_api_requests_total", account="prod", action="GetTranscodeTask") == 4000
-    assert value(telemetry, "vod_exporter_malformed_fields_total", account="prod", field="Fps") == 4000
-    assert len(errors(telemetry)) == 51
-    assert sum(errors(telemetry).values()) == 4000
-
-
-class MeetingCode(str):
-    """Its hash waits for the other thread's, so that two codes are looked up at the same moment if they can be."""
-
-    __slots__ = ()
-    meeting = threading.Barrier(2)
-
-    def __hash__(self) -> int:
-        with contextlib.suppress(threading.BrokenBarrierError):
-            self.meeting.wait(0.2)
-        return super().__hash__()
-
-
-def test_two_codes_at_once_do_not_both_take_the_last_place() -> None:
-    telemetry = Telemetry()
-    account = telemetry.account("prod")
-    for number in range(49):
-        account.called(action="GetTranscodeTask", seconds=0.1, error=refused(f"Code{number}"))
-
-    def call(code: str) -> None:
-        account.called(action="GetTranscodeTask", seconds=0.1, error=refused(code))
-
-    threads = [threading.Thread(target=call, args=(MeetingCode(code),)) for code in ("one", "two")]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(10)
-
-    assert len(errors(telemetry)) == 51
-    assert errors(telemetry)["other"] == 1
 
 
 def declared(metric: catalog.Metric) -> tuple[str, str, str, str]:
@@ -190,16 +44,17 @@ def test_registry_holds_what_the_catalog_declares_and_what_python_brings() -> No
     """Names, types, units and helps, and not the `_created` series that prometheus_client adds to each counter."""
     families: list[Metric] = list(used().registry.collect())
 
-    own = [(one.name, one.type, one.unit, one.documentation) for one in families if one.name.startswith("vod_")]
+    ours = [family for family in families if family.name.startswith("vod_")]
+    own = [(family.name, family.type, family.unit, family.documentation) for family in ours]
     assert sorted(own) == sorted(declared(metric) for metric in COUNTED)
-    assert {one.name.partition("_")[0] for one in families} == {"vod", "process", "python"}
-    assert {"process_cpu_seconds", "python_info", "python_gc_collections"} <= {one.name for one in families}
-    assert not [sample.name for one in families for sample in one.samples if sample.name.endswith("_created")]
+    assert {family.name.partition("_")[0] for family in families} == {"vod", "process", "python"}
+    assert {"process_cpu_seconds", "python_info", "python_gc_collections"} <= {family.name for family in families}
+    assert not [sample.name for family in families for sample in family.samples if sample.name.endswith("_created")]
 
 
 def test_labels_are_those_of_the_catalog() -> None:
     """Beside `le`, which histograms have."""
-    labels = {one.family: set(one.labels) for one in COUNTED}
+    labels = {metric.family: set(metric.labels) for metric in COUNTED}
 
     for family in used().registry.collect():
         for sample in family.samples if family.name in labels else ():
@@ -234,10 +89,12 @@ def test_view_of_an_account_has_its_own_samples_and_nothing_without_an_account()
     telemetry.event("other", "TranscodeComplete")
     view = list(telemetry.of_account("prod").collect())
 
-    assert sorted(one.name for one in view) == sorted(one.family for one in COUNTED if "account" in one.labels)
-    assert {sample.labels["account"] for one in view for sample in one.samples} == {"prod"}
-    whole = [sample for one in telemetry.registry.collect() for sample in one.samples]
-    assert [sample for one in view for sample in one.samples] == [
+    assert sorted(family.name for family in view) == sorted(
+        metric.family for metric in COUNTED if "account" in metric.labels
+    )
+    assert {sample.labels["account"] for family in view for sample in family.samples} == {"prod"}
+    whole = [sample for family in telemetry.registry.collect() for sample in family.samples]
+    assert [sample for family in view for sample in family.samples] == [
         sample for sample in whole if sample.labels.get("account") == "prod"
     ]
 
@@ -260,7 +117,7 @@ def test_view_of_an_account_to_which_nothing_happened_is_read_by_both_parsers() 
 
     families = list(parse_text(TEXT.encode(view).decode()))
     assert families
-    assert not [sample for one in families for sample in one.samples]
+    assert not [sample for family in families for sample in family.samples]
     assert list(parse_openmetrics(OPENMETRICS.encode(view).decode()))  # type: ignore[no-untyped-call]
 
 
@@ -282,15 +139,6 @@ def test_reload_metrics_show_its_success_and_the_time_of_the_last_success() -> N
     assert reload_metrics() == (1, 300.0)
 
 
-def test_reloaded_account_keeps_its_counts_and_its_limit_on_codes() -> None:
-    telemetry = Telemetry()
-    for number in range(80):
-        telemetry.account("prod").called(action="GetTranscodeTask", seconds=0.1, error=refused(f"Code{number}"))
-
-    assert len(errors(telemetry)) == 51
-    assert sum(errors(telemetry).values()) == 80
-
-
 def test_an_account_that_has_left_has_no_series_and_gets_none() -> None:
     """Though its last requests and events still end; and it counts from zero where it comes back."""
     telemetry = used()
@@ -299,8 +147,8 @@ def test_an_account_that_has_left_has_no_series_and_gets_none() -> None:
     telemetry.event("prod", "StreamTranscodeComplete")
 
     def named(account: str) -> set[str]:
-        families = telemetry.registry.collect()
-        return {one.name for family in families for one in family.samples if one.labels.get("account") == account}
+        samples = [sample for family in telemetry.registry.collect() for sample in family.samples]
+        return {sample.name for sample in samples if sample.labels.get("account") == account}
 
     assert len(named("prod")) > len(named("other")) > 0
     telemetry.keep(["other"])
