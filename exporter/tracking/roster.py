@@ -98,6 +98,7 @@ class Roster:
         heir = next((heir for heir in heirs if heir.finished_at is None or job.finished_at is not None), None)
         if heir is not None:
             job.task_id = heir.id
+            job.missing = False  # in the other task
             heir.job_ids.append(job.job.id)
         else:
             del self._jobs[job.job.id]

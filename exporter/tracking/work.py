@@ -31,7 +31,7 @@ def work(roster: Roster, *, calls_before: int) -> Work:
     waiting = [
         job
         for job in roster.jobs.values()
-        if job.finished_at is None and job.asked <= calls_before and not job.missing and job.task_id not in whole
+        if job.finished_at is None and job.asked <= calls_before and job.task_id not in whole
     ]
     waiting.sort(key=lambda job: job.asked)
     return Work(
@@ -49,4 +49,4 @@ def _is_new(task: TrackedTask) -> bool:
 def _needs_whole(task: TrackedTask, roster: Roster) -> bool:
     if task.finished_at is not None:
         return False
-    return task.stale or not any(job.finished_at is None and not job.missing for job in roster.jobs_of(task))
+    return task.stale or not any(job.finished_at is None for job in roster.jobs_of(task))

@@ -37,9 +37,8 @@ def test_there_is_work_for_everything_unfinished() -> None:
     assert work(roster, calls_before=0) == Work(new_tasks=("new",), whole_tasks=("empty",), jobs=(("a", "t"),))
 
 
-def test_a_task_whose_jobs_are_all_finished_or_missing_is_asked_whole() -> None:
-    roster = Roster([known("t")], [job("a", "t"), job("b", "t", finished=True)])
-    roster.jobs["a"].missing = True
+def test_a_task_whose_jobs_are_all_finished_is_asked_whole() -> None:
+    roster = Roster([known("t")], [job("a", "t", finished=True)])
 
     assert work(roster, calls_before=0) == Work(whole_tasks=("t",))
 
@@ -112,6 +111,15 @@ def test_a_task_whose_jobs_have_no_ids_is_asked_whole_until_it_ends(ledger: Ledg
     assert asked == Work(whole_tasks=("t",))
     assert next_work(ledger) == Work()
     assert ledger.view().jobs == ()
+
+
+def test_a_job_that_two_answers_leave_out_is_asked_about_as_a_job_of_the_other_task(ledger: Ledger) -> None:
+    """It was missing only in the first task."""
+    track(ledger, running("t", "a", "b"), running("u", "a", "c"))
+    for _ in range(2):
+        ask_task(ledger, running("t", "b"))
+
+    assert set(next_work(ledger).jobs) == {("a", "u"), ("b", "t"), ("c", "u")}
 
 
 def test_tasks_and_jobs_asked_about_longest_ago_come_first(ledger: Ledger) -> None:
