@@ -15,8 +15,9 @@ OTHER = "other"
 
 GET_TRANSCODE_TASK = "GetTranscodeTask"
 LIST_TRANSCODE_TASK = "ListTranscodeTask"
+GET_TRANSCODE_SUMMARY = "GetTranscodeSummary"
 GET_VIDEO_LIST = "GetVideoList"
-ACTIONS = (GET_TRANSCODE_TASK, LIST_TRANSCODE_TASK, GET_VIDEO_LIST)
+ACTIONS = (GET_TRANSCODE_TASK, LIST_TRANSCODE_TASK, GET_TRANSCODE_SUMMARY, GET_VIDEO_LIST)
 """The operations of VOD that the exporter calls. Each has its own quota, and needs the RAM action `vod:NAME`."""
 
 ID_PATTERN = "[A-Za-z0-9_-]{1,128}"

@@ -102,8 +102,8 @@ class AccountSnapshot:
     """One account: whether it can be read, and what its ledger shows. Times are Unix seconds.
 
     `up` is None before the first call. `last_error` is one line of text without secrets. `refresh_duration` is in
-    seconds. `pending_calls` counts the calls that the present refresh has not started. `budget` is calls per second, by
-    operation.
+    seconds. By operation, `pending_calls` counts the calls that the present refresh has not started, and `budget` is
+    calls per second.
     """
 
     name: str
@@ -114,7 +114,7 @@ class AccountSnapshot:
     last_error: str = ""
     last_error_at: float | None = None
     refresh_duration: float | None = None
-    pending_calls: int = 0
+    pending_calls: Mapping[str, int] = field(default_factory=dict)
     budget: Mapping[str, float] = field(default_factory=dict)
     view: LedgerView = field(default_factory=LedgerView)
 

@@ -93,7 +93,13 @@ def account(
     )
     tracker = _tracker(configured, settings, store, dropped=recorder.dropped)
     calls = Calls(name, client, tracker, recorder)
-    agenda = Agenda(tracker, limiter, by_job_ids=lambda: calls.by_job_ids, concurrency=scrape.concurrency)
+    agenda = Agenda(
+        tracker,
+        limiter,
+        by_job_ids=lambda: calls.job_ids.usable,
+        by_summaries=lambda: calls.summaries.usable,
+        concurrency=scrape.concurrency,
+    )
     return Account(
         AccountSnapshot(name, configured.region or "", configured.url),
         client=client,

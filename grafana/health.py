@@ -173,7 +173,7 @@ def _budget() -> tuple[Panel, ...]:
                 no_value="None",
                 decimals=0,
             ),
-            Query(one(PENDING_CALLS), "{{account}}"),
+            Query(one(PENDING_CALLS), "{{account}} {{action}}"),
             width=8,
         ),
         lines(

@@ -103,7 +103,13 @@ def make_account(
     client = connect(limiter, wiring.observer(recorder, health))
     tracker = Tracker(ledger, videos or Videos())
     calls = Calls(name, client, tracker, recorder, clock=clock)
-    agenda = Agenda(tracker, limiter, by_job_ids=lambda: calls.by_job_ids, concurrency=concurrency)
+    agenda = Agenda(
+        tracker,
+        limiter,
+        by_job_ids=lambda: calls.job_ids.usable,
+        by_summaries=lambda: calls.summaries.usable,
+        concurrency=concurrency,
+    )
     return Account(
         AccountSnapshot(name, "cn-shanghai", "https://vod.example"),
         client=client,

@@ -245,8 +245,8 @@ TRACKED_TASKS = Metric(
 PENDING_CALLS = Metric(
     "vod_exporter_pending_calls",
     "gauge",
-    "GetTranscodeTask calls that were due but not yet made when the scrape was answered.",
-    ("account",),
+    "Calls that were due but not yet made when the scrape was answered, by operation.",
+    ("account", "action"),
 )
 API_BUDGET = Metric(
     "vod_exporter_api_budget_requests_per_second",

@@ -68,7 +68,8 @@ def aggregate_rows(account: AccountSnapshot) -> Iterator[Row]:
     yield catalog.STALE_JOBS, (name,), view.stale_jobs
     yield catalog.TRUNCATED_JOBS, (name,), view.truncated_jobs
     yield catalog.STATE_DURABLE, (name,), view.durable
-    yield catalog.PENDING_CALLS, (name,), account.pending_calls
+    for action, count in account.pending_calls.items():
+        yield catalog.PENDING_CALLS, (name, action), count
     for action, rate in account.budget.items():
         yield catalog.API_BUDGET, (name, action), rate
     for key, amount in view.totals.counters.items():

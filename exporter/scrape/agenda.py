@@ -8,9 +8,10 @@ from collections.abc import Callable, Iterable, Mapping
 
 from exporter.errors import CredentialsError
 from exporter.model import ACTIONS, GET_TRANSCODE_TASK
-from exporter.scrape.plan import Call, GetJobs, ListTasks, ListVideos, action, plan, size, without
+from exporter.scrape.plan import Call, GetJobs, GetSummaries, ListTasks, ListVideos, action, plan, sizes, without
 from exporter.tracking.discovery import VideoQuery
 from exporter.tracking.tracker import Tracker
+from exporter.tracking.videos import Due
 from exporter.vod.limiter import Limiter
 
 _HORIZON_SECONDS = 10.0  # the length of a plan; later calls are left to the next plan, which has newer results
@@ -23,15 +24,25 @@ class Agenda:
     """Plans the calls of one account. No call is made twice in a refresh.
 
     A plan is for the next ten seconds. It is made again after results, because a list may name new tasks. `by_job_ids`
-    says whether VOD accepts the parameter `JobIds`. Not safe to use from several threads.
+    and `by_summaries` say whether VOD accepts the parameter `JobIds` and the operation GetTranscodeSummary. Not safe to
+    use from several threads.
     """
 
-    def __init__(self, tracker: Tracker, limiter: Limiter, *, by_job_ids: Callable[[], bool], concurrency: int) -> None:
+    def __init__(
+        self,
+        tracker: Tracker,
+        limiter: Limiter,
+        *,
+        by_job_ids: Callable[[], bool],
+        by_summaries: Callable[[], bool],
+        concurrency: int,
+    ) -> None:
         self._ledger = tracker.ledger
         self._videos = tracker.videos
         self._discovery = tracker.discovery
         self._limiter = limiter
         self._by_job_ids = by_job_ids
+        self._by_summaries = by_summaries
         self._concurrency = concurrency
         self._most_failures = max(concurrency, _FAILURES_IN_A_ROW)
         self._closed = False
@@ -42,10 +53,11 @@ class Agenda:
     def _reset(self) -> None:
         self._queries: list[VideoQuery] = []  # still to be made
         self._listed: set[str] = set()  # videos
+        self._summarized: set[str] = set()  # videos
         self._denied: set[str] = set()  # operations
         self._failed_in_a_row = 0
         self._plan: list[Call] = []
-        self._beyond = 0  # calls of GetTranscodeTask that come after the plan
+        self._beyond: Counter[str] = Counter()  # calls that come after the plan, by operation
         self.outdate()
 
     def ask_again(self) -> None:
@@ -74,9 +86,10 @@ class Agenda:
         self._plan, self._outdated = [], False
 
     @property
-    def pending(self) -> int:
-        """How many calls of GetTranscodeTask the present refresh has not started yet."""
-        return self._beyond + _gets(list(self._plan))  # a copy, because other threads read this at any time
+    def pending(self) -> Mapping[str, int]:
+        """How many calls of each operation the present refresh has not started yet."""
+        planned = _by_action(list(self._plan))  # a copy, because other threads read this at any time
+        return {name: self._beyond[name] + planned[name] for name in ACTIONS}
 
     @property
     def workers(self) -> int:
@@ -113,16 +126,21 @@ class Agenda:
         if isinstance(error, CredentialsError):  # VOD would reject the other calls of this operation too
             self._denied.add(action(call))
             self._plan = []
-        elif isinstance(call, GetJobs) and not self._by_job_ids():
+        elif (isinstance(call, GetJobs) and not self._by_job_ids()) or (
+            isinstance(call, GetSummaries) and not self._by_summaries()
+        ):
             self._plan = []
-        if isinstance(call, ListTasks):
-            self._listed.add(call.video_id)
-        elif isinstance(call, ListVideos):
-            self._queries = [query for query in self._queries if query != call.query]
+        match call:
+            case ListTasks(video_id):
+                self._listed.add(video_id)
+            case GetSummaries(video_ids):
+                self._summarized.update(video_ids)
+            case ListVideos(query):
+                self._queries = [other for other in self._queries if other != query]
 
     def end_refresh(self) -> None:
         """Nothing is left to ask."""
-        self._beyond = 0
+        self._beyond = Counter()
 
     def _plan_again(self, under_way: Mapping[str, int]) -> None:
         now = time.monotonic()
@@ -130,19 +148,35 @@ class Agenda:
             self._plan = []
         elif self._outdated and (not self._plan or now >= self._plan_again_at):
             work = without(self._ledger.work(), self._under_way)
+            videos = self._due_videos()
+            queries = [query for query in self._queries if ListVideos(query) not in self._under_way]
             by_job_ids = self._by_job_ids()
-            listed = self._listed | {call.video_id for call in self._under_way if isinstance(call, ListTasks)}
             self._plan = plan(
                 work,
                 budget={name: self._budget(name, under_way) for name in ACTIONS},
                 by_job_ids=by_job_ids,
                 made=self._taken[GET_TRANSCODE_TASK],
-                videos=[video_id for video_id in self._videos.due() if video_id not in listed],
-                queries=[query for query in self._queries if ListVideos(query) not in self._under_way],
+                videos=videos,
+                queries=queries,
             )
-            self._beyond = size(work, by_job_ids=by_job_ids) - _gets(self._plan)
+            self._beyond = Counter(sizes(work, videos, queries, by_job_ids=by_job_ids)) - _by_action(self._plan)
             self._outdated = False
             self._plan_again_at = now + (time.monotonic() - now) / _PLANNING_SHARE
+
+    def _due_videos(self) -> Due:
+        """The videos that no call of this refresh was about."""
+        due = self._videos.due(by_summaries=self._by_summaries())
+        listed, summarized = set(self._listed), set(self._summarized)
+        for call in self._under_way:
+            match call:
+                case ListTasks(video_id):
+                    listed.add(video_id)
+                case GetSummaries(video_ids):
+                    summarized.update(video_ids)
+        return Due(
+            lists=tuple(video_id for video_id in due.lists if video_id not in listed),
+            summaries=tuple(video_id for video_id in due.summaries if video_id not in summarized),
+        )
 
     def _budget(self, name: str, under_way: Mapping[str, int]) -> int:
         """How many calls of the operation fit into the horizon. If none does, one call at a time waits for its turn."""
@@ -151,5 +185,5 @@ class Agenda:
         return self._limiter.calls_within(name, _HORIZON_SECONDS) or int(not under_way.get(name))
 
 
-def _gets(calls: Iterable[Call]) -> int:
-    return sum(action(call) == GET_TRANSCODE_TASK for call in calls)
+def _by_action(calls: Iterable[Call]) -> Counter[str]:
+    return Counter(map(action, calls))

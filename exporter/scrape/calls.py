@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import math
-import threading
 import time
 from collections.abc import Callable, Iterable
 from typing import Protocol
@@ -12,14 +11,14 @@ from typing import Protocol
 from exporter.deadline import Deadline
 from exporter.errors import NotFoundError, RequestRejected, VodError
 from exporter.model import Task
-from exporter.scrape.plan import Call, GetJobs, GetTask, ListTasks, ListVideos
+from exporter.scrape.fallback import Fallback, refuses_operation
+from exporter.scrape.plan import Call, GetJobs, GetSummaries, GetTask, ListTasks, ListVideos
 from exporter.tracking.discovery import VideoQuery
 from exporter.tracking.tracker import Tracker
 from exporter.vod.client import Client
 
 _log = logging.getLogger(__name__)
 
-_JOB_IDS_REFUSED_SECONDS = 3600.0
 _UNKNOWN_PARAMETER = ("MissingParameter", "InvalidParameter")  # how VOD refuses a parameter that it does not know
 # A refresh may last longer than the scrape that started it, so its calls do not have the deadline of the scrape. A call
 # waits until the budget allows it. Then the client limits it to `scrape.timeout`.
@@ -55,15 +54,10 @@ class Calls:
         self._videos = tracker.videos
         self._discovery = tracker.discovery
         self._recorder = recorder
-        self._clock = clock
-        self._lock = threading.Lock()
-        self._job_ids_refused_at: float | None = None
-
-    @property
-    def by_job_ids(self) -> bool:
-        """False for an hour after VOD refused the parameter `JobIds`."""
-        refused_at = self._job_ids_refused_at
-        return refused_at is None or self._clock() - refused_at > _JOB_IDS_REFUSED_SECONDS
+        self.job_ids = Fallback(account, "JobIds refused: one call per task instead of one per ten jobs", clock=clock)
+        self.summaries = Fallback(
+            account, "GetTranscodeSummary refused: one call per video instead of one per ten videos", clock=clock
+        )
 
     def make(self, call: Call) -> None:
         """Make the call and handle its answer. Raises `VodError` if it failed."""
@@ -71,6 +65,8 @@ class Calls:
             match call:
                 case ListVideos(query):
                     self._list_videos(query)
+                case GetSummaries(video_ids):
+                    self._get_summaries(video_ids)
                 case ListTasks(video_id):
                     self._list_tasks(video_id)
                 case GetTask(task_id):
@@ -88,10 +84,10 @@ class Calls:
             case ListVideos(query) if self._discovery is not None:
                 self._discovery.asked(query)
             case ListTasks(video_id):
-                self._videos.asked(video_id)
+                self._videos.asked([video_id])
             case GetTask(task_id):
                 self._ledger.asked_task(task_id)
-            case GetJobs(job_ids) if self.by_job_ids:  # otherwise the exporter asks for their tasks instead
+            case GetJobs(job_ids) if self.job_ids.usable:  # otherwise the exporter asks for their tasks instead
                 self._ledger.asked_jobs(job_ids)
 
     def _list_videos(self, query: VideoQuery) -> None:
@@ -107,6 +103,22 @@ class Calls:
                 self._discovery.found(video.id, status=video.status, created=video.created)
                 found.add(video.id)
         self._discovery.done(query, found)
+
+    def _get_summaries(self, video_ids: tuple[str, ...]) -> None:
+        try:
+            reply = self._client.get_summaries(video_ids, _NO_DEADLINE)
+        except NotFoundError:
+            self._videos.summarized(video_ids, ())
+        except VodError as error:
+            if refuses_operation(error):  # the exporter lists the tasks of these videos instead
+                self.summaries.refused(error)
+                return
+            self._videos.asked(video_ids)
+            raise
+        else:
+            self.summaries.accepted()
+            self._recorder.malformed(reply.malformed)
+            self._videos.summarized(video_ids, reply.tasks)
 
     def _list_tasks(self, video_id: str) -> None:
         tasks: list[Task] = []
@@ -125,7 +137,7 @@ class Calls:
             self._ledger.name(f"video {video_id}", self._videos.selected(tasks, newest=True), source=source)
         else:
             self._ledger.discover(self._videos.selected(tasks, newest=False), source=source)
-        self._videos.listed(video_id)
+        self._videos.listed(video_id, tasks)
 
     def _get_task(self, task_id: str) -> None:
         try:
@@ -147,12 +159,8 @@ class Calls:
         except RequestRejected as error:
             if not error.code.startswith(_UNKNOWN_PARAMETER):
                 raise
-            with self._lock:
-                first, self._job_ids_refused_at = self._job_ids_refused_at is None, self._clock()
-            if first:
-                extra = {"account": self._account, "error": str(error)}
-                _log.warning("JobIds refused: one call per task instead of one per ten jobs", extra=extra)
+            self.job_ids.refused(error)
         else:
-            self._job_ids_refused_at = None
+            self.job_ids.accepted()
             self._recorder.malformed(reply.malformed)
             self._ledger.observe_jobs(job_ids, reply.jobs)

@@ -16,7 +16,8 @@ from exporter.errors import (
     RequestRejected,
     VodError,
 )
-from exporter.model import GET_VIDEO_LIST
+from exporter.model import GET_TRANSCODE_SUMMARY, GET_VIDEO_LIST
+from exporter.scrape.fallback import refuses_operation
 
 _log = logging.getLogger(__name__)
 
@@ -58,7 +59,12 @@ class Health:
             self._slowest, self._slowest_before = 0.0, self._slowest
 
     def called(self, *, action: str, error: VodError | None, seconds: float = 0.0) -> None:
-        """A request of the operation `action` has ended after `seconds`; `error` is None after an answer."""
+        """A request of the operation `action` has ended after `seconds`; `error` is None after an answer.
+
+        If VOD refuses GetTranscodeSummary, the account can still be read: the exporter does without it.
+        """
+        if action == GET_TRANSCODE_SUMMARY and error is not None and refuses_operation(error):
+            return
         with self._lock:
             now = self._called_at = self._clock()
             if error is not None and not isinstance(error, NotFoundError):

@@ -6,14 +6,16 @@ fixed share of the calls: neither many new tasks nor tasks whose calls always fa
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import count, islice
 
-from exporter.model import GET_TRANSCODE_TASK, GET_VIDEO_LIST, LIST_TRANSCODE_TASK
+from exporter.model import GET_TRANSCODE_SUMMARY, GET_TRANSCODE_TASK, GET_VIDEO_LIST, LIST_TRANSCODE_TASK
 from exporter.tracking.discovery import VideoQuery
+from exporter.tracking.videos import Due
 from exporter.tracking.work import Work
-from exporter.vod.client import JOB_IDS_PER_CALL
+from exporter.vod.client import JOB_IDS_PER_CALL, VIDEO_IDS_PER_CALL
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +33,13 @@ class ListTasks:
 
 
 @dataclass(frozen=True, slots=True)
+class GetSummaries:
+    """GetTranscodeSummary: the newest task of each of these videos."""
+
+    video_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class GetTask:
     """GetTranscodeTask by `TranscodeTaskId`."""
 
@@ -44,7 +53,9 @@ class GetJobs:
     job_ids: tuple[str, ...]
 
 
-Call = ListVideos | ListTasks | GetTask | GetJobs
+Call = ListVideos | ListTasks | GetSummaries | GetTask | GetJobs
+
+NO_VIDEOS = Due()
 
 # The preferred kinds for each call, in turn. A call takes the first kind that has something to ask. Three of four calls
 # prefer new tasks. The fourth call prefers whole tasks and jobs alternately.
@@ -63,6 +74,8 @@ def action(call: Call) -> str:
             return GET_VIDEO_LIST
         case ListTasks():
             return LIST_TRANSCODE_TASK
+        case GetSummaries():
+            return GET_TRANSCODE_SUMMARY
         case _:
             return GET_TRANSCODE_TASK
 
@@ -73,7 +86,7 @@ def plan(
     budget: Mapping[str, int],
     by_job_ids: bool,
     made: int = 0,
-    videos: Sequence[str] = (),
+    videos: Due = NO_VIDEOS,
     queries: Sequence[VideoQuery] = (),
 ) -> list[Call]:
     """The calls for this work, in order for each operation: prioritized jobs first, then each kind by its share.
@@ -84,15 +97,25 @@ def plan(
     """
     return [
         *islice(map(ListVideos, queries), budget[GET_VIDEO_LIST]),
-        *islice(map(ListTasks, videos), budget[LIST_TRANSCODE_TASK]),
+        *islice(map(ListTasks, videos.lists), budget[LIST_TRANSCODE_TASK]),
+        *islice(map(GetSummaries, _batches(videos.summaries, VIDEO_IDS_PER_CALL)), budget[GET_TRANSCODE_SUMMARY]),
         *islice(_gets(work, by_job_ids=by_job_ids, made=made), budget[GET_TRANSCODE_TASK]),
     ]
 
 
-def size(work: Work, *, by_job_ids: bool) -> int:
-    """How many calls of GetTranscodeTask all of this work takes."""
+def sizes(work: Work, videos: Due, queries: Sequence[VideoQuery], *, by_job_ids: bool) -> dict[str, int]:
+    """How many calls of each operation all of this takes. A list of several pages counts as one call."""
+    return {
+        GET_TRANSCODE_TASK: _gets_size(work, by_job_ids=by_job_ids),
+        LIST_TRANSCODE_TASK: len(videos.lists),
+        GET_TRANSCODE_SUMMARY: math.ceil(len(videos.summaries) / VIDEO_IDS_PER_CALL),
+        GET_VIDEO_LIST: len(queries),
+    }
+
+
+def _gets_size(work: Work, *, by_job_ids: bool) -> int:
     if by_job_ids:
-        jobs = sum(-(-len(some) // JOB_IDS_PER_CALL) for some in (work.prioritized_jobs, work.jobs))
+        jobs = sum(math.ceil(len(some) / JOB_IDS_PER_CALL) for some in (work.prioritized_jobs, work.jobs))
         return len(work.new_tasks) + len(work.whole_tasks) + jobs
     tasks = {task_id for _, task_id in (*work.prioritized_jobs, *work.jobs)}
     return len(work.new_tasks) + len(tasks.union(work.whole_tasks))
@@ -119,8 +142,8 @@ def without(work: Work, calls: Collection[Call]) -> Work:
 
 def _gets(work: Work, *, by_job_ids: bool, made: int) -> Iterator[Call]:
     if by_job_ids:
-        first = _batches([job_id for job_id, _ in work.prioritized_jobs])
-        rest = _batches([job_id for job_id, _ in work.jobs])
+        first = _jobs(work.prioritized_jobs)
+        rest = _jobs(work.jobs)
     else:
         first = _tasks(work.prioritized_jobs, but=())
         rest = _tasks(work.jobs, but={*work.whole_tasks, *(task_id for _, task_id in work.prioritized_jobs)})
@@ -134,8 +157,12 @@ def _gets(work: Work, *, by_job_ids: bool, made: int) -> Iterator[Call]:
         yield call
 
 
-def _batches(job_ids: Sequence[str]) -> Iterator[Call]:
-    return (GetJobs(tuple(job_ids[at : at + JOB_IDS_PER_CALL])) for at in range(0, len(job_ids), JOB_IDS_PER_CALL))
+def _batches(ids: Sequence[str], size: int) -> Iterator[tuple[str, ...]]:
+    return (tuple(ids[at : at + size]) for at in range(0, len(ids), size))
+
+
+def _jobs(jobs: Iterable[tuple[str, str]]) -> Iterator[Call]:
+    return map(GetJobs, _batches([job_id for job_id, _ in jobs], JOB_IDS_PER_CALL))
 
 
 def _tasks(jobs: Iterable[tuple[str, str]], *, but: Collection[str]) -> Iterator[Call]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future, wait
 
 from exporter.errors import BudgetSpent, VodError
@@ -62,8 +62,8 @@ class Refresh:
         return self._duration
 
     @property
-    def pending(self) -> int:
-        """How many calls of GetTranscodeTask the present refresh has not started yet."""
+    def pending(self) -> Mapping[str, int]:
+        """How many calls of each operation the present refresh has not started yet."""
         return self._agenda.pending
 
     def start(self) -> Future[None]:

@@ -1,8 +1,11 @@
-"""The videos whose tasks are listed, when each of them is listed, and which of its tasks are tracked.
+"""The videos whose tasks are tracked: when VOD is asked about each of them, and which of its tasks are tracked.
 
-ListTranscodeTask lists the tasks of one video, so a hundred thousand videos cannot all be listed each minute. A video
-that is transcoding or that a source names is listed once per `interval`. Any other video is listed again after a
-quarter of its age. So new tasks are found soon if the video is new, and late if it is old.
+ListTranscodeTask lists the tasks of one video. GetTranscodeSummary has only the newest task of a video, without its
+id, but it takes ten videos to a call. So the tasks of a video are listed once, and again when its newest task is not in
+that list, or has ended since. In between only its newest task is asked for.
+
+A video that is transcoding or that a source names is asked about once per `interval`. Any other video is asked about
+again after a quarter of its age. So new tasks are found soon if the video is new, and late if it is old.
 """
 
 from __future__ import annotations
@@ -10,8 +13,8 @@ from __future__ import annotations
 import math
 import threading
 import time
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 
 from exporter.config import Discovery
 from exporter.model import Task
@@ -20,19 +23,51 @@ TRANSCODING = "Transcoding"
 _DEFAULTS = Discovery()  # only the configuration defines the defaults
 _AGE_SHARE = 0.25
 _CONFIRMATIONS = 2  # consecutive answers that a video does not exist, before it is reported
+# VOD transcodes a video again only after its transcoding has ended ("only in the Uploaded, Normal, or Reviewing
+# state"), so a video that is transcoding and has a known unfinished task is asked about less often:
+# https://www.alibabacloud.com/help/en/vod/developer-reference/api-vod-2017-03-21-submittranscodejobs
+_RUNNING_INTERVALS = 2
 
 
 @dataclass(slots=True)
 class _Video:
-    """`since` is when the video was created; if that is unknown, when it was first found. Times are Unix seconds."""
+    """`since` is when the video was created; if that is unknown, when it was first found. Times are Unix seconds.
+
+    `tasks` has the creation time of each task of the last list, and whether a task of that time was unfinished.
+    `newest` is the creation time of the newest task and whether it was unfinished, in the last summary that has one.
+    """
 
     source: str
     since: float
     transcoding: bool = False
-    prioritized: bool = True  # its tasks are listed next
-    listed: float = -math.inf
+    prioritized: bool = True  # VOD is asked about it next
+    outdated: bool = True  # its tasks have to be listed, because VOD knows a task that the last list did not have
+    checked: float = -math.inf  # when its tasks were listed, or the last list was found to be still right
     asked: float = -math.inf
     not_found: int = 0
+    tasks: Mapping[float | None, bool] = field(default_factory=dict)
+    newest: tuple[float | None, bool] | None = None
+
+    def has_listed(self, newest: Task | None) -> bool:
+        """Whether the last list has the newest task of a summary, in the same state.
+
+        VOD reports whole seconds, so several tasks may have the same creation time. If the states differ although the
+        tasks were listed after the same summary, the summary is about another one of these tasks.
+        """
+        if newest is None:
+            return not self.tasks
+        before, self.newest = self.newest, (newest.created, not newest.finished)
+        if newest.created is None or newest.created not in self.tasks:
+            return False
+        return self.tasks[newest.created] != newest.finished or before == self.newest
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """The videos whose tasks to list now, and those whose newest task to ask for, each in the order of the calls."""
+
+    lists: tuple[str, ...] = ()
+    summaries: tuple[str, ...] = ()
 
 
 class Videos:
@@ -70,7 +105,8 @@ class Videos:
     def prioritize(self, video_id: str, *, source: str) -> None:
         """List the tasks of the video next, for example after an event about it."""
         with self._lock:
-            self._videos.setdefault(video_id, _Video(source, self._clock())).prioritized = True
+            video = self._videos.setdefault(video_id, _Video(source, self._clock()))
+            video.prioritized = video.outdated = True
 
     def found(self, video_id: str, *, created: float | None, transcoding: bool, source: str) -> None:
         """Discovery has found the video. If its transcoding started or ended since the last time, it is prioritized."""
@@ -86,10 +122,11 @@ class Videos:
                 if video.transcoding and video_id not in transcoding:
                     video.transcoding, video.prioritized = False, True
 
-    def due(self) -> tuple[str, ...]:
-        """The videos whose tasks to list now: the prioritized ones first, then those listed longest ago.
+    def due(self, *, by_summaries: bool) -> Due:
+        """The videos to ask about now: the prioritized ones first, then those asked about longest ago.
 
-        After a start no video was listed before. Then the newest videos come first: most running tasks are theirs.
+        Without `by_summaries` (VOD refuses GetTranscodeSummary) the tasks of all these videos are listed. After a start
+        no video was asked about before. Then the newest videos come first: most running tasks are theirs.
         """
         with self._lock:
             now = self._clock()
@@ -98,21 +135,47 @@ class Videos:
             waiting = [
                 (not video.prioritized, video.asked, -video.since, video_id)
                 for video_id, video in self._videos.items()
-                if video.prioritized or not 0 <= now - video.listed < self._pause(video, now, video_id in named)
+                if video.prioritized
+                or not 0 <= now - video.checked < self._pause(video, now, video_id in named, by_summaries)
             ]
-            return tuple(video_id for *_, video_id in sorted(waiting))
+            ordered = [video_id for *_, video_id in sorted(waiting)]
+            summarized = {video_id for video_id in ordered if by_summaries and not self._videos[video_id].outdated}
+            return Due(
+                lists=tuple(video_id for video_id in ordered if video_id not in summarized),
+                summaries=tuple(video_id for video_id in ordered if video_id in summarized),
+            )
 
-    def asked(self, video_id: str) -> None:
-        """A call about the video has ended, with or without an answer. The other videos come before it now."""
+    def asked(self, video_ids: Iterable[str]) -> None:
+        """A call about these videos has ended, with or without an answer. The other videos come before them now."""
+        with self._lock:
+            for video_id in video_ids:
+                if video := self._videos.get(video_id):
+                    video.asked, video.prioritized = self._clock(), False
+
+    def summarized(self, video_ids: Iterable[str], tasks: Iterable[Task]) -> None:
+        """VOD was asked for the newest task of these videos, and answered with `tasks`.
+
+        If the answer has no task of a video, although the last list has, the tasks of the video are listed too.
+        """
+        newest = {task.video_id: task for task in sorted(tasks, key=lambda task: task.created or 0.0)}
+        with self._lock:
+            now = self._clock()
+            for video_id in video_ids:
+                if video := self._videos.get(video_id):
+                    video.outdated |= not video.has_listed(newest.get(video_id))
+                    video.asked, video.prioritized = now, video.outdated
+                    video.checked = -math.inf if video.outdated else now
+
+    def listed(self, video_id: str, tasks: Iterable[Task]) -> None:
+        """All pages of the video's tasks have just been read: these are its tasks."""
         with self._lock:
             if video := self._videos.get(video_id):
-                video.asked, video.prioritized = self._clock(), False
-
-    def listed(self, video_id: str) -> None:
-        """All pages of the video's tasks have just been read."""
-        with self._lock:
-            if video := self._videos.get(video_id):
-                video.listed, video.not_found, video.prioritized = self._clock(), 0, False
+                unfinished: dict[float | None, bool] = {}
+                for task in tasks:
+                    unfinished[task.created] = unfinished.get(task.created, False) or not task.finished
+                video.tasks = unfinished
+                self._note_list(video)
+                video.not_found = 0
 
     def not_found(self, video_id: str) -> bool:
         """VOD does not know the video. Returns True once, when a second answer in a row says so."""
@@ -120,9 +183,14 @@ class Videos:
             video = self._videos.get(video_id)
             if video is None:
                 return False
-            video.listed, video.prioritized = self._clock(), False
+            video.tasks = {}
+            self._note_list(video)
             video.not_found += 1
+            video.outdated = video.not_found < _CONFIRMATIONS
             return video.not_found == _CONFIRMATIONS
+
+    def _note_list(self, video: _Video) -> None:
+        video.checked, video.prioritized, video.outdated = self._clock(), False, False
 
     def source(self, video_id: str) -> str:
         """The source that found the video first."""
@@ -144,7 +212,9 @@ class Videos:
         chosen = [task.id for task in by_age if not task.finished or task.created is None or task.created >= since]
         return chosen + [task.id for task in by_age[-1:] if newest and task.id not in chosen]
 
-    def _pause(self, video: _Video, now: float, named: bool) -> float:
+    def _pause(self, video: _Video, now: float, named: bool, by_summaries: bool) -> float:
+        if video.transcoding and by_summaries and any(video.tasks.values()):
+            return self._interval * _RUNNING_INTERVALS
         if video.transcoding or named:
             return self._interval
         return max(self._interval, _AGE_SHARE * (now - video.since))

@@ -9,13 +9,14 @@ from typing import TypeVar
 
 from exporter.deadline import Deadline
 from exporter.errors import MalformedResponse
-from exporter.model import GET_TRANSCODE_TASK, GET_VIDEO_LIST, LIST_TRANSCODE_TASK, Task
+from exporter.model import GET_TRANSCODE_SUMMARY, GET_TRANSCODE_TASK, GET_VIDEO_LIST, LIST_TRANSCODE_TASK, Task
 from exporter.vod import payloads, signing
 from exporter.vod.credentials import Credentials
 from exporter.vod.limiter import Limiter
 from exporter.vod.sender import Observer, Sender, ignore
 
 JOB_IDS_PER_CALL = 10
+VIDEO_IDS_PER_CALL = 10
 TASKS_PER_PAGE = 50
 VIDEOS_PER_PAGE = 100
 PAGE_CAP = 50  # GetVideoList returns 5,000 rows at most
@@ -76,6 +77,11 @@ class Client:
     def get_jobs(self, job_ids: Sequence[str], deadline: Deadline) -> payloads.JobsReply:
         """`GetTranscodeTask` with `JobIds`: up to `JOB_IDS_PER_CALL` jobs, which may belong to different tasks."""
         return self._sender.call(GET_TRANSCODE_TASK, {"JobIds": ",".join(job_ids)}, deadline, payloads.jobs_reply)
+
+    def get_summaries(self, video_ids: Sequence[str], deadline: Deadline) -> payloads.SummaryReply:
+        """`GetTranscodeSummary`: the newest task of each of up to `VIDEO_IDS_PER_CALL` videos, without its id."""
+        parameters = {"VideoIds": ",".join(video_ids)}
+        return self._sender.call(GET_TRANSCODE_SUMMARY, parameters, deadline, payloads.summary_reply)
 
     def list_tasks(self, video_id: str, deadline: Deadline) -> Iterator[payloads.TaskListReply]:
         """`ListTranscodeTask`, page by page: the tasks of one video in the past year, without their jobs.

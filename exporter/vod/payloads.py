@@ -28,6 +28,7 @@ FIELDS = frozenset(
         *("TranscodeJobId", "Definition", "TranscodeJobStatus", "TranscodeProgress", "Priority", "TranscodeTemplateId"),
         *("InputFileUrl", "ErrorCode", "ErrorMessage", "RequestId"),
         *("VideoList", "Total", "Status"),
+        *("TranscodeSummaryList", "TranscodeStatus"),
         *OUTPUT_FIELDS,
     )
 )
@@ -59,6 +60,14 @@ class TaskListReply:
 
     tasks: tuple[Task, ...]
     rows: int = 0
+    malformed: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SummaryReply:
+    """The response to GetTranscodeSummary: the newest task of each video. The tasks have no id and no jobs."""
+
+    tasks: tuple[Task, ...]
     malformed: tuple[str, ...] = ()
 
 
@@ -122,6 +131,18 @@ def task_list_reply(body: object) -> TaskListReply:
     return TaskListReply(tuple(tasks.values()), len(rows), tuple(malformed))
 
 
+def summary_reply(body: object) -> SummaryReply:
+    """`{"TranscodeSummaryList": [{…}], "NonExistVideoIds": ["…"]}`
+
+    The ids of videos that do not exist are not read: only ListTranscodeTask decides whether a video exists.
+    https://www.alibabacloud.com/help/en/vod/developer-reference/api-vod-2017-03-21-gettranscodesummary
+    """
+    malformed: list[str] = []
+    rows = _rows(_object(body, malformed), "TranscodeSummaryList", "TranscodeSummary", malformed)
+    tasks = (_summary(row, malformed) for row in _objects(rows, "TranscodeSummaryList", malformed))
+    return SummaryReply(tuple(task for task in tasks if task.video_id), tuple(malformed))
+
+
 def video_list_reply(body: object) -> VideoListReply:
     """`{"Total", "VideoList": {"Video": [{…}]}}`, or `VideoList` is the list itself."""
     malformed: list[str] = []
@@ -183,6 +204,18 @@ def _task(source: dict[str, object], malformed: list[str], *, jobs: tuple[Job, .
         created=fields.time("CreationTime"),
         completed=fields.time("CompleteTime"),
         jobs=jobs,
+    )
+
+
+def _summary(source: dict[str, object], malformed: list[str]) -> Task:
+    fields = Fields(source, malformed)
+    return Task(
+        id="",
+        video_id=fields.id("VideoId", required=True),
+        status=fields.name("TranscodeStatus"),
+        template_group_id=fields.id("TranscodeTemplateGroupId"),
+        created=fields.time("CreationTime"),
+        completed=fields.time("CompleteTime"),
     )
 
 

@@ -233,7 +233,6 @@ def test_account_that_was_never_asked_shows_what_is_known_and_no_more() -> None:
         "vod_exporter_stale_jobs",
         "vod_exporter_truncated_jobs",
         "vod_exporter_state_durable",
-        "vod_exporter_pending_calls",
     }
 
 

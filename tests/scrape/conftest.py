@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import cast
 
 import pytest
@@ -15,7 +16,7 @@ from exporter.tracking.ledger import Ledger
 from exporter.tracking.videos import Videos
 from exporter.vod.client import Client
 from exporter.vod.limiter import Limiter
-from exporter.vod.payloads import JobsReply, TaskListReply
+from exporter.vod.payloads import JobsReply, SummaryReply, TaskListReply
 from exporter.vod.sender import Observer, ignore
 from tests.conftest import NOW, make_account
 
@@ -41,6 +42,7 @@ class FakeVod:
         self.waiting_since: float | None = None
         self.tasks: dict[str, Task | Exception] = {task.id: task for task in tasks}
         self.jobs: Exception | None = None
+        self.summaries: Exception | None = None
         self.videos: dict[str, Sequence[Task | Exception]] = {}
         self.before: Callable[[str], object] = lambda _: None
         self.asked: list[str] = []
@@ -60,6 +62,12 @@ class FakeVod:
         self._answer("GetTranscodeTask", self.jobs or done("any"))
         known = [job for task in self.tasks.values() if isinstance(task, Task) for job in task.jobs]
         return JobsReply(tuple(job for job in known if job.id in job_ids))
+
+    def get_summaries(self, video_ids: Sequence[str], deadline: Deadline) -> SummaryReply:  # noqa: ARG002 - as the client's
+        self._ask(f"summary {','.join(video_ids)}")
+        self._answer("GetTranscodeSummary", self.summaries or done("any"))
+        newest = {video_id: task for video_id in video_ids for task in self.videos[video_id] if isinstance(task, Task)}
+        return SummaryReply(tuple(replace(task, id="", video_id=video_id) for video_id, task in newest.items()))
 
     def list_tasks(self, video_id: str, deadline: Deadline) -> Iterator[TaskListReply]:  # noqa: ARG002 - as the client's
         for page in self.videos[video_id]:

@@ -11,7 +11,7 @@ import pytest
 from exporter.deadline import Deadline
 from exporter.model import ACTIONS, Job, Task
 from exporter.scrape.agenda import Agenda
-from exporter.scrape.plan import Call, GetJobs, GetTask, ListTasks, ListVideos, action
+from exporter.scrape.plan import Call, GetJobs, GetSummaries, GetTask, ListTasks, ListVideos, action
 from exporter.tracking.discovery import Discovery, VideoQuery
 from exporter.tracking.ledger import Ledger
 from exporter.tracking.tracker import Tracker
@@ -36,7 +36,7 @@ class Planned:
         concurrency: int = 4,
         rate: float = 100.0,
     ) -> None:
-        self.by_job_ids = True
+        self.by_job_ids = self.by_summaries = True
         self.ledger = Ledger()
         self.ledger.name("tasks", task_ids, source="tasks")
         self.videos = Videos()
@@ -46,6 +46,7 @@ class Planned:
             Tracker(self.ledger, self.videos, discovery=discovery),
             Limiter(rate, clock=lambda: 0.0),
             by_job_ids=lambda: self.by_job_ids,
+            by_summaries=lambda: self.by_summaries,
             concurrency=concurrency,
         )
         self.start()
@@ -66,8 +67,10 @@ class Planned:
                 self.ledger.asked_task(task_id)
             case GetJobs(job_ids):
                 self.ledger.asked_jobs(job_ids)
+            case GetSummaries(video_ids):
+                self.videos.asked(video_ids)
             case ListTasks(video_id):
-                self.videos.asked(video_id)
+                self.videos.asked([video_id])
         self.agenda.ended(call, error)
 
     def make_all(self, error: Exception | None = None) -> int:
@@ -89,7 +92,9 @@ def test_no_more_calls_than_the_concurrency_are_under_way() -> None:
 
 
 def test_the_operation_with_the_fewest_calls_under_way_comes_first() -> None:
-    planned = Planned("a", "b", videos=["v", "w"], discovers=True, concurrency=3)
+    planned = Planned("a", "b", videos=["v", "w"], discovers=True, concurrency=4)
+    planned.videos.listed("w", ())
+    planned.videos.found("w", created=None, transcoding=True, source="discovery")
 
     assert {action(call) for call in planned.take_all()} == set(ACTIONS)
 
@@ -212,9 +217,13 @@ def test_a_plan_for_job_ids_is_given_up_when_vod_refuses_them() -> None:
     assert calls == [GetTask("t0"), GetTask("t1"), GetTask("t2")]
 
 
-def test_pending_counts_the_calls_for_tasks_that_are_not_started() -> None:
-    """Within the plan, which holds ten calls at this rate, and beyond it."""
-    planned = Planned(*map(str, range(50)), videos=["v"], concurrency=2, rate=1.0)
+def test_pending_counts_the_calls_of_each_operation_that_are_not_started() -> None:
+    """Within the plan, which holds ten calls of each operation at this rate, and beyond it."""
+    planned = Planned(*map(str, range(50)), videos=[f"v{n}" for n in range(30)], concurrency=2, rate=1.0)
+    for number in range(130):
+        planned.videos.found(f"w{number}", created=None, transcoding=True, source="discovery")
+        planned.videos.listed(f"w{number}", ())
+        planned.videos.found(f"w{number}", created=None, transcoding=False, source="discovery")
     before = planned.agenda.pending
     under_way = planned.take_all()
     during = planned.agenda.pending
@@ -222,8 +231,28 @@ def test_pending_counts_the_calls_for_tasks_that_are_not_started() -> None:
         planned.end(call)
     planned.make_all()
     planned.agenda.end_refresh()
+    none = dict.fromkeys(ACTIONS, 0)
 
-    assert (before, during, planned.agenda.pending) == (0, 49, 0)
+    assert before == planned.agenda.pending == none
+    assert during == none | {"GetTranscodeTask": 49, "ListTranscodeTask": 29, "GetTranscodeSummary": 13}
+
+
+def test_after_refused_summaries_the_tasks_of_each_video_are_listed_in_the_same_refresh() -> None:
+    planned = Planned(concurrency=1)
+    for video_id in "vw":
+        planned.videos.found(video_id, created=None, transcoding=True, source="discovery")
+        planned.videos.listed(video_id, ())
+        planned.videos.found(video_id, created=None, transcoding=False, source="discovery")
+    call = planned.agenda.take()
+    assert call == GetSummaries(("w", "v"))
+    planned.by_summaries = False
+    planned.agenda.ended(call, None)
+    calls = []
+    while (call := planned.agenda.take()) is not None:
+        calls.append(call)
+        planned.end(call)
+
+    assert calls == [ListTasks("w"), ListTasks("v")]
 
 
 def test_an_operation_without_budget_has_one_call_that_waits_for_it() -> None:
@@ -311,8 +340,8 @@ def test_a_refresh_that_ended_early_has_nothing_pending() -> None:
     before = planned.agenda.pending
     planned.agenda.end_refresh()
 
-    assert before > 0
-    assert planned.agenda.pending == 0
+    assert before["GetTranscodeTask"] > 0
+    assert not any(planned.agenda.pending.values())
 
 
 def test_new_plans_keep_the_share_of_known_tasks() -> None:
@@ -428,9 +457,9 @@ def test_a_snapshot_shows_how_many_calls_are_pending(release: threading.Event) -
     pending = made.account.snapshot().pending_calls
     release.set()
 
-    assert pending == 46
+    assert pending == dict.fromkeys(ACTIONS, 0) | {"GetTranscodeTask": 46}
     done.result(20)
-    assert made.account.snapshot().pending_calls == 0
+    assert made.account.snapshot().pending_calls == dict.fromkeys(ACTIONS, 0)
 
 
 def test_lists_that_wait_for_their_budget_do_not_delay_other_operations(

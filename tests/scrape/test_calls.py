@@ -11,7 +11,7 @@ from exporter.errors import (
     RequestRejected,
 )
 from exporter.model import Task
-from tests.scrape.conftest import GONE, REFUSED, FakeVod, Made, done, running
+from tests.scrape.conftest import DOWN, GONE, REFUSED, FakeVod, Made, done, running
 
 
 def test_refused_job_ids_cost_one_call_per_task_and_are_logged_once(caplog: pytest.LogCaptureFixture) -> None:
@@ -105,11 +105,12 @@ def test_an_unfinished_task_that_left_the_list_of_its_video_is_still_asked_about
     vod.tasks["t"], vod.videos["v"] = running("t", "a"), [running("t")]
     made.refresh()
     vod.videos["v"] = [GONE]
+    asked = []
     for _ in range(3):
         made.now += 60
-        asked = made.refresh()
+        asked.append(made.refresh())
 
-    assert asked == ["jobs a", "video v"]
+    assert asked == [["jobs a", "summary v", "video v"], ["jobs a", "video v"], ["jobs a", "summary v"]]
 
 
 def test_finished_tasks_of_a_video_leave_when_nothing_names_the_video() -> None:
@@ -143,3 +144,90 @@ def test_a_call_about_a_job_takes_its_priority_back(refused: Exception | None) -
 def prioritized(made: Made) -> tuple[tuple[str, str], ...]:
     made.ledger.start_refresh()
     return made.ledger.work().prioritized_jobs
+
+
+# GetTranscodeSummary
+
+UNSUPPORTED = RequestRejected("The specified action is not supported.", code="UnsupportedOperation")
+NO_PERMISSION = CredentialsError("grant vod:GetTranscodeSummary", code="Forbidden.RAM")
+CREATED = 1_700_000_000.0 - 60
+
+
+def listed(count: int) -> Made:
+    """An account with these named videos. The tasks of each were listed once; all have ended."""
+    vod = FakeVod()
+    for number in range(count):
+        vod.tasks[f"t{number}"] = Task(f"t{number}", f"v{number}", "CompleteAllFail", created=CREATED)
+        vod.videos[f"v{number}"] = [Task(f"t{number}", f"v{number}", "CompleteAllFail", created=CREATED)]
+    made = Made(vod, videos=list(vod.videos))
+    made.refresh()
+    made.now += 60
+    return made
+
+
+def test_known_videos_cost_one_call_for_ten_and_a_new_task_one_more() -> None:
+    made = listed(23)
+    quiet = made.refresh()
+    made.now += 60
+    made.vod.tasks["u"] = done("u")
+    made.vod.videos["v7"] = [Task("u", "v7", "CompleteAllFail", created=CREATED + 90)]
+    busy = made.refresh()
+
+    assert [len(one.split(",")) for one in quiet] == [10, 10, 3]
+    assert [one for one in busy if not one.startswith("summary")] == ["task u", "video v7"]
+
+
+@pytest.mark.parametrize("error", [UNSUPPORTED, NO_PERMISSION, REFUSED], ids=["unsupported", "permission", "parameter"])
+def test_refused_summaries_cost_one_call_per_video_and_are_logged_once(
+    error: Exception, caplog: pytest.LogCaptureFixture
+) -> None:
+    made = listed(12)
+    made.vod.summaries = error
+    refused = made.refresh()
+    made.now += 60
+    after = made.refresh()
+    lists = sorted(f"video v{number}" for number in range(12))
+
+    assert [one for one in refused if one.startswith("video")] == lists  # in the same refresh
+    assert after == lists
+    assert [one.message for one in caplog.records] == [
+        "GetTranscodeSummary refused: one call per video instead of one per ten videos"
+    ]
+    assert made.up is True
+
+
+def test_refused_summaries_are_tried_again_after_an_hour() -> None:
+    made = listed(1)
+    made.vod.summaries = UNSUPPORTED
+    made.refresh()
+    made.vod.summaries = None
+    made.now += 3599
+    before = made.refresh()
+    made.now += 60
+
+    assert (before, made.refresh()) == (["video v0"], ["summary v0"])
+
+
+def test_summaries_that_fail_are_asked_for_again_and_no_video_is_listed() -> None:
+    made = listed(2)
+    made.vod.summaries = DOWN
+    failed = made.refresh()
+    made.vod.summaries = None
+
+    assert failed == ["summary v0,v1"]
+    assert made.refresh() == ["summary v0,v1"]
+
+
+def test_wrong_keys_are_no_reason_to_list_the_tasks_of_each_video() -> None:
+    made = listed(1)
+    made.vod.summaries = CredentialsError("no such key", code="InvalidAccessKeyId.NotFound")
+
+    assert [made.refresh() for _ in range(2)] == [["summary v0"], ["summary v0"]]
+    assert made.up is False
+
+
+def test_an_answer_that_none_of_the_videos_exists_lists_them() -> None:
+    made = listed(2)
+    made.vod.summaries = GONE
+
+    assert made.refresh() == ["summary v0,v1", "video v0", "video v1"]

@@ -18,6 +18,7 @@ from exporter.scrape.health import Health, State
 
 DOWN = ConnectionFailed("no connection", code="connect")
 DENIED = CredentialsError("denied", code="Forbidden")
+KEYS = CredentialsError("no such key", code="InvalidAccessKeyId.NotFound")
 GONE = NotFoundError("gone", code="NoSuchResource")
 MALFORMED = MalformedResponse("the response has no task", code="no_task")
 HTML = MalformedResponse("HTML", code="html")
@@ -67,10 +68,16 @@ def test_the_first_answer_means_up_and_after_that_only_a_judgement_changes_it() 
         ([("get", REFUSED)], True),
         ([("GetVideoList", REFUSED)], False),
         ([("get", HTML)], False),
+        ([("GetTranscodeSummary", DENIED), ("get", None)], True),
+        ([("GetTranscodeSummary", REFUSED), ("get", None)], True),
+        ([("GetTranscodeSummary", DENIED)], None),
+        ([("GetTranscodeSummary", KEYS), ("get", None)], False),
+        ([("GetTranscodeSummary", DOWN), ("get", None)], False),
     ],
     ids=[
         *("nothing", "answer", "failure", "one-failure", "an-operation-fails", "gone", "denied", "no-operation"),
         *("a-malformed-task", "an-id-refused", "a-list-refused", "html"),
+        *("no-permission-for-summaries", "no-summaries", "nothing-else", "keys-refused", "no-connection-for-summaries"),
     ],
 )
 def test_an_account_is_up_where_each_operation_was_answered_and_none_denied(

@@ -13,9 +13,21 @@ from hypothesis import strategies as st
 
 from exporter.deadline import Deadline
 from exporter.model import ACTIONS, Job, Task
-from exporter.scrape.plan import Call, GetJobs, GetTask, ListTasks, ListVideos, action, plan, size, without
+from exporter.scrape.plan import (
+    Call,
+    GetJobs,
+    GetSummaries,
+    GetTask,
+    ListTasks,
+    ListVideos,
+    action,
+    plan,
+    sizes,
+    without,
+)
 from exporter.tracking.discovery import VideoQuery
 from exporter.tracking.ledger import Ledger
+from exporter.tracking.videos import Due
 from exporter.tracking.view import Limits
 from exporter.tracking.work import Work
 from exporter.vod.limiter import Limiter
@@ -61,9 +73,21 @@ def test_prioritized_jobs_come_before_all_other_gets() -> None:
 
 
 def test_each_operation_has_its_calls_in_their_order() -> None:
-    calls = plan(Work(new_tasks=("1", "2")), budget=PLENTY, by_job_ids=True, queries=[VideoQuery()], videos=["v", "w"])
+    videos = Due(lists=("v", "w"), summaries=("x", "y"))
+    calls = plan(Work(new_tasks=("1", "2")), budget=PLENTY, by_job_ids=True, queries=[VideoQuery()], videos=videos)
 
-    assert calls == [ListVideos(VideoQuery()), ListTasks("v"), ListTasks("w"), GetTask("1"), GetTask("2")]
+    assert calls == [
+        *(ListVideos(VideoQuery()), ListTasks("v"), ListTasks("w"), GetSummaries(("x", "y"))),
+        *(GetTask("1"), GetTask("2")),
+    ]
+
+
+def test_ten_videos_go_to_a_call_for_their_newest_tasks() -> None:
+    videos = Due(summaries=tuple(f"v{number}" for number in range(23)))
+    calls = plan(Work(), budget=PLENTY, by_job_ids=True, videos=videos)
+
+    assert [len(call.video_ids) for call in calls if isinstance(call, GetSummaries)] == [10, 10, 3]
+    assert calls[0] == GetSummaries(videos.summaries[:10])
 
 
 def test_a_plan_continues_the_turns_of_the_last_plan() -> None:
@@ -104,35 +128,45 @@ def about(calls: Iterable[Call]) -> list[str]:
                 named.append(task_id)
             case GetJobs(job_ids):
                 named += job_ids
+            case GetSummaries(video_ids):
+                named += video_ids
             case ListTasks(video_id):
                 named.append(video_id)
     return named
 
 
 @settings(deadline=None)
-@given(work=any_work, videos=ids, by_job_ids=st.booleans())
-def test_all_work_is_planned_and_nothing_twice(work: Work, videos: list[str], *, by_job_ids: bool) -> None:
-    calls = plan(work, budget=PLENTY, videos=[f"video {one}" for one in videos], by_job_ids=by_job_ids)
+@given(work=any_work, lists=ids, summaries=ids, by_job_ids=st.booleans())
+def test_all_work_is_planned_and_nothing_twice(
+    work: Work, lists: list[str], summaries: list[str], *, by_job_ids: bool
+) -> None:
+    videos = Due(tuple(f"video {one}" for one in lists), tuple(f"known video {one}" for one in summaries))
+    calls = plan(work, budget=PLENTY, videos=videos, by_job_ids=by_job_ids)
     named = about(calls)
     jobs = [*work.prioritized_jobs, *work.jobs]
     known = [job for job, _ in jobs] if by_job_ids else {task for _, task in jobs} - {*work.whole_tasks}
 
     assert len(set(named)) == len(named)
-    assert set(named) == {*work.new_tasks, *work.whole_tasks, *known, *(f"video {one}" for one in videos)}
-    assert size(work, by_job_ids=by_job_ids) == sum(action(call) == "GetTranscodeTask" for call in calls)
+    assert set(named) == {*work.new_tasks, *work.whole_tasks, *known, *videos.lists, *videos.summaries}
+    assert Counter(sizes(work, videos, (), by_job_ids=by_job_ids)) == Counter(map(action, calls))
 
 
 @settings(deadline=None)
-@given(work=any_work, videos=ids, windows=st.integers(0, 40), budget=budgets, by_job_ids=st.booleans())
+@given(
+    work=any_work,
+    videos=st.builds(Due, ids.map(tuple), ids.map(tuple)),
+    windows=st.integers(0, 40),
+    budget=budgets,
+    by_job_ids=st.booleans(),
+)
 def test_the_budget_is_never_exceeded_and_is_used_while_there_is_work(
-    work: Work, videos: list[str], windows: int, budget: dict[str, int], *, by_job_ids: bool
+    work: Work, videos: Due, windows: int, budget: dict[str, int], *, by_job_ids: bool
 ) -> None:
     queries = [VideoQuery((float(number), number + 1.0)) for number in range(windows)]
     calls = Counter(map(action, plan(work, budget=budget, videos=videos, queries=queries, by_job_ids=by_job_ids)))
 
-    assert calls["GetVideoList"] == min(windows, budget["GetVideoList"])
-    assert calls["ListTranscodeTask"] == min(len(videos), budget["ListTranscodeTask"])
-    assert calls["GetTranscodeTask"] == min(size(work, by_job_ids=by_job_ids), budget["GetTranscodeTask"])
+    needed = sizes(work, videos, queries, by_job_ids=by_job_ids)
+    assert {name: calls[name] for name in ACTIONS} == {name: min(needed[name], budget[name]) for name in ACTIONS}
 
 
 @settings(deadline=None)

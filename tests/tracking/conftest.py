@@ -11,6 +11,7 @@ from exporter.model import Job, Task
 from exporter.snapshot import LedgerView, Total
 from exporter.tracking.ledger import Ledger
 from exporter.tracking.store import Changes, MemoryStore, Store, Stored
+from exporter.tracking.videos import Videos
 from exporter.tracking.view import Limits
 from exporter.tracking.work import Work
 from tests.conftest import Clock
@@ -128,6 +129,11 @@ def pass_retention(ledger: Ledger, clock: Clock) -> None:
     ledger.view()
     clock.now += RETENTION + 1
     ledger.view()
+
+
+def due(videos: Videos) -> tuple[str, ...]:
+    """The videos whose tasks to list now, without GetTranscodeSummary."""
+    return videos.due(by_summaries=False).lists
 
 
 # The content of a ledger

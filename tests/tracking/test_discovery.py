@@ -9,6 +9,7 @@ import pytest
 from exporter.tracking.discovery import Discovery, VideoQuery
 from exporter.tracking.videos import Videos
 from tests.conftest import NOW, Clock
+from tests.tracking.conftest import due
 
 INTERVAL = 30.0
 LOOKBACK = 86_400.0
@@ -116,8 +117,8 @@ def test_after_hours_without_answers_there_are_no_more_queries_than_hours(discov
 
 def test_a_found_video_is_listed_and_again_when_its_transcoding_has_ended(discovery: Discovery, videos: Videos) -> None:
     discovery.found("v", status="Transcoding", created=NOW - 5000)
-    assert videos.due() == ("v",)
-    videos.listed("v")
-    assert videos.due() == ()
+    assert due(videos) == ("v",)
+    videos.listed("v", ())
+    assert due(videos) == ()
     discovery.done(VideoQuery(), ())
-    assert videos.due() == ("v",)
+    assert due(videos) == ("v",)

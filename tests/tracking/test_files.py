@@ -20,6 +20,7 @@ from exporter.tracking.ledger import Ledger
 from exporter.tracking.sources import FILES
 from exporter.tracking.videos import Videos
 from tests.conftest import growth
+from tests.tracking.conftest import due
 
 
 class RecordingLedger(Ledger):
@@ -99,7 +100,7 @@ def test_a_file_names_the_tasks_and_videos_that_it_lists(
     account = Account(write(tmp_path / name, content)).refresh()
 
     assert account.ledger.tasks() == [(task, FILES, None) for task in tasks]
-    assert list(account.videos.due()) == videos
+    assert list(due(account.videos)) == videos
     assert all(account.videos.source(video) == FILES and account.videos.is_named(video) for video in videos)
     assert logged(caplog) == []
 

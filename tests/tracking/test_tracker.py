@@ -10,7 +10,7 @@ from exporter.tracking.sources import Static
 from exporter.tracking.tracker import Tracker
 from exporter.tracking.videos import Videos
 from tests.conftest import Clock
-from tests.tracking.conftest import ask_task, done, pass_retention, tracked_ids
+from tests.tracking.conftest import ask_task, done, due, pass_retention, tracked_ids
 
 
 class Changing:
@@ -39,7 +39,7 @@ def test_every_source_names_its_tasks_and_videos(ledger: Ledger, videos: Videos)
     Tracker(ledger, videos, [Static(tasks=["t"], videos=["v"]), Changing()]).name_all()
 
     assert ledger.tasks() == [("t", "tasks", None)]
-    assert videos.due() == ("v",)
+    assert due(videos) == ("v",)
 
 
 def test_tasks_of_a_video_stay_while_any_source_names_the_video(ledger: Ledger, videos: Videos, clock: Clock) -> None:

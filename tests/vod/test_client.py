@@ -26,7 +26,7 @@ from exporter.model import ACTIONS
 from exporter.simulator import Simulator
 from exporter.simulator.faults import Fault
 from exporter.vod import client as client_module
-from exporter.vod.client import JOB_IDS_PER_CALL, TASKS_PER_PAGE, VIDEOS_PER_PAGE, Client
+from exporter.vod.client import JOB_IDS_PER_CALL, TASKS_PER_PAGE, VIDEO_IDS_PER_CALL, VIDEOS_PER_PAGE, Client
 from tests.vod.conftest import a_task, codes
 
 pytestmark = pytest.mark.usefixtures("quick")
@@ -56,6 +56,7 @@ def test_the_actions_are_those_that_the_methods_of_the_client_send(
     calls: dict[str, Callable[[], object]] = {
         "get_task": lambda: vod.get_task(task.id, soon),
         "get_jobs": lambda: vod.get_jobs([task.jobs[0].id], soon),
+        "get_summaries": lambda: vod.get_summaries([task.video.id], soon),
         "list_tasks": lambda: next(vod.list_tasks(task.video.id, soon)),
         "list_videos": lambda: next(vod.list_videos(soon)),
     }
@@ -72,6 +73,20 @@ def test_jobs_are_requested_by_their_ids(world: Simulator, vod: Client, soon: De
     reply = vod.get_jobs([*ids, "nowhere"], soon)
     assert [job.id for job in reply.jobs] == ids
     assert "nowhere" not in {job.id for job in reply.jobs}
+
+
+def test_the_newest_tasks_of_ten_videos_are_one_request(
+    world: Simulator, vod: Client, soon: Deadline, observed: Observed
+) -> None:
+    newest = {task.video.id: task for task in world.world.tasks}
+    ids = [*newest][: VIDEO_IDS_PER_CALL - 1]
+    reply = vod.get_summaries([*ids, "nowhere"], soon)
+
+    assert {task.video_id: task.created for task in reply.tasks} == {
+        video_id: world.world.unix_seconds(newest[video_id].created) for video_id in ids
+    }
+    assert {task.id for task in reply.tasks} == {""}
+    assert [action for action, *_ in observed] == ["GetTranscodeSummary"]
 
 
 def test_the_tasks_of_a_video_are_listed(world: Simulator, vod: Client, soon: Deadline) -> None:

@@ -18,6 +18,7 @@ from exporter.vod.payloads import (
     Video,
     error_reply,
     jobs_reply,
+    summary_reply,
     task_list_reply,
     task_reply,
     video_list_reply,
@@ -57,6 +58,31 @@ VIDEOS = {
 
 
 # -- the documented samples ------------------------------------------------------------------------------------------
+
+
+def test_documented_summary_has_the_newest_task_of_each_video() -> None:
+    """It is Processing although both jobs have succeeded, and one video does not exist."""
+    reply = summary_reply(sample("transcode-summary"))
+
+    assert reply.malformed == ()
+    assert reply.tasks == (
+        Task(
+            id="",
+            video_id="92ab9693dd50759ad9c14a05e2e71dc5",
+            status="Processing",
+            template_group_id="7a81c1257b6fd3da4fa1aa7fa45e592a",
+            created=at("2019-01-23T12:35:12Z"),
+            completed=at("2019-01-23T12:40:12Z"),
+        ),
+    )
+
+
+def test_summaries_without_a_video_are_left_out_and_malformed_fields_are_absent() -> None:
+    rows = [{"TranscodeStatus": "Processing"}, "x", {"VideoId": "v", "TranscodeStatus": 1.5, "CreationTime": "soon"}]
+    reply = summary_reply({"TranscodeSummaryList": {"TranscodeSummary": rows}})
+
+    assert reply.tasks == (Task("", "v"),)
+    assert sorted(reply.malformed) == ["CreationTime", "TranscodeStatus", "TranscodeSummaryList", "VideoId"]
 
 
 def test_page_sample_is_read_whole() -> None:
@@ -262,7 +288,11 @@ def test_finish_time_replaces_a_malformed_complete_time() -> None:
 def test_a_body_that_is_not_an_object_is_malformed(body: object) -> None:
     assert task_reply(body).malformed == ("body", "TranscodeTask")
     assert (
-        jobs_reply(body).malformed == task_list_reply(body).malformed == video_list_reply(body).malformed == ("body",)
+        jobs_reply(body).malformed
+        == task_list_reply(body).malformed
+        == summary_reply(body).malformed
+        == video_list_reply(body).malformed
+        == ("body",)
     )
     assert error_reply(body) is None
 

@@ -21,6 +21,7 @@ from exporter.vod.payloads import (
     FIELDS,
     error_reply,
     jobs_reply,
+    summary_reply,
     task_list_reply,
     task_reply,
     video_list_reply,
@@ -44,7 +45,9 @@ VIDEOS = {
     },
 }
 
-READERS: tuple[Callable[[object], Any], ...] = (task_reply, jobs_reply, task_list_reply, video_list_reply, error_reply)
+READERS: tuple[Callable[[object], Any], ...] = (
+    *(task_reply, jobs_reply, task_list_reply, summary_reply, video_list_reply, error_reply),
+)
 
 BIDI = set("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff")
 LEAVES = (

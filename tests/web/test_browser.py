@@ -80,7 +80,7 @@ def exporting(*accounts: config.Account) -> Iterator[Exporter]:
         for _ in range(10):
             requests.get(f"{address}/metrics", timeout=30)
             first = scraper.snapshot().accounts[0]
-            if first.view.jobs and not first.pending_calls:
+            if first.view.jobs and not any(first.pending_calls.values()):
                 break
         yield Exporter(address, scraper)
     scraper.close()

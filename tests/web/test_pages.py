@@ -153,7 +153,10 @@ def test_error_messages_are_redacted_on_the_page_and_in_the_search() -> None:
             {"budget": {"GetTranscodeTask": 2.5, "GetVideoList": 10.0}},
             "10 requests/s, GetTranscodeTask slowed down to 2.5",
         ),
-        ({"budget": {"GetTranscodeTask": 0.5}, "pending_calls": 31}, "Pending requests 31"),
+        (
+            {"budget": {"GetTranscodeTask": 0.5}, "pending_calls": {"GetTranscodeTask": 30, "GetVideoList": 1}},
+            "Pending requests 31",
+        ),
         ({"view": {"task_counts": {"Processing": 2, "unknown": 1, "CompleteAllSucc": 4}}}, "3 unfinished, 4 finished"),
         ({"view": {"job_counts": {("HD", "Transcoding"): 2, ("SD", "Transcoding"): 1}}}, "Jobs 3 transcoding"),
     ],
