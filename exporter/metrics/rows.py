@@ -28,17 +28,7 @@ class Exemplified(NamedTuple):
 Row = tuple[Metric, Sequence[str], float | HistogramView | Exemplified | None]
 """A metric, its label values in the order of `Metric.labels`, and its value. A row with value None has no sample."""
 
-_TOTALS = {
-    Total.TASKS_FINISHED: catalog.TASKS_FINISHED,
-    Total.JOBS_FINISHED: catalog.JOBS_FINISHED,
-    Total.JOB_FAILURES: catalog.JOB_FAILURES,
-    Total.OUTPUT_DURATION: catalog.OUTPUT_DURATION,
-    Total.JOB_DURATION: catalog.JOB_DURATION,
-    Total.TASK_DURATION: catalog.TASK_DURATION,
-    Total.JOB_PROCESSING: catalog.JOB_PROCESSING,
-    Total.OUTPUT_BITRATE: catalog.OUTPUT_BITRATE,
-    Total.OUTPUT_SIZE: catalog.OUTPUT_SIZE,
-}
+_TOTALS: Mapping[Total, Metric] = {total: getattr(catalog, total.name) for total in Total}  # each is named alike
 _FAILED = ("TranscodeFail", "TranscodeCancelled")
 _MAX_EXEMPLAR = (
     128  # OpenMetrics limits an exemplar to 128 characters in label names and values; Prometheus rejects more

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from exporter.model import Job, Task
+from exporter.tracking import figures
 from exporter.tracking.records import TrackedJob, TrackedTask
 from exporter.tracking.roster import Roster
 from exporter.tracking.totals import Totals
@@ -54,7 +55,7 @@ class Finishes:
             if task.already_counted or (first and _before(seen.completed, seen.created, self._state_created)):
                 job.output_counted = job.processing_counted = True
             else:
-                self._totals.finished_job(seen)
+                figures.finished_job(self._totals, seen)
         # VOD may report the output later than the finish.
         if job.finished_at is not None and seen.status == "TranscodeSuccess" and not job.output_counted:
             self._count_output(job, seen)
@@ -65,7 +66,7 @@ class Finishes:
     def _count_output(self, job: TrackedJob, seen: Job) -> None:
         if seen.output is not None:
             job.output_counted = True
-            self._totals.finished_output(seen, seen.output)
+            figures.finished_output(self._totals, seen, seen.output)
 
     def settle(self, task: TrackedTask, now: float) -> None:
         """Finish the task, and count it, if its status is final and its jobs are finished.
@@ -86,13 +87,13 @@ class Finishes:
             job.finished_at = now
         task.finished_at = now
         if not task.already_counted:
-            self._totals.finished_task(task.task)
+            figures.finished_task(self._totals, task.task)
 
     def processing(self, job: TrackedJob, seconds: float) -> None:
         """An event reported how many seconds the job was transcoded for."""
         if not (job.processing_counted or self._roster.tasks[job.task_id].already_counted):
             job.processing_counted = True
-            self._totals.processed_job(job.job, seconds)
+            figures.processed_job(self._totals, job.job, seconds)
 
     def processing_of_unknown(self, job_id: str, seconds: float, now: float) -> None:
         """As `processing`, for a job that is not tracked. The time is kept for an hour, in case the job is found."""

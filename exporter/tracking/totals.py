@@ -15,10 +15,6 @@ from exporter.model import (
     TASK_FINAL,
     UNKNOWN,
     Job,
-    Output,
-    Task,
-    job_status,
-    task_status,
 )
 from exporter.snapshot import Exemplar, HistogramView, Key, Total, TotalsView
 
@@ -67,35 +63,30 @@ class Totals:
             self._definitions[job.definition] = None
         return job.definition if job.definition in self._definitions else OTHER
 
-    def finished_job(self, job: Job) -> None:
-        """Count a job that was seen finished for the first time."""
-        definition, status = self.definition(job), job_status(job.status)
-        self._count((Total.JOBS_FINISHED, (definition, status)))
-        if status == "TranscodeFail":
-            self._count((Total.JOB_FAILURES, (definition, self._error_code(job.error_code))), of=job.id)
-        if job.created is not None and job.completed is not None and job.completed >= job.created:
-            self._observe((Total.JOB_DURATION, (definition,)), job.completed - job.created, of=job.id)
+    def error_code(self, job: Job) -> str:
+        """The label value for the job's error code: `unknown` without one, `other` after the first 50 codes."""
+        if not job.error_code:
+            return UNKNOWN
+        if len(self._error_codes) < MAX_ERROR_CODES:
+            self._error_codes.add(job.error_code)
+        return job.error_code if job.error_code in self._error_codes else OTHER
 
-    def finished_output(self, job: Job, output: Output) -> None:
-        """Count the output of a job that succeeded, seen for the first time."""
-        labels = (self.definition(job),)
-        if output.bitrate is not None:
-            self._observe((Total.OUTPUT_BITRATE, labels), output.bitrate)
-        if output.size is not None:
-            self._observe((Total.OUTPUT_SIZE, labels), output.size)
-        if output.duration is not None:
-            self._count((Total.OUTPUT_DURATION, labels), output.duration)
+    def count(self, total: Total, labels: tuple[str, ...], amount: float = 1.0, *, of: str | None = None) -> None:
+        """Add `amount` to a counter. `of` is the id of the job or task, if the counter has exemplars."""
+        key = (total, labels)
+        self._counters[key] = self._counters.get(key, 0.0) + amount
+        self._changed.add(key)
+        self._add_exemplar(key, 0, of, amount)
 
-    def processed_job(self, job: Job, seconds: float) -> None:
-        """Count the seconds from the start of a job to its finish, which an event reported."""
-        self._observe((Total.JOB_PROCESSING, (self.definition(job),)), seconds, of=job.id)
-
-    def finished_task(self, task: Task) -> None:
-        """Count a task that was seen finished for the first time."""
-        trigger = task.trigger if task.trigger in TRIGGERS else OTHER if task.trigger else UNKNOWN
-        self._count((Total.TASKS_FINISHED, (task_status(task.status), trigger)))
-        if task.created is not None and task.completed is not None and task.completed >= task.created:
-            self._observe((Total.TASK_DURATION, ()), task.completed - task.created, of=task.id)
+    def observe(self, total: Total, labels: tuple[str, ...], value: float, *, of: str | None = None) -> None:
+        """Add `value` to a histogram. `of` is the id of the job or task, if the histogram has exemplars."""
+        key, bounds = (total, labels), _bounds(self._buckets, total)
+        before = self._histograms.get(key) or HistogramView(bounds, (0,) * (len(bounds) + 1), 0.0)
+        bucket = bisect_left(bounds, value)
+        counts = (*before.counts[:bucket], before.counts[bucket] + 1, *before.counts[bucket + 1 :])
+        self._histograms[key] = HistogramView(bounds, counts, before.sum + value)
+        self._changed.add(key)
+        self._add_exemplar(key, bucket, of, value)
 
     def view(self) -> TotalsView:
         """All totals as they are now."""
@@ -112,30 +103,9 @@ class Totals:
         """The last `changes` were saved."""
         self._changed.clear()
 
-    def _count(self, key: Key, amount: float = 1.0, *, of: str | None = None) -> None:
-        self._counters[key] = self._counters.get(key, 0.0) + amount
-        self._changed.add(key)
-        self._add_exemplar(key, 0, of, amount)
-
-    def _observe(self, key: Key, value: float, *, of: str | None = None) -> None:
-        bounds = _bounds(self._buckets, key[0])
-        before = self._histograms.get(key) or HistogramView(bounds, (0,) * (len(bounds) + 1), 0.0)
-        bucket = bisect_left(bounds, value)
-        counts = (*before.counts[:bucket], before.counts[bucket] + 1, *before.counts[bucket + 1 :])
-        self._histograms[key] = HistogramView(bounds, counts, before.sum + value)
-        self._changed.add(key)
-        self._add_exemplar(key, bucket, of, value)
-
     def _add_exemplar(self, key: Key, bucket: int, of: str | None, value: float) -> None:
         if of is not None:
             self._exemplars[key] = {**self._exemplars.get(key, {}), bucket: Exemplar(of, value, self._clock())}
-
-    def _error_code(self, code: str) -> str:
-        if not code:
-            return UNKNOWN
-        if len(self._error_codes) < MAX_ERROR_CODES:
-            self._error_codes.add(code)
-        return code if code in self._error_codes else OTHER
 
 
 def _bounds(buckets: Buckets, histogram: Total) -> tuple[float, ...]:

@@ -23,7 +23,7 @@ def described(package: str) -> set[str]:
 
 @pytest.mark.parametrize("package", PACKAGES)
 def test_the_paragraph_of_a_package_names_each_of_its_modules(package: str) -> None:
-    modules = {path.stem for path in (ROOT / "exporter" / package).glob("*.py")} - {"__init__", "__main__"}
+    modules = {path.stem for path in (ROOT / "exporter" / package).rglob("*.py")} - {"__init__", "__main__"}
 
     assert modules - described(package) == set()
 

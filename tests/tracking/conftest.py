@@ -71,6 +71,17 @@ def failing() -> FailingStore:
     return FailingStore()
 
 
+class TickingClock:
+    """Returns a time ten seconds later at each call."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        self.now += 10.0
+        return self.now
+
+
 # Descriptions by VOD
 
 

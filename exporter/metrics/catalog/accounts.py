@@ -1,0 +1,84 @@
+"""Whether each account can be read, and how the exporter keeps up with it."""
+
+from __future__ import annotations
+
+from exporter.metrics.catalog.metric import Metric
+
+UP = Metric(
+    "vod_up",
+    "gauge",
+    "1 if VOD could be read at the last attempt, 0 if not; absent before the first.",
+    ("account",),
+)
+ACCOUNT_INFO = Metric(
+    "vod_account_info",
+    "info",
+    "Always 1; the labels are the region and endpoint of the account.",
+    ("account", "region", "endpoint"),
+)
+REFRESH_DURATION = Metric(
+    "vod_exporter_refresh_duration_seconds",
+    "gauge",
+    "Seconds that the last refresh of the account took until it ended or the next refresh replaced it.",
+    ("account",),
+)
+LAST_SUCCESS = Metric(
+    "vod_exporter_last_success_timestamp_seconds",
+    "gauge",
+    "Time of the last successful response from VOD in Unix seconds.",
+    ("account",),
+)
+OLDEST_REFRESH = Metric(
+    "vod_exporter_oldest_refresh_timestamp_seconds",
+    "gauge",
+    "Refresh time of the least recently refreshed unfinished job in Unix seconds; absent if every job is finished.",
+    ("account",),
+)
+STALE_JOBS = Metric(
+    "vod_exporter_stale_jobs",
+    "gauge",
+    "Unfinished jobs that were not refreshed for series.max_staleness and therefore have no per-job series.",
+    ("account",),
+)
+TRACKED_TASKS = Metric(
+    "vod_exporter_tracked_tasks", "gauge", "Tracked tasks by the source that found them first.", ("account", "source")
+)
+TRUNCATED_JOBS = Metric(
+    "vod_exporter_truncated_jobs",
+    "gauge",
+    "Jobs without per-job series because of series.max_jobs.",
+    ("account",),
+)
+STATE_DURABLE = Metric(
+    "vod_exporter_state_durable",
+    "gauge",
+    "1 if the state can be written; 0 if not, and then a restart would lose counts or count twice.",
+    ("account",),
+)
+PENDING_CALLS = Metric(
+    "vod_exporter_pending_calls",
+    "gauge",
+    "Calls that were due but not yet made when the scrape was answered, by operation.",
+    ("account", "action"),
+)
+API_BUDGET = Metric(
+    "vod_exporter_api_budget_requests_per_second",
+    "gauge",
+    "Current request limit of the exporter per second: requests_per_second, or less after VOD throttled it.",
+    ("account", "action"),
+)
+
+ACCOUNTS = (
+    UP,
+    ACCOUNT_INFO,
+    REFRESH_DURATION,
+    LAST_SUCCESS,
+    OLDEST_REFRESH,
+    STALE_JOBS,
+    TRACKED_TASKS,
+    TRUNCATED_JOBS,
+    STATE_DURABLE,
+    PENDING_CALLS,
+    API_BUDGET,
+)
+"""In the order of the exposition."""
