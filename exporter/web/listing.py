@@ -17,6 +17,8 @@ from exporter.web.redaction import redact_text
 PAGE_SIZE = 50
 SEARCH_LIMIT = 200  # characters; enough for several ids
 REFRESH_SECONDS = 30
+_MAX_STATUS = 30
+_WORD = re.compile(r"[\w.-]+")  # ids, error codes and definitions such as HD-MP4 are single words
 
 
 class State(StrEnum):
@@ -59,13 +61,17 @@ def task_state(status: str) -> State:
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """The query parameters of the page. `page` counts from 1; `refresh` is in seconds, and 0 switches it off."""
+    """The query parameters of the page. `page` counts from 1; `refresh` is in seconds, and 0 switches it off.
+
+    `unknown_status` is a `status` parameter that is not a `State`. The page says so, and shows all states.
+    """
 
     q: str = ""
     account: str = ""
     status: str = ""
     page: int = 1
     refresh: int = REFRESH_SECONDS
+    unknown_status: str = ""
 
     @classmethod
     def of(cls, parameters: Mapping[str, str]) -> Query:
@@ -79,6 +85,7 @@ class Query:
             status=status if status in tuple(State) else "",
             page=max(1, _number(parameters.get("page"), 1)),
             refresh=0 if parameters.get("refresh") == "0" else REFRESH_SECONDS,
+            unknown_status="" if status in tuple(State) else clean(status, _MAX_STATUS),
         )
 
     @property
@@ -191,14 +198,19 @@ def _number(text: str | None, default: int) -> int:
     return int(text) if text and re.fullmatch(r"\d{1,9}", text, re.ASCII) else default
 
 
-def _matching(candidates: Iterable[Row], query: Query) -> Iterator[Row]:
-    """The rows of the account and state of `query` that contain each word of its search, in upper or lower case."""
+def _matching(candidates: Iterable[Row], query: Query) -> Iterable[Row]:
+    """The rows of the account and state of `query` that match its search, in upper or lower case.
+
+    A row matches if it has each word of the search as a whole word, so that `HD` does not find `FHD`. If no row does,
+    the rows that contain the words as parts of others match.
+    """
+    rows = (row for row in candidates if query.account in ("", row.account) and query.status in ("", row.state))
     words = query.q.casefold().split()
-    for row in candidates:
-        if query.account in ("", row.account) and query.status in ("", row.state):
-            text = row.text if words else ""
-            if all(word in text for word in words):
-                yield row
+    if not words:
+        return rows
+    containing = [(row, text) for row in rows if all(word in (text := row.text) for word in words)]
+    whole = [row for row, text in containing if set(_WORD.findall(text)).issuperset(words)]
+    return whole or [row for row, _ in containing]
 
 
 def _sorted(found: Iterable[Row]) -> list[Row]:

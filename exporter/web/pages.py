@@ -66,13 +66,23 @@ _environment.filters |= {
     "task_state": task_state,
 }
 _template = _environment.get_template("status.html")
-# The style is inline, so that the page is a single response; its hash allows it in the Content-Security-Policy.
-_style = (files("exporter.web") / "templates" / "status.css").read_text("utf-8")
-_style_hash = base64.b64encode(hashlib.sha256(_style.encode()).digest()).decode()
+
+
+def _inline(name: str) -> tuple[str, str]:
+    """The text of a file, and its hash for the Content-Security-Policy, which allows this text alone.
+
+    Style and script are inline, so that the page is a single response.
+    """
+    text = (files("exporter.web") / "templates" / name).read_text("utf-8")
+    return text, f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+
+
+_style, _style_hash = _inline("status.css")
+_script, _script_hash = _inline("refresh.js")
 
 CONTENT_SECURITY_POLICY = (
-    f"default-src 'none'; style-src 'sha256-{_style_hash}'; img-src data:; form-action 'self'; base-uri 'none'; "
-    "frame-ancestors 'none'"
+    f"default-src 'none'; style-src {_style_hash}; script-src {_script_hash}; img-src data:; form-action 'self'; "
+    "base-uri 'none'; frame-ancestors 'none'"
 )
 HEADERS = {
     "Content-Security-Policy": CONTENT_SECURITY_POLICY,
@@ -83,9 +93,10 @@ HEADERS = {
 
 
 def status_page(snapshot: Snapshot, query: Query, *, telemetry_path: str, now: float) -> str:
-    """The page as HTML without scripts, for `now` in Unix seconds.
+    """The page as HTML for `now` in Unix seconds.
 
-    Text from VOD is escaped. Rendering reads the snapshot only; it sends no requests to VOD.
+    The only script loads the page again; without scripts the browser does that. Text from VOD is escaped. Rendering
+    reads the snapshot only; it sends no requests to VOD.
     """
     # Sorting is stable: accounts that cannot be read come first, otherwise the order of the configuration stays.
     accounts = sorted(snapshot.accounts, key=lambda account: account.up is not False)
@@ -107,6 +118,7 @@ def status_page(snapshot: Snapshot, query: Query, *, telemetry_path: str, now: f
         version=__version__,
         repository=REPOSITORY,
         style=_style,
+        script=_script,
         ago=partial(ago, now=now),
         now=now,
     )

@@ -18,6 +18,7 @@ OLD = Job("o1", "HD", "Transcoding", created=10.0)
 DONE = Job("d1", "HD", "TranscodeSuccess", created=1.0, completed=80.0)
 LATER = Job("d2", "LD", "TranscodeSuccess", created=1.0, completed=85.0)
 PAUSED = Job("x1", "HD", "Paused")
+FULL = Job("u1", "FHD", "Submitted", created=95.0)
 
 
 def snapshot(**jobs: Job) -> Snapshot:
@@ -77,6 +78,20 @@ def test_a_search_finds_rows_that_contain_all_its_words(q: str, found: list[str]
 
 
 @pytest.mark.parametrize(
+    ("q", "found"),
+    [
+        pytest.param("hd", ["x1"], id="HD is not FHD"),
+        pytest.param("h", ["x1", "u1"], id="no whole word"),
+        pytest.param("hd x", ["x1"], id="one whole word of two"),
+        pytest.param("fhd submitted", ["u1"], id="two whole words"),
+    ],
+)
+def test_whole_words_come_before_parts_of_words(q: str, found: list[str]) -> None:
+    some = snapshot(a=PAUSED, b=FULL)
+    assert ids(listing(some, Query.of({"q": q}))) == found
+
+
+@pytest.mark.parametrize(
     ("parameters", "found"),
     [
         ({"status": "failed"}, ["f1", "empty"]),
@@ -110,7 +125,7 @@ def test_pages_are_bounded_and_list_every_job_once() -> None:
         ({}, Query()),
         ({"q": "a" * 9999}, Query(q="a" * SEARCH_LIMIT)),
         ({"q": " a\tb\u202e\n"}, Query(q="a b\ufffd")),
-        ({"status": "TranscodeFail"}, Query()),
+        ({"status": "TranscodeFail\n"}, Query(unknown_status="TranscodeFail")),
         ({"page": "3"}, Query(page=3)),
         *(({"page": page}, Query()) for page in ("0", "-1", "1e9", "٣", "9" * 10, "9" * 5000, "")),
         ({"refresh": "0"}, Query(refresh=0)),
@@ -136,7 +151,7 @@ def test_links_keep_the_query_and_lead_to_the_first_page() -> None:
 def test_the_documentation_has_every_parameter_and_its_values() -> None:
     text = (Path(__file__).parents[2] / "docs" / "status-page.md").read_text()
     rows = dict(re.findall(r"^\| `(\w+)` \| (.+) \|$", text, re.MULTILINE))
-    assert list(rows) == [field.name for field in fields(Query)]
+    assert list(rows) == [field.name for field in fields(Query) if field.name != "unknown_status"]
     assert re.findall(r"`(\w+)`", rows["status"]) == list(State)
     assert f"every {REFRESH_SECONDS} seconds" in rows["refresh"]
     assert f"A page has up to {PAGE_SIZE} rows." in text
