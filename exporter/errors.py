@@ -20,7 +20,7 @@
             └── RequestRejected      VOD does not accept the request, or the exporter does not know the code
 
 The exceptions of each library are translated in one place: `requests` and `urllib3` in `vod/transport.py`, `yaml` and
-`pydantic` in `config/`, `sqlite3` in `tracking/sqlite.py`, the official provider chain in `vod/credentials.py`.
+`pydantic` in `config/`, `sqlite3` in `tracking/sqlite.py`, the official provider chain in `vod/chain.py`.
 """
 
 from __future__ import annotations

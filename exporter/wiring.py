@@ -25,8 +25,9 @@ from exporter.tracking.store import MemoryStore, Store
 from exporter.tracking.tracker import Tracker
 from exporter.tracking.videos import Videos
 from exporter.tracking.view import Limits
+from exporter.vod.chain import ProviderChain
 from exporter.vod.client import Client
-from exporter.vod.credentials import ConfiguredKeys, Credentials, ProviderChain
+from exporter.vod.credentials import ConfiguredKeys, Credentials
 from exporter.vod.limiter import Limiter
 from exporter.vod.sender import Observer
 from exporter.web.app import Interface

@@ -15,7 +15,8 @@ from exporter import config, wiring
 from exporter.deadline import Deadline
 from exporter.metrics.telemetry import Telemetry
 from exporter.tracking.store import MemoryStore
-from exporter.vod.credentials import ConfiguredKeys, ProviderChain
+from exporter.vod.chain import ProviderChain
+from exporter.vod.credentials import ConfiguredKeys
 from exporter.web.listener import listen
 from exporter.web.server import Server
 from tests.conftest import Simulators

@@ -16,7 +16,6 @@ import io
 import socket
 from typing import Any
 
-import requests.exceptions as lib
 import urllib3.exceptions as wire
 from requests.adapters import HTTPAdapter
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, Timeout
@@ -24,6 +23,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.util.connection import allowed_gai_family, create_connection
 
 from exporter.deadline import Deadline
+from exporter.vod.route import OPENSSL
 
 _SHORTEST_SECONDS = 0.001  # a timeout of 0 would make the socket non-blocking
 
@@ -152,9 +152,11 @@ class DeadlineAdapter(HTTPAdapter):
         self.poolmanager.pool_classes_by_scheme = self._pools
 
     def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
-        if proxy.lower().startswith("socks"):
-            # SOCKS needs pool classes of its own. With the classes here, the connection would bypass the proxy.
-            raise lib.InvalidProxyURL("SOCKS")
         manager = super().proxy_manager_for(proxy, **kwargs)
         manager.pool_classes_by_scheme = self._pools
         return manager
+
+    def cert_verify(self, conn: Any, url: str, verify: Any, cert: Any) -> None:
+        super().cert_verify(conn, url, verify == OPENSSL or verify, cert)  # type: ignore[no-untyped-call]
+        if verify == OPENSSL:
+            conn.ca_certs = None  # then `urllib3` lets OpenSSL find them

@@ -1,13 +1,11 @@
-"""The keys that sign requests: from the configuration, or from the official provider chain of Alibaba Cloud."""
+"""The keys that sign requests: what they are, and those of the configuration."""
 
 from __future__ import annotations
 
 import logging
 import threading
-import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Protocol
 
 from exporter.errors import CredentialsError
 from exporter.keys import Key, SecretText
@@ -15,7 +13,6 @@ from exporter.keys import Key, SecretText
 _log = logging.getLogger(__name__)
 
 _READ_ATTEMPTS = 3  # a rotation replaces a few files within milliseconds
-_RENEW_SECONDS = 3600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,58 +101,3 @@ def _read(key: Key) -> SecretText:
         return key.read()
     except ValueError as error:
         raise ValueError(f"the key file {str(key.path)!r} {error}") from None
-
-
-class ProviderChain:
-    """The official provider chain: environment, OIDC role, profile files, ECS RAM role, credentials URI.
-
-    `alibabacloud_credentials` is imported at the first use, because the import takes 0.4 s, reads the environment and
-    may start a thread. The chain renews its tokens itself. `clock` returns monotonic seconds.
-    """
-
-    def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
-        self._lock = threading.Lock()
-        self._clock = clock
-        self._client: Any = None
-        self._made = 0.0
-
-    def keys(self) -> Keys:
-        try:
-            with self._lock:
-                if self._client is None:
-                    self._client = _new_client()
-                    self._made = self._clock()
-                client = self._client
-            found = client.get_credential()
-            identity, secret, token = found.access_key_id, found.access_key_secret, found.security_token
-        except Exception as error:  # noqa: BLE001 - each provider raises exceptions of its own
-            reason = type(error).__name__
-        else:
-            if identity and secret:
-                return Keys(identity, SecretText(secret), SecretText(token) if token else None)
-            reason = "it returned no key"
-        # Not raised inside `except`: the original exception would be its context, and may quote keys.
-        raise _no_credentials(reason)
-
-    def renew(self) -> None:
-        """Create a new chain, at most once an hour, because each client for ECS leaves a thread behind."""
-        with self._lock:
-            if self._clock() - self._made >= _RENEW_SECONDS:
-                self._client = None
-
-
-def _new_client() -> Any:
-    from alibabacloud_credentials.client import Client
-
-    # The log lines of this logger quote responses of token services, including keys.
-    logging.getLogger("credentials").disabled = True
-    return Client()
-
-
-def _no_credentials(reason: str) -> CredentialsError:
-    # The error message of the chain may quote a response with keys, so only the class of the error is shown.
-    return CredentialsError(
-        f"the official provider chain has no keys ({reason}); set `credentials` in the configuration, set "
-        "ALIBABA_CLOUD_ACCESS_KEY_ID and ALIBABA_CLOUD_ACCESS_KEY_SECRET, or run with a RAM role",
-        code="NoCredentials",
-    )

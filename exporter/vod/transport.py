@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import http.client
-import http.cookiejar
+import os
+import re
+import socket
 import ssl
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import requests
 import requests.exceptions as lib
@@ -16,8 +17,9 @@ import urllib3.exceptions as wire
 from exporter.deadline import Deadline
 from exporter.errors import ConnectionFailed, CredentialsError, DeadlineError, MalformedResponse, VodError
 from exporter.model import OTHER
+from exporter.vod import route
 from exporter.vod.body import read_body
-from exporter.vod.connections import DeadlineAdapter, Until
+from exporter.vod.session import Session, bounded
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,57 +31,53 @@ class Answer:
     content: bytes
 
 
-class _Session(requests.Session):
-    def get_redirect_target(self, resp: requests.Response) -> None:
-        """Always None: for a redirect `requests` reads and unpacks the whole body, even if it does not follow it."""
-
-
 class Http:
-    """A session with a connection pool: it verifies TLS, uses `HTTPS_PROXY`, follows no redirect, keeps no cookie."""
+    """A connection pool: it verifies TLS, takes the route of the environment, follows no redirect, keeps no cookie."""
 
     def __init__(self, connections: int) -> None:
-        self._session = _Session()
-        self._session.cookies.set_policy(http.cookiejar.DefaultCookiePolicy(allowed_domains=[]))
-        adapter = DeadlineAdapter(pool_connections=2, pool_maxsize=connections)
-        self._session.mount("https://", adapter)
-        self._session.mount("http://", adapter)
+        self._session = Session(connections)
 
     def close(self) -> None:
         self._session.close()
 
     def post(self, url: str, *, headers: Mapping[str, str], deadline: Deadline, name: str) -> Answer:
-        """POST with an empty body. The text of every error starts with `name`.
-
-        Raises `ConnectionFailed`, `DeadlineError`, `MalformedResponse`, and `CredentialsError` for keys that an HTTP
-        header cannot contain.
-        """
-        if deadline.expired:
-            raise DeadlineError(f"{name}: the deadline passed before the request was sent", code="timeout")
-        timeout: Any = Until(deadline)
+        """POST with an empty body. Raises the errors of `exchange`; the text of each starts with `name`."""
         try:
-            with self._session.post(
-                url, headers=headers, auth=_as_signed, timeout=timeout, allow_redirects=False, stream=True
-            ) as response:
-                return Answer(response.status_code, response.headers, read_body(response))
-        except MalformedResponse as error:
-            failure: VodError = MalformedResponse(f"{name}: {error}", code=error.code)
-        except (requests.RequestException, wire.HTTPError, OSError, ValueError) as error:
-            failure = _translated(name, error)
-        # Not raised inside `except`: the original exception would be its context, and may quote headers with keys.
-        raise failure
+            return exchange(self._session, "POST", url, headers=headers, deadline=deadline)
+        except VodError as error:
+            failure = error
+        raise type(failure)(f"{name}: {failure}", code=failure.code)
 
 
-def _as_signed(request: requests.PreparedRequest) -> requests.PreparedRequest:
-    """An `auth` that changes nothing. Without it, `requests` replaces the signature by a password from ~/.netrc."""
-    return request
+def exchange(
+    session: Session, method: str, url: str, *, headers: Mapping[str, str], deadline: Deadline, body: bytes = b""
+) -> Answer:
+    """Send one request, and return the complete answer.
+
+    Raises `ConnectionFailed`, `DeadlineError`, `MalformedResponse`, and `CredentialsError` for keys that an HTTP header
+    cannot contain.
+    """
+    if deadline.expired:
+        raise DeadlineError("the deadline passed before the request was sent", code="timeout")
+    way = route.find(url)
+    try:
+        with session.request(
+            method, url, headers=headers, data=body, stream=True, **bounded(way, deadline)
+        ) as response:
+            return Answer(response.status_code, response.headers, read_body(response))
+    except (requests.RequestException, wire.HTTPError, OSError, ValueError) as error:
+        failure = _translated(error, way)
+    # Not raised inside `except`: the original exception would be its context, and may quote headers with keys.
+    raise failure
 
 
 # Exceptions of `requests`, `urllib3` and sockets, and the error that replaces them. The first matching row counts: one
-# exception often has several others inside, and the rows go from the specific cause to the general one.
+# exception often has several others inside, and the rows go from the specific cause to the general one. `{way}` is the
+# host and the proxy, `{proxy}` the proxy alone, `{reason}` what `_reason` finds.
 _TRANSLATIONS: tuple[tuple[tuple[type[BaseException], ...], type[VodError], str, str], ...] = (
     (
         (lib.ProxyError, wire.ProxyError, lib.InvalidProxyURL, wire.ProxySchemeUnknown),
-        *(ConnectionFailed, "proxy", "the proxy cannot be used; check HTTPS_PROXY"),
+        *(ConnectionFailed, "proxy", "the proxy {proxy} cannot be used{reason}; check HTTPS_PROXY"),
     ),
     (
         (wire.InvalidHeader, wire.HeaderParsingError),
@@ -97,19 +95,19 @@ _TRANSLATIONS: tuple[tuple[tuple[type[BaseException], ...], type[VodError], str,
     ),
     (
         (wire.NameResolutionError,),
-        *(ConnectionFailed, "dns", "the host name of the endpoint does not resolve; check region and DNS"),
+        *(ConnectionFailed, "dns", "the host name {way} does not resolve; check region, endpoint and DNS"),
     ),
     (
         (lib.SSLError, wire.SSLError, ssl.SSLError),
-        *(ConnectionFailed, "tls", "TLS failed; check the endpoint and the CA certificates"),
+        *(ConnectionFailed, "tls", "TLS with {way} failed{reason}; check the endpoint and the CA certificates"),
     ),
     (
         (wire.NewConnectionError,),
-        *(ConnectionFailed, "connect", "no connection to the endpoint; check endpoint and firewall"),
+        *(ConnectionFailed, "connect", "no connection to {way}{reason}; check endpoint and firewall"),
     ),
     (
         (lib.ConnectTimeout, wire.ConnectTimeoutError),
-        *(ConnectionFailed, "connect_timeout", "connecting took too long; check endpoint and firewall"),
+        *(ConnectionFailed, "connect_timeout", "connecting to {way} took too long; check endpoint and firewall"),
     ),
     (
         (TimeoutError, lib.Timeout, wire.TimeoutError),
@@ -130,15 +128,29 @@ _TRANSLATIONS: tuple[tuple[tuple[type[BaseException], ...], type[VodError], str,
 )
 
 
-def _translated(name: str, error: Exception) -> VodError:
+def _translated(error: Exception, way: route.Route) -> VodError:
     """The error that replaces `error`. The texts of the libraries are not repeated, because they may quote headers."""
-    if type(error) is OSError:  # `requests` raises it if the file with CA certificates is missing
-        return ConnectionFailed(f"{name}: no CA certificates; check REQUESTS_CA_BUNDLE", code="tls")
     causes = list(_causes(error))
     for kinds, kind, code, text in _TRANSLATIONS:
         if any(isinstance(cause, kinds) for cause in causes):
-            return kind(f"{name}: {text}", code=code)
-    return ConnectionFailed(f"{name}: {type(error).__name__}", code=OTHER)
+            return kind(text.format(way=way, proxy=way.proxy, reason=_reason(causes)), code=code)
+    return ConnectionFailed(type(error).__name__, code=OTHER)
+
+
+def _reason(causes: Sequence[BaseException]) -> str:
+    """What the operating system, OpenSSL or the proxy said, in their fixed terms, after a colon; empty if unknown."""
+    for cause in causes:
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return f": {cause.verify_message}"
+        if isinstance(cause, ssl.SSLError) and cause.reason:
+            return f": {cause.reason.lower().replace('_', ' ')}"
+        if isinstance(cause, socket.gaierror):
+            return ": its host name does not resolve"
+        if isinstance(cause, OSError) and cause.errno:
+            return f": {os.strerror(cause.errno)}"
+        if status := re.match(r"Tunnel connection failed: (\d{3})\b", str(cause)):
+            return f": it answered {status[1]}"
+    return ""
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:

@@ -1,15 +1,11 @@
-"""Keys from the configuration, from files that rotate, and from the official provider chain."""
+"""Keys from the configuration, and from files that rotate."""
 
 from __future__ import annotations
 
 import logging
 import os
-import subprocess
-import sys
-import traceback
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -17,7 +13,7 @@ import pytest
 from exporter.errors import CredentialsError
 from exporter.keys import Key, SecretText
 from exporter.vod import credentials
-from exporter.vod.credentials import ConfiguredKeys, Credentials, Keys, ProviderChain
+from exporter.vod.credentials import ConfiguredKeys, Credentials, Keys
 
 
 def shown(keys: Keys) -> tuple[str, str, str | None]:
@@ -167,115 +163,6 @@ def test_many_threads_get_whole_keys_while_files_rotate(tmp_path: Path) -> None:
             replace(secret, f"secret-{turn}")
     assert all(shown(future.result())[1].startswith("secret-") for future in found)
     assert shown(keys.keys())[1] == "secret-49"
-
-
-class FakeClient:
-    made = 0
-
-    def __init__(self) -> None:
-        type(self).made += 1
-
-    def get_credential(self) -> Any:
-        return SimpleNamespace(access_key_id=f"id-{self.made}", access_key_secret="secret", security_token="")
-
-
-@pytest.fixture
-def fake_client(monkeypatch: pytest.MonkeyPatch) -> type[FakeClient]:
-    FakeClient.made = 0
-    monkeypatch.setattr(credentials, "_new_client", FakeClient)
-    return FakeClient
-
-
-def test_the_chain_is_created_once_and_used_each_time(fake_client: type[FakeClient]) -> None:
-    chain: Credentials = ProviderChain()
-    assert fake_client.made == 0
-    assert [shown(chain.keys()) for _ in range(3)] == [("id-1", "secret", None)] * 3
-    assert fake_client.made == 1
-
-
-def test_renew_creates_a_new_chain_at_most_once_an_hour(fake_client: type[FakeClient]) -> None:
-    now = [0.0]
-    chain = ProviderChain(clock=lambda: now[0])
-    for now[0] in (0.0, 10.0, 3599.0, 3600.0, 3700.0, 7299.0, 7300.0):
-        chain.keys()
-        chain.renew()
-    chain.keys()
-    assert fake_client.made == 3
-
-
-@pytest.mark.parametrize(
-    "found",
-    [
-        SimpleNamespace(access_key_id="", access_key_secret="CANARY", security_token=None),
-        SimpleNamespace(access_key_id="CANARY", access_key_secret=None, security_token=None),
-        SimpleNamespace(answer="CANARY"),
-        None,
-    ],
-)
-def test_a_chain_without_whole_keys_is_an_error_that_shows_none(found: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(credentials, "_new_client", lambda: SimpleNamespace(get_credential=lambda: found))
-    _expect_no_credentials(ProviderChain())
-
-
-def test_an_error_of_a_provider_is_translated_without_its_text(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The errors of providers quote answers of token services, including keys."""
-
-    def fail() -> None:
-        raise RuntimeError('result: {"AccessKeySecret": "CANARY"}')
-
-    monkeypatch.setattr(credentials, "_new_client", lambda: SimpleNamespace(get_credential=fail))
-    assert "RuntimeError" in _expect_no_credentials(ProviderChain())
-
-
-def _expect_no_credentials(chain: Credentials) -> str:
-    with pytest.raises(CredentialsError) as caught:
-        chain.keys()
-    assert caught.value.code == "NoCredentials"
-    assert "ALIBABA_CLOUD_ACCESS_KEY_ID" in str(caught.value)
-    assert "CANARY" not in "".join(traceback.format_exception(caught.value))
-    assert caught.value.__context__ is None
-    return str(caught.value)
-
-
-def _run(program: str, home: Path, **environ: str) -> subprocess.CompletedProcess[str]:
-    """Run the program in a new process, because the official package reads the environment at its import."""
-    environ |= {"HOME": str(home), "ALIBABA_CLOUD_ECS_METADATA_DISABLED": "true", "PATH": os.environ["PATH"]}
-    return subprocess.run(
-        [sys.executable, "-c", program], env=environ, capture_output=True, text=True, timeout=60, check=True
-    )
-
-
-PROGRAM = """
-import logging, sys, threading
-logging.basicConfig(level=logging.DEBUG)
-from exporter.errors import CredentialsError
-from exporter.vod.credentials import ProviderChain
-chain = ProviderChain()
-assert not [name for name in sys.modules if name.startswith("alibabacloud")]
-try:
-    keys = chain.keys()
-    print(keys.access_key_id, keys.access_key_secret.get_secret_value(), keys.security_token and "token")
-except CredentialsError as error:
-    print(error)
-assert threading.active_count() == 1
-"""
-
-
-def test_the_official_chain_reads_the_environment_and_is_imported_on_first_use(tmp_path: Path) -> None:
-    given = {"ALIBABA_CLOUD_ACCESS_KEY_ID": "env-id", "ALIBABA_CLOUD_ACCESS_KEY_SECRET": "env-secret"}
-    assert _run(PROGRAM, tmp_path, **given).stdout == "env-id env-secret None\n"
-
-
-def test_the_official_chain_without_keys_says_how_to_give_them(tmp_path: Path) -> None:
-    done = _run(PROGRAM, tmp_path)
-    assert done.stdout.startswith("the official provider chain has no keys (CredentialException); set `credentials`")
-    assert done.stderr == ""
-
-
-def test_the_log_of_the_official_chain_is_disabled(tmp_path: Path) -> None:
-    """It would log the answers of token services."""
-    program = PROGRAM + 'logging.getLogger("credentials").error("CANARY")\n'
-    assert "CANARY" not in _run(program, tmp_path).stderr
 
 
 def test_our_log_is_named_after_the_module() -> None:

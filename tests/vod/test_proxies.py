@@ -44,8 +44,12 @@ def test_https_proxy_is_honoured(http_: Http, wire: Start, tls: Start, answer: M
 
 
 def test_tls_is_verified_through_a_proxy(http_: Http, wire: Start, tls: Start, answer: Make, behind: Start) -> None:
-    server, _ = wire(answer(), tls()), behind(tunnel)
-    assert failure(http_, server.url).code == "tls"
+    server, proxy = wire(answer(), tls()), behind(tunnel)
+    error = failure(http_, server.url)
+    assert error.code == "tls"
+    assert f"TLS with 127.0.0.1 through the proxy 127.0.0.1:{proxy.port} failed: unable to get local issuer" in str(
+        error
+    )
     assert server.heads == []
 
 
@@ -87,7 +91,7 @@ def test_a_proxy_that_refuses_to_connect_is_an_error(http_: Http, behind: Start,
     proxy = behind(answer(b"", status="407 Proxy Authentication Required"))
     error = failure(http_, "https://vod.example")
     assert (type(error), error.code) == (ConnectionFailed, "proxy")
-    assert "check HTTPS_PROXY" in str(error)
+    assert f"the proxy 127.0.0.1:{proxy.port} cannot be used: it answered 407; check HTTPS_PROXY" in str(error)
     assert len(proxy.heads) == 1
 
 
@@ -100,7 +104,9 @@ def test_a_proxy_that_closes_the_connection_is_an_error(http_: Http, behind: Sta
 
 def test_a_proxy_that_does_not_listen_is_an_error(http_: Http, behind: Start) -> None:
     behind(b"").stop()
-    assert failure(http_, "https://vod.example").code == "proxy"
+    error = failure(http_, "https://vod.example")
+    assert error.code == "proxy"
+    assert "cannot be used: Connection refused" in str(error)
 
 
 @pytest.mark.parametrize("value", ["socks5://127.0.0.1:1", "SOCKS5h://127.0.0.1:1", "gopher://127.0.0.1:1", "http://"])
@@ -119,6 +125,26 @@ def test_a_proxy_url_that_is_invalid_is_an_error(http_: Http, value: str, monkey
     error = failure(http_, "https://vod.example")
     assert error.code in ("url", "proxy")
     assert "HTTPS_PROXY" in str(error)
+
+
+@pytest.mark.usefixtures("no_dns")
+def test_a_proxy_that_does_not_resolve_is_an_error(http_: Http, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "http://proxy.invalid:3128")
+    error = failure(http_, "https://vod.example")
+    assert error.code == "proxy"
+    assert "the proxy proxy.invalid:3128 cannot be used: its host name does not resolve" in str(error)
+
+
+@pytest.mark.usefixtures("trusted", "no_dns")
+@pytest.mark.parametrize("entries", ["*.example", "*", "vod.example"])
+def test_a_host_in_no_proxy_is_not_asked_for_at_the_proxy(
+    http_: Http, behind: Start, entries: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`*.domain` is how Go programs such as Prometheus write it. The name does not resolve, so the call fails."""
+    proxy = behind(tunnel)
+    monkeypatch.setenv("NO_PROXY", entries)
+    assert failure(http_, "https://vod.example").code == "dns"
+    assert proxy.connections == 0
 
 
 def test_a_proxys_password_is_in_no_log_or_error(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import socket
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -68,14 +67,13 @@ def test_after_the_deadline_nothing_is_sent(http_: Http, wire: Start, answer: Ma
     assert server.heads == []
 
 
-def test_a_host_name_that_does_not_resolve_is_an_error(http_: Http, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(*_: Any) -> None:
-        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
-
-    monkeypatch.setattr(socket, "getaddrinfo", fail)
+@pytest.mark.usefixtures("no_dns")
+def test_a_host_name_that_does_not_resolve_is_an_error(http_: Http) -> None:
     error = failure(http_, "http://vod.nowhere.example")
     assert (type(error), error.code) == (ConnectionFailed, "dns")
-    assert str(error).endswith("the host name of the endpoint does not resolve; check region and DNS")
+    assert str(error) == (
+        "GetTranscodeTask: the host name vod.nowhere.example does not resolve; check region, endpoint and DNS"
+    )
 
 
 def test_a_refused_connection_is_an_error(http_: Http, wire: Start) -> None:
@@ -83,6 +81,7 @@ def test_a_refused_connection_is_an_error(http_: Http, wire: Start) -> None:
     server.stop()
     error = failure(http_, server.url)
     assert (type(error), error.code) == (ConnectionFailed, "connect")
+    assert str(error).endswith("no connection to 127.0.0.1: Connection refused; check endpoint and firewall")
 
 
 @pytest.mark.parametrize("url", ["http://a..b", "http://" + "a" * 70 + ".b", "http://[::1", "ftp://vod.example"])

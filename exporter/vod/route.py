@@ -1,0 +1,128 @@
+"""How a request leaves this machine: through which proxy, and trusting which CAs. The environment decides both.
+
+The variables are read at each request. docs/network.md describes them.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from ipaddress import ip_address, ip_network
+from pathlib import Path
+from urllib.parse import SplitResult, urlsplit
+from urllib.request import getproxies_environment, proxy_bypass_environment  # type: ignore[attr-defined] # untyped
+
+from exporter.errors import ConnectionFailed
+
+METADATA_HOST = "100.100.100.200"
+"""The metadata service of ECS. Only the machine itself can ask it, so no request to it takes a proxy."""
+
+OPENSSL = "openssl"
+"""As `Route.verify`: OpenSSL finds the CA certificates, with SSL_CERT_FILE and SSL_CERT_DIR."""
+
+_HASHED = re.compile(r"[0-9a-f]{8}\.[0-9]+")  # OpenSSL finds certificates in a folder by names like this
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """The way to `host`. `proxies` is the argument of `requests`, and may contain a password.
+
+    `verify` is the file or folder with the CA certificates to trust, `OPENSSL`, or True: those that `requests` has.
+    """
+
+    host: str
+    proxy: str = ""
+    proxies: Mapping[str, str] = field(default_factory=dict, repr=False)
+    verify: str | bool = True
+
+    def __str__(self) -> str:
+        return f"{self.host} through the proxy {self.proxy}" if self.proxy else self.host
+
+
+def find(url: str) -> Route:
+    """The route to `url`. Raises `ConnectionFailed` if a variable of the environment has no usable value."""
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname or "", parts.port
+    except ValueError:
+        host, parts = "", urlsplit("")  # `requests` refuses the URL
+    proxy, proxies = _proxy(parts) if host else ("", {})
+    return Route(host, proxy, proxies, _verify() if parts.scheme == "https" else True)
+
+
+def _proxy(parts: SplitResult) -> tuple[str, dict[str, str]]:
+    """Host and port of the proxy, and the argument `proxies` of `requests`; both are empty without a proxy."""
+    environment = getproxies_environment()
+    scheme = parts.scheme if environment.get(parts.scheme) else "all"
+    value, variable = environment.get(scheme, ""), f"{scheme.upper()}_PROXY"
+    if not value or _direct(parts, environment.get("no", "")):
+        return "", {}
+    value = value if "://" in value else f"http://{value}"
+    try:
+        proxy = urlsplit(value)
+        shown = f"{proxy.hostname}:{proxy.port}" if proxy.port else f"{proxy.hostname}"
+    except ValueError:
+        raise ConnectionFailed(f"{variable} is not a URL; write http://HOST:PORT", code="proxy") from None
+    if proxy.scheme.startswith("socks"):
+        raise ConnectionFailed(
+            f"{variable} names a SOCKS proxy, which is not supported; use an HTTP proxy, or add {parts.hostname} to "
+            "NO_PROXY",
+            code="proxy",
+        )
+    if proxy.scheme not in ("http", "https") or not proxy.hostname:
+        raise ConnectionFailed(f"{variable} is not a URL of an HTTP proxy; write http://HOST:PORT", code="proxy")
+    return shown, {parts.scheme: value}
+
+
+def _direct(parts: SplitResult, no_proxy: str) -> bool:
+    """Whether `NO_PROXY` has the host: `name`, `.name` and `*.name` with or without a port, an address, a network, `*`.
+
+    These are the rules of Go: https://pkg.go.dev/golang.org/x/net/http/httpproxy#Config
+    """
+    host = str(parts.hostname)
+    if host == METADATA_HOST:
+        return True
+    entries = [entry.strip() for entry in no_proxy.split(",")]
+    if "*" in entries or any(_contains(entry, host) for entry in entries):
+        return True
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    # The standard library understands `.name`, but not `*.name`.
+    names = ",".join(entry.removeprefix("*") for entry in entries)
+    return bool(proxy_bypass_environment(f"{host}:{port}", {"no": names}))
+
+
+def _contains(network: str, host: str) -> bool:
+    try:
+        return ip_address(host) in ip_network(network.strip("[]"), strict=False)
+    except ValueError:
+        return False
+
+
+def _verify() -> str | bool:
+    """See `Route.verify`. OpenSSL ignores a variable that leads to no certificate; here it is an error."""
+    for variable in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):  # the names that `requests` has for it
+        if value := os.environ.get(variable, ""):
+            (_check_folders if Path(value).is_dir() else _check_file)(variable, value)
+            return value
+    file, folders = os.environ.get("SSL_CERT_FILE", ""), os.environ.get("SSL_CERT_DIR", "")
+    if file:
+        _check_file("SSL_CERT_FILE", file)
+    if folders:
+        _check_folders("SSL_CERT_DIR", folders)
+    return OPENSSL if file or folders else True
+
+
+def _check_file(variable: str, file: str) -> None:
+    try:
+        Path(file).open("rb").close()
+    except OSError as error:
+        reason = f"{variable} names {Path(file).absolute()} ({error.strerror})"
+        raise ConnectionFailed(f"no CA certificates: {reason}; correct it", code="tls") from None
+
+
+def _check_folders(variable: str, folders: str) -> None:
+    if not any(_HASHED.fullmatch(path.name) for folder in folders.split(os.pathsep) for path in Path(folder).glob("*")):
+        reason = f"{variable} names {folders}, where no file has a name that OpenSSL finds"
+        raise ConnectionFailed(f"no CA certificates: {reason}; run `openssl rehash` for the folder", code="tls")
