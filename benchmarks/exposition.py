@@ -2,13 +2,12 @@
 
     python benchmarks/exposition.py [SAMPLES...]
 
-Each makes the body of the same exposition in its own process, by the call that its HTTP handler makes; sending it costs
-the same for all, and is left out. The three take turns. Before each turn the same share of the samples changes: tasks
-drawn at random, and their jobs, are new records with other figures (status and info lines are rendered again, to the
-same end); in Go as many gauges are set.
+Each program renders the body of the same exposition, by the call that its HTTP handler makes. Sending costs the same
+for all, and is left out. The three take turns. Before each turn the same share of the samples changes: random tasks and
+their jobs become new records with other values, and the Go program sets as many gauges.
 
-`client_golang` is Debian's: golang-go and golang-github-prometheus-client-golang-dev. Without them its columns are
-empty. `prometheus_client` compresses as its own handler does, with Python's default level.
+`client_golang` is from Debian's packages golang-go and golang-github-prometheus-client-golang-dev. Without them its
+columns show nan. `prometheus_client` compresses with Python's default level, as its own handler does.
 """
 
 from __future__ import annotations
@@ -66,7 +65,7 @@ def main(sizes: list[int]) -> None:
 
 
 def row(size: int, share: float, program: Path | None, folder: Path, *, compressed: bool) -> str:
-    """One row of the table: medians of interleaved runs, and ratios of them."""
+    """One row of the table: the medians of alternating runs, and their ratios."""
     shelf = Shelf(size)
     telemetry = Telemetry()
     telemetry.account("prod")
@@ -102,23 +101,25 @@ class Shelf:
 
     def __init__(self, size: int) -> None:
         self._random = random.Random(size)
-        # A task has 5 samples, a job 14; some 300 are of aggregates and of the exporter itself.
+        # A task has 5 samples, a job 14. The aggregates and the exporter itself have about 450.
         count = max(1, (size - 450) // (5 + 14 * JOBS_PER_TASK))
         self._tasks = [self._task(number) for number in range(count)]
         self._jobs = [self._job(number) for number in range(count * JOBS_PER_TASK)]
 
     def snapshot(self) -> Snapshot:
-        """With the same records where nothing has changed, as each look at the ledger gives them."""
+        """A snapshot. Unchanged tasks and jobs are the same objects as before, as in snapshots of a ledger."""
         view = LedgerView(
             tasks=tuple(self._tasks),
             jobs=tuple(self._jobs),
             job_counts={(definition, status): 7 for definition in DEFINITIONS for status in JOB_STATUSES},
             totals=TotalsView(
-                counters={(Total.JOBS_FINISHED, (one, "TranscodeSuccess")): 1234.0 for one in DEFINITIONS[:4]},
+                counters={
+                    (Total.JOBS_FINISHED, (definition, "TranscodeSuccess")): 1234.0 for definition in DEFINITIONS[:4]
+                },
                 histograms={
-                    (total, (one,)): HistogramView(tuple(10.0 * 2**n for n in range(12)), (3,) * 13, 4567.5)
+                    (total, (definition,)): HistogramView(tuple(10.0 * 2**n for n in range(12)), (3,) * 13, 4567.5)
                     for total in (Total.JOB_DURATION, Total.JOB_PROCESSING, Total.OUTPUT_BITRATE, Total.OUTPUT_SIZE)
-                    for one in DEFINITIONS[:4]
+                    for definition in DEFINITIONS[:4]
                 },
             ),
         )
@@ -126,7 +127,7 @@ class Shelf:
         return Snapshot((account,))
 
     def change(self, share: float) -> None:
-        """Give this share of the tasks, and of the jobs, other figures."""
+        """Change the values of this share of the tasks, and of their jobs."""
         count = min(len(self._tasks), max(1, round(share * len(self._tasks)))) if share else 0
         for number in self._random.sample(range(len(self._tasks)), count):
             self._tasks[number] = self._task(number)
@@ -178,7 +179,7 @@ class Shelf:
 
 
 class Golang:
-    """The program in `client_golang`, serving the samples of `text`."""
+    """The Go program in `client_golang/`, with the samples of `text`."""
 
     def __init__(self, program: Path, text: bytes, folder: Path) -> None:
         file = folder / "samples.prom"
@@ -189,7 +190,7 @@ class Golang:
         self._ask("plain")
 
     def run(self, share: float, *, compressed: bool) -> float:
-        """Seconds for one body, after that share of the gauges was set."""
+        """Set this share of the gauges, and return the seconds for one body."""
         self._ask(f"change {round(1 / share) if share else 0}")
         return int(self._ask("gzip" if compressed else "plain").split()[0]) / 1e9
 
@@ -213,7 +214,7 @@ def sample_count(text: bytes) -> int:
 
 
 def build(go: str, folder: Path) -> Path | None:
-    """The program, built of Debian's packages; None if they are not installed."""
+    """Build the Go program with Debian's packages. Returns None if they are not installed."""
     if not (Path(DEBIAN_GOPATH) / "src/github.com/prometheus/client_golang").exists():
         return None
     program = folder / "client_golang"
@@ -223,10 +224,10 @@ def build(go: str, folder: Path) -> Path | None:
 
 
 def seconds(call: Callable[[], object]) -> float:
-    began = time.perf_counter()
+    started = time.perf_counter()
     call()
-    return time.perf_counter() - began
+    return time.perf_counter() - started
 
 
 if __name__ == "__main__":
-    main([int(one) for one in sys.argv[1:]] or list(SIZES))
+    main([int(size) for size in sys.argv[1:]] or list(SIZES))

@@ -1,10 +1,10 @@
-"""Are the totals true? An exporter in a simulated day with errors, which is killed repeatedly.
+"""Are the totals true? In a simulated day with errors the exporter is killed repeatedly.
 
     python benchmarks/fidelity.py                      # ten minutes
     python benchmarks/fidelity.py --tasks 60 --speed 60 --kill-every 4
 
-Prints the simulator's truth beside what the exporter shows, and exits with 1 where they differ, or where a total was
-ever lower in one scrape than in the one before.
+Prints the totals of the exporter beside those of the simulator's truth. The exit status is 1 if they differ, or if a
+total was ever lower than in the scrape before.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def main() -> int:
         simulator = stack.enter_context(
             Simulator(seed=args.seed, speed=args.speed, tasks=args.tasks, history=0.0, quota=args.quota)
         )
-        simulator.clock.freeze()  # nothing ends before the exporter's state begins
+        simulator.clock.freeze()  # no task ends before the state is created
         exporter = Exporter(folder, simulator.url, rate=args.rate)
         stack.callback(exporter.kill)
         watch = Watch(exporter)
@@ -64,10 +64,10 @@ def main() -> int:
         simulator.clock.resume()
         for fault in FAULTS:
             simulator.faults.add(fault)
-        began = time.monotonic()
+        started = time.monotonic()
         chance = random.Random(args.seed)
         live(simulator, exporter, watch, count=args.tasks, kill_every=args.kill_every, chance=chance)
-        lived = time.monotonic() - began
+        lived = time.monotonic() - started
         simulator.faults.clear()
         truth = totals(simulator)
         settled = watch.until_equal(truth, patience=args.patience)
@@ -78,7 +78,7 @@ def main() -> int:
             f" {exporter.starts - 1} kills; calls {dict(simulator.quota.calls)}, throttled"
             f" {dict(simulator.quota.throttled)}"
         )
-    wrong = sorted(series for series in truth.keys() | watch.totals.keys() if off(truth, watch.totals, series))
+    wrong = sorted(series for series in truth.keys() | watch.totals.keys() if differs(truth, watch.totals, series))
     print(f"differences: {len(wrong)}; totals that went down: {len(watch.went_down)}")
     for series, before, after in watch.went_down[:20]:
         print(f"  {series}: {before} then {after}")
@@ -97,7 +97,7 @@ FAULTS = (
 
 
 class Exporter:
-    """The exporter as a process of its own, on one configuration and one state file."""
+    """The exporter in its own process. It always starts with the same configuration and state file."""
 
     def __init__(self, folder: Path, url: str, *, rate: float) -> None:
         self.starts = 0
@@ -130,7 +130,7 @@ class Exporter:
 
 
 class Watch:
-    """Scrapes, and remembers the totals of the last answer and whatever went down."""
+    """Scrapes, and keeps the totals of the last answer and every total that decreased."""
 
     def __init__(self, exporter: Exporter) -> None:
         self._exporter = exporter
@@ -139,7 +139,7 @@ class Watch:
         self.scrapes = self.unanswered = 0
 
     def scrape(self) -> bool:
-        """False where the exporter did not answer: it was just killed, or is not up again."""
+        """Returns False if the exporter did not answer, because it was killed or is starting."""
         self.scrapes += 1
         try:
             answer = requests.get(
@@ -167,15 +167,15 @@ class Watch:
             time.sleep(0.1)
 
     def until_equal(self, truth: Mapping[Series, float], *, patience: float) -> float:
-        """Seconds until the totals are the truth; gives up after `patience` seconds."""
-        began = time.monotonic()
-        while time.monotonic() < began + patience:
+        """Wait until the totals equal the truth, at most `patience` seconds. Returns the seconds that this took."""
+        started = time.monotonic()
+        while time.monotonic() < started + patience:
             if self.scrape() and not any(
-                off(truth, self.totals, series) for series in truth.keys() | self.totals.keys()
+                differs(truth, self.totals, series) for series in truth.keys() | self.totals.keys()
             ):
                 break
             time.sleep(SCRAPE_INTERVAL_SECONDS)
-        return time.monotonic() - began
+        return time.monotonic() - started
 
 
 def live(
@@ -198,7 +198,7 @@ def live(
 
 
 def over(simulator: Simulator, count: int) -> bool:
-    """All `count` tasks have arrived and ended."""
+    """Whether all `count` tasks have arrived and ended."""
     with simulator.world.lock:
         now = simulator.world.advance()
         return len(simulator.world.tasks) >= count and all(task.ends <= now for task in simulator.world.tasks)
@@ -228,8 +228,8 @@ def totals(simulator: Simulator) -> dict[Series, float]:
     return dict(found)
 
 
-def off(truth: Mapping[Series, float], shown: Mapping[Series, float], series: Series) -> bool:
-    """Counts and sums of whole numbers: equal means equal."""
+def differs(truth: Mapping[Series, float], shown: Mapping[Series, float], series: Series) -> bool:
+    """Whether the series differs. Its values are whole numbers, so they can be compared exactly."""
     return truth.get(series, 0.0) != shown.get(series, 0.0)
 
 
@@ -243,10 +243,10 @@ def report(truth: Mapping[Series, float], shown: Mapping[Series, float]) -> None
     """The truth beside what is shown, summed over labels, and each series that differs."""
     print(f"{'':<62}{'truth':>18}{'exposed':>18}{'difference':>12}")
     for name in sorted({name for name, _ in truth.keys() | shown.keys()}):
-        sums = [sum(value for (one, _), value in side.items() if one == name) for side in (truth, shown)]
+        sums = [sum(value for (other, _), value in side.items() if other == name) for side in (truth, shown)]
         print(f"{name:<62}{sums[0]:>18,.0f}{sums[1]:>18,.0f}{sums[1] - sums[0]:>12,.0f}")
     for series in sorted(truth.keys() | shown.keys()):
-        if off(truth, shown, series):
+        if differs(truth, shown, series):
             print(f"  {series}: truth {truth.get(series, 0.0):,.0f}, exposed {shown.get(series, 0.0):,.0f}")
 
 

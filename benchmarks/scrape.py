@@ -1,17 +1,17 @@
-"""The cost of a scrape: the exporter, and for comparison one call per task, in sequence or by the SDK in threads.
+"""The cost of a scrape, compared with one call for each task, in sequence or with the official SDK in threads.
 
     python benchmarks/scrape.py [JOBS...]
     python benchmarks/scrape.py --over-time [JOBS [MILLISECONDS...]]
 
-The service is the simulator, in a process of its own, with an answer after 30 ms and nothing that moves: so many
-unfinished jobs, two to four of a task. All three keep their connections, and take no more than eight calls at a time;
-the exporter's budget is lifted, so that its own work shows. They take turns. A scrape of the exporter is a refresh, the
-snapshot and the compressed answer; the others only call and read.
+The service is the simulator in its own process. It answers after 30 ms, and its clock stands still. It has JOBS
+unfinished jobs, two to four in a task. All three programs keep their connections and make at most eight calls at a
+time. The exporter has no limit of calls per second here, so that its own work shows. The three take turns. A scrape of
+the exporter is a refresh, the snapshot and the compressed answer; the others only call and read.
 
-The last column is the budget's: how old the oldest figure is, at 10 calls a second, when all have been asked once.
+The last column is the age of the oldest value when each task or job was asked about once, at 10 calls per second.
 
-With `--over-time` the exporter is scraped every 30 s at 10 calls a second, as Prometheus does, with a service that
-answers in 30 ms, 300 ms, 1 s and 3 s: how old the oldest figure gets, and how long the longest scrape takes.
+With `--over-time` the exporter is scraped every 30 s at 10 calls per second. The service answers in 30 ms, 300 ms, 1 s
+and 3 s. The result is the age of the oldest value, and the duration of the longest scrape.
 """
 
 from __future__ import annotations
@@ -52,21 +52,21 @@ AT_ONCE = 8
 REPEATS = 3
 CALLS_A_SECOND = 10.0  # the default of `requests_per_second`
 INTERVAL_SECONDS = 30.0
-SETTLING = 3  # scrapes until every figure is of a steady state
+SETTLING = 3  # scrapes before the measurement
 TIMEOUT_SECONDS = 9.5
 KEY = "simulator"
 
 
 @dataclass(frozen=True)
 class Service:
-    """Where the simulator is, and the tasks to ask about."""
+    """The address of the simulator, and the tasks to ask about."""
 
     url: str
     tasks: tuple[str, ...]
     jobs: int
 
     def calls(self) -> int:
-        """Answered so far."""
+        """How many calls it has answered."""
         return sum(requests.get(f"{self.url}/simulator/truth?summary=1", timeout=60).json()["calls"].values())
 
 
@@ -103,21 +103,21 @@ def over_time(size: int, delays: Sequence[float]) -> None:
     for delay in delays:
         with service(size, delay) as there, closing(scraper(there, CALLS_A_SECOND)) as made:
             seen = 0
-            while seen < len(there.tasks):  # at first all is new: that is another matter
+            while seen < len(there.tasks):  # new tasks cost a call each, which is not measured here
                 account = made.scrape(Deadline.after(TIMEOUT_SECONDS)).accounts[0]
                 seen = sum(account.view.task_counts.values())
             ages, took, up = [], [], []
             for place in range(SETTLING + 6):
-                began = time.monotonic()
-                account = made.scrape(Deadline(began + TIMEOUT_SECONDS)).accounts[0]
-                took.append(time.monotonic() - began)
+                started = time.monotonic()
+                account = made.scrape(Deadline(started + TIMEOUT_SECONDS)).accounts[0]
+                took.append(time.monotonic() - started)
                 if place >= SETTLING:
                     ages.append(time.time() - (account.view.oldest_refresh or math.nan))
                 up.append(account.up)
-                time.sleep(max(0.0, began + INTERVAL_SECONDS - time.monotonic()))
-            told = requests.get(f"{there.url}/simulator/truth?summary=1", timeout=60).json()
+                time.sleep(max(0.0, started + INTERVAL_SECONDS - time.monotonic()))
+            truth = requests.get(f"{there.url}/simulator/truth?summary=1", timeout=60).json()
         figures = (f"{delay * 1000:.0f}", f"{max(ages):.0f}", f"{max(took):.2f}", f"{TIMEOUT_SECONDS}")
-        print("".join(f"{one:>18}" for one in (*figures, all(up), sum(told["throttled"].values()))), flush=True)
+        print("".join(f"{one:>18}" for one in (*figures, all(up), sum(truth["throttled"].values()))), flush=True)
 
 
 def exporter(there: Service) -> Callable[[], None]:
@@ -159,7 +159,7 @@ def one_by_one(there: Service) -> Callable[[], None]:
 
 
 def sdk(there: Service) -> Callable[[], None]:
-    os.environ["ALIBABA_CLOUD_ECS_METADATA_DISABLED"] = "true"  # else it starts a thread that asks for a role
+    os.environ["ALIBABA_CLOUD_ECS_METADATA_DISABLED"] = "true"  # otherwise it starts a thread that asks for a role
     from alibabacloud_tea_openapi.models import Config
     from alibabacloud_vod20170321 import models
     from alibabacloud_vod20170321.client import Client as Official
@@ -185,22 +185,22 @@ def cost(there: Service, way: Callable[[], None]) -> Cost:
 
 
 def middle(costs: Sequence[Cost]) -> Cost:
-    return Cost(costs[0].calls, median(one.wall for one in costs), median(one.cpu for one in costs))
+    return Cost(costs[0].calls, median(cost.wall for cost in costs), median(cost.cpu for cost in costs))
 
 
 @contextmanager
 def service(jobs: int, delay: float) -> Iterator[Service]:
-    """The simulator in a process of its own."""
+    """Runs the simulator in its own process."""
     command = [sys.executable, __file__, "--serve", str(jobs), str(delay)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stdin=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
-        told = json.loads(process.stdout.readline())
-        yield Service(told["url"], tuple(told["tasks"]), told["jobs"])
+        served = json.loads(process.stdout.readline())
+        yield Service(served["url"], tuple(served["tasks"]), served["jobs"])
         process.communicate("")
 
 
 def serve(jobs: int, delay: float) -> None:
-    """Tell where, with which tasks, until standard input ends."""
+    """Run the simulator until standard input ends. Prints its URL, its tasks and its number of jobs as JSON."""
     endless = Scenario(
         tasks_per_minute=jobs / 2,
         job_failure_share=0.0,
@@ -226,7 +226,7 @@ if __name__ == "__main__":
         case ["--serve", jobs, delay]:
             serve(int(jobs), float(delay))
         case ["--over-time", *rest]:
-            delays = [float(one) / 1e3 for one in rest[1:]]
+            delays = [float(delay) / 1e3 for delay in rest[1:]]
             over_time(int(rest[0]) if rest else max(SIZES), delays or DELAYS_SECONDS)
         case sizes:
-            main([int(one) for one in sizes] or SIZES)
+            main([int(size) for size in sizes] or SIZES)

@@ -2,8 +2,8 @@
 
     python benchmarks/start.py [JOBS]
 
-Each run is a process of its own, `vod-transcode-exporter run`, with a state file of so many finished jobs that are
-still shown, or of none; they take turns. Nothing is asked of VOD, for nothing is unfinished.
+Each run starts `vod-transcode-exporter run` in its own process. The state file has JOBS finished jobs that are still
+shown, or none; the two take turns. There are no calls to VOD, because nothing is unfinished.
 """
 
 from __future__ import annotations
@@ -53,13 +53,13 @@ def main(jobs: int) -> None:
 
 
 def start(folder: Path, size: int) -> Sequence[float]:
-    """Seconds to the first answer, milliseconds of the second, megabytes of an answer and of the process."""
+    """Seconds until the first answer, milliseconds of the second, megabytes of an answer and of the process."""
     with listen("127.0.0.1:0") as free:
         port = free.getsockname()[1]
     path = folder / f"{size}.yml"
     path.write_text(CONFIG.format(state=folder / f"{size}.db"))
     command = [sys.executable, "-m", "exporter", "run", f"--config.file={path}"]
-    began = time.monotonic()
+    started = time.monotonic()
     with subprocess.Popen([*command, f"--web.listen-address=127.0.0.1:{port}"], stderr=subprocess.DEVNULL) as process:
         answer = None
         while answer is None:
@@ -67,7 +67,7 @@ def start(folder: Path, size: int) -> Sequence[float]:
                 answer = requests.get(f"http://127.0.0.1:{port}/metrics", timeout=60)
             except requests.ConnectionError:
                 time.sleep(0.01)
-        first = time.monotonic() - began
+        first = time.monotonic() - started
         again = time.monotonic()
         requests.get(f"http://127.0.0.1:{port}/metrics", timeout=60)
         second = time.monotonic() - again

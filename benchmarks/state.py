@@ -1,9 +1,9 @@
-"""The cost of known jobs: memory, loading at the start, planning and snapshot, and one refresh.
+"""The cost of known jobs: memory, load time at the start, planning and snapshot, and one refresh.
 
     python benchmarks/state.py
 
-Each size runs in a process of its own: 1,000 unfinished jobs, the others finished and still shown, four to a task, and
-the ids of as many tasks again that were counted before and are only remembered.
+Each size runs in its own process. 1,000 jobs are unfinished, the others are finished and still shown. A task has four
+jobs. The state also remembers the ids of as many tasks that were counted before.
 """
 
 from __future__ import annotations
@@ -36,13 +36,13 @@ LIMITS = Limits(retention=86_400.0, max_staleness=86_400.0)
 
 
 def main() -> None:
-    heads = ("known jobs", "file MB", "load s", "RSS MB", "look ms", "observe ms", "save ms")
+    heads = ("known jobs", "file MB", "load s", "RSS MB", "snapshot ms", "observe ms", "save ms")
     print("".join(f"{head:>12}" for head in heads))
     for size in SIZES:
-        told = subprocess.run([sys.executable, __file__, str(size)], capture_output=True, text=True, check=True).stdout
+        row = subprocess.run([sys.executable, __file__, str(size)], capture_output=True, text=True, check=True).stdout
         print(
             "".join(
-                f"{figure:>12,.1f}" if isinstance(figure, float) else f"{figure:>12,}" for figure in json.loads(told)
+                f"{figure:>12,.1f}" if isinstance(figure, float) else f"{figure:>12,}" for figure in json.loads(row)
             )
         )
 
@@ -52,13 +52,13 @@ def measure(size: int, folder: Path) -> list[float | int]:
     path = folder / "state.db"
     fill(path, size)
     empty = resident()
-    began = time.perf_counter()
+    started = time.perf_counter()
     store = TimedStore(path)
     ledger = Ledger(ACCOUNT, LIMITS, store=store)
-    loaded = time.perf_counter() - began
+    loaded = time.perf_counter() - started
     memory = resident() - empty
 
-    def look() -> None:
+    def plan_and_view() -> None:
         ledger.start_refresh()
         ledger.work()
         ledger.view()
@@ -68,22 +68,22 @@ def measure(size: int, folder: Path) -> list[float | int]:
         first = number * FINISHED_IN_A_REFRESH
         numbers = range(first, first + FINISHED_IN_A_REFRESH)
         jobs = [job(n, finished=True) for n in numbers]
-        ended.append(seconds(lambda jobs=jobs: ledger.observe_jobs([one.id for one in jobs], jobs)))  # type: ignore[misc]
+        ended.append(seconds(lambda jobs=jobs: ledger.observe_jobs([job.id for job in jobs], jobs)))  # type: ignore[misc]
         ledger.view()
-    looked = median(seconds(look) for _ in range(REPEATS))
+    viewed = median(seconds(plan_and_view) for _ in range(REPEATS))
     return [
         size,
         path.stat().st_size / 1e6,
         loaded,
         memory / 1e6,
-        looked * 1e3,
+        viewed * 1e3,
         median(ended) * 1e3,
         median(store.saves) * 1e3,
     ]
 
 
 class TimedStore(SqliteStore):
-    """Notes how many seconds each save took."""
+    """Records the seconds of each save."""
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)
@@ -94,7 +94,7 @@ class TimedStore(SqliteStore):
 
 
 def fill(path: Path, size: int, *, unfinished: int = UNFINISHED) -> None:
-    """A state file with `size` jobs."""
+    """Create a state file with `size` jobs."""
     now = time.time()
     store = SqliteStore(path)
     store.load(ACCOUNT, now=0.0)
@@ -157,13 +157,13 @@ def task_id(number: int) -> str:
 
 
 def seconds(call: Callable[[], object]) -> float:
-    began = time.perf_counter()
+    started = time.perf_counter()
     call()
-    return time.perf_counter() - began
+    return time.perf_counter() - started
 
 
 def resident() -> int:
-    """Bytes of memory that this process has now."""
+    """The resident memory of this process in bytes."""
     return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
 
 

@@ -1,6 +1,6 @@
-"""Makes the pictures of the README from a running demo, in a real browser: `make pictures`.
+"""Takes the pictures of the README from a running demo, in Chromium: `make pictures`.
 
-Needs Chromium, and takes about a minute: the demo is to have something to show.
+This takes about a minute, so that the demo has something to show.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from playwright.sync_api import Browser, sync_playwright
 
 FOLDER = Path(__file__).parent / "pictures"
 COLUMNS, LINES = 112, 10
-UPDATES = 9  # of the live line, one each 5 seconds
+UPDATES = 9  # of the live line, every 5 seconds
 LIMIT_BYTES = 200_000
 
 _TERMINAL = """<!doctype html><meta charset="utf-8"><style>
@@ -44,21 +44,21 @@ style="background:#7fd6a0"></i> demo</figcaption><pre><b>$</b> vod-transcode-exp
 
 @contextlib.contextmanager
 def demo() -> Iterator[int]:
-    """The demo on a terminal of its own: the end to read what it writes there from."""
-    ours, theirs = pty.openpty()
-    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", LINES, COLUMNS, 0, 0))
-    with subprocess.Popen([sys.executable, "-m", "exporter", "demo"], stdout=theirs) as process:
+    """Runs the demo on a pseudo-terminal. Yields the descriptor to read its output from."""
+    read_end, demo_end = pty.openpty()
+    fcntl.ioctl(demo_end, termios.TIOCSWINSZ, struct.pack("HHHH", LINES, COLUMNS, 0, 0))
+    with subprocess.Popen([sys.executable, "-m", "exporter", "demo"], stdout=demo_end) as process:
         try:
-            yield ours
+            yield read_end
         finally:
             process.send_signal(signal.SIGINT)
             process.wait(30)
-            os.close(theirs)
-            os.close(ours)
+            os.close(demo_end)
+            os.close(read_end)
 
 
 def read(terminal: int, *, updates: int) -> str:
-    """The output of the demo until it has written its live line so many times."""
+    """The output of the demo until it has written its live line `updates` times."""
     output, until = "", time.monotonic() + 120
     while output.count("\r\x1b[K") < updates:
         if time.monotonic() > until:
@@ -69,12 +69,13 @@ def read(terminal: int, *, updates: int) -> str:
 
 
 def screen(output: str) -> str:
-    """The final text of the terminal: of a line that was rewritten, the last version."""
+    """The final text of the terminal. A line that was rewritten has its last text."""
     lines = output.replace("\r\n", "\n").split("\n")
     return "\n".join(line.rpartition("\r\x1b[K")[2] for line in lines)
 
 
 def picture(browser: Browser, name: str, *, url: str = "", content: str = "", dark: bool = False) -> None:
+    """Save a picture of the page at `url`, or of the figure in the HTML text `content`."""
     context = browser.new_context(
         viewport={"width": 1280, "height": 1050}, color_scheme="dark" if dark else "light", device_scale_factor=1
     )

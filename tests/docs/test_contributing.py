@@ -1,20 +1,67 @@
-"""Paths, make targets and links in the documents of the repository exist."""
+"""Commands in CONTRIBUTING.md, and paths, make targets and links in the documents exist."""
 
 from __future__ import annotations
 
+import importlib.util
+import os
 import re
+import shlex
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted((*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")))
 TARGETS = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
 
+CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text()
+
+
+def commands() -> list[str]:
+    """Every line of a code block, and every inline code that starts a program."""
+    blocks = re.findall(r"^```sh\n(.*?)^```", CONTRIBUTING, re.DOTALL | re.MULTILINE)
+    inline = re.findall(r"`((?:[A-Z_]+=\S+ )*(?:make|\.venv/bin|\.ci)[ /][^`]+)`", CONTRIBUTING)
+    return list(dict.fromkeys([line for block in blocks for line in block.splitlines()] + inline))
+
+
+@pytest.mark.parametrize("command", commands())
+def test_each_command_in_contributing_exists(command: str) -> None:
+    """The commands are not run. A command of pytest must select tests, and its variables must be known."""
+    words = shlex.split(command)
+    while "=" in words[0]:
+        assert_variable_is_known(*words.pop(0).split("="))
+    match words:
+        case ["make", target]:
+            assert target in TARGETS
+        case [".venv/bin/pytest", path, *selected]:
+            assert selected_tests(ROOT / path, *selected)
+        case [".venv/bin/python", "-m", module, ">", file]:
+            assert importlib.util.find_spec(f"{module}.__main__")
+            assert (ROOT / file).exists()
+        case [script]:
+            assert os.access(ROOT / script, os.X_OK)
+        case _:
+            pytest.fail(f"this test cannot check {command}")
+
+
+def assert_variable_is_known(name: str, value: str) -> None:
+    if name == "HYPOTHESIS_PROFILE":
+        settings.get_profile(value)
+    else:
+        assert any(f'"{name}"' in path.read_text() for path in (ROOT / "tests").rglob("*.py") if path != Path(__file__))
+
+
+def selected_tests(path: Path, flag: str = "-k", word: str = "") -> list[str]:
+    """The tests in a file or folder whose names contain the word after `-k`."""
+    assert flag == "-k"
+    files = [path] if path.is_file() else list(path.rglob("test_*.py"))
+    names = [name for file in files for name in re.findall(r"^def (test_\w+)", file.read_text(), re.MULTILINE)]
+    return [name for name in names if word in name]
+
 
 def test_each_path_in_contributing_exists() -> None:
-    text = (ROOT / "CONTRIBUTING.md").read_text()
-    paths = re.findall(r"(?<![\w./])((?:exporter|tests|docs|deploy|\.ci)/[\w./-]*)", text)
+    paths = re.findall(r"(?<![\w./])((?:exporter|tests|docs|deploy|\.ci)/[\w./-]*)", CONTRIBUTING)
 
     assert paths
     assert [path for path in paths if not (ROOT / path.rstrip(".")).exists()] == []
