@@ -102,8 +102,8 @@ class AccountSnapshot:
     """One account: whether it can be read, and what its ledger shows. Times are Unix seconds.
 
     `up` is None before the first call. `last_error` is one line of text without secrets. `refresh_duration` is in
-    seconds. By operation, `pending_calls` counts the calls that the present refresh has not started, and `budget` is
-    calls per second.
+    seconds. `videos` counts the videos by status, as far as discovery asks VOD. By operation, `pending_calls` counts
+    the calls that the present refresh has not started, and `budget` is calls per second.
     """
 
     name: str
@@ -114,6 +114,7 @@ class AccountSnapshot:
     last_error: str = ""
     last_error_at: float | None = None
     refresh_duration: float | None = None
+    videos: Mapping[str, int] = field(default_factory=dict)
     pending_calls: Mapping[str, int] = field(default_factory=dict)
     budget: Mapping[str, float] = field(default_factory=dict)
     view: LedgerView = field(default_factory=LedgerView)

@@ -25,6 +25,7 @@ from exporter.scrape.threads import Threads
 from exporter.simulator.server import Simulator
 from exporter.simulator.service import Options
 from exporter.snapshot import AccountSnapshot
+from exporter.tracking.discovery import Discovery
 from exporter.tracking.ledger import Ledger
 from exporter.tracking.tracker import Tracker
 from exporter.tracking.videos import Videos
@@ -95,13 +96,14 @@ def make_account(
     *,
     name: str = "prod",
     videos: Videos | None = None,
+    discovery: Discovery | None = None,
     concurrency: int = 8,
     clock: Callable[[], float] = time.monotonic,
 ) -> Account:
     """An account whose client is made by `connect`: a fake one, or the real one. `clock` is that of its calls."""
     limiter, health, threads = Limiter(1000.0), Health(name), Threads(f"account {name}")
     client = connect(limiter, wiring.observer(recorder, health))
-    tracker = Tracker(ledger, videos or Videos())
+    tracker = Tracker(ledger, videos or Videos(), discovery=discovery)
     calls = Calls(name, client, tracker, recorder, clock=clock)
     agenda = Agenda(
         tracker,

@@ -74,7 +74,7 @@ def test_every_metric_has_a_meaning() -> None:
         ("Each task", "vod_transcode_task_.*"),
         (
             "All of an account",
-            "vod_transcode_(tasks|jobs|oldest_.*|output_.*|.*_total|(job|task)_(duration|processing)_.*)",
+            "vod_transcode_(tasks|jobs|videos|oldest_.*|output_.*|.*_total|(job|task)_(duration|processing)_.*)",
         ),
         ("Accounts and the exporter", "vod_(up|account_info|exporter_.*)"),
     ],
@@ -190,7 +190,8 @@ def test_every_domain_metric_has_a_field_that_it_is_from() -> None:
     used = {reference.partition("{")[0] for row in FIELD_ROWS.values() for reference in names(row[METRICS])}
 
     assert {metric.name for metric in CATALOG if metric.name.startswith("vod_transcode_")} - used == {
-        "vod_transcode_job_processing_seconds"  # events alone know it
+        "vod_transcode_job_processing_seconds",  # events alone know it
+        "vod_transcode_videos",  # from GetVideoList
     }
 
 

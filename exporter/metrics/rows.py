@@ -58,6 +58,8 @@ def aggregate_rows(account: AccountSnapshot) -> Iterator[Row]:
     yield catalog.STALE_JOBS, (name,), view.stale_jobs
     yield catalog.TRUNCATED_JOBS, (name,), view.truncated_jobs
     yield catalog.STATE_DURABLE, (name,), view.durable
+    for status, count in account.videos.items():
+        yield catalog.VIDEOS, (name, status), count
     for action, count in account.pending_calls.items():
         yield catalog.PENDING_CALLS, (name, action), count
     for action, rate in account.budget.items():

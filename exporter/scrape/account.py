@@ -42,6 +42,7 @@ class Account:
         self._limiter = limiter
         self._ledger = tracker.ledger
         self._videos = tracker.videos
+        self._discovery = tracker.discovery
         self._health = health
         self._refresh = refresh
         self._threads = threads
@@ -114,6 +115,7 @@ class Account:
             last_error=health.last_error,
             last_error_at=health.last_error_at,
             refresh_duration=self._refresh.duration,
+            videos=self._discovery.totals if self._discovery is not None else {},
             pending_calls=self._refresh.pending,
             budget={action: self._limiter.rate(action) for action in ACTIONS},
             view=self._ledger.view(),

@@ -93,15 +93,16 @@ class Calls:
     def _list_videos(self, query: VideoQuery) -> None:
         assert self._discovery is not None  # noqa: S101 - discovery has made the query
         found: set[str] = set()
-        pages = self._client.list_videos(
-            _NO_DEADLINE, statuses=query.statuses, created=query.created, first_page=self._discovery.next_page(query)
-        )
-        for page in pages:
+        pages = self._client.list_videos(_NO_DEADLINE, statuses=query.statuses, created=self._discovery.unread(query))
+        for number, page in enumerate(pages):
             self._recorder.malformed(page.malformed)
-            self._discovery.read(query)
+            if number == 0 and page.total is not None:
+                self._discovery.counted(query, page.total)
             for video in page.videos:
                 self._discovery.found(video.id, status=video.status, created=video.created)
                 found.add(video.id)
+            created = [video.created for video in page.videos if video.created is not None]
+            self._discovery.read(query, oldest=min(created, default=math.inf))
         self._discovery.done(query, found)
 
     def _get_summaries(self, video_ids: tuple[str, ...]) -> None:

@@ -7,7 +7,7 @@ import itertools
 import json
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TypedDict
 
 from exporter.simulator.access import Access, Request
@@ -58,6 +58,7 @@ class Options(TypedDict, total=False):
     access_key_secret: str
     quota: float
     delay: float
+    monotonic: Callable[[], float]
 
 
 class Service:
@@ -66,7 +67,7 @@ class Service:
     `speed` is how many times faster than real time its world runs. `tasks` limits the number of planned tasks.
     `history` is how many world seconds have passed at the start (None: as in the scenario). `quota` is the number of
     calls per second for each operation (`GetVideoList` gets 50/15 of it; `math.inf` means no quota). `delay` is the
-    time in seconds that each API answer takes.
+    time in seconds that each API answer takes. `monotonic` is the clock of the world, in seconds; tests replace it.
 
     Raises `ValueError` for an unknown scenario and for figures out of range.
     """
@@ -83,12 +84,13 @@ class Service:
         access_key_secret: str = "simulator",  # noqa: S107  published: it opens nothing but the simulator
         quota: float = 15.0,
         delay: float = 0.0,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         scenario = named(scenario) if isinstance(scenario, str) else scenario
         if history is not None:
             scenario = dataclasses.replace(scenario, history=history)
         self.delay = delay
-        self.clock = Clock(speed=speed)
+        self.clock = Clock(speed=speed, monotonic=monotonic)
         self.world = World(seed=seed, scenario=scenario, clock=self.clock, tasks=tasks)
         self.faults = Faults(seed=seed)
         self.quota = Quota(quota, taken=scenario.quota_taken)

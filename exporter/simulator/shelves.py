@@ -31,6 +31,10 @@ class Shelves:
         """The status of a video. Raises `KeyError` if it is unknown."""
         return self._status[video_id]
 
+    def counts(self) -> dict[str, int]:
+        """How many videos have each status."""
+        return {status: len(shelf) for status, shelf in self._shelves.items()}
+
     def select(self, statuses: Collection[str], *, start: int | None, end: int | None) -> list[Key]:
         """The videos of these statuses, oldest first. Empty `statuses` select all. `start` and `end` are inclusive."""
         found: list[Key] = []

@@ -3,6 +3,7 @@
 ::
 
     {"now": 1700000000.0, "frozen": false, "calls": {"GetTranscodeTask": 12}, "throttled": {}, "peak": {...},
+     "videos": {"Transcoding": 17, "Normal": 60},
      "tasks": [{"task_id", "video_id", "status", "trigger", "template_group_id", "created", "completed",
                 "video_status", "jobs": [{"job_id", "definition", "template_id", "priority", "status", "progress",
                 "created", "completed", "error_code", "output": {...} or null}]}]}
@@ -24,19 +25,20 @@ from exporter.simulator.world import World
 def truth(world: World) -> Json:
     """Every task of the world, oldest first."""
     with world.lock:
-        now, tasks = world.advance(), list(world.tasks)
+        now, tasks, videos = world.advance(), list(world.tasks), world.shelves.counts()
     # States are pure functions of the plan, so the lock is released first and calls need not wait.
     return {
         "now": world.clock.wall(now),
         "frozen": world.clock.frozen,
+        "videos": videos,
         "tasks": [_task(world, task, now) for task in tasks],
     }
 
 
 def summary(world: World) -> Json:
-    """Counts of tasks by status, and of jobs by definition and status."""
+    """Counts of videos and tasks by status, and of jobs by definition and status."""
     with world.lock:
-        now, tasks = world.advance(), list(world.tasks)
+        now, tasks, videos = world.advance(), list(world.tasks), world.shelves.counts()
     jobs: dict[str, Counter[str]] = {}
     for task in tasks:
         for job in task.jobs:
@@ -44,6 +46,7 @@ def summary(world: World) -> Json:
     return {
         "now": world.clock.wall(now),
         "frozen": world.clock.frozen,
+        "videos": videos,
         "tasks": Counter(task_state(task, now).status for task in tasks),
         "jobs": jobs,
     }

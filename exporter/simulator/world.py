@@ -65,8 +65,8 @@ class World:
         """The video and its tasks, oldest first."""
         return self._videos.get(video_id)
 
-    def submit(self, *, video: Video, group: TemplateGroup, priority: str) -> Task:
-        """Add a manual task that starts now."""
+    def submit(self, *, video: Video, group: TemplateGroup, priority: str, trigger: str = "Manual") -> Task:
+        """Add a task that starts now, and its video if that is not there yet."""
         with self.lock:
             now = self.advance()
             rng = Random(f"{self._seed}/submitted/{self._submitted}")
@@ -75,7 +75,7 @@ class World:
                 rng,
                 video=video,
                 group=group,
-                trigger="Manual",
+                trigger=trigger,
                 created=now,
                 scenario=self._scenario,
                 priority=priority,

@@ -16,9 +16,10 @@ from dataclasses import dataclass
 from exporter.tracking.videos import TRANSCODING, Videos
 
 SOURCE = "discovery"
-_WINDOW_SECONDS = 3600.0  # of one query, at most: GetVideoList returns only the first 5,000 rows of a query
+_WINDOW_SECONDS = 3600.0  # of one query, at most, so that an error costs little: its pages are read again
 _OVERLAP_SECONDS = 600.0  # VOD may list a video some time after its creation
 _AHEAD_SECONDS = 60.0  # in case the clock of this machine is behind the clock of VOD
+_TOTAL_SECONDS = 300.0  # a total that is older than this and the interval is not shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +50,9 @@ class Discovery:
         self._lock = threading.Lock()
         self._transcoding = VideoQuery()
         self._asked = {self._transcoding: -math.inf}  # each query, and when it was made last
-        self._pages: dict[VideoQuery, int] = {}  # the next page of each query that was read in part
+        self._unread: dict[VideoQuery, tuple[float, float]] = {}  # what is left of queries that were read in part
+        self._total: int | None = None  # of the videos that are transcoding
+        self._counted = -math.inf  # when VOD reported that total
         self._framed = -math.inf  # when windows were added last
         self._framed_until = -math.inf
 
@@ -62,18 +65,32 @@ class Discovery:
                 self._frame_windows(now)
             return tuple(query for query, at in self._asked.items() if self._is_over(at, now))
 
-    def next_page(self, query: VideoQuery) -> int:
-        """The page to continue with, where the budget or an error ended the last attempt."""
+    def unread(self, query: VideoQuery) -> tuple[float, float] | None:
+        """The creation times to ask for: all of the query, or what is left where an error ended the last attempt."""
         with self._lock:
-            return self._pages.get(query, 1)
+            return self._unread.get(query, query.created)
 
-    def read(self, query: VideoQuery) -> None:
-        """One more page of the query was read."""
+    def read(self, query: VideoQuery, *, oldest: float) -> None:
+        """One more page of the query was read, which has the newest videos first. `oldest` was created first."""
         with self._lock:
-            # The transcoding videos are read from the first page each time: a video that is missing from a complete
+            # The list of transcoding videos is read from the start each time: a video that is missing from a complete
             # list has ended, and pages from different times are not a complete list.
-            if query != self._transcoding:
-                self._pages[query] = self._pages.get(query, 1) + 1
+            if query.created is not None:
+                start, end = self._unread.get(query, query.created)
+                self._unread[query] = (start, min(end, max(oldest, start) + 1))
+
+    def counted(self, query: VideoQuery, total: int) -> None:
+        """VOD reports that `total` videos match the query."""
+        if query == self._transcoding:
+            with self._lock:
+                self._total, self._counted = total, self._clock()
+
+    @property
+    def totals(self) -> dict[str, int]:
+        """The number of videos by status, as far as discovery asks for it. Empty if VOD did not report it lately."""
+        with self._lock:
+            lately = 0 <= self._clock() - self._counted <= self._interval + _TOTAL_SECONDS
+            return {TRANSCODING: self._total} if self._total is not None and lately else {}
 
     def asked(self, query: VideoQuery) -> None:
         """A call for the query has ended, with or without an answer. The query is due again after the interval."""
@@ -92,7 +109,7 @@ class Discovery:
         else:
             with self._lock:
                 self._asked.pop(query, None)
-                self._pages.pop(query, None)
+                self._unread.pop(query, None)
 
     def _frame_windows(self, now: float) -> None:
         """Add windows for the time since the last call. Drop the unread windows that are older than the lookback."""
@@ -105,7 +122,7 @@ class Discovery:
             over.append(VideoQuery(newest))
         for query in over:
             self._asked.pop(query, None)
-            self._pages.pop(query, None)
+            self._unread.pop(query, None)
         self._framed_until = now
         while start < now + _AHEAD_SECONDS:
             end = min(start + _WINDOW_SECONDS, now + _AHEAD_SECONDS)

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
-from typing import TypeVar
+from collections.abc import Iterator, Sequence
 
 from exporter.deadline import Deadline
 from exporter.errors import MalformedResponse
@@ -13,16 +10,11 @@ from exporter.model import GET_TRANSCODE_SUMMARY, GET_TRANSCODE_TASK, GET_VIDEO_
 from exporter.vod import payloads, signing
 from exporter.vod.credentials import Credentials
 from exporter.vod.limiter import Limiter
+from exporter.vod.pages import TASKS_PER_PAGE, VIDEOS_PER_PAGE, Created, task_pages, video_pages
 from exporter.vod.sender import Observer, Sender, ignore
 
 JOB_IDS_PER_CALL = 10
 VIDEO_IDS_PER_CALL = 10
-TASKS_PER_PAGE = 50
-VIDEOS_PER_PAGE = 100
-PAGE_CAP = 50  # GetVideoList returns 5,000 rows at most
-Page = TypeVar("Page", payloads.TaskListReply, payloads.VideoListReply)
-
-_log = logging.getLogger(__name__)
 
 
 class Client:
@@ -84,62 +76,25 @@ class Client:
         return self._sender.call(GET_TRANSCODE_SUMMARY, parameters, deadline, payloads.summary_reply)
 
     def list_tasks(self, video_id: str, deadline: Deadline) -> Iterator[payloads.TaskListReply]:
-        """`ListTranscodeTask`, page by page: the tasks of one video in the past year, without their jobs.
+        """`ListTranscodeTask`, page by page: the tasks of one video in the past year, without their jobs."""
 
-        VOD returns no total and defines no order. The last page is short, or has no new task.
-        """
-        parameters = {"VideoId": video_id, "PageSize": str(TASKS_PER_PAGE)}
-        return self._pages(
-            *(LIST_TRANSCODE_TASK, parameters, deadline, payloads.task_list_reply),
-            ids=lambda page: {task.id for task in page.tasks},
-            size=TASKS_PER_PAGE,
-            field="TranscodeTaskList",
-        )
+        def read(number: int) -> payloads.TaskListReply:
+            parameters = {"VideoId": video_id, "PageNo": str(number), "PageSize": str(TASKS_PER_PAGE)}
+            return self._sender.call(LIST_TRANSCODE_TASK, parameters, deadline, payloads.task_list_reply)
+
+        return task_pages(read)
 
     def list_videos(
-        self,
-        deadline: Deadline,
-        *,
-        statuses: Sequence[str] = (),
-        created: tuple[float, float] | None = None,
-        first_page: int = 1,
+        self, deadline: Deadline, *, statuses: Sequence[str] = (), created: Created = None
     ) -> Iterator[payloads.VideoListReply]:
         """`GetVideoList`, page by page: videos with one of `statuses`, created between two Unix times in seconds."""
-        parameters = {"PageSize": str(VIDEOS_PER_PAGE)}
-        if statuses:
-            parameters["Status"] = ",".join(statuses)
-        if created is not None:
-            parameters["StartTime"], parameters["EndTime"] = map(signing.timestamp, created)
-        return self._pages(
-            *(GET_VIDEO_LIST, parameters, deadline, payloads.video_list_reply),
-            ids=lambda page: {video.id for video in page.videos},
-            size=VIDEOS_PER_PAGE,
-            field="VideoList",
-            first_page=first_page,
-        )
 
-    def _pages(
-        self,
-        action: str,
-        parameters: Mapping[str, str],
-        deadline: Deadline,
-        parse: Callable[[object], Page],
-        *,
-        ids: Callable[[Page], set[str]],
-        size: int,
-        field: str,
-        first_page: int = 1,
-    ) -> Iterator[Page]:
-        """Yield pages up to a short page. Pages that repeat or exceed `PAGE_CAP` make `field` malformed."""
-        seen: set[str] = set()
-        for number in range(first_page, PAGE_CAP + 1):
-            page: Page = self._sender.call(action, {**parameters, "PageNo": str(number)}, deadline, parse)
-            last = page.rows < size
-            repeats = not last and ids(page) <= seen
-            if not last and (repeats or number == PAGE_CAP):
-                _log.warning("%s: the list goes on after page %d; the other pages are not read", action, number)
-                page = replace(page, malformed=(*page.malformed, field))
-            yield page
-            if last or repeats:
-                return
-            seen |= ids(page)
+        def read(created: Created, number: int) -> payloads.VideoListReply:
+            parameters = {"SortBy": "CreationTime:Desc", "PageNo": str(number), "PageSize": str(VIDEOS_PER_PAGE)}
+            if statuses:
+                parameters["Status"] = ",".join(statuses)
+            if created is not None:
+                parameters["StartTime"], parameters["EndTime"] = map(signing.timestamp, created)
+            return self._sender.call(GET_VIDEO_LIST, parameters, deadline, payloads.video_list_reply)
+
+        return video_pages(read, created)

@@ -82,10 +82,14 @@ class Video:
 
 @dataclass(frozen=True, slots=True)
 class VideoListReply:
-    """One page of GetVideoList. Every video has an id. `rows` is as in `TaskListReply`."""
+    """One page of GetVideoList. Every video has an id. `rows` is as in `TaskListReply`.
+
+    `total` is the number of videos on all pages, also of those that VOD does not show.
+    """
 
     videos: tuple[Video, ...]
     rows: int = 0
+    total: int | None = None
     malformed: tuple[str, ...] = ()
 
 
@@ -149,7 +153,8 @@ def video_list_reply(body: object) -> VideoListReply:
     answer = _object(body, malformed)
     rows = _rows(answer, "VideoList", "Video", malformed)
     videos = {video.id: video for row in _objects(rows, "VideoList", malformed) if (video := _video(row, malformed)).id}
-    return VideoListReply(tuple(videos.values()), len(rows), tuple(malformed))
+    total = Fields(answer, malformed).integer("Total")
+    return VideoListReply(tuple(videos.values()), len(rows), total, tuple(malformed))
 
 
 def error_reply(body: object) -> ErrorReply | None:

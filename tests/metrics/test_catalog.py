@@ -37,6 +37,7 @@ CONTRACT = {
     # aggregates
     "vod_transcode_tasks": ("gauge", ("account", "status")),
     "vod_transcode_jobs": ("gauge", ("account", "definition", "status")),
+    "vod_transcode_videos": ("gauge", (*ACCOUNT, "status")),
     "vod_transcode_oldest_unfinished_job_created_timestamp_seconds": ("gauge", ("account", "definition")),
     "vod_transcode_tasks_finished_total": ("counter", ("account", "status", "trigger")),
     "vod_transcode_jobs_finished_total": ("counter", ("account", "definition", "status")),
@@ -75,7 +76,7 @@ CONTRACT = {
 FIELDS = re.compile(
     r"\b(TranscodeTaskId|VideoId|TranscodeTemplateId|TranscodeTemplateGroupId|Priority|Trigger|TaskStatus"
     r"|TranscodeJobStatus|ErrorCode|StartTime|FinishTime|TranscodeProgress|CreationTime|CompleteTime|Definition|Format|Encryption|CodecName"
-    r"|OutputFile\.(Bitrate|Filesize|Duration|Fps|Width|Height)|VideoStreamList|AudioStreamList)\b"
+    r"|OutputFile\.(Bitrate|Filesize|Duration|Fps|Width|Height)|VideoStreamList|AudioStreamList|Total)\b"
 )
 
 each = pytest.mark.parametrize("metric", CATALOG, ids=lambda metric: metric.name)

@@ -63,6 +63,7 @@ def collector() -> TranscodeCollector:
         up=True,
         last_success=NOW,
         refresh_duration=0.25,
+        videos={"Transcoding": 2},
         pending_calls={"GetTranscodeTask": 3, "ListTranscodeTask": 0, "GetTranscodeSummary": 0, "GetVideoList": 0},
         budget={"GetTranscodeTask": 7.5},
         view=ledger.view(),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from itertools import pairwise
 
 import pytest
@@ -84,26 +85,40 @@ def test_a_query_that_was_not_answered_is_made_again(discovery: Discovery, clock
     assert parts[-1][0] < NOW < clock.now <= parts[-1][1]
 
 
-def test_an_interrupted_query_continues_with_its_next_page(discovery: Discovery, clock: Clock) -> None:
+def test_an_interrupted_query_continues_with_the_oldest_video_that_was_read(discovery: Discovery, clock: Clock) -> None:
     """With a budget of a few pages per scrape, the same first pages must not be read again and again."""
     cut = discovery.due()[3]
-    for _ in range(7):
-        discovery.read(cut)
+    assert cut.created is not None
+    start, end = cut.created
+    for oldest in (end - 60, math.inf, end - 120, end - 90):
+        discovery.read(cut, oldest=oldest)
     clock.now += INTERVAL
     again = discovery.due()
 
     assert cut in again
-    assert discovery.next_page(cut) == 8
+    assert discovery.unread(cut) == (start, end - 119)
+    discovery.read(cut, oldest=start - 60)
+    assert discovery.unread(cut) == (start, start + 1)
     discovery.done(cut, ())
-    assert discovery.next_page(cut) == 1
+    assert discovery.unread(cut) == cut.created
     assert cut not in discovery.due()
 
 
-def test_the_list_of_transcoding_videos_is_always_read_from_its_first_page(discovery: Discovery) -> None:
+def test_the_list_of_transcoding_videos_is_always_read_from_its_start(discovery: Discovery) -> None:
     """Only a whole list shows which videos are not transcoding now."""
-    discovery.read(VideoQuery())
+    discovery.read(VideoQuery(), oldest=NOW - 60)
 
-    assert discovery.next_page(VideoQuery()) == 1
+    assert discovery.unread(VideoQuery()) is None
+
+
+def test_the_total_of_the_transcoding_videos_is_known_while_it_is_recent(discovery: Discovery, clock: Clock) -> None:
+    before = discovery.totals
+    discovery.counted(VideoQuery((NOW - 60, NOW)), 7000)
+    discovery.counted(VideoQuery(), 6000)
+    known = discovery.totals
+    clock.now += INTERVAL + 301
+
+    assert (before, known, discovery.totals) == ({}, {"Transcoding": 6000}, {})
 
 
 def test_after_hours_without_answers_there_are_no_more_queries_than_hours(discovery: Discovery, clock: Clock) -> None:

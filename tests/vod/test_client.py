@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from typing import Any
@@ -25,8 +24,8 @@ from exporter.errors import (
 from exporter.model import ACTIONS
 from exporter.simulator import Simulator
 from exporter.simulator.faults import Fault
-from exporter.vod import client as client_module
-from exporter.vod.client import JOB_IDS_PER_CALL, TASKS_PER_PAGE, VIDEO_IDS_PER_CALL, VIDEOS_PER_PAGE, Client
+from exporter.vod.client import JOB_IDS_PER_CALL, VIDEO_IDS_PER_CALL, Client
+from exporter.vod.pages import VIDEOS_PER_PAGE
 from tests.vod.conftest import a_task, codes
 
 pytestmark = pytest.mark.usefixtures("quick")
@@ -108,6 +107,7 @@ def test_videos_by_status_and_time(clients: Start, wire: Start, answer: Make, so
     server = wire(answer(b'{"VideoList": {"Video": []}}'))
     list(clients(server.url).list_videos(soon, statuses=("Transcoding", "TranscodeFail"), created=(0, 86_400.9)))
     assert parse_qs(server.heads[0].split()[1].partition(b"?")[2].decode()) == {
+        "SortBy": ["CreationTime:Desc"],
         "Status": ["Transcoding,TranscodeFail"],
         "StartTime": ["1970-01-01T00:00:00Z"],
         "EndTime": ["1970-01-02T00:00:00Z"],
@@ -160,85 +160,9 @@ def test_many_threads_share_a_client(world: Simulator, vod: Client, observed: Ob
     assert codes(observed) == [None] * 160
 
 
-def endless(answer: Make, *, full: int | float = math.inf) -> Start:
-    """A server with `full` pages of new ids for both lists, and then a page with one row."""
-
-    def does(server: Any, connection: socket.socket) -> bool:
-        query = parse_qs(server.heads[-1].split()[1].partition(b"?")[2].decode())
-        page, size = int(query["PageNo"][0]), int(query["PageSize"][0])
-        ids = [f"{page}-{row}" for row in range(size if page <= full else 1)]
-        body = {
-            "TranscodeTaskList": [{"TranscodeTaskId": one} for one in ids],
-            "VideoList": {"Video": [{"VideoId": one} for one in ids]},
-        }
-        connection.sendall(answer(json.dumps(body).encode()))
-        return True
-
-    return does
-
-
-def listing(client: Client, name: str, deadline: Deadline) -> Iterator[Any]:
-    return client.list_tasks("video", deadline) if name == "TranscodeTaskList" else client.list_videos(deadline)
-
-
-BOTH = pytest.mark.parametrize("name", ["TranscodeTaskList", "VideoList"])
-
-
-@BOTH
-def test_a_short_page_is_the_last(clients: Start, wire: Start, answer: Make, soon: Deadline, name: str) -> None:
-    server = wire(endless(answer, full=2))
-    pages = list(listing(clients(server.url), name, soon))
-    size = TASKS_PER_PAGE if name == "TranscodeTaskList" else VIDEOS_PER_PAGE
-    assert [page.rows for page in pages] == [size, size, 1]
-    assert len(server.heads) == 3
-
-
-@BOTH
-def test_endless_pages_are_capped_and_counted(
-    clients: Start,
-    wire: Start,
-    answer: Make,
-    soon: Deadline,
-    name: str,
-    monkeypatch: pytest.MonkeyPatch,
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    """A list without an end is malformed, and a log line says that the other pages are not read."""
-    monkeypatch.setattr(client_module, "PAGE_CAP", 4)
-    server = wire(endless(answer))
-    pages = list(listing(clients(server.url), name, soon))
-    assert len(server.heads) == 4
-    assert [page.malformed for page in pages] == [(), (), (), (name,)]
-    assert [record.levelname for record in caplog.records] == ["WARNING"]
-    assert "the list goes on after page 4" in caplog.text
-
-
-@BOTH
-def test_a_list_that_ends_at_the_cap_is_complete(
-    clients: Start,
-    wire: Start,
-    answer: Make,
-    soon: Deadline,
-    name: str,
-    monkeypatch: pytest.MonkeyPatch,
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    monkeypatch.setattr(client_module, "PAGE_CAP", 4)
-    pages = list(listing(clients(wire(endless(answer, full=3)).url), name, soon))
-    assert [page.malformed for page in pages] == [()] * 4
-    assert caplog.records == []
-
-
-def test_repeating_pages_end(world: Simulator, vod: Client, soon: Deadline, observed: Observed) -> None:
-    """The simulator has hundreds of videos, and sends the first hundred again and again."""
-    world.faults.add(Fault(kind="repeat-page"))
-    pages = list(vod.list_videos(soon))
-    assert pages[0].videos == pages[1].videos
-    assert len(observed) == 2
-
-
 def test_pages_are_asked_for_as_they_are_read(clients: Start, wire: Start, answer: Make, soon: Deadline) -> None:
-    server = wire(endless(answer))
+    body = {"VideoList": {"Video": [{"VideoId": f"{row}"} for row in range(VIDEOS_PER_PAGE)]}}
+    server = wire(lambda _, connection: connection.sendall(answer(json.dumps(body).encode())) is None)
     assert len(list(islice(clients(server.url).list_videos(soon), 2))) == 2
     assert len(server.heads) == 2
 

@@ -184,7 +184,7 @@ def test_the_list_sample_is_read() -> None:
     reply = task_list_reply(sample("list-transcode-task"))
 
     assert reply.malformed == ()
-    assert reply.rows == 2
+    assert (reply.rows, reply.total) == (2, 3)
     assert [task.status for task in reply.tasks] == ["Processing", "CompeleteAllSucc"]
     assert [task.finished for task in reply.tasks] == [False, True]
     assert reply.tasks[0] == Task(
@@ -242,7 +242,7 @@ def test_videos_are_read() -> None:
     first = Video("v1", "Transcoding", at("2026-09-30T00:00:00Z"))
 
     assert reply.malformed == ()
-    assert reply.rows == 2
+    assert (reply.rows, reply.total) == (2, 3)
     assert reply.videos == (first, Video("v2", "Normal", at("2026-09-30T00:00:01Z")))
     assert video_list_reply({**VIDEOS, "VideoList": VIDEOS["VideoList"]["Video"]}) == reply  # type: ignore[index]
 
@@ -255,7 +255,8 @@ def test_rows_count_those_without_id_too() -> None:
     assert (len(tasks.tasks), tasks.rows) == (1, 3)
     assert Counter(tasks.malformed) == {"TranscodeTaskId": 1, "TranscodeTaskList": 1}
     assert (len(videos.videos), videos.rows) == (1, 3)
-    assert Counter(videos.malformed) == {"VideoId": 1, "VideoList": 1}
+    assert Counter(videos.malformed) == {"VideoId": 1, "VideoList": 1, "Total": 1}
+    assert videos.total is None
 
 
 def test_duplicate_jobs_are_one() -> None:

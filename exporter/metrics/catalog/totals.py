@@ -16,6 +16,12 @@ JOBS = Metric(
     "Jobs of the tasks in vod_transcode_tasks, by Definition and TranscodeJobStatus.",
     ("account", "definition", "status"),
 )
+VIDEOS = Metric(
+    "vod_transcode_videos",
+    "gauge",
+    "Videos of the account by Status (GetVideoList: Total); only for Transcoding, and only with discovery.",
+    ("account", "status"),
+)
 OLDEST_UNFINISHED = Metric(
     "vod_transcode_oldest_unfinished_job_created_timestamp_seconds",
     "gauge",
@@ -80,6 +86,7 @@ OUTPUT_SIZE = Metric(
 AGGREGATES = (
     TASKS,
     JOBS,
+    VIDEOS,
     OLDEST_UNFINISHED,
     TASKS_FINISHED,
     JOBS_FINISHED,
