@@ -48,6 +48,12 @@ settings.register_profile(
 )
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fast"))
 
+
+def examples(share: float) -> settings:
+    """This share of the examples of the profile, for a test whose examples are expensive."""
+    return settings(max_examples=max(1, round(share * settings().max_examples)))
+
+
 NOW = 1_700_000_000.0
 
 

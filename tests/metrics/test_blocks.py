@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import TypeVar
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
@@ -20,123 +20,20 @@ from exporter.metrics.collector import TranscodeCollector
 from exporter.metrics.exposition import OPENMETRICS, TEXT, Exposition, Format, Together
 from exporter.metrics.lines import lines
 from exporter.metrics.rows import Row
-from exporter.model import JOB_STATUSES, TASK_STATUSES, Job, Output, Stream, Task
-from exporter.snapshot import (
-    AccountSnapshot,
-    Exemplar,
-    HistogramView,
-    LedgerView,
-    ShownJob,
-    ShownTask,
-    Snapshot,
-    Total,
-    TotalsView,
-)
+from exporter.model import Job, Task
+from exporter.snapshot import AccountSnapshot, LedgerView, ShownJob, ShownTask, Snapshot
+from tests.conftest import examples
+from tests.metrics.conftest import IDS, NUMBERS, SHOWN_JOBS, SHOWN_TASKS, TEXTS, TOTALS
 
-repeatable = settings(deadline=None, derandomize=True)
 FORMATS = (TEXT, OPENMETRICS)
 both = pytest.mark.parametrize("form", FORMATS, ids=["text", "openmetrics"])
-
-TEXTS = st.sampled_from(["", '"', "\\", "\n", '\\"', 'a"} 1\nvod_up 1', "%s", "%", "é", "𝄞", "\u2028"]) | st.text(
-    max_size=6
-)
-IDS = st.text(alphabet='abcdefgh"\\\né', max_size=2)
-NUMBERS = st.none() | st.floats() | st.sampled_from([0.0, -0.0, 1.0, 1e6, 1e7, 123456789.5, 1e21])
-OUTPUTS = st.builds(
-    Output,
-    format=TEXTS,
-    encryption=TEXTS,
-    bitrate=NUMBERS,
-    size=NUMBERS,
-    width=NUMBERS,
-    streams=st.lists(
-        st.builds(
-            Stream,
-            kind=st.sampled_from(["video", "audio", "subtitle"]),
-            index=st.sampled_from("012"),
-            codec=TEXTS,
-            bitrate=NUMBERS,
-        ),
-        max_size=3,
-    ).map(tuple),
-)
-JOBS = st.builds(
-    ShownJob,
-    job=st.builds(
-        Job,
-        id=IDS,
-        definition=st.sampled_from(["LD", "HD"]) | TEXTS,
-        status=st.sampled_from(JOB_STATUSES) | TEXTS,
-        progress=NUMBERS,
-        created=NUMBERS,
-        completed=NUMBERS,
-        priority=TEXTS,
-        template_id=TEXTS,
-        output=st.none() | OUTPUTS,
-    ),
-    task_id=IDS,
-    video_id=TEXTS,
-)
-TASKS = st.builds(
-    ShownTask,
-    task=st.builds(
-        Task,
-        id=IDS,
-        video_id=TEXTS,
-        status=st.sampled_from(TASK_STATUSES) | TEXTS,
-        trigger=TEXTS,
-        template_group_id=TEXTS,
-        created=NUMBERS,
-        completed=NUMBERS,
-    ),
-    progress=NUMBERS,
-)
 Shown = TypeVar("Shown")
-BOUNDS = st.lists(st.floats(-10, 1e9), max_size=3, unique=True).map(sorted)
-
-
-@st.composite
-def histograms(draw: st.DrawFn) -> HistogramView:
-    bounds = draw(BOUNDS)
-    counts = draw(st.lists(st.integers(0, 10**9), min_size=len(bounds) + 1, max_size=len(bounds) + 1))
-    return HistogramView(tuple(bounds), tuple(counts), draw(st.floats()))
-
-
-FAILURES = st.tuples(st.just(Total.JOB_FAILURES), st.tuples(TEXTS, TEXTS))
-DURATIONS = st.tuples(st.just(Total.TASK_DURATION), st.just(())) | st.tuples(
-    st.just(Total.JOB_DURATION), st.tuples(TEXTS)
-)
-EXEMPLARS = st.builds(
-    Exemplar,
-    id=st.sampled_from(["38f0e513c88", "a", "A-b_c.d", "a" * 122, "a" * 123]) | IDS | TEXTS,
-    value=st.floats(),
-    counted=st.floats(allow_nan=False, allow_infinity=False) | st.sampled_from([1_551_169_800.0, 0.1]),
-)
-
-
-@st.composite
-def totals(draw: st.DrawFn) -> TotalsView:
-    """Counters and histograms, some of them with exemplars."""
-    view = TotalsView(
-        draw(st.dictionaries(FAILURES, st.floats(0), max_size=3)),
-        draw(st.dictionaries(DURATIONS, histograms(), max_size=3)),
-    )
-    places = dict.fromkeys(view.counters, 0) | {key: len(one.bounds) for key, one in view.histograms.items()}
-    exemplars = {
-        key: draw(st.dictionaries(st.integers(0, last), EXEMPLARS))
-        for key, last in places.items()
-        if draw(st.booleans())
-    }
-    return replace(view, exemplars=exemplars)
-
-
-TOTALS = totals()
 
 
 @st.composite
 def histories(draw: st.DrawFn) -> list[Snapshot]:
     """Snapshots one after another, with records that stay, change, come, go and move."""
-    jobs, tasks = draw(st.lists(JOBS, max_size=8)), draw(st.lists(TASKS, max_size=4))
+    jobs, tasks = draw(st.lists(SHOWN_JOBS, max_size=8)), draw(st.lists(SHOWN_TASKS, max_size=4))
     names = draw(st.lists(IDS, max_size=2, unique=True))
     snapshots = []
     for _ in range(3):
@@ -147,10 +44,10 @@ def histories(draw: st.DrawFn) -> list[Snapshot]:
                 draw(TEXTS),
                 up=draw(st.none() | st.booleans()),
                 view=LedgerView(
-                    tasks=tuple(draw(evolved(tasks, TASKS))),
+                    tasks=tuple(draw(evolved(tasks, SHOWN_TASKS))),
                     jobs=tuple(
-                        replace(one, job=replace(one.job, progress=draw(NUMBERS))) if draw(st.booleans()) else one
-                        for one in draw(evolved(jobs, JOBS))
+                        replace(job, job=replace(job.job, progress=draw(NUMBERS))) if draw(st.booleans()) else job
+                        for job in draw(evolved(jobs, SHOWN_JOBS))
                     ),
                     job_counts=draw(st.dictionaries(st.tuples(TEXTS, TEXTS), st.integers(0, 10**9), max_size=2)),
                     oldest_unfinished=draw(st.dictionaries(TEXTS, st.floats(0), max_size=2)),
@@ -165,7 +62,7 @@ def histories(draw: st.DrawFn) -> list[Snapshot]:
 
 @st.composite
 def evolved(draw: st.DrawFn, records: Sequence[Shown], new: st.SearchStrategy[Shown]) -> list[Shown]:
-    kept = [one for one in draw(st.permutations(records)) if draw(st.integers(0, 3))]
+    kept = [record for record in draw(st.permutations(records)) if draw(st.integers(0, 3))]
     return kept + draw(st.lists(new, max_size=2))
 
 
@@ -187,28 +84,20 @@ def render(exposition: Exposition, snapshot: Snapshot, form: Format) -> bytes:
     return exposition.render(snapshot, OWN, form, gzip=False)
 
 
-@pytest.fixture(params=[1, 2, 64])
-def size(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """How many records there are in a block, in the mean."""
-    monkeypatch.setattr(blocks, "_BLOCK", request.param)
-
-
-@settings(repeatable, max_examples=40)
-@given(histories())
-def check_history(history: list[Snapshot]) -> None:
-    exposition = Exposition()
-    for snapshot in [*history, history[0]]:
-        for form in FORMATS:
-            expected = reference(snapshot, form)
-            assert expected == render(exposition, snapshot, form)
-            assert expected == gzip.decompress(exposition.render(snapshot, OWN, form, gzip=True))
-
-
 @pytest.mark.no_cover
 @pytest.mark.slow
-def test_any_history_is_rendered_as_the_collector_would(size: None) -> None:
-    """In both formats, plain and compressed, whatever was rendered before and however large blocks are."""
-    check_history()
+@examples(0.3)
+@given(histories(), st.sampled_from([1, 2, 64]))
+def test_any_history_is_rendered_as_the_collector_would(history: list[Snapshot], size: int) -> None:
+    """In both formats, plain and compressed, whatever was rendered before. `size` is the mean number of records."""
+    exposition = Exposition()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(blocks, "_BLOCK", size)
+        for snapshot in [*history, history[0]]:
+            for form in FORMATS:
+                expected = reference(snapshot, form)
+                assert expected == render(exposition, snapshot, form)
+                assert expected == gzip.decompress(exposition.render(snapshot, OWN, form, gzip=True))
 
 
 # -- examples --------------------------------------------------------------------------------------------------------
@@ -236,8 +125,8 @@ def test_equal_values_that_are_written_differently_are_distinguished(form: Forma
 
 @both
 def test_changes_of_the_task_of_a_job_are_seen(form: Format) -> None:
-    exposition, one = Exposition(), shown(1)
-    for changed in (one, replace(one, task_id="other"), replace(one, video_id="other")):
+    exposition, job = Exposition(), shown(1)
+    for changed in (job, replace(job, task_id="other"), replace(job, video_id="other")):
         snapshot = snapshot_of([changed])
         assert reference(snapshot, form) == render(exposition, snapshot, form)
 
@@ -314,9 +203,9 @@ def test_records_that_are_not_shown_are_not_kept() -> None:
     exposition.render(Snapshot((replace(stays, view=LedgerView(jobs=stays.view.jobs)),)), OWN, TEXT, gzip=True)
 
     kept = list(reachable(exposition))
-    assert [one.job.id for one in kept if isinstance(one, ShownJob)] == ["j0"]
-    assert not [one for one in kept if isinstance(one, ShownTask)]
-    assert not [one for one in kept if isinstance(one, bytes) and (b"gone" in one or b'"j1"' in one)]
+    assert [held.job.id for held in kept if isinstance(held, ShownJob)] == ["j0"]
+    assert not [held for held in kept if isinstance(held, ShownTask)]
+    assert not [held for held in kept if isinstance(held, bytes) and (b"gone" in held or b'"j1"' in held)]
 
 
 def reachable(root: object) -> Iterator[object]:
@@ -324,18 +213,18 @@ def reachable(root: object) -> Iterator[object]:
     seen: dict[int, object] = {}
     waiting = [root]
     while waiting:
-        one = waiting.pop()
-        if id(one) in seen or isinstance(one, type) or callable(one):
+        held = waiting.pop()
+        if id(held) in seen or isinstance(held, type) or callable(held):
             continue
-        seen[id(one)] = one
-        waiting += gc.get_referents(one)
+        seen[id(held)] = held
+        waiting += gc.get_referents(held)
     yield from seen.values()
 
 
 def test_scrapes_at_the_same_time_do_not_disturb_each_other() -> None:
     exposition = Exposition()
     snapshots = [snapshot_of([shown(n, progress=n % part / 7) for n in range(300)]) for part in (3, 5, 7)]
-    expected = [reference(one, TEXT) for one in snapshots]
+    expected = [reference(snapshot, TEXT) for snapshot in snapshots]
     wrong: list[int] = []
 
     def scrape(which: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from operator import attrgetter
 
 import pytest
 
@@ -89,7 +90,7 @@ def test_names_types_and_labels_are_those_of_the_contract() -> None:
 def test_every_declared_metric_is_in_the_catalog_once() -> None:
     declared = [value for value in vars(catalog).values() if isinstance(value, Metric)]
 
-    assert sorted(CATALOG, key=lambda one: one.name) == sorted(declared, key=lambda one: one.name)
+    assert sorted(CATALOG, key=attrgetter("name")) == sorted(declared, key=attrgetter("name"))
 
 
 @each
