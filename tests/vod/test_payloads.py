@@ -184,7 +184,7 @@ def test_the_list_sample_is_read() -> None:
     reply = task_list_reply(sample("list-transcode-task"))
 
     assert reply.malformed == ()
-    assert (reply.rows, reply.total) == (2, 3)
+    assert reply.rows == 2
     assert [task.status for task in reply.tasks] == ["Processing", "CompeleteAllSucc"]
     assert [task.finished for task in reply.tasks] == [False, True]
     assert reply.tasks[0] == Task(
