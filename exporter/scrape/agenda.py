@@ -1,4 +1,4 @@
-"""The calls of one refresh: plans them, gives them out one by one, and changes the plan after their results."""
+"""Plans the calls of one refresh, gives them out one by one, and plans again after their results."""
 
 from __future__ import annotations
 

@@ -58,7 +58,7 @@ Call = ListVideos | ListTasks | GetSummaries | GetTask | GetJobs
 NO_VIDEOS = Due()
 
 # The preferred kinds for each call, in turn. A call takes the first kind that has something to ask. Three of four calls
-# prefer new tasks. The fourth call prefers whole tasks and jobs alternately.
+# prefer new tasks. Every fourth call prefers known tasks: whole tasks and jobs by turns.
 _TURNS = (
     *(("new", "whole", "jobs"),) * 3,
     ("whole", "jobs", "new"),
@@ -104,7 +104,7 @@ def plan(
 
 
 def sizes(work: Work, videos: Due, queries: Sequence[VideoQuery], *, by_job_ids: bool) -> dict[str, int]:
-    """How many calls of each operation all of this takes. A list of several pages counts as one call."""
+    """How many calls of each operation this work takes. A list of several pages counts as one call."""
     return {
         GET_TRANSCODE_TASK: _gets_size(work, by_job_ids=by_job_ids),
         LIST_TRANSCODE_TASK: len(videos.lists),

@@ -1,4 +1,4 @@
-"""Answers scrapes: refreshes all accounts in parallel. Scrapes that come together share a refresh."""
+"""Answers scrapes: refreshes all accounts in parallel. Simultaneous scrapes share a refresh."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from exporter.scrape.account import Account
 from exporter.snapshot import Snapshot
 
 _PATIENCE_SECONDS = 5.0  # how long the status page waits for a slow store
-# The minimum time reserved for the snapshot at the end of a scrape. If three times the duration of the last snapshot is
-# longer, that time is reserved, because a busy machine may be slower this time.
+# A scrape reserves at least this time for the snapshot at its end. It reserves three times the duration of the last
+# snapshot if that is longer, because a busy machine may be slower this time.
 _SNAPSHOT_SECONDS = 0.25
 
 

@@ -186,5 +186,5 @@ def _suspicious(rng: Random, output: Output) -> Output:
 
 
 def _chance(rng: Random, share: float) -> bool:
-    """True with probability `share`. A share of 0 draws no number, so that scenarios without it keep their worlds."""
+    """True with probability `share`. A share of 0 draws no number, so the random numbers after it stay the same."""
     return share > 0 and rng.random() < share

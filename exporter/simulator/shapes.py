@@ -113,7 +113,7 @@ def _output_json(job: Job, video: Video) -> Json:
 
 
 def figures_json(job: Job) -> Json:
-    """The figures of an output: in GetTranscodeTask part of OutputFile, in GetTranscodeSummary part of the job."""
+    """The values of an output. GetTranscodeTask has them in OutputFile, GetTranscodeSummary in the job."""
     output = job.output
     size = str(output.size) if quirks.has("numbers as strings", job.id) else output.size
     shape: Json = {

@@ -115,7 +115,7 @@ class Discovery:
         """Add windows for the time since the last call. Drop the unread windows that are older than the lookback."""
         over = [query for query in self._asked if query.created is not None and query.created[1] < now - self._lookback]
         start = max(now - self._lookback, self._framed_until - _OVERLAP_SECONDS)
-        # An unread newest window grows instead: otherwise an account that is down would collect many small windows.
+        # If no page of the newest window was read yet, it grows. So an account that is down collects no small windows.
         newest = max((query.created for query in self._asked if query.created is not None), default=None)
         if newest is not None and now + _AHEAD_SECONDS - newest[0] <= _WINDOW_SECONDS:
             start = newest[0]

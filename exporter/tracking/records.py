@@ -137,8 +137,8 @@ _UNNOTED = {"refreshed"}
 def _matters(before: object, after: object, *, finished: bool) -> bool:
     """Whether the change of a stored field is worth a write.
 
-    For an unfinished task or job, only a change of the status is worth it. Other details need no storing, because the
-    exporter asks VOD about it again.
+    For an unfinished task or job, only a change of the status is worth it. The exporter asks VOD about it again,
+    and then gets all other details.
     """
     if isinstance(before, (Job, Task)) and isinstance(after, (Job, Task)) and not finished:
         return before.status != after.status

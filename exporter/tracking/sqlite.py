@@ -1,4 +1,4 @@
-"""The embedded store: one SQLite file, which one process at a time holds."""
+"""The embedded store: one SQLite file, which only one process at a time can use."""
 
 from __future__ import annotations
 

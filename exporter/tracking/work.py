@@ -12,9 +12,9 @@ from exporter.tracking.roster import Roster
 class Work:
     """The tasks and jobs to ask about. Each field has the tasks or jobs with the oldest call first.
 
-    `new_tasks` were never asked about. `whole_tasks` have no unfinished job whose id could be asked for instead. `jobs`
-    are pairs of the id of an unfinished job and the id of its task. `prioritized_jobs` are such pairs for jobs that
-    events reported as ended.
+    `new_tasks` were never asked about. `whole_tasks` have no unfinished job, or a job that VOD left out of its last
+    answer. `jobs` are pairs of the id of an unfinished job and the id of its task. `prioritized_jobs` are such pairs
+    for jobs that events reported as ended.
     """
 
     prioritized_jobs: tuple[tuple[str, str], ...] = ()

@@ -13,7 +13,7 @@ _ORIGIN = re.compile(rb"https?://(?:[^/?#]*@)?([^/?#@]*)", re.IGNORECASE)
 def origin_form(scope: Scope) -> Scope:
     """The scope as if the client had sent the path alone. Its Host header is the host of the URL, as the RFC demands.
 
-    A target that is a path already is returned as it is. uvicorn puts the whole URL into the path.
+    If the target is already a path, the scope is returned unchanged. uvicorn puts the whole URL into the path.
     """
     match = _ORIGIN.match(scope["raw_path"])
     if match is None:
