@@ -21,6 +21,8 @@ import prometheus_client
 
 from exporter import __version__, config, wiring
 from exporter.command import demo, flags, logs, tasktable
+from exporter.command.oddities import oddities
+from exporter.command.permissions import permissions
 from exporter.command.signals import hangups, signals
 from exporter.deadline import Deadline
 from exporter.errors import ConfigError, ExporterError
@@ -134,7 +136,25 @@ def _check_config(args: argparse.Namespace) -> int:
     settings = config.load(args.file)
     count = len(settings.accounts)
     print(f"{args.file}: valid; {count} {'account' if count == 1 else 'accounts'}")
-    return 0
+    for account in settings.accounts if not args.online else ():
+        print(f"account {account.name}: {account.url}")
+    broken = _check_online(settings) if args.online else []
+    sys.stdout.flush()
+    _complain(*(f"warning: {text}" for text in oddities(settings)), *broken)
+    return 1 if broken else 0
+
+
+def _check_online(settings: config.Settings) -> list[str]:
+    """Print what each account may do. Returns a line for each account that cannot do its work."""
+    broken = []
+    for account, found in permissions(settings):
+        print(f"account {account.name}: {account.url}")
+        width = max(len(permission.action) for permission in found)
+        for permission in found:
+            print(f"  {permission.action:{width}}  {clean(permission.text)}", flush=True)
+        if any(permission.broken for permission in found):
+            broken.append(f"account {account.name} cannot do its work; the lines above say why")
+    return broken
 
 
 def _task(args: argparse.Namespace) -> int:

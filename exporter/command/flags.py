@@ -29,7 +29,7 @@ commands:
   run                 serve metrics (the default command)
   demo                run a simulator and the exporter on loopback; no account needed
   simulate            run only the simulator
-  check-config FILE   check a configuration file; report every fault with file, line and key
+  check-config FILE   check a configuration file; with --online also keys, network and permissions
   task ID...          ask VOD once about tasks; print them and their jobs as a table
 
 flags:
@@ -73,9 +73,25 @@ The access key is `simulator`, its secret `simulator`. In addition to the API it
   POST /simulator/clock      {"frozen": true} stops the clock, {"frozen": false} starts it again
 """
 _CHECK = """\
-Check a configuration file, and the key files that it names. It does not call VOD, and opens no
-port. If the file is valid, the exit status is 0. If not, it prints
-every fault with file, line and key, and ends with exit status 1.
+Check a configuration file, and the key files that it names. If the file is valid, it prints the
+endpoint of each account. If not, it prints every fault with file, line and key, and ends with exit
+status 1. It opens no port, and does not call VOD without --online.
+
+It warns about what is odd: AccessKey id and secret exchanged, more calls a second than VOD allows,
+file patterns without a file, a missing folder of the state. Warnings leave the exit status at 0.
+"""
+_CHECK_END = f"""\
+With --online, it calls each operation once for each account, and prints whether it is granted:
+
+  account prod: https://vod.cn-shanghai.aliyuncs.com
+    GetTranscodeTask     granted
+    GetVideoList         not granted: Forbidden.RAM: ... (grant ... the action vod:GetVideoList)
+
+It asks for an id that does not exist, and changes nothing. A call takes at most 10 seconds. If the
+keys are refused, VOD cannot be reached, or an operation that the configuration needs is not
+granted, the exit status is 1. Run it where the exporter will run, because the network counts, too:
+
+  {PROGRAM} check-config --online prod.yml
 """
 _TASK = """\
 Ask VOD once about tasks, and print the tasks and their jobs.
@@ -204,6 +220,9 @@ def _simulate(parser: argparse.ArgumentParser) -> None:
 
 def _check_config(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", type=Path, metavar="FILE", help="the configuration file, in YAML")
+    parser.add_argument(
+        "--online", action="store_true", help="also ask VOD which operations the keys of each account may call"
+    )
 
 
 def _task(parser: argparse.ArgumentParser) -> None:
@@ -217,7 +236,7 @@ _COMMANDS = {
     "run": _Command(_RUN, _RUN_END, _run),
     "demo": _Command(_DEMO, "", _demo),
     "simulate": _Command(_SIMULATE, _SIMULATE_END, _simulate),
-    "check-config": _Command(_CHECK, "", _check_config, " FILE"),
+    "check-config": _Command(_CHECK, _CHECK_END, _check_config, " FILE"),
     "task": _Command(_TASK, _TASK_END, _task, " ID..."),
 }
 

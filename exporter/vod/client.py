@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 
 from exporter.deadline import Deadline
 from exporter.errors import MalformedResponse
 from exporter.model import GET_TRANSCODE_SUMMARY, GET_TRANSCODE_TASK, GET_VIDEO_LIST, LIST_TRANSCODE_TASK, Task
-from exporter.vod import payloads, signing
+from exporter.vod import payloads, probes, signing
 from exporter.vod.credentials import Credentials
 from exporter.vod.limiter import Limiter
 from exporter.vod.pages import TASKS_PER_PAGE, VIDEOS_PER_PAGE, Created, task_pages, video_pages
@@ -98,3 +99,7 @@ class Client:
             return self._sender.call(GET_VIDEO_LIST, parameters, deadline, payloads.video_list_reply)
 
         return video_pages(read, created)
+
+    def probe(self, action: str, deadline: Deadline) -> None:
+        """Call the operation only to see whether it is granted; `probes.granted` judges the error."""
+        self._sender.call(action, probes.PROBES[action], deadline, partial(probes.answered, action))

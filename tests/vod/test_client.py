@@ -60,7 +60,7 @@ def test_the_actions_are_those_that_the_methods_of_the_client_send(
         "list_videos": lambda: next(vod.list_videos(soon)),
     }
     methods = {name for name in vars(Client) if not name.startswith("_")}
-    assert methods == calls.keys() | {"close", "waiting_since"}  # a new operation needs a call here
+    assert methods == calls.keys() | {"close", "waiting_since", "probe"}  # a new operation needs a call here
     for call in calls.values():
         call()
     assert {action for action, _, _ in observed} == set(ACTIONS)

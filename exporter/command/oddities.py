@@ -1,0 +1,52 @@
+"""What is odd in a valid configuration: `check-config` warns about it, and the exporter runs with it or may not."""
+
+from __future__ import annotations
+
+import glob
+from collections.abc import Iterator
+
+from exporter.config import Account, Settings
+
+VOD_RATE = 15
+"""Calls per second that VOD allows an account for most operations:
+https://www.alibabacloud.com/help/en/vod/developer-reference/qps-limits-on-api-operations
+"""
+
+_ID_STARTS = ("LTAI", "STS.")  # of AccessKey ids: permanent and temporary ones
+
+
+def oddities(settings: Settings) -> Iterator[str]:
+    """A line for each, with the account and the remedy, without a key. It looks for files, and calls nobody."""
+    for account in settings.accounts:
+        for text in (*_keys(account), *_rate(account), *_files(account)):
+            yield f"account {account.name}: {text}"
+    folder = settings.state.path.parent if settings.state.path is not None else None
+    if folder is not None and not folder.is_dir():
+        yield f"state.path: the folder {folder} does not exist here; create it, or the exporter does not start"
+
+
+def _keys(account: Account) -> Iterator[str]:
+    if account.credentials is None:
+        return
+    identity, secret, token = account.credentials.keys
+    text, hidden = identity.read().get_secret_value(), secret.read().get_secret_value()
+    if hidden.startswith(_ID_STARTS):
+        yield "access_key_secret starts like an AccessKey id (LTAI or STS.); exchange it and access_key_id, if swapped"
+    elif text.startswith("STS.") and token is None:
+        yield "access_key_id is a temporary one (STS.), and security_token is missing; add it"
+    elif text.startswith("LTAI") and token is not None:
+        yield "security_token is set, but access_key_id is a permanent one (LTAI); remove security_token"
+
+
+def _rate(account: Account) -> Iterator[str]:
+    if account.requests_per_second > VOD_RATE:
+        yield (
+            f"requests_per_second is {account.requests_per_second:g}, and VOD allows {VOD_RATE} to all applications of "
+            "the account; lower it, unless VOD has raised your quota"
+        )
+
+
+def _files(account: Account) -> Iterator[str]:
+    for pattern in account.track.files:
+        if next(glob.iglob(pattern, recursive=True), None) is None:  # noqa: PTH207 - as the exporter looks for them
+            yield f"track.files: no file matches {pattern}; correct the pattern, if files should be there now"

@@ -1,0 +1,83 @@
+"""The check of accounts against VOD: which operations are granted, by one call for each account and operation."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from exporter import wiring
+from exporter.config import Account, ScrapeSettings, Settings
+from exporter.deadline import Deadline
+from exporter.errors import Throttled, VodError
+from exporter.model import ACTIONS, GET_TRANSCODE_SUMMARY, GET_TRANSCODE_TASK, GET_VIDEO_LIST, LIST_TRANSCODE_TASK
+from exporter.vod.probes import granted
+
+_CALL_SECONDS = 10.0
+_ACCOUNTS_AT_A_TIME = 8
+
+OPTIONAL = {GET_TRANSCODE_SUMMARY: "discovery then needs more calls"}
+"""Operations that the exporter can do without, and what that costs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Permission:
+    """What a call of one operation showed. `text` says it; `broken` means that the account cannot do its work."""
+
+    action: str
+    text: str
+    broken: bool = False
+
+
+def permissions(settings: Settings) -> Iterator[tuple[Account, list[Permission]]]:
+    """Ask VOD for each account, several accounts at a time. Yields them in the order of the file.
+
+    A call takes at most 10 s, or `scrape.timeout` if it is less. The first error that is not about one operation ends
+    the check of its account, because each further call would meet it, too.
+    """
+    with ThreadPoolExecutor(_ACCOUNTS_AT_A_TIME) as pool:
+        futures = [pool.submit(_ask, account, settings.scrape) for account in settings.accounts]
+        for account, future in zip(settings.accounts, futures, strict=True):
+            yield account, future.result()
+
+
+def _ask(account: Account, scrape: ScrapeSettings) -> list[Permission]:
+    found: list[Permission] = []
+    with contextlib.closing(wiring.client(account, scrape)) as client:
+        for action in ACTIONS:
+            try:
+                client.probe(action, Deadline.after(min(_CALL_SECONDS, scrape.timeout)))
+            except VodError as error:
+                found.append(_permission(account, action, error))
+                if granted(error) is None and not isinstance(error, Throttled):
+                    break
+            else:
+                found.append(Permission(action, "granted"))
+    return found
+
+
+def _permission(account: Account, action: str, error: VodError) -> Permission:
+    verdict = granted(error)
+    if verdict:
+        return Permission(action, "granted")
+    said = str(error).removeprefix(f"{action}: ")
+    if verdict is None:
+        rest = "" if isinstance(error, Throttled) else "; nothing more was asked"
+        return Permission(action, f"not known: {said}{rest}", broken=True)
+    if action not in _needed(account):
+        return Permission(action, f"not granted, and not needed: {said}")
+    if action in OPTIONAL:
+        return Permission(action, f"not granted ({OPTIONAL[action]}): {said}")
+    return Permission(action, f"not granted: {said}", broken=True)
+
+
+def _needed(account: Account) -> set[str]:
+    """The operations that the exporter calls for an account with these settings."""
+    track = account.track
+    needed = {GET_TRANSCODE_TASK}
+    if track.discovery.enabled:
+        needed |= {GET_VIDEO_LIST, GET_TRANSCODE_SUMMARY}
+    if track.discovery.enabled or track.videos or track.files or account.callback:
+        needed |= {LIST_TRANSCODE_TASK, GET_TRANSCODE_SUMMARY}
+    return needed

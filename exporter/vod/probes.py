@@ -1,0 +1,38 @@
+"""Requests that show whether an operation is granted. They change nothing: most ask for an id that does not exist.
+
+VOD's documentation does not say that it checks the permission before it looks for the id. This is an assumption.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from exporter.errors import MalformedResponse, NotFoundError, VodError
+from exporter.model import GET_TRANSCODE_SUMMARY, GET_TRANSCODE_TASK, GET_VIDEO_LIST, LIST_TRANSCODE_TASK
+
+_NO_ID = "0" * 32
+
+PROBES: Mapping[str, Mapping[str, str]] = MappingProxyType(
+    {
+        GET_TRANSCODE_TASK: {"TranscodeTaskId": _NO_ID},
+        LIST_TRANSCODE_TASK: {"VideoId": _NO_ID, "PageNo": "1", "PageSize": "10"},
+        GET_TRANSCODE_SUMMARY: {"VideoIds": _NO_ID},
+        GET_VIDEO_LIST: {"PageNo": "1", "PageSize": "1"},
+    }
+)
+"""The parameters of the probe of each operation."""
+
+
+def answered(action: str, body: object) -> None:
+    """Raise `MalformedResponse` unless `body` is an answer of VOD, which has a `RequestId`."""
+    if not isinstance(body, dict) or not isinstance(body.get("RequestId"), str):
+        raise MalformedResponse(f"{action}: the answer is not from VOD; check the endpoint", code="not_vod")
+
+
+def granted(error: VodError) -> bool | None:
+    """Whether the error of a probe shows that the operation is granted, or that it is not; None if it shows neither."""
+    code = error.code.lower()
+    if isinstance(error, NotFoundError) or code.startswith(("invalidparameter", "missingparameter")):
+        return True
+    return False if code.startswith(("forbidden", "nopermission", "invalidaction")) else None

@@ -1,0 +1,91 @@
+"""What `check-config` warns about: each oddity alone, and none where nothing is odd."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from exporter import config
+from exporter.command.oddities import oddities
+from exporter.config import Account, AccountKeys, Settings, State, Track
+from exporter.keys import Key
+
+ID, SECRET = "LTAI5tCANARYid000000000", "CANARYsecret0000000000000000000"
+
+
+def odd(keys: AccountKeys | None = None, *, state: State | None = None, **account: object) -> list[str]:
+    made = Account(name="prod", region="cn-shanghai", credentials=keys, **account)  # type: ignore[arg-type]
+    found = list(oddities(Settings(accounts=(made,), state=state or State(memory=True))))
+    assert "CANARY" not in "".join(found)
+    return found
+
+
+def keys(identity: str, secret: str, token: str | None = None) -> AccountKeys:
+    return AccountKeys(
+        access_key_id=Key(identity), access_key_secret=Key(secret), security_token=Key(token) if token else None
+    )
+
+
+@pytest.mark.parametrize(
+    "given", [None, keys(ID, SECRET), keys("STS.CANARY", SECRET, "CANARY"), keys("simulator", "simulatorsecret")]
+)
+def test_nothing_is_odd_about_usual_keys(given: AccountKeys | None) -> None:
+    assert odd(given) == []
+
+
+@pytest.mark.parametrize(
+    ("given", "text"),
+    [
+        *(
+            (keys(SECRET, start), "starts like an AccessKey id (LTAI or STS.); exchange it and")
+            for start in (ID, "STS.CANARY")
+        ),
+        (keys(ID, ID), "access_key_secret starts like an AccessKey id"),
+        (keys("STS.CANARY", SECRET), "security_token is missing; add it"),
+        (keys(ID, SECRET, "CANARY"), "remove security_token"),
+    ],
+)
+def test_keys_that_do_not_fit_together_are_odd(given: AccountKeys, text: str) -> None:
+    (line,) = odd(given)
+    assert line.startswith("account prod: ")
+    assert text in line
+
+
+def test_keys_in_files_are_looked_at_too(tmp_path: Path) -> None:
+    (tmp_path / "id").write_text(SECRET + "\n")
+    (tmp_path / "secret").write_text(ID + "\n")
+    given = AccountKeys(access_key_id_file=Key(tmp_path / "id"), access_key_secret_file=Key(tmp_path / "secret"))
+    (line,) = odd(given)
+    assert "exchange it and access_key_id" in line
+
+
+@pytest.mark.parametrize(("rate", "count"), [(15.0, 0), (15.5, 1), (20.0, 1)])
+def test_more_calls_a_second_than_vod_allows_are_odd(rate: float, count: int) -> None:
+    found = odd(requests_per_second=rate)
+    assert len(found) == count
+    if found:
+        assert found[0].startswith(f"account prod: requests_per_second is {rate:g}, and VOD allows 15 ")
+
+
+def test_a_pattern_that_no_file_matches_is_odd(tmp_path: Path) -> None:
+    (tmp_path / "a.yml").write_text("[]")
+    patterns = (f"{tmp_path}/*.yml", f"{tmp_path}/**/*.json")
+    assert odd(track=Track(files=patterns)) == [
+        f"account prod: track.files: no file matches {patterns[1]}; correct the pattern, if files should be there now"
+    ]
+
+
+def test_a_state_folder_that_is_not_there_is_odd(tmp_path: Path) -> None:
+    assert odd(state=State(path=tmp_path / "state.db")) == []
+    folder = tmp_path / "none"
+    assert odd(state=State(path=folder / "state.db")) == [
+        f"state.path: the folder {folder} does not exist here; create it, or the exporter does not start"
+    ]
+
+
+def test_nothing_is_odd_about_the_smallest_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "config.yml"
+    path.write_text("accounts: [{name: a, region: cn-shanghai}]\n")
+    monkeypatch.chdir(tmp_path)
+    assert list(oddities(config.load(path))) == []

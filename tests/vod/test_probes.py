@@ -1,0 +1,48 @@
+"""What the answer of a probe shows."""
+
+from __future__ import annotations
+
+import pytest
+
+from exporter.errors import (
+    ConnectionFailed,
+    CredentialsError,
+    MalformedResponse,
+    NotFoundError,
+    RequestRejected,
+    TemporaryError,
+    VodError,
+)
+from exporter.vod.probes import answered, granted
+
+
+def test_an_answer_with_a_request_id_is_from_vod() -> None:
+    answered("GetVideoList", {"RequestId": "25818875-5F78-4AF6-D7D5-7F3A7C1B3D5E"})
+
+
+@pytest.mark.parametrize("body", [{}, {"RequestId": 1}, {"requestid": "a"}, [], None])
+def test_any_other_answer_is_malformed(body: object) -> None:
+    with pytest.raises(MalformedResponse) as caught:
+        answered("GetVideoList", body)
+    assert caught.value.code == "not_vod"
+
+
+@pytest.mark.parametrize(
+    ("error", "shown"),
+    [
+        (NotFoundError("", code="NoSuchResource"), True),
+        (RequestRejected("", code="InvalidParameter.VideoIds"), True),
+        (RequestRejected("", code="MissingParameter"), True),
+        (CredentialsError("", code="Forbidden"), False),
+        (CredentialsError("", code="Forbidden.RAM"), False),
+        (CredentialsError("", code="NoPermission"), False),
+        (RequestRejected("", code="InvalidAction.NotFound"), False),
+        (CredentialsError("", code="InvalidAccessKeyId.NotFound"), None),
+        (CredentialsError("", code="SignatureDoesNotMatch"), None),
+        (RequestRejected("", code="OperationDenied"), None),
+        (TemporaryError("", code="ServiceUnavailable"), None),
+        (ConnectionFailed("", code="dns"), None),
+    ],
+)
+def test_the_code_of_an_error_shows_whether_the_operation_is_granted(error: VodError, shown: bool | None) -> None:
+    assert granted(error) is shown
