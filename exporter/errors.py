@@ -15,9 +15,11 @@
             ├── Throttled            the quota is exceeded; slow down
             ├── TemporaryError       internal error, unavailable, reused nonce; try again
             ├── CredentialsError     wrong keys, signature, clock or permission; an operator must act
-            │   └── TokenExpired     the security token has expired; it is renewed once
+            │   ├── TokenExpired     the security token has expired; it is renewed once
+            │   └── PermissionDenied no permission for the operation, or for the id
+            ├── AccountRefused       service not activated or suspended, wrong endpoint, or an unknown code
             ├── NotFoundError        the id does not exist
-            └── RequestRejected      VOD does not accept the request, or the exporter does not know the code
+            └── RequestRejected      VOD does not accept a parameter, such as the id
 
 The exceptions of each library are translated in one place: `requests` and `urllib3` in `vod/transport.py`, `yaml` and
 `pydantic` in `config/`, `sqlite3` in `tracking/sqlite.py`, the official provider chain in `vod/chain.py`.
@@ -102,9 +104,20 @@ class TokenExpired(CredentialsError):
     """The security token has expired."""
 
 
+class PermissionDenied(CredentialsError):
+    """The RAM user or role may not call the operation, or may not read the id: VOD uses the same codes for both."""
+
+
+class AccountRefused(ServiceError):
+    """VOD answers no call of this kind until an operator acts, or the exporter does not know the code.
+
+    For example, the service is not activated or suspended, or the endpoint is not VOD's.
+    """
+
+
 class NotFoundError(ServiceError):
     """The id does not exist, or is older than one year: VOD keeps ids for one year."""
 
 
 class RequestRejected(ServiceError):
-    """VOD does not accept the request: it is invalid, or uses an option that this VOD does not have."""
+    """VOD does not accept a parameter of the request: an id is malformed, or this VOD does not have the parameter."""

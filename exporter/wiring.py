@@ -93,7 +93,7 @@ def account(
         observer=observer(recorder, health),
     )
     tracker = _tracker(configured, settings, store, dropped=recorder.dropped)
-    calls = Calls(name, client, tracker, recorder)
+    calls = Calls(name, client, tracker, recorder, health)
     agenda = Agenda(
         tracker,
         limiter,

@@ -25,7 +25,7 @@ from grafana.frame import account, dashboard, section
 from grafana.panels import BAD_IF_ANY, LOOK_IF_ANY, Column, Panel, Query, Show, Text, bars, big, lines, rows
 from grafana.queries import RANGE, TARGET, counted, of_exporters, one, quantile, rate, readable, series, share, total
 
-_THROTTLED = 'code=~"(?i)throttling.*|http_429"'
+_THROTTLED = 'code=~"(?i)(rejected[.])?throttling.*|flowcontrolerror.*|requeststoofrequent.*|systembusy.*|http_429"'
 
 
 def make() -> Dashboard:

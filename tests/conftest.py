@@ -110,7 +110,7 @@ def make_account(
     limiter, health, threads = Limiter(1000.0), Health(name), Threads(f"account {name}")
     client = connect(limiter, wiring.observer(recorder, health))
     tracker = Tracker(ledger, videos or Videos(), discovery=discovery)
-    calls = Calls(name, client, tracker, recorder, clock=clock)
+    calls = Calls(name, client, tracker, recorder, health, clock=clock)
     agenda = Agenda(
         tracker,
         limiter,

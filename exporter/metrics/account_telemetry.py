@@ -10,7 +10,7 @@ from prometheus_client import Counter, Histogram
 from exporter.errors import VodError
 from exporter.model import ACTIONS, OTHER
 
-_DROPPED = ("not_found", "given_up", "deleted", "too_many")
+_DROPPED = ("not_found", "forbidden", "given_up", "deleted", "too_many")
 _MAX_CODES = 50  # different error codes of one account; further codes count as `other`, to bound the number of series
 
 

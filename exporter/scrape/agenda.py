@@ -6,9 +6,20 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 
-from exporter.errors import CredentialsError
+from exporter.errors import CredentialsError, PermissionDenied
 from exporter.model import ACTIONS, GET_TRANSCODE_TASK
-from exporter.scrape.plan import Call, GetJobs, GetSummaries, ListTasks, ListVideos, action, plan, sizes, without
+from exporter.scrape.plan import (
+    Call,
+    GetJobs,
+    GetSummaries,
+    GetTask,
+    ListTasks,
+    ListVideos,
+    action,
+    plan,
+    sizes,
+    without,
+)
 from exporter.tracking.discovery import VideoQuery
 from exporter.tracking.tracker import Tracker
 from exporter.tracking.videos import Due
@@ -55,6 +66,7 @@ class Agenda:
         self._listed: set[str] = set()  # videos
         self._summarized: set[str] = set()  # videos
         self._denied: set[str] = set()  # operations
+        self._refusals: Counter[str] = Counter()  # by operation: calls in a row that lacked a permission
         self._failed_in_a_row = 0
         self._plan: list[Call] = []
         self._beyond: Counter[str] = Counter()  # calls that come after the plan, by operation
@@ -123,7 +135,7 @@ class Agenda:
         self._under_way.remove(call)
         self._outdated = True
         self._failed_in_a_row = self._failed_in_a_row + 1 if error is not None else 0
-        if isinstance(error, CredentialsError):  # VOD would reject the other calls of this operation too
+        if self._is_denied(call, error):  # VOD would reject the other calls of this operation too
             self._denied.add(action(call))
             self._plan = []
         elif (isinstance(call, GetJobs) and not self._by_job_ids()) or (
@@ -137,6 +149,16 @@ class Agenda:
                 self._summarized.update(video_ids)
             case ListVideos(query):
                 self._queries = [other for other in self._queries if other != query]
+
+    def _is_denied(self, call: Call, error: Exception | None) -> bool:
+        """Whether the credentials may not call the operation. One refusal of a single id does not say that yet."""
+        name = action(call)
+        if not isinstance(error, CredentialsError):
+            self._refusals[name] = 0
+            return False
+        self._refusals[name] += 1
+        of_one_id = isinstance(error, PermissionDenied) and isinstance(call, ListTasks | GetTask | GetJobs)
+        return not of_one_id or self._refusals[name] >= _FAILURES_IN_A_ROW
 
     def end_refresh(self) -> None:
         """Nothing is left to ask."""

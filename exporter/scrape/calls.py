@@ -9,9 +9,11 @@ from collections.abc import Callable, Iterable
 from typing import Protocol
 
 from exporter.deadline import Deadline
-from exporter.errors import NotFoundError, RequestRejected, VodError
-from exporter.model import Task
+from exporter.errors import NotFoundError, PermissionDenied, RequestRejected, VodError
+from exporter.model import GET_TRANSCODE_TASK, LIST_TRANSCODE_TASK, Task
 from exporter.scrape.fallback import Fallback, refuses_operation
+from exporter.scrape.forbidden import Forbidden
+from exporter.scrape.health import Health
 from exporter.scrape.plan import Call, GetJobs, GetSummaries, GetTask, ListTasks, ListVideos
 from exporter.tracking.discovery import VideoQuery
 from exporter.tracking.tracker import Tracker
@@ -44,6 +46,7 @@ class Calls:
         client: Client,
         tracker: Tracker,
         recorder: Recorder,
+        health: Health,
         *,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -54,6 +57,8 @@ class Calls:
         self._videos = tracker.videos
         self._discovery = tracker.discovery
         self._recorder = recorder
+        self._health = health
+        self._forbidden = Forbidden()
         self.job_ids = Fallback(account, "JobIds refused: one call per task instead of one per ten jobs", clock=clock)
         self.summaries = Fallback(
             account, "GetTranscodeSummary refused: one call per video instead of one per ten videos", clock=clock
@@ -128,11 +133,18 @@ class Calls:
                 self._recorder.malformed(page.malformed)
                 tasks += page.tasks
         except NotFoundError as error:
+            self._forbidden.answered(LIST_TRANSCODE_TASK, video_id)
             if self._videos.not_found(video_id):
-                self._tracker.unname_tasks_of(video_id)
-                extra = {"account": self._account, "video_id": video_id, "error": str(error)}
-                _log.warning("video not found", extra=extra)
+                self._drop_video(video_id, "video not found", error)
             return
+        except PermissionDenied as error:
+            if not self._is_forbidden(LIST_TRANSCODE_TASK, video_id):
+                self._videos.list_another(video_id)
+                raise
+            self._videos.forbid(video_id)
+            self._drop_video(video_id, "video dropped: VOD forbids to read it, and answers about others", error)
+            return
+        self._forbidden.answered(LIST_TRANSCODE_TASK, video_id)
         source = self._videos.source(video_id)
         if self._videos.is_named(video_id):
             self._ledger.name(f"video {video_id}", self._videos.selected(tasks, newest=True), source=source)
@@ -144,11 +156,18 @@ class Calls:
         try:
             task, malformed = self._client.get_task(task_id, _NO_DEADLINE)
         except NotFoundError as error:
+            self._forbidden.answered(GET_TRANSCODE_TASK, task_id)
             if self._ledger.observe_not_found(task_id):
-                _log.warning(
-                    "task not found", extra={"account": self._account, "task_id": task_id, "error": str(error)}
-                )
+                self._log_dropped("task not found", error, task_id=task_id)
             return
+        except PermissionDenied as error:
+            if not self._is_forbidden(GET_TRANSCODE_TASK, task_id):
+                raise
+            if self._ledger.forbid(task_id):
+                message = "task dropped: VOD forbids to read it, and answers about others"
+                self._log_dropped(message, error, task_id=task_id)
+            return
+        self._forbidden.answered(GET_TRANSCODE_TASK, task_id)
         self._recorder.malformed(malformed)
         self._ledger.observe_task(task_id, task)
 
@@ -157,11 +176,30 @@ class Calls:
             reply = self._client.get_jobs(job_ids, _NO_DEADLINE)
         except NotFoundError:
             self._ledger.observe_jobs(job_ids, ())
+        except PermissionDenied:
+            if not self._forbidden.refused_batch(GET_TRANSCODE_TASK):
+                raise
+            self._ledger.observe_jobs(job_ids, ())  # one of them may be forbidden: ask for each task alone
         except RequestRejected as error:
             if not error.code.startswith(_UNKNOWN_PARAMETER):
                 raise
             self.job_ids.refused(error)
         else:
             self.job_ids.accepted()
+            self._forbidden.answered(GET_TRANSCODE_TASK)
             self._recorder.malformed(reply.malformed)
             self._ledger.observe_jobs(job_ids, reply.jobs)
+
+    def _is_forbidden(self, action: str, id_: str) -> bool:
+        """Whether the missing permission concerns this id only."""
+        forbidden = self._forbidden.refused(action, id_)
+        if forbidden:  # then it is an answer, as if the id did not exist
+            self._health.called(action=action, error=None)
+        return forbidden
+
+    def _drop_video(self, video_id: str, message: str, error: VodError) -> None:
+        self._tracker.unname_tasks_of(video_id)
+        self._log_dropped(message, error, video_id=video_id)
+
+    def _log_dropped(self, message: str, error: VodError, **id_: str) -> None:
+        _log.warning(message, extra={"account": self._account, **id_, "error": str(error)})

@@ -6,12 +6,11 @@ import logging
 import threading
 from collections.abc import Callable
 
-from exporter.errors import CredentialsError, RequestRejected, VodError
+from exporter.errors import AccountRefused, PermissionDenied, RequestRejected, VodError
 
 _log = logging.getLogger(__name__)
 
 _REFUSED_SECONDS = 3600.0
-_NO_PERMISSION = ("Forbidden", "NoPermission")
 
 
 class Fallback:
@@ -47,6 +46,4 @@ class Fallback:
 
 def refuses_operation(error: VodError) -> bool:
     """Whether VOD does not have the operation, or the RAM user has no permission for it."""
-    if isinstance(error, CredentialsError):
-        return error.code.startswith(_NO_PERMISSION)
-    return isinstance(error, RequestRejected)
+    return isinstance(error, PermissionDenied | AccountRefused | RequestRejected)

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 
 from exporter.errors import (
     CredentialsError,
     DeadlineError,
     MalformedResponse,
     NotFoundError,
+    PermissionDenied,
     RequestRejected,
     VodError,
 )
@@ -22,7 +24,8 @@ from exporter.scrape.fallback import refuses_operation
 _log = logging.getLogger(__name__)
 
 _TOO_SLOW = 3.0  # a request fails after this multiple of the slowest answer of this refresh and the previous refresh
-_FORGOTTEN_SECONDS = 600.0  # an account that was down is unknown after this time without a call
+_FORGOTTEN_SECONDS = 600.0  # a failure is forgotten after this time without a call
+_REPEAT_SECONDS = 600.0  # a cause of an outage that comes and goes is logged once in this time
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +38,17 @@ class State:
     last_error_at: float | None = None
 
 
+@dataclass(slots=True)
+class _Results:
+    """The results of one operation in the present refresh. `errors` has the text of each error by its code."""
+
+    answered: bool = False
+    denied: bool = False
+    errors: dict[str, str] = field(default_factory=dict)
+
+
 class Health:
-    """Logs when the account goes down and when it is up again. `clock` gives Unix seconds.
+    """Logs when the account goes down and why, and when it is up again. `clock` gives Unix seconds.
 
     Safe to use from several threads.
     """
@@ -45,9 +57,10 @@ class Health:
         self._account = account
         self._clock = clock
         self._lock = threading.Lock()
-        self._answered: set[str] = set()
-        self._failed: set[str] = set()
-        self._denied = False
+        self._results: dict[str, _Results] = {}
+        self._failing: dict[str, float] = {}  # the operations that failed when they were called last, and when
+        self._causes: set[str] = set()  # the codes of the last refresh that failed
+        self._logged: dict[str, float] = {}  # when each code of the present outage was logged
         self._slowest = self._slowest_before = 0.0
         self._called_at = clock()
         self.state = State()
@@ -55,7 +68,7 @@ class Health:
     def start_refresh(self) -> None:
         """Calls that end from now on belong to a new refresh."""
         with self._lock:
-            self._answered, self._failed, self._denied = set(), set(), False
+            self._results = {}
             self._slowest, self._slowest_before = 0.0, self._slowest
 
     def called(self, *, action: str, error: VodError | None, seconds: float = 0.0) -> None:
@@ -67,44 +80,74 @@ class Health:
             return
         with self._lock:
             now = self._called_at = self._clock()
+            results = self._results.setdefault(action, _Results())
             if error is not None and not isinstance(error, NotFoundError):
                 self._note(error, now)
             if error is None or _is_of_one_id(action, error):
-                self._answered.add(action)
+                results.answered = True
                 self._slowest = max(self._slowest, seconds)
                 # In the first refresh, one answer makes the account up. Later, `judge` decides at the end.
                 up = True if self.state.up is None else self.state.up
                 self.state = replace(self.state, last_success=now, up=up)
             else:
-                self._failed.add(action)
-                self._denied |= isinstance(error, CredentialsError)
+                results.errors[error.code] = str(error)
+                # A missing permission may concern one id only. Then VOD answers about the others.
+                results.denied |= isinstance(error, CredentialsError) and not isinstance(error, PermissionDenied)
 
     def judge(self, *, waiting: float = 0.0) -> None:
         """Judge by the calls of this refresh so far whether the account can be read.
 
-        It is up if every operation that was called was answered at least once, and no credentials were refused.
-        `waiting` is how many seconds the oldest request has waited for its answer. Without an answer yet, a wait of
-        more than three times the slowest recent answer is a failure. An account that was down is unknown after ten
-        minutes without a call.
+        An operation fails if none of its calls was answered, or if the credentials were refused. It fails until a later
+        refresh calls it with success, because not every refresh calls every operation. The account is up if no
+        operation fails. A failure is forgotten after ten minutes without a call of the operation. `waiting` is how many
+        seconds the oldest request has waited for its answer. Without an answer yet, a wait of more than three times the
+        slowest recent answer is a failure too.
         """
         with self._lock:
-            if waiting > _TOO_SLOW * max(self._slowest, self._slowest_before) and not self._answered:
-                self._note(DeadlineError("no answer before the deadline of the scrape", code="timeout"), self._clock())
-                self._judge(up=False)
-            elif self._answered or self._failed:
-                self._judge(up=not (self._denied or self._failed - self._answered))
-            elif not waiting and self.state.up is False and self._clock() - self._called_at > _FORGOTTEN_SECONDS:
+            now = self._clock()
+            answered = any(results.answered for results in self._results.values())
+            causes = self._judge_operations(now)
+            if waiting > _TOO_SLOW * max(self._slowest, self._slowest_before) and not answered:
+                error = DeadlineError("no answer before the deadline of the scrape", code="timeout")
+                self._note(error, now)
+                self._judge(now, up=False, causes={error.code: str(error)})
+            elif self._results:
+                self._judge(now, up=not self._failing, causes=causes)
+            elif not waiting and self.state.up is False and now - self._called_at > _FORGOTTEN_SECONDS:
                 self.state = replace(self.state, up=None)
+
+    def _judge_operations(self, now: float) -> dict[str, str]:
+        """Note which operations fail. Returns the errors of this refresh that make them fail, by code."""
+        causes: dict[str, str] = {}
+        for action, results in self._results.items():
+            self._failing.pop(action, None)
+            if results.denied or not results.answered:
+                self._failing[action] = now
+                causes |= results.errors
+        for action in [action for action, at in self._failing.items() if now - at > _FORGOTTEN_SECONDS]:
+            del self._failing[action]
+        return causes
 
     def _note(self, error: VodError, now: float) -> None:
         self.state = replace(self.state, last_error=str(error), last_error_at=now)
 
-    def _judge(self, *, up: bool) -> None:
+    def _judge(self, now: float, *, up: bool, causes: Mapping[str, str]) -> None:
         before, self.state = self.state, replace(self.state, up=up)
-        if not up and before.up is not False:
-            _log.warning("account down", extra={"account": self._account, "error": before.last_error})
-        elif up and before.up is False:
+        if up and before.up is False:
             _log.info("account up again", extra={"account": self._account})
+        if up or before.up is not False:
+            self._causes, self._logged = set(), {}
+        if not up:
+            self._log_causes(now, causes)
+
+    def _log_causes(self, now: float, causes: Mapping[str, str]) -> None:
+        """Log the causes that the last refresh did not have."""
+        for code, error in causes.items():
+            if code not in self._causes and now - self._logged.get(code, -math.inf) > _REPEAT_SECONDS:
+                message = "account down for another reason" if self._logged else "account down"
+                self._logged[code] = now
+                _log.warning(message, extra={"account": self._account, "error": error})
+        self._causes = set(causes) or self._causes
 
 
 def _is_of_one_id(action: str, error: VodError) -> bool:

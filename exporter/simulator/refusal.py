@@ -9,6 +9,8 @@ _STATUS = {
     "ServiceUnAvailable": 503,
     "InvalidAccessKeyId.NotFound": 404,
     "InvalidAction.NotFound": 404,
+    "OperationDenied": 403,
+    "OperationDenied.Suspended": 403,
     "InvalidSecurityToken.Expired": 403,
     "Forbidden": 403,
     "Forbidden.RAM": 403,

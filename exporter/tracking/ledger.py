@@ -261,6 +261,16 @@ class Ledger:
             self._departures.give_up(task, "not_found", self._clock())
             return True
 
+    def forbid(self, task_id: str) -> bool:
+        """VOD forbids to read the task. Stop tracking it, even if a source names it. False if it is not tracked."""
+        with self._lock:
+            task = self._roster.tasks.get(task_id)
+            if task is None or task.finished_at is not None:
+                return False
+            self._names.drop(task_id)
+            self._departures.give_up(task, "forbidden", self._clock())
+            return True
+
     # What is shown
 
     def view(self) -> LedgerView:

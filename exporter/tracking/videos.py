@@ -45,6 +45,7 @@ class _Video:
     checked: float = -math.inf  # when its tasks were listed, or the last list was found to be still right
     asked: float = -math.inf
     not_found: int = 0
+    forbidden: bool = False  # VOD is not asked about it again
     tasks: Mapping[float | None, bool] = field(default_factory=dict)
     newest: tuple[float | None, bool] | None = None
 
@@ -106,7 +107,7 @@ class Videos:
         """List the tasks of the video next, for example after an event about it."""
         with self._lock:
             video = self._videos.setdefault(video_id, _Video(source, self._clock()))
-            video.prioritized = video.outdated = True
+            video.prioritized = video.outdated = not video.forbidden
 
     def found(self, video_id: str, *, created: float | None, transcoding: bool, source: str) -> None:
         """Discovery has found the video. If its transcoding started or ended since the last time, it is prioritized."""
@@ -135,8 +136,11 @@ class Videos:
             waiting = [
                 (not video.prioritized, video.asked, -video.since, video_id)
                 for video_id, video in self._videos.items()
-                if video.prioritized
-                or not 0 <= now - video.checked < self._pause(video, now, video_id in named, by_summaries)
+                if not video.forbidden
+                and (
+                    video.prioritized
+                    or not 0 <= now - video.checked < self._pause(video, now, video_id in named, by_summaries)
+                )
             ]
             ordered = [video_id for *_, video_id in sorted(waiting)]
             summarized = {video_id for video_id in ordered if by_summaries and not self._videos[video_id].outdated}
@@ -188,6 +192,24 @@ class Videos:
             video.not_found += 1
             video.outdated = video.not_found < _CONFIRMATIONS
             return video.not_found == _CONFIRMATIONS
+
+    def forbid(self, video_id: str) -> None:
+        """VOD forbids to list the tasks of the video. It is not asked about again."""
+        with self._lock:
+            if video := self._videos.get(video_id):
+                video.forbidden, video.prioritized = True, False
+
+    def list_another(self, video_id: str) -> None:
+        """List the tasks of another video again. If VOD answers that, only `video_id` is forbidden."""
+        with self._lock:
+            listed = [
+                video
+                for other, video in self._videos.items()
+                if other != video_id and not (video.outdated or video.forbidden)
+            ]
+            if listed:
+                latest = max(listed, key=lambda video: video.checked)
+                latest.outdated = latest.prioritized = True
 
     def _note_list(self, video: _Video) -> None:
         video.checked, video.prioritized, video.outdated = self._clock(), False, False

@@ -10,6 +10,7 @@ from exporter.vod.payloads import error_reply
 from exporter.vod.refusals import bare_refusal, refusal
 from exporter.vod.transport import Answer
 
+_SUCCESSES = ("200", "ok", "success")
 _BODY_KINDS = {"empty": "empty", "html": "HTML", "not_json": "not JSON"}
 
 
@@ -19,7 +20,7 @@ def body(action: str, answer: Answer, *, secrets: Sequence[str]) -> dict[str, ob
     Raises `MalformedResponse` for an answer that is not from the API, and the `ServiceError` that its error code means.
     """
     status = answer.status
-    retry_after = _seconds(answer.headers.get("Retry-After"))
+    retry_after = _retry_after(answer)
     try:
         found = decode(answer.content)
     except JsonError:
@@ -28,8 +29,9 @@ def body(action: str, answer: Answer, *, secrets: Sequence[str]) -> dict[str, ob
         kind = _kind(answer.content)
         text = f"{action}: HTTP 200 with a body that is {_BODY_KINDS[kind]}; check the endpoint"
         raise MalformedResponse(text, code=kind) from None
-    # An error code counts even with status 200.
-    if (error := error_reply(_masked(found, secrets))) is not None:
+    # An error code counts even with status 200. Some products of Alibaba Cloud send a code with every answer.
+    error = error_reply(_masked(found, secrets))
+    if error is not None and not (status == 200 and error.code.lower() in _SUCCESSES):
         message = f"{error.message} [RequestId {error.request_id}]" if error.request_id else error.message
         raise refusal(action, status=status, code=error.code, message=message, retry_after=retry_after)
     if status != 200:
@@ -47,9 +49,18 @@ def _kind(content: bytes) -> str:
     return "html" if text.startswith(b"<") else "not_json"
 
 
-def _seconds(header: str | None) -> float | None:
-    """`Retry-After` in seconds. The other form of this header, a date, counts as absent."""
-    return float(header) if header is not None and header.isascii() and header.isdigit() and len(header) < 6 else None
+def _retry_after(answer: Answer) -> float | None:
+    """The seconds to wait, from `Retry-After` in seconds or from the gateway's `x-acs-retry-after` in milliseconds.
+
+    The larger one if both are there. The other form of `Retry-After`, a date, counts as absent. The SDKs of Alibaba
+    Cloud wait for `x-acs-retry-after` (`get_throttling_time_left` of alibabacloud-tea-openapi).
+    """
+    given = [
+        float(header) * unit
+        for name, unit, digits in (("Retry-After", 1.0, 5), ("x-acs-retry-after", 0.001, 8))
+        if (header := answer.headers.get(name, "")).isascii() and header.isdigit() and len(header) <= digits
+    ]
+    return max(given, default=None)
 
 
 def _masked(found: object, secrets: Sequence[str]) -> object:

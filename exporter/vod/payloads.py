@@ -158,14 +158,18 @@ def video_list_reply(body: object) -> VideoListReply:
 
 
 def error_reply(body: object) -> ErrorReply | None:
-    """`{"RequestId", "HostId", "Code", "Message", "Recommend"}`; None if the body has no code."""
+    """`{"RequestId", "HostId", "Code", "Message", "Recommend"}`; None if the body has no code.
+
+    The names may have any case: the gateway in front of VOD also writes `{"code", "message", "requestId"}`.
+    """
     if not isinstance(body, dict):
         return None
-    fields = Fields(body, [])
-    code = fields.free_text("Code", limit=NAME_LIMIT)
+    # `Code` is read after `code`, and so replaces it.
+    fields = Fields({name.lower(): body[name] for name in sorted(body, reverse=True)}, [])
+    code = fields.free_text("code", limit=NAME_LIMIT)
     if not code:
         return None
-    return ErrorReply(code, fields.free_text("Message"), fields.free_text("RequestId", limit=ID_LIMIT))
+    return ErrorReply(code, fields.free_text("message"), fields.free_text("requestid", limit=ID_LIMIT))
 
 
 def _object(body: object, malformed: list[str]) -> dict[str, object]:

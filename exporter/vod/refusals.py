@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from exporter.errors import (
+    AccountRefused,
     CredentialsError,
     MalformedResponse,
     NotFoundError,
+    PermissionDenied,
     RequestRejected,
     ServiceError,
     TemporaryError,
@@ -15,17 +17,32 @@ from exporter.errors import (
 )
 
 _TEMPORARY = ("internalerror", "serviceunavailable", "signaturenonceused")
+# The gateway of Alibaba Cloud and other products of it write these codes for the same thing.
+_THROTTLED = ("throttling", "rejected.throttling", "flowcontrolerror", "requeststoofrequent", "systembusy")
 _NOT_FOUND = ("nosuchresource", "invalidvideo.notfound")
-_REMEDIES = {
+_OF_PARAMETERS = ("invalidparameter", "missingparameter")
+_PERMISSION = "grant this RAM user or role the action vod:{action}"
+_CREDENTIALS = {
     "invalidaccesskeyid": "check access_key_id: the key does not exist or is disabled",
     "signaturedoesnotmatch": "check access_key_secret: it does not belong to this access_key_id",
     "incompletesignature": "check access_key_id and access_key_secret",
     "invalidsecuritytoken": "renew the security token: it is invalid or has expired",
     "missingsecuritytoken": "add security_token: this access key is a temporary one",
     "invalidtimestamp": "correct this machine's clock: it differs by more than 15 minutes",
-    "forbidden": "grant this RAM user or role the action vod:{action}",
-    "nopermission": "grant this RAM user or role the action vod:{action}",
+    "forbidden": _PERMISSION,
+    "nopermission": _PERMISSION,
 }
+_PERMISSIONS = ("forbidden", "nopermission")
+_ENDPOINT = "check endpoint and region: this service is not VOD, or has another version of it"
+# A whole code comes before its family, which is the part up to the first dot.
+_ACCOUNT = {
+    "operationdenied": "activate ApsaraVideo VOD for this Alibaba Cloud account",
+    "operationdenied.suspended": "pay the bill of this Alibaba Cloud account: VOD is suspended",
+    "invalidaction": _ENDPOINT,
+    "invalidversion": _ENDPOINT,
+    "invalidproduct": _ENDPOINT,
+}
+_UNKNOWN = "the exporter does not know this code; look it up in the error codes of ApsaraVideo VOD"
 
 
 def refusal(action: str, *, status: int, code: str, message: str, retry_after: float | None) -> ServiceError:
@@ -33,16 +50,25 @@ def refusal(action: str, *, status: int, code: str, message: str, retry_after: f
     lower = code.lower()
     family = lower.partition(".")[0]
     text = f"{action}: {code}: {message}" if message else f"{action}: {code}"
-    if remedy := _REMEDIES.get(family):
-        kind = TokenExpired if lower == "invalidsecuritytoken.expired" else CredentialsError
-        return kind(f"{text} ({remedy.format(action=action)})", code=code)
+    if remedy := _CREDENTIALS.get(family):
+        return _credentials_kind(lower, family)(f"{text} ({remedy.format(action=action)})", code=code)
+    if remedy := _ACCOUNT.get(lower) or _ACCOUNT.get(family):
+        return AccountRefused(f"{text} ({remedy})", code=code)
     if lower in _NOT_FOUND:
         return NotFoundError(text, code=code)
-    if family == "throttling" or status == 429:
+    if lower.startswith(_THROTTLED) or status == 429:
         return Throttled(text, code=code, retry_after=retry_after)
     if lower in _TEMPORARY or status >= 500:
         return TemporaryError(text, code=code, retry_after=retry_after)
-    return RequestRejected(text, code=code)
+    if family.startswith(_OF_PARAMETERS):
+        return RequestRejected(text, code=code)
+    return AccountRefused(f"{text} ({_UNKNOWN})", code=code)
+
+
+def _credentials_kind(code: str, family: str) -> type[CredentialsError]:
+    if code == "invalidsecuritytoken.expired":
+        return TokenExpired
+    return PermissionDenied if family in _PERMISSIONS else CredentialsError
 
 
 def bare_refusal(action: str, *, status: int, retry_after: float | None) -> VodError:

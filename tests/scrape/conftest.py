@@ -10,7 +10,14 @@ from typing import cast
 import pytest
 
 from exporter.deadline import Deadline
-from exporter.errors import ConnectionFailed, CredentialsError, NotFoundError, RequestRejected, VodError
+from exporter.errors import (
+    ConnectionFailed,
+    CredentialsError,
+    NotFoundError,
+    PermissionDenied,
+    RequestRejected,
+    VodError,
+)
 from exporter.model import Job, Task
 from exporter.tracking.ledger import Ledger
 from exporter.tracking.videos import Videos
@@ -20,7 +27,8 @@ from exporter.vod.payloads import JobsReply, SummaryReply, TaskListReply
 from exporter.vod.sender import Observer, ignore
 from tests.conftest import NOW, make_account
 
-DENIED = CredentialsError("grant vod:ListTranscodeTask", code="Forbidden.RAM")
+DENIED = PermissionDenied("grant vod:ListTranscodeTask", code="Forbidden.RAM")
+KEYS = CredentialsError("no such key", code="InvalidAccessKeyId.NotFound")
 DOWN = ConnectionFailed("no connection", code="connect")
 GONE = NotFoundError("gone", code="NoSuchResource")
 REFUSED = RequestRejected("JobIds is not known", code="MissingParameter")

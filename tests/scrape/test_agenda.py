@@ -19,7 +19,7 @@ from exporter.tracking.videos import Videos
 from exporter.tracking.work import Work
 from exporter.vod.limiter import Limiter
 from tests.conftest import wait_until
-from tests.scrape.conftest import DENIED, DOWN, FakeVod, Made, running
+from tests.scrape.conftest import DENIED, DOWN, KEYS, FakeVod, Made, running
 
 
 class Planned:
@@ -168,7 +168,7 @@ def test_a_refused_operation_is_not_called_again_in_the_same_refresh() -> None:
     planned = Planned("a", "b", videos=["v", "w", "x"], concurrency=1)
     refused = planned.agenda.take()
     assert refused == GetTask("a")
-    planned.end(refused, DENIED)
+    planned.end(refused, KEYS)
     rest = []
     while (call := planned.agenda.take()) is not None:
         rest.append(call)
@@ -381,18 +381,20 @@ def test_without_a_result_no_new_plan_is_made(monkeypatch: pytest.MonkeyPatch) -
 # Through a refresh
 
 
-def test_a_denied_operation_is_called_once_a_refresh() -> None:
+@pytest.mark.parametrize(("error", "calls"), [(KEYS, 1), (DENIED, 4)], ids=["keys", "permission"])
+def test_a_denied_operation_costs_few_calls_in_a_refresh(error: Exception, calls: int) -> None:
+    """A missing permission may concern one id only, so some ids are tried."""
     vod = FakeVod(running("t", "a"))
-    vod.videos = {f"v{n}": [DENIED] for n in range(30)}
+    vod.videos = {f"v{n}": [error] for n in range(30)}
     made = Made(vod, videos=list(vod.videos), concurrency=1)
 
     for _ in range(2):
         asked = made.refresh()
-        assert sum(one.startswith("video") for one in asked) == 1
-        assert len(asked) == 2
+        assert sum(call.startswith("video") for call in asked) == calls
+        assert len(asked) == calls + 1
         assert made.up is False  # an operator must act, though the other action is answered
     assert made.job_statuses == {"a": "Transcoding"}
-    assert "grant vod:ListTranscodeTask" in made.account.snapshot().last_error
+    assert made.account.snapshot().last_error == str(error)
 
 
 def test_a_service_that_is_down_costs_few_calls() -> None:

@@ -7,8 +7,11 @@ import threading
 import pytest
 
 from exporter.errors import (
+    AccountRefused,
     CredentialsError,
+    PermissionDenied,
     RequestRejected,
+    VodError,
 )
 from exporter.model import Task
 from tests.scrape.conftest import DOWN, GONE, REFUSED, FakeVod, Made, done, running
@@ -86,17 +89,81 @@ def test_a_video_that_does_not_exist_is_logged_once_after_the_second_answer(capl
     assert said == [0, 1, 1, 1]
 
 
-@pytest.mark.parametrize("code", ["InvalidAccessKeyId.NotFound", "SignatureDoesNotMatch", "Forbidden.RAM"])
-def test_credentials_errors_drop_no_task(code: str) -> None:
-    vod = FakeVod(running("t", "a"))
-    made = Made(vod)
+@pytest.mark.parametrize(
+    "error",
+    [
+        CredentialsError("denied", code="SignatureDoesNotMatch"),
+        PermissionDenied("denied", code="Forbidden.RAM"),
+        AccountRefused("denied", code="OperationDenied.Suspended"),
+        AccountRefused("denied", code="NeverHeardOf"),
+    ],
+    ids=["keys", "permission", "suspended", "unknown"],
+)
+def test_what_concerns_the_account_drops_no_task_and_it_is_down_at_every_refresh(error: VodError) -> None:
+    vod = FakeVod(running("t", "a"), running("u", "b"))
+    made = Made(vod, videos=["v"])
+    vod.videos["v"] = [running("t")]
     made.refresh()
-    vod.tasks["t"] = vod.jobs = CredentialsError("denied", code=code)
-    for _ in range(3):
-        assert made.refresh() == ["jobs a"]
+    vod.tasks["t"] = vod.tasks["u"] = vod.jobs = error
+    up = []
+    for _ in range(6):
+        made.now += 7  # the list of the video is due in some of these refreshes only
+        made.refresh()
+        up.append(made.up)
 
-    assert made.up is False
-    assert made.job_statuses == {"a": "Transcoding"}
+    assert up == [False] * 6
+    assert made.counted.reasons == []
+    assert made.job_statuses == {"a": "Transcoding", "b": "Transcoding"}
+
+
+@pytest.mark.parametrize("named_first", [True, False], ids=["first", "last"])
+def test_a_task_that_vod_forbids_is_dropped_while_others_are_answered(
+    caplog: pytest.LogCaptureFixture, *, named_first: bool
+) -> None:
+    """VOD answers so about media of an application that the RAM user may not read."""
+    tasks = [running("t", "a"), *(running(f"u{number}", f"b{number}") for number in range(12))]
+    made = Made(FakeVod(*(tasks if named_first else reversed(tasks))))
+    made.vod.tasks["t"] = FORBIDDEN
+    up = []
+    for _ in range(3):
+        made.refresh()
+        up.append(made.up)
+
+    assert up == [True] * 3
+    assert made.counted.reasons == ["forbidden"]
+    assert not any("task t" in call for call in made.refresh())
+    assert [(record.message, vars(record)["task_id"]) for record in caplog.records] == [
+        ("task dropped: VOD forbids to read it, and answers about others", "t")
+    ]
+
+
+def test_a_job_that_vod_forbids_costs_its_batch_one_call_per_task_and_its_task_is_dropped() -> None:
+    made = Made(FakeVod(*(running(f"t{number}", f"a{number}") for number in range(5))))
+    made.refresh()
+    made.vod.tasks["t0"] = made.vod.jobs = FORBIDDEN
+    split = made.refresh()
+    made.vod.jobs = None
+    made.refresh()
+
+    assert split == ["jobs a0,a1,a2,a3,a4", *(f"task t{number}" for number in range(5))]
+    assert made.counted.reasons == ["forbidden"]
+    assert made.up is True
+
+
+def test_a_video_that_vod_forbids_is_not_asked_about_again(caplog: pytest.LogCaptureFixture) -> None:
+    """Another video is listed again, because one answer shows that the operation is allowed."""
+    made = listed(3)
+    made.vod.videos["x"] = [FORBIDDEN]
+    made.videos.name("configuration", ["v0", "v1", "v2", "x"], source="videos")
+    calls, up = [], []
+    for _ in range(4):
+        calls.append([call for call in made.refresh() if call.startswith("video")])
+        up.append(made.up)
+        made.now += 60
+
+    assert [("video x" in made, len(made)) for made in calls] == [(True, 2), (True, 1), (False, 0), (False, 0)]
+    assert up == [True] * 4
+    assert [vars(record)["video_id"] for record in caplog.records if "dropped" in record.message] == ["x"]
 
 
 def test_an_unfinished_task_that_left_the_list_of_its_video_is_still_asked_about() -> None:
@@ -148,8 +215,9 @@ def prioritized(made: Made) -> tuple[tuple[str, str], ...]:
 
 # GetTranscodeSummary
 
-UNSUPPORTED = RequestRejected("The specified action is not supported.", code="UnsupportedOperation")
-NO_PERMISSION = CredentialsError("grant vod:GetTranscodeSummary", code="Forbidden.RAM")
+FORBIDDEN = PermissionDenied("not yours", code="Forbidden")
+UNSUPPORTED = AccountRefused("The specified action is not supported.", code="UnsupportedOperation")
+NO_PERMISSION = PermissionDenied("grant vod:GetTranscodeSummary", code="Forbidden.RAM")
 CREATED = 1_700_000_000.0 - 60
 
 

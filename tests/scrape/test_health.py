@@ -7,17 +7,20 @@ import logging
 import pytest
 
 from exporter.errors import (
+    AccountRefused,
     ConnectionFailed,
     CredentialsError,
     MalformedResponse,
     NotFoundError,
+    PermissionDenied,
     RequestRejected,
     VodError,
 )
 from exporter.scrape.health import Health, State
 
 DOWN = ConnectionFailed("no connection", code="connect")
-DENIED = CredentialsError("denied", code="Forbidden")
+DENIED = PermissionDenied("denied", code="Forbidden")
+SUSPENDED = AccountRefused("pay the bill", code="OperationDenied.Suspended")
 KEYS = CredentialsError("no such key", code="InvalidAccessKeyId.NotFound")
 GONE = NotFoundError("gone", code="NoSuchResource")
 MALFORMED = MalformedResponse("the response has no task", code="no_task")
@@ -62,7 +65,11 @@ def test_the_first_answer_means_up_and_after_that_only_a_judgement_changes_it() 
         ([("get", DOWN), ("get", None)], True),
         ([("get", None), ("list", DOWN)], False),
         ([("get", GONE)], True),
-        ([("get", DENIED), ("get", None)], False),
+        ([("get", DENIED), ("get", None)], True),
+        ([("get", DENIED)], False),
+        ([("get", KEYS), ("get", None)], False),
+        ([("get", SUSPENDED)], False),
+        ([("get", GONE), ("list", SUSPENDED)], False),
         ([("", DOWN), ("get", None)], False),
         ([("get", MALFORMED)], True),
         ([("get", REFUSED)], True),
@@ -75,7 +82,8 @@ def test_the_first_answer_means_up_and_after_that_only_a_judgement_changes_it() 
         ([("GetTranscodeSummary", DOWN), ("get", None)], False),
     ],
     ids=[
-        *("nothing", "answer", "failure", "one-failure", "an-operation-fails", "gone", "denied", "no-operation"),
+        *("nothing", "answer", "failure", "one-failure", "an-operation-fails", "gone", "forbidden-id"),
+        *("forbidden", "keys", "suspended", "one-operation-suspended", "no-operation"),
         *("a-malformed-task", "an-id-refused", "a-list-refused", "html"),
         *("no-permission-for-summaries", "no-summaries", "nothing-else", "keys-refused", "no-connection-for-summaries"),
     ],
@@ -130,17 +138,56 @@ def test_an_account_that_was_down_is_unknown_after_ten_minutes_without_calls() -
     assert states == [False, False, None]
 
 
-def test_each_refresh_is_judged_by_its_own_calls() -> None:
-    health = Health("prod")
-    health.called(action="list", error=DOWN)
-    health.judge()
-    health.start_refresh()
-    health.judge()
-    unchanged = health.state.up
-    health.called(action="get", error=None)
-    health.judge()
+def test_an_operation_fails_until_it_is_called_with_success() -> None:
+    """Not every refresh calls every operation: `up` would change between 0 and 1, and no alert would fire."""
+    health, up = Health("prod"), []
+    for calls in ([("get", None), ("list", DOWN)], [("get", None)], [], [("get", None)], [("list", None)]):
+        health.start_refresh()
+        for action, error in calls:
+            health.called(action=action, error=error)
+        health.judge()
+        up.append(health.state.up)
 
-    assert (unchanged, health.state.up) == (False, True)
+    assert up == [False, False, False, False, True]
+
+
+def test_a_failure_is_forgotten_after_ten_minutes_without_a_call_of_the_operation() -> None:
+    now = 1000.0
+    health, up = Health("prod", clock=lambda: now), []
+    health.called(action="list", error=DOWN)
+    for seconds in (0.0, 599.0, 2.0):
+        now += seconds
+        health.called(action="get", error=None)
+        health.judge()
+        health.start_refresh()
+        up.append(health.state.up)
+
+    assert up == [False, False, True]
+
+
+def test_another_cause_of_an_outage_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    health = Health("prod")
+    for error in (DOWN, DOWN, SUSPENDED, SUSPENDED, DOWN, SUSPENDED):
+        health.start_refresh()
+        health.called(action="get", error=error)
+        health.judge()
+
+    assert [(record.message, vars(record)["error"]) for record in caplog.records] == [
+        ("account down", "no connection"),
+        ("account down for another reason", "pay the bill"),
+    ]
+
+
+def test_a_cause_that_comes_back_later_is_logged_again(caplog: pytest.LogCaptureFixture) -> None:
+    now = 1000.0
+    health = Health("prod", clock=lambda: now)
+    for error in (DOWN, SUSPENDED, DOWN):
+        now += 601
+        health.start_refresh()
+        health.called(action="get", error=error)
+        health.judge()
+
+    assert [vars(record)["error"] for record in caplog.records] == ["no connection", "pay the bill", "no connection"]
 
 
 def test_down_and_up_again_are_each_logged_once(caplog: pytest.LogCaptureFixture) -> None:

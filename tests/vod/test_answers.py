@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from exporter.errors import MalformedResponse, RequestRejected, TemporaryError, Throttled
+from exporter.errors import AccountRefused, MalformedResponse, TemporaryError, Throttled
 from exporter.vod import answers
 from exporter.vod.transport import Answer
 
@@ -47,6 +47,39 @@ def test_an_error_code_counts_whatever_the_status_is() -> None:
         assert caught.value.retry_after == 3.0
 
 
+@pytest.mark.parametrize("code", ["200", "OK", "Success"])
+def test_a_code_of_success_in_a_200_is_an_answer(code: str) -> None:
+    """Some products of Alibaba Cloud send a code with every answer."""
+    found = {"Code": code, "Total": 1}
+    assert answers.body("GetVideoList", answer(json.dumps(found).encode()), secrets=()) == found
+    with pytest.raises(AccountRefused):
+        answers.body("GetVideoList", answer(json.dumps(found).encode(), 400), secrets=())
+
+
+def test_the_names_of_an_error_body_may_be_in_lower_case() -> None:
+    content = error(code="Throttling.User", message="too many", requestId="r")
+    with pytest.raises(Throttled) as caught:
+        answers.body("GetVideoList", answer(content, 400), secrets=())
+    assert str(caught.value) == "GetVideoList: Throttling.User: too many [RequestId r]"
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({"x_acs_retry_after": "3000"}, 3.0),
+        ({"x_acs_retry_after": "3000", "Retry_After": "5"}, 5.0),
+        ({"x_acs_retry_after": "6000", "Retry_After": "5"}, 6.0),
+        ({"x_acs_retry_after": "soon", "Retry_After": "5"}, 5.0),
+        ({"x_acs_retry_after": "999999999"}, None),
+        ({}, None),
+    ],
+)
+def test_the_gateway_says_in_milliseconds_how_long_to_wait(headers: dict[str, str], seconds: float | None) -> None:
+    with pytest.raises(Throttled) as caught:
+        answers.body("GetVideoList", answer(error(Code="Throttling.User"), 400, **headers), secrets=())
+    assert caught.value.retry_after == seconds
+
+
 @given(header=st.text() | st.integers().map(str) | st.floats().map(str))
 @example("99999999999999999999")
 @example("²")
@@ -60,8 +93,8 @@ def test_retry_after_is_a_bounded_number_of_seconds_or_absent(header: str) -> No
 
 
 def test_secrets_are_removed_before_a_message_is_cut() -> None:
-    content = error(Code="Invalid", Message="x" * 1020 + "CANARY", RequestId="r")
-    with pytest.raises(RequestRejected) as caught:
+    content = error(Code="Odd", Message="x" * 1020 + "CANARY", RequestId="r")
+    with pytest.raises(AccountRefused) as caught:
         answers.body("GetVideoList", answer(content, 400), secrets=("", "CANARY"))
     assert "CANA" not in str(caught.value)
-    assert str(caught.value).endswith("x<sec [RequestId r]")
+    assert "x<sec [RequestId r] (" in str(caught.value)
