@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -29,7 +30,7 @@ from exporter.vod.chain import ProviderChain
 from exporter.vod.client import Client
 from exporter.vod.credentials import ConfiguredKeys, Credentials
 from exporter.vod.limiter import Limiter
-from exporter.vod.sender import Observer
+from exporter.vod.sender import Observer, ignore
 from exporter.web.app import Interface
 from exporter.web.callback import Callback
 
@@ -84,30 +85,46 @@ def account(
     name, scrape = configured.name, settings.scrape
     recorder, health = telemetry.account(name), Health(name)
     limiter = Limiter(configured.requests_per_second)
-    client = Client(
-        endpoint=configured.url,
-        credentials=credentials(configured),
+    return joined(
+        AccountSnapshot(name, configured.region or "", configured.url),
+        client(configured, scrape, limiter=limiter, observer=observer(recorder, health)),
+        _tracker(configured, settings, store, dropped=recorder.dropped),
+        recorder=recorder,
         limiter=limiter,
-        timeout=scrape.timeout,
-        connections=scrape.concurrency,
-        observer=observer(recorder, health),
+        health=health,
+        threads=threads,
+        concurrency=scrape.concurrency,
     )
-    tracker = _tracker(configured, settings, store, dropped=recorder.dropped)
-    calls = Calls(name, client, tracker, recorder, health)
+
+
+def joined(
+    empty: AccountSnapshot,
+    client: Client,
+    tracker: Tracker,
+    *,
+    recorder: Recorder,
+    limiter: Limiter,
+    health: Health,
+    threads: Threads,
+    concurrency: int,
+    clock: Callable[[], float] = time.monotonic,
+) -> Account:
+    """The account of these parts. `clock` is the monotonic clock of its calls."""
+    calls = Calls(empty.name, client, tracker, recorder, health, clock=clock)
     agenda = Agenda(
         tracker,
         limiter,
         by_job_ids=lambda: calls.job_ids.usable,
         by_summaries=lambda: calls.summaries.usable,
-        concurrency=scrape.concurrency,
+        concurrency=concurrency,
     )
     return Account(
-        AccountSnapshot(name, configured.region or "", configured.url),
+        empty,
         client=client,
         limiter=limiter,
         tracker=tracker,
         health=health,
-        refresh=Refresh(name, agenda, calls, health, prepare=tracker.name_all, threads=threads),
+        refresh=Refresh(empty.name, agenda, calls, health, prepare=tracker.name_all, threads=threads),
         threads=threads,
     )
 
@@ -148,14 +165,21 @@ def _limits(configured: config.Account, settings: config.Settings) -> Limits:
     )
 
 
-def client(configured: config.Account, scrape: config.ScrapeSettings) -> Client:
-    """A client with a budget of its own, for commands that run beside the exporter."""
+def client(
+    configured: config.Account,
+    scrape: config.ScrapeSettings,
+    *,
+    limiter: Limiter | None = None,
+    observer: Observer = ignore,
+) -> Client:
+    """A client of the account. Without a limiter it has its own budget, for commands that run beside the exporter."""
     return Client(
         endpoint=configured.url,
         credentials=credentials(configured),
-        limiter=Limiter(configured.requests_per_second),
+        limiter=limiter or Limiter(configured.requests_per_second),
         timeout=scrape.timeout,
         connections=scrape.concurrency,
+        observer=observer,
     )
 
 

@@ -17,10 +17,8 @@ from hypothesis import settings
 
 from exporter import wiring
 from exporter.scrape.account import Account
-from exporter.scrape.agenda import Agenda
-from exporter.scrape.calls import Calls, Recorder
+from exporter.scrape.calls import Recorder
 from exporter.scrape.health import Health
-from exporter.scrape.refresh import Refresh
 from exporter.scrape.threads import Threads
 from exporter.simulator.server import Simulator
 from exporter.simulator.service import Options
@@ -108,24 +106,16 @@ def make_account(
 ) -> Account:
     """An account whose client is made by `connect`: a fake one, or the real one. `clock` is that of its calls."""
     limiter, health, threads = Limiter(1000.0), Health(name), Threads(f"account {name}")
-    client = connect(limiter, wiring.observer(recorder, health))
-    tracker = Tracker(ledger, videos or Videos(), discovery=discovery)
-    calls = Calls(name, client, tracker, recorder, health, clock=clock)
-    agenda = Agenda(
-        tracker,
-        limiter,
-        by_job_ids=lambda: calls.job_ids.usable,
-        by_summaries=lambda: calls.summaries.usable,
-        concurrency=concurrency,
-    )
-    return Account(
+    return wiring.joined(
         AccountSnapshot(name, "cn-shanghai", "https://vod.example"),
-        client=client,
+        connect(limiter, wiring.observer(recorder, health)),
+        Tracker(ledger, videos or Videos(), discovery=discovery),
+        recorder=recorder,
         limiter=limiter,
-        tracker=tracker,
         health=health,
-        refresh=Refresh(name, agenda, calls, health, prepare=tracker.name_all, threads=threads),
         threads=threads,
+        concurrency=concurrency,
+        clock=clock,
     )
 
 
