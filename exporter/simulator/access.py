@@ -11,7 +11,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from threading import Lock
 
-from exporter.simulator.refusal import Refusal, missing
+from exporter.simulator import rpc
+from exporter.simulator.refusal import Refusal, invalid, missing
 from exporter.vod.signing import ALGORITHM, canonical_query, signature
 
 VERSION = "2017-03-21"
@@ -37,7 +38,7 @@ class Request:
 
     @property
     def action(self) -> str:
-        return self.headers.get("x-acs-action", "")
+        return self.headers.get("x-acs-action") or self.parameters.get("Action", "")
 
 
 class Access:
@@ -51,20 +52,48 @@ class Access:
         self._nonces: dict[str, float] = {}
 
     def check(self, request: Request) -> None:
-        """Raise `Refusal` unless the request is signed with the key, its date is current and its nonce is new."""
+        """Raise `Refusal` unless the request is signed with the key, its date is current and its nonce is new.
+
+        The signature is ACS3-HMAC-SHA256 in a header, or the older HMAC-SHA1 in parameters.
+        """
         text = request.headers.get("authorization")
-        if text is None:
+        if text is not None:
+            self._check_headers_signed(request, text.strip())
+        elif "Action" in request.parameters:
+            self._check_parameters_signed(request)
+        else:
             raise missing("Authorization")
-        match = _AUTHORIZATION.fullmatch(text.strip())
+
+    def _check_headers_signed(self, request: Request, authorization: str) -> None:
+        match = _AUTHORIZATION.fullmatch(authorization)
         if match is None:
             raise Refusal("IncompleteSignature", "The request signature does not conform to Aliyun standards.")
         access_key_id, names, sent_signature = match.groups()
-        if not hmac.compare_digest(access_key_id.encode(), self._id.encode()):
-            raise Refusal("InvalidAccessKeyId.NotFound", "Specified access key is not found.")
+        self._check_key(access_key_id)
         self._check_headers(request, names.split(";"))
         self._check_date(request.headers["x-acs-date"])
         self._check_signature(request, names.split(";"), sent_signature)
         self._check_nonce(request.headers["x-acs-signature-nonce"])
+
+    def _check_parameters_signed(self, request: Request) -> None:
+        sent = request.parameters
+        for name in rpc.REQUIRED:
+            if not sent.get(name):
+                raise missing(name)
+        for name, right in (("SignatureMethod", rpc.METHOD), ("SignatureVersion", rpc.VERSION)):
+            if sent[name] != right:
+                raise invalid(name)
+        self._check_version(sent["Version"])
+        self._check_key(sent["AccessKeyId"])
+        self._check_date(sent["Timestamp"])
+        expected = rpc.signature(self._secret, method=request.method, parameters=sent)
+        if not hmac.compare_digest(expected.encode(), sent["Signature"].encode()):
+            raise _mismatch(rpc.string_to_sign(request.method, sent))
+        self._check_nonce(sent["SignatureNonce"])
+
+    def _check_key(self, access_key_id: str) -> None:
+        if not hmac.compare_digest(access_key_id.encode(), self._id.encode()):
+            raise Refusal("InvalidAccessKeyId.NotFound", "Specified access key is not found.")
 
     def _check_headers(self, request: Request, names: list[str]) -> None:
         for name in sorted(_MUST_SIGN - request.headers.keys()):
@@ -75,7 +104,10 @@ class Access:
         if unsigned or absent:
             fault = f"not signed: {', '.join(unsigned)}" if unsigned else f"signed but not sent: {', '.join(absent)}"
             raise Refusal("SignatureDoesNotMatch", f"Specified signature does not cover the headers; {fault}.")
-        if request.headers["x-acs-version"] != VERSION:
+        self._check_version(request.headers["x-acs-version"])
+
+    def _check_version(self, version: str) -> None:
+        if version != VERSION:
             raise Refusal("InvalidVersion", "Specified parameter Version is not valid.")
 
     def _check_date(self, text: str) -> None:
@@ -97,11 +129,7 @@ class Access:
             hashlib.sha256(request.body).hexdigest().encode(), request.headers["x-acs-content-sha256"].encode()
         )
         if not (body_matches and hmac.compare_digest(expected.encode(), sent_signature.encode())):
-            raise Refusal(
-                "SignatureDoesNotMatch",
-                "Specified signature does not match our calculation."
-                f" server string to sign is:{string_to_sign(request, names)}",
-            )
+            raise _mismatch(string_to_sign(request, names))
 
     def _check_nonce(self, nonce: str) -> None:
         now = self._wall()
@@ -114,6 +142,13 @@ class Access:
             if nonce in self._nonces:
                 raise Refusal("SignatureNonceUsed", "Specified signature nonce was used already.")
             self._nonces[nonce] = now
+
+
+def _mismatch(signed: str) -> Refusal:
+    return Refusal(
+        "SignatureDoesNotMatch",
+        f"Specified signature does not match our calculation. server string to sign is:{signed}",
+    )
 
 
 def string_to_sign(request: Request, names: list[str]) -> str:

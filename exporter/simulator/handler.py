@@ -55,8 +55,9 @@ class Handler(BaseHTTPRequestHandler):
         path, _, query = self.path.partition("?")
         fault: Fault | None = None
         try:
-            if path == "/" and ("x-acs-action" in self.headers or "Authorization" in self.headers):
-                answer, fault = self._service.call(self._request(path, query, body))
+            request = self._request(path, query, body)
+            if path == "/" and (request.action or "authorization" in request.headers):
+                answer, fault = self._service.call(request)
                 if self._service.delay and not self._wait(self._service.delay):
                     self.close_connection = True
                     return
@@ -83,6 +84,9 @@ class Handler(BaseHTTPRequestHandler):
     def _request(self, path: str, query: str, body: bytes) -> Request:
         headers = {name.lower(): value for name, value in self.headers.items()}
         parameters = dict(parse_qsl(query, keep_blank_values=True))
+        form = headers.get("content-type", "").startswith("application/x-www-form-urlencoded")
+        if form and "authorization" not in headers:  # the older signature covers a form as it does the query
+            parameters |= parse_qsl(body.decode("ascii", "replace"), keep_blank_values=True)
         return Request(self.command, path, parameters, headers, body)
 
     def _page(self, path: str, query: str, body: bytes) -> Answer:
