@@ -19,6 +19,8 @@ GET_TRANSCODE_SUMMARY = "GetTranscodeSummary"
 GET_VIDEO_LIST = "GetVideoList"
 ACTIONS = (GET_TRANSCODE_TASK, LIST_TRANSCODE_TASK, GET_TRANSCODE_SUMMARY, GET_VIDEO_LIST)
 """The operations of VOD that the exporter calls. Each has its own quota, and needs the RAM action `vod:NAME`."""
+DESCRIBE_VOD_TRANSCODE_DATA = "DescribeVodTranscodeData"
+"""Called only with `billing.usage`."""
 
 ID_PATTERN = "[A-Za-z0-9_-]{1,128}"
 """Matches a whole id of a task or video, as users write it. The pattern is also valid in JSON Schema."""

@@ -108,6 +108,7 @@ class Exporter:
         self.scraper.replace(accounts, min_interval=settings.scrape.min_interval)
         wiring.configure(self.interface, settings)
         self._telemetry.keep(wanted)
+        self._telemetry.price(settings.billing.currency or "", settings.billing.prices)
         return faults
 
     def _run(self, wanted: _Wanted) -> _Running:

@@ -33,6 +33,7 @@ class Total(StrEnum):
     JOBS_FINISHED = "jobs_finished"
     JOB_FAILURES = "job_failures"
     OUTPUT_DURATION = "output_duration"
+    BILLED = "billed"
     JOB_DURATION = "job_duration"
     TASK_DURATION = "task_duration"
     JOB_PROCESSING = "job_processing"
@@ -104,6 +105,7 @@ class AccountSnapshot:
     `up` is None before the first call. `last_error` is one line of text without secrets. `refresh_duration` is in
     seconds. `videos` counts the videos by status, as far as discovery asks VOD. By operation, `pending_calls` counts
     the calls that the present refresh has not started, and `budget` is calls per second.
+    `usage` is what VOD has billed in 24 closed hours, in seconds by specification.
     """
 
     name: str
@@ -117,6 +119,7 @@ class AccountSnapshot:
     videos: Mapping[str, int] = field(default_factory=dict)
     pending_calls: Mapping[str, int] = field(default_factory=dict)
     budget: Mapping[str, float] = field(default_factory=dict)
+    usage: Mapping[str, float] = field(default_factory=dict)
     view: LedgerView = field(default_factory=LedgerView)
 
 

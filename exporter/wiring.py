@@ -16,6 +16,7 @@ from exporter.scrape.health import Health
 from exporter.scrape.refresh import Refresh
 from exporter.scrape.scraper import Scraper
 from exporter.scrape.threads import Threads
+from exporter.scrape.usage import BilledUsage
 from exporter.snapshot import AccountSnapshot
 from exporter.tracking.discovery import Discovery
 from exporter.tracking.files import Files
@@ -75,7 +76,16 @@ def store(state: config.State) -> Store:
 def concerns(configured: config.Account, settings: config.Settings) -> object:
     """All settings that `account` reads. If they are equal, `account` makes equal accounts."""
     scrape = settings.scrape
-    return configured.model_copy(update={"callback": None}), settings.series, scrape.timeout, scrape.concurrency
+    return (
+        configured.model_copy(update={"callback": None}),
+        settings.series,
+        (scrape.timeout, scrape.concurrency),
+        (settings.billing.templates, _reports_usage(configured, settings)),
+    )
+
+
+def _reports_usage(configured: config.Account, settings: config.Settings) -> bool:
+    return settings.billing.usage and configured.reports_usage
 
 
 def account(
@@ -83,8 +93,12 @@ def account(
 ) -> Account:
     """The account with all its parts. Raises `StateError` if the store cannot load its state."""
     name, scrape = configured.name, settings.scrape
-    recorder, health = telemetry.account(name), Health(name)
-    limiter = Limiter(configured.requests_per_second)
+    limiter, usage = Limiter(configured.requests_per_second), None
+    recorder, health = telemetry.account(name, usage=_reports_usage(configured, settings)), Health(name)
+    if _reports_usage(configured, settings):
+        # A client of its own, which does not report to the health of the account, and whose calls no scrape waits for.
+        asker = client(configured, scrape, limiter=limiter, observer=recorder.called)
+        usage = BilledUsage(name, config.SHANGHAI, asker, recorder, threads)
     return joined(
         AccountSnapshot(name, configured.region or "", configured.url),
         client(configured, scrape, limiter=limiter, observer=observer(recorder, health)),
@@ -94,6 +108,7 @@ def account(
         health=health,
         threads=threads,
         concurrency=scrape.concurrency,
+        usage=usage,
     )
 
 
@@ -107,6 +122,7 @@ def joined(
     health: Health,
     threads: Threads,
     concurrency: int,
+    usage: BilledUsage | None = None,
     clock: Callable[[], float] = time.monotonic,
 ) -> Account:
     """The account of these parts. `clock` is the monotonic clock of its calls."""
@@ -126,6 +142,7 @@ def joined(
         health=health,
         refresh=Refresh(empty.name, agenda, calls, health, prepare=tracker.name_all, threads=threads),
         threads=threads,
+        usage=usage,
     )
 
 
@@ -136,7 +153,14 @@ def _tracker(
     found = track.discovery
     videos = Videos(interval=found.interval, lookback=found.lookback)
     return Tracker(
-        Ledger(name, _limits(configured, settings), store=store, buckets=settings.series.buckets, dropped=dropped),
+        Ledger(
+            name,
+            _limits(configured, settings),
+            store=store,
+            buckets=settings.series.buckets,
+            templates=settings.billing.templates,
+            dropped=dropped,
+        ),
         videos,
         [Static(tasks=track.tasks, videos=track.videos), Files(track.files, account=name)],
         Discovery(videos, interval=found.interval, lookback=found.lookback) if found.enabled else None,

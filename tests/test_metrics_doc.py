@@ -46,7 +46,7 @@ def names(cell: str) -> list[str]:
 
 METRIC_ROWS = {
     heading: rows(section(heading))
-    for heading in ("Each job", "Each task", "All of an account", "Accounts and the exporter")
+    for heading in ("Each job", "Each task", "All of an account", "Cost", "Accounts and the exporter")
 }
 FIELD_ROWS = {name: row for row in rows(section("Every field of GetTranscodeTask")) for name in names(row[0])}
 METRICS, STATUS_PAGE, TABLE, JSON, REMARK = range(1, 6)
@@ -76,6 +76,7 @@ def test_every_metric_has_a_meaning() -> None:
             "All of an account",
             "vod_transcode_(tasks|jobs|videos|oldest_.*|output_.*|.*_total|(job|task)_(duration|processing)_.*)",
         ),
+        ("Cost", "vod_(transcode_(billed|price)|usage)_.*"),
         ("Accounts and the exporter", "vod_(up|account_info|exporter_.*)"),
     ],
 )
@@ -192,6 +193,7 @@ def test_every_domain_metric_has_a_field_that_it_is_from() -> None:
     assert {metric.name for metric in CATALOG if metric.name.startswith("vod_transcode_")} - used == {
         "vod_transcode_job_processing_seconds",  # events alone know it
         "vod_transcode_videos",  # from GetVideoList
+        "vod_transcode_price_per_minute",  # of the configuration
     }
 
 

@@ -495,6 +495,33 @@ def test_the_exposition_shows_the_new_account_after_a_reload(
     assert "vod_transcode_job_info{" not in requests.get(f"{address}/metrics", timeout=20).text
 
 
+def test_a_reload_changes_the_prices_and_leaves_the_accounts_untouched(
+    file: File, simulator: Simulator, start: Callable[[], Exporter], serve: Callable[[Exporter], str]
+) -> None:
+    def prices(address: str) -> list[str]:
+        lines = requests.get(f"{address}/metrics", timeout=20).text.splitlines()
+        return sorted(line for line in lines if line.startswith("vod_transcode_price_per_minute{"))
+
+    file.write("one", end=END + "billing: {currency: USD, prices: {H264.HD: 0.0099, Audio: 0.0009}}\n")
+    exporter = start()
+    address, before = serve(exporter), exporter.scraper.accounts
+    assert prices(address) == [
+        'vod_transcode_price_per_minute{currency="USD",specification="Audio"} 0.0009',
+        'vod_transcode_price_per_minute{currency="USD",specification="H264.HD"} 0.0099',
+    ]
+    spent = calls(simulator)
+    file.write("one", end=END + "billing: {currency: CNY, prices: {H264.HD: 0.0651}}\n")
+    exporter.reload()
+    assert prices(address) == ['vod_transcode_price_per_minute{currency="CNY",specification="H264.HD"} 0.0651']
+    assert exporter.scraper.accounts == before
+    assert calls(simulator) == spent
+
+    file.write("one", end=END + f"billing: {{templates: {{{simulator.world.tasks[0].id}: Segmentation}}}}\n")
+    exporter.reload()
+    assert prices(address) == []
+    assert exporter.scraper.accounts != before
+
+
 def test_a_reload_over_http_answers_with_the_faults(
     file: File, start: Callable[[], Exporter], serve: Callable[[Exporter], str]
 ) -> None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import math
 import threading
 import time
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -14,12 +16,18 @@ import requests
 from exporter import config, wiring
 from exporter.deadline import Deadline
 from exporter.metrics.telemetry import Telemetry
+from exporter.model import ACTIONS
+from exporter.simulator import Simulator
+from exporter.simulator.faults import Fault
+from exporter.simulator.usage import by_hour
 from exporter.tracking.store import MemoryStore
 from exporter.vod.chain import ProviderChain
 from exporter.vod.credentials import ConfiguredKeys
 from exporter.web.listener import listen
 from exporter.web.server import Server
-from tests.conftest import Simulators
+from tests.conftest import Simulators, wait_until
+
+KEYS = "{access_key_id: simulator, access_key_secret: simulator}"
 
 
 def load(folder: Path, text: str) -> config.Settings:
@@ -82,6 +90,65 @@ def test_settings_of_series_reach_the_ledger(tmp_path: Path, simulators: Simulat
     with contextlib.closing(wiring.scraper(settings, Telemetry(), MemoryStore())) as scraper:
         view = scraper.scrape(Deadline.after(20)).accounts[0].view
     assert (len(view.jobs), view.truncated_jobs) == (1, len(task.jobs) - 1)
+
+
+USAGE = "DescribeVodTranscodeData"
+
+
+def billing(folder: Path, simulator: Simulator, usage: str) -> config.Settings:
+    account = f"{{name: a, region: cn-shanghai, endpoint: '{simulator.url}', credentials: {KEYS}}}"
+    return load(folder, f"accounts: [{account}]\nscrape: {{min_interval: 0}}\nbilling: {{usage: {usage}}}\n")
+
+
+def sample(telemetry: Telemetry, name: str, **labels: str) -> float | None:
+    return telemetry.registry.get_sample_value(name, {"account": "a", "action": USAGE, **labels})
+
+
+def _billed(simulator: Simulator, now: float) -> Counter[str]:
+    """What the simulator has billed in the window of this time."""
+    world, end = simulator.world, int(now) // 3600 * 3600 - 2 * 3600
+    hours = by_hour(world, world.advance(), start=end - 86_400, end=end - 1)
+    return sum(hours.values(), Counter())
+
+
+def test_the_usage_of_an_account_in_shanghai_is_what_vod_has_billed(tmp_path: Path, simulators: Simulators) -> None:
+    simulator = simulators(history=10 * 3600.0, tasks=60, quota=math.inf)
+    telemetry, before = Telemetry(), time.time()
+    settings = billing(tmp_path, simulator, "true")
+    with contextlib.closing(wiring.scraper(settings, telemetry, MemoryStore())) as scraper:
+        assert sample(telemetry, "vod_exporter_api_requests_total") == 0
+        scraper.scrape(Deadline.after(20))
+        wait_until(lambda: scraper.snapshot().accounts[0].usage)
+        (account,) = scraper.scrape(Deadline.after(20)).accounts
+
+    assert account.usage in (_billed(simulator, before), _billed(simulator, time.time()))  # an hour may have closed
+    assert account.budget.keys() == {*ACTIONS, USAGE}
+    assert simulator.quota.calls[USAGE] == sample(telemetry, "vod_exporter_api_requests_total") == 1
+
+
+def test_a_failure_of_the_usage_is_counted_and_leaves_the_account_up(tmp_path: Path, simulators: Simulators) -> None:
+    simulator = simulators(history=10 * 3600.0, tasks=20, quota=math.inf)
+    simulator.faults.add(Fault(kind="code", action=USAGE, code="Forbidden.RAM"))
+    telemetry = Telemetry()
+    settings = billing(tmp_path, simulator, "true")
+    with contextlib.closing(wiring.scraper(settings, telemetry, MemoryStore())) as scraper:
+        scraper.scrape(Deadline.after(20))
+        wait_until(lambda: sample(telemetry, "vod_exporter_api_errors_total", code="Forbidden.RAM") == 1)
+        accounts = [scraper.scrape(Deadline.after(20)).accounts[0] for _ in range(3)]
+
+    assert [(account.up, account.usage, account.last_error) for account in accounts] == [(True, {}, "")] * 3
+
+
+def test_without_usage_vod_is_not_asked_for_it(tmp_path: Path, simulators: Simulators) -> None:
+    simulator = simulators(tasks=5, quota=math.inf)
+    telemetry = Telemetry()
+    settings = billing(tmp_path, simulator, "false")
+    with contextlib.closing(wiring.scraper(settings, telemetry, MemoryStore())) as scraper:
+        (account,) = scraper.scrape(Deadline.after(20)).accounts
+
+    assert USAGE not in simulator.quota.calls
+    assert account.budget.keys() == set(ACTIONS)
+    assert sample(telemetry, "vod_exporter_api_requests_total") is None
 
 
 def test_api_and_callbacks_use_the_present_keys_of_their_files(tmp_path: Path) -> None:

@@ -11,6 +11,8 @@ from exporter.config.duration import format_duration
 from exporter.config.section import Section, duration, either, file_key, text_or_file
 from exporter.keys import Key
 
+SHANGHAI = "cn-shanghai"
+
 
 class Discovery(Section):
     """How the exporter finds tasks by itself. Durations are in seconds."""
@@ -170,3 +172,10 @@ class Account(Section):
     def url(self) -> str:
         """The endpoint to call, without a slash at the end."""
         return self.endpoint or _ENDPOINTS[self.region or ""]
+
+    @property
+    def reports_usage(self) -> bool:
+        """Whether VOD answers DescribeVodTranscodeData, which it does "only in the China (Shanghai) region":
+        https://www.alibabacloud.com/help/en/vod/developer-reference/api-vod-2017-03-21-describevodtranscodedata
+        """
+        return self.region == SHANGHAI or f".{SHANGHAI}." in self.url

@@ -141,3 +141,16 @@ Amounts = Annotated[
     AfterValidator(_bounds),
     _bounds_schema({"anyOf": [{"type": "number", "exclusiveMinimum": 0}, {"type": "string", "pattern": ENV_PATTERN}]}),
 ]
+
+
+def _price(value: object) -> float:
+    number = _number(value)
+    if not 0 <= number <= 1e6:
+        raise fields.refused_value("is out of range; write a price per minute, 0 or more")
+    return float(number)
+
+
+PRICE_SCHEMA: dict[str, Any] = {
+    "anyOf": [{"type": "number", "minimum": 0, "maximum": 1e6}, {"type": "string", "pattern": ENV_PATTERN}]
+}
+Price = Annotated[float, PlainValidator(_price)]

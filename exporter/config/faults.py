@@ -15,6 +15,7 @@ from exporter.config.scalars import Expanded
 from exporter.config.yaml_source import Fault, KeyPath, Source
 from exporter.text import clean
 
+_KEY = "[key]"  # pydantic ends the path of a fault of a key itself with it
 _SHOWN = 60  # characters of a value or key
 _PLAIN_KEY = re.compile(r"[A-Za-z0-9_.-]{1,40}")
 _CONFIG_KEY = re.compile(r"[a-z_]{1,40}")
@@ -31,7 +32,7 @@ def hidden(path: KeyPath) -> bool:
 def translated(errors: Iterable[Mapping[str, Any]], source: Source, sections: Sections) -> Iterator[Fault]:
     """Translate pydantic's errors into faults, except errors about values that already have a fault of YAML."""
     for error in errors:
-        path: KeyPath = tuple(error["loc"])
+        path: KeyPath = tuple(part for part in error["loc"] if part != _KEY)
         if any(path[:depth] in source.broken for depth in range(len(path) + 1)):
             continue
         if error["type"] == "too_short" and error["input"]:
@@ -57,6 +58,8 @@ def _sentence(error: Mapping[str, Any], path: KeyPath, sections: Sections) -> st
         return "is empty; add at least one item"
     if kind == "tuple_type":
         return f"is {_kind(value)}; write a list, each item after a `-`"
+    if kind == "dict_type":
+        return f"is {_kind(value)}; write a mapping, each line `NAME: VALUE`"
     if kind == "model_type":
         return f"is {_kind(value)}; write a mapping with the keys {', '.join(sections[keys].model_fields)}"
     return "is invalid; see docs/configuration.md"

@@ -52,7 +52,8 @@ def text_schema(pattern: str) -> dict[str, Any]:
     return {"type": "string", "pattern": f"^(?:{pattern})$|{ENV_PATTERN}"}
 
 
-def _matching(pattern: str, text: str) -> PlainValidator:
+def matching(pattern: str, text: str) -> PlainValidator:
+    """Accepts text that matches the whole pattern. `text` is the fault of other values."""
     compiled = re.compile(pattern)
 
     def check(value: object) -> str:
@@ -72,15 +73,15 @@ _REGION = r"(?=.{4,40}$)[a-z]{2}(?:-[a-z0-9]+)+"
 
 Name = Annotated[
     str,
-    _matching(_NAME, "is not an account name; use 1 to 64 letters, digits, `_`, `.` and `-`"),
+    matching(_NAME, "is not an account name; use 1 to 64 letters, digits, `_`, `.` and `-`"),
     WithJsonSchema(text_schema(_NAME)),
 ]
 Region = Annotated[
-    str, _matching(_REGION, "is not a region id; write for example cn-shanghai"), WithJsonSchema(text_schema(_REGION))
+    str, matching(_REGION, "is not a region id; write for example cn-shanghai"), WithJsonSchema(text_schema(_REGION))
 ]
 Id = Annotated[
     str,
-    _matching(ID_PATTERN, "is not an id of VOD; write 1 to 128 letters, digits, `_` and `-`"),
+    matching(ID_PATTERN, "is not an id of VOD; write 1 to 128 letters, digits, `_` and `-`"),
     WithJsonSchema(text_schema(ID_PATTERN)),
 ]
 Ids = Annotated[

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationIn
 
 from exporter.config import amounts, faults, fields, yaml_source
 from exporter.config.account import Account, AccountKeys, Callback, Discovery, Track
+from exporter.config.billing import Billing
 from exporter.config.duration import format_duration
 from exporter.config.section import Section, duration, either, file_key, text_or_file
 from exporter.errors import ConfigError
@@ -147,7 +148,19 @@ class Settings(Section):
         default_factory=lambda: State(path=Path(STATE_FILE)),
         description="where the exporter stores its state, so that counters survive a restart",
     )
+    billing: Billing = Field(default=Billing(), description="what outputs cost")
     api: Api | None = Field(default=None, description="registration API; default: the API answers 403")
+
+    @field_validator("billing")
+    @classmethod
+    def _usage_needs_shanghai(cls, billing: Billing, info: ValidationInfo) -> Billing:
+        accounts = info.data.get("accounts")
+        if billing.usage and accounts is not None and not any(account.reports_usage for account in accounts):
+            raise fields.refused(
+                "usage is true, but no account is in cn-shanghai, and only there VOD reports what it has billed; "
+                "remove usage"
+            )
+        return billing
 
 
 SECTIONS: Mapping[tuple[str, ...], type[BaseModel]] = {
@@ -161,6 +174,7 @@ SECTIONS: Mapping[tuple[str, ...], type[BaseModel]] = {
     ("series",): SeriesSettings,
     ("series", "buckets"): Buckets,
     ("state",): State,
+    ("billing",): Billing,
     ("api",): Api,
 }
 """The model of each section, by its path in the file without the positions in lists."""

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from prometheus_client import Counter, Histogram
 
 from exporter.errors import VodError
-from exporter.model import ACTIONS, OTHER
+from exporter.model import OTHER
 
 _DROPPED = ("not_found", "forbidden", "given_up", "deleted", "too_many")
 _MAX_CODES = 50  # different error codes of one account; further codes count as `other`, to bound the number of series
@@ -39,12 +39,15 @@ class AccountTelemetry:
         self._lock = threading.Lock()
         self._closed = False
         self._codes: set[str] = set()
-        for action in ACTIONS:
-            requests.labels(account, action)
-            duration.labels(account, action)
-            errors.labels(account, action, OTHER)
         for reason in _DROPPED:
             dropped.labels(account, reason)
+
+    def start(self, actions: Iterable[str]) -> None:
+        """Start the series of these operations at 0, before their first call."""
+        for action in actions:
+            self._requests.labels(self._account, action)
+            self._duration.labels(self._account, action)
+            self._errors.labels(self._account, action, OTHER)
 
     def called(self, *, action: str, seconds: float | None, error: VodError | None) -> None:
         """Counts a request to VOD. `seconds` is None if it was not sent; `error` is None if it succeeded."""

@@ -58,12 +58,7 @@ def aggregate_rows(account: AccountSnapshot) -> Iterator[Row]:
     yield catalog.STALE_JOBS, (name,), view.stale_jobs
     yield catalog.TRUNCATED_JOBS, (name,), view.truncated_jobs
     yield catalog.STATE_DURABLE, (name,), view.durable
-    for status, count in account.videos.items():
-        yield catalog.VIDEOS, (name, status), count
-    for action, count in account.pending_calls.items():
-        yield catalog.PENDING_CALLS, (name, action), count
-    for action, rate in account.budget.items():
-        yield catalog.API_BUDGET, (name, action), rate
+    yield from _answer_rows(account)
     for key, amount in view.totals.counters.items():
         yield _TOTALS[key[0]], (name, *key[1]), _exemplified(view.totals, key, amount)
     for key, histogram in view.totals.histograms.items():
@@ -76,6 +71,18 @@ def aggregate_rows(account: AccountSnapshot) -> Iterator[Row]:
         yield catalog.JOBS, (name, definition, status), count
     for definition, created in view.oldest_unfinished.items():
         yield catalog.OLDEST_UNFINISHED, (name, definition), created
+
+
+def _answer_rows(account: AccountSnapshot) -> Iterator[Row]:
+    """What VOD answers on the whole account, and the budget of calls for it."""
+    for status, count in account.videos.items():
+        yield catalog.VIDEOS, (account.name, status), count
+    for action, count in account.pending_calls.items():
+        yield catalog.PENDING_CALLS, (account.name, action), count
+    for action, rate in account.budget.items():
+        yield catalog.API_BUDGET, (account.name, action), rate
+    for specification, seconds in account.usage.items():
+        yield catalog.USAGE, (account.name, specification), seconds
 
 
 def task_rows(account: str, shown: ShownTask) -> Iterator[Row]:

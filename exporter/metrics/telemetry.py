@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 import threading
 import time
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 
 from prometheus_client import (
     CollectorRegistry,
@@ -23,6 +23,7 @@ from prometheus_client.registry import Collector
 from exporter import __version__
 from exporter.metrics import catalog
 from exporter.metrics.account_telemetry import AccountTelemetry
+from exporter.model import ACTIONS, DESCRIBE_VOD_TRANSCODE_DATA
 
 _OF_ACCOUNTS = frozenset(metric.family for metric in catalog.COUNTED if "account" in metric.labels)
 _BUCKETS = (0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
@@ -81,6 +82,8 @@ class Telemetry:
             buckets=_BUCKETS,
             registry=self.registry,
         )
+        self._prices = self._gauge(catalog.PRICE)
+        self._priced: set[tuple[str, str]] = set()  # specification and currency
         self._reload_successful = self._gauge(catalog.RELOAD_SUCCESSFUL)
         self._reload_success = self._gauge(catalog.RELOAD_SUCCESS)
         self.reloaded(successful=True)
@@ -102,8 +105,11 @@ class Telemetry:
         """A collector of this account's samples, without those of the process, the build and other accounts."""
         return _OfAccount(self.registry, name)
 
-    def account(self, name: str) -> AccountTelemetry:
-        """The counters of an account. A reload gets the same object again, so the limit on error codes still holds."""
+    def account(self, name: str, *, usage: bool = False) -> AccountTelemetry:
+        """The counters of an account. With `usage`, they include the operation that reads the usage.
+
+        A reload gets the same object again, so the limit on error codes still holds.
+        """
         with self._lock:
             self._gone.discard(name)
             if name not in self._accounts:
@@ -115,7 +121,20 @@ class Telemetry:
                     malformed=self._malformed,
                     dropped=self._dropped,
                 )
+                self._accounts[name].start(ACTIONS)
+            if usage:
+                self._accounts[name].start([DESCRIBE_VOD_TRANSCODE_DATA])
             return self._accounts[name]
+
+    def price(self, currency: str, prices: Mapping[str, float]) -> None:
+        """Sets the prices per minute, by specification. Other prices end."""
+        wanted = {(name, currency): price for name, price in prices.items()}
+        with self._lock:
+            for labels, price in wanted.items():
+                self._prices.labels(*labels).set(price)
+            for labels in self._priced - wanted.keys():
+                self._prices.remove(*labels)
+            self._priced = set(wanted)
 
     def keep(self, names: Collection[str]) -> None:
         """Removes the series of all other accounts. Requests and events of removed accounts are not counted."""

@@ -10,10 +10,11 @@ from concurrent.futures import Future
 from dataclasses import replace
 
 from exporter.deadline import Deadline
-from exporter.model import ACTIONS, Task
+from exporter.model import ACTIONS, DESCRIBE_VOD_TRANSCODE_DATA, Task
 from exporter.scrape.health import Health
 from exporter.scrape.refresh import Refresh
 from exporter.scrape.threads import Threads
+from exporter.scrape.usage import BilledUsage
 from exporter.snapshot import AccountSnapshot
 from exporter.tracking.sources import API, EVENTS
 from exporter.tracking.tracker import Tracker
@@ -36,6 +37,7 @@ class Account:
         health: Health,
         refresh: Refresh,
         threads: Threads,
+        usage: BilledUsage | None = None,
     ) -> None:
         self.name = empty.name
         self._client = client
@@ -46,6 +48,7 @@ class Account:
         self._health = health
         self._refresh = refresh
         self._threads = threads
+        self._usage = usage
         self._last = empty  # the last snapshot that was ready in time
         self._lock = threading.Lock()
         self._taking = threading.Lock()
@@ -55,6 +58,8 @@ class Account:
         """End the refresh and save its results. After that, nothing more is saved."""
         try:
             self._client.close()
+            if self._usage is not None:
+                self._usage.close()
         finally:
             try:
                 self._refresh.close()
@@ -63,6 +68,8 @@ class Account:
 
     def refresh(self) -> Future[None]:
         """Start a refresh. The future is done when the refresh has ended; it raises no failures of calls."""
+        if self._usage is not None:
+            self._usage.refresh()
         return self._refresh.start()
 
     def late(self, since: float) -> None:
@@ -117,9 +124,13 @@ class Account:
             refresh_duration=self._refresh.duration,
             videos=self._discovery.totals if self._discovery is not None else {},
             pending_calls=self._refresh.pending,
-            budget={action: self._limiter.rate(action) for action in ACTIONS},
+            budget={action: self._limiter.rate(action) for action in self._actions()},
+            usage=self._usage.seconds if self._usage is not None else {},
             view=self._ledger.view(),
         )
+
+    def _actions(self) -> Sequence[str]:
+        return ACTIONS if self._usage is None else (*ACTIONS, DESCRIBE_VOD_TRANSCODE_DATA)
 
     def register(self, task_ids: Sequence[str]) -> dict[str, bool]:
         """See `Ledger.register`."""

@@ -14,9 +14,10 @@ from typing import TypeVar
 
 from exporter.simulator.plan import Task, Video
 from exporter.simulator.refusal import Refusal, invalid, missing
-from exporter.simulator.shapes import Json, figures_json, job_json, task_json, video_json
+from exporter.simulator.shapes import Json, figures_json, job_json, task_json, timestamp, video_json
 from exporter.simulator.state import job_state
 from exporter.simulator.templates import group
+from exporter.simulator.usage import by_hour
 from exporter.simulator.world import World
 
 Parameters = Mapping[str, str]
@@ -24,6 +25,8 @@ T = TypeVar("T")
 
 MAX_IDS = 10
 MAX_VIDEO_ROWS = 5000
+REGION = "cn-shanghai"  # of the simulated account
+MAX_USAGE_SECONDS = 7 * 86400  # VOD answers up to 31 days, but then only for whole days
 
 
 def answer(world: World, action: str, parameters: Parameters) -> Json:
@@ -167,6 +170,25 @@ def submit_transcode_jobs(world: World, parameters: Parameters, now: float) -> J
     }
 
 
+def describe_vod_transcode_data(world: World, parameters: Parameters, now: float) -> Json:
+    for name in ("StartTime", "EndTime"):
+        _required(parameters, name)
+    start, end = _window(parameters)
+    assert start is not None and end is not None  # noqa: S101, PT018 - both are required
+    if not 0 < end - start <= MAX_USAGE_SECONDS:
+        raise Refusal("InvalidTimeRange", "StartTime and EndTime range should less than 1 month.")
+    regions = {part.strip() for part in parameters.get("Region", REGION).split(",")}
+    hours = by_hour(world, now, start=start, end=end) if REGION in regions else {}
+    items = [
+        {
+            "TimeStamp": timestamp(hour),
+            "Data": {"DataItem": [{"Name": name, "Value": str(seconds)} for name, seconds in sorted(data.items())]},
+        }
+        for hour, data in hours.items()
+    ]
+    return {"DataInterval": "hour", "TranscodeData": {"TranscodeDataItem": items}}
+
+
 OPERATIONS: Mapping[str, Callable[[World, Parameters, float], Json]] = MappingProxyType(
     {
         "GetTranscodeTask": get_transcode_task,
@@ -174,5 +196,6 @@ OPERATIONS: Mapping[str, Callable[[World, Parameters, float], Json]] = MappingPr
         "GetVideoList": get_video_list,
         "GetTranscodeSummary": get_transcode_summary,
         "SubmitTranscodeJobs": submit_transcode_jobs,
+        "DescribeVodTranscodeData": describe_vod_transcode_data,
     }
 )

@@ -8,24 +8,28 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Grade:
-    """A definition: usual kbit/s, height in pixels (0: audio only), transcoding seconds per source second."""
+    """A definition: usual kbit/s, height in pixels (0: audio only), transcoding seconds per source second.
+
+    `billed` is the specification that VOD bills its outputs as.
+    """
 
     kilobits: int
     height: int
     effort: float
+    billed: str
 
 
 GRADES = {
-    "LD": Grade(420, 360, 0.3),
-    "SD": Grade(900, 480, 0.4),
-    "HD": Grade(1800, 720, 0.6),
-    "FHD": Grade(3500, 1080, 0.9),
-    "2K": Grade(6500, 1440, 1.3),
-    "4K": Grade(13000, 2160, 2.0),
-    "OD": Grade(5000, 1080, 0.5),
-    "AUTO": Grade(2800, 1080, 0.7),
-    "SQ": Grade(64, 0, 0.2),
-    "HQ": Grade(192, 0, 0.2),
+    "LD": Grade(420, 360, 0.3, "H264.LD"),
+    "SD": Grade(900, 480, 0.4, "H264.SD"),
+    "HD": Grade(1800, 720, 0.6, "H264.SD"),
+    "FHD": Grade(3500, 1080, 0.9, "H264.HD"),
+    "2K": Grade(6500, 1440, 1.3, "H264.2K"),
+    "4K": Grade(13000, 2160, 2.0, "H264.4K"),
+    "OD": Grade(5000, 1080, 0.5, "H264.HD"),
+    "AUTO": Grade(2800, 1080, 0.7, "H264.HD"),
+    "SQ": Grade(64, 0, 0.2, "Audio"),
+    "HQ": Grade(192, 0, 0.2, "Audio"),
 }
 
 

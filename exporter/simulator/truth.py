@@ -4,12 +4,14 @@
 
     {"now": 1700000000.0, "frozen": false, "calls": {"GetTranscodeTask": 12}, "throttled": {}, "peak": {...},
      "videos": {"Transcoding": 17, "Normal": 60},
+     "billed": {"H264.SD": 600},
      "tasks": [{"task_id", "video_id", "status", "trigger", "template_group_id", "created", "completed",
                 "video_status", "jobs": [{"job_id", "definition", "template_id", "priority", "status", "progress",
                 "created", "completed", "error_code", "output": {...} or null}]}]}
 
-Statuses are spelled correctly, even if the API misspells them. A trigger that the API leaves out is `""`. Times are
-Unix seconds as the API reports them, sizes bytes, bitrates bits per second, progress a ratio from 0 to 1.
+`billed` has the seconds of all successful outputs by specification. Statuses are spelled correctly, even if the API
+misspells them. A trigger that the API leaves out is `""`. Times are Unix seconds as the API reports them, sizes bytes,
+bitrates bits per second, progress a ratio from 0 to 1.
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ from collections import Counter
 from exporter.simulator.plan import Job, Task
 from exporter.simulator.shapes import Json, reported_trigger
 from exporter.simulator.state import job_state, task_state, video_status
+from exporter.simulator.usage import billed
 from exporter.simulator.world import World
 
 
@@ -31,6 +34,7 @@ def truth(world: World) -> Json:
         "now": world.clock.wall(now),
         "frozen": world.clock.frozen,
         "videos": videos,
+        "billed": billed(tasks, now),
         "tasks": [_task(world, task, now) for task in tasks],
     }
 

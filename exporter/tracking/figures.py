@@ -18,8 +18,8 @@ def finished_job(totals: Totals, job: Job) -> None:
         totals.observe(Total.JOB_DURATION, (definition,), seconds, of=job.id)
 
 
-def finished_output(totals: Totals, job: Job, output: Output) -> None:
-    """Count the output of a job that succeeded, seen for the first time."""
+def finished_output(totals: Totals, job: Job, output: Output, *, billed: str) -> None:
+    """Count the output of a job that succeeded, seen for the first time. `billed` is its specification."""
     labels = (totals.definition(job),)
     if output.bitrate is not None:
         totals.observe(Total.OUTPUT_BITRATE, labels, output.bitrate)
@@ -27,6 +27,7 @@ def finished_output(totals: Totals, job: Job, output: Output) -> None:
         totals.observe(Total.OUTPUT_SIZE, labels, output.size)
     if output.duration is not None:
         totals.count(Total.OUTPUT_DURATION, labels, output.duration)
+        totals.count(Total.BILLED, (billed,), output.duration)
 
 
 def processed_job(totals: Totals, job: Job, seconds: float) -> None:

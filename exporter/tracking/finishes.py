@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 from exporter.model import Job, Task
+from exporter.specification import specification
 from exporter.tracking import figures
 from exporter.tracking.records import TrackedJob, TrackedTask
 from exporter.tracking.roster import Roster
@@ -22,7 +24,8 @@ class Finishes:
     """Counts the finished tasks and jobs of one account.
 
     `state_created` is when the state of the account was created, in Unix seconds. `memory` is how long the state keeps
-    the id of a counted task, in seconds.
+    the id of a counted task, in seconds. `templates` has the specifications of outputs by template, for those that the
+    output does not tell.
 
     Tasks and jobs that ended before the state was created are shown, but not counted. Otherwise each start without a
     state would count them again. Tasks that ended more than `memory` ago are not counted either.
@@ -35,11 +38,13 @@ class Finishes:
         *,
         state_created: float,
         memory: float,
+        templates: Mapping[str, str] | None = None,
     ) -> None:
         self._roster = roster
         self._totals = totals
         self._state_created = math.floor(state_created)  # VOD reports whole seconds
         self._memory = memory
+        self._templates = templates or {}
         self._pending: dict[str, tuple[float, float]] = {}  # processing time and its arrival, by job id
 
     def task_seen_first(self, task: TrackedTask, seen: Task, now: float) -> None:
@@ -66,7 +71,8 @@ class Finishes:
     def _count_output(self, job: TrackedJob, seen: Job) -> None:
         if seen.output is not None:
             job.output_counted = True
-            figures.finished_output(self._totals, seen, seen.output)
+            billed = self._templates.get(seen.template_id) or specification(seen.output)
+            figures.finished_output(self._totals, seen, seen.output, billed=billed)
 
     def settle(self, task: TrackedTask, now: float) -> None:
         """Finish the task, and count it, if its status is final and its jobs are finished.

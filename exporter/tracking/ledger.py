@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from exporter.config import Buckets
@@ -38,7 +38,8 @@ class Ledger:
     """Safe to use from several threads.
 
     Loads the state of the account from the store, and raises `StateError` if the store cannot be read. `clock` gives
-    Unix seconds. `dropped` is called with the reason when an unfinished task is dropped.
+    Unix seconds. `dropped` is called with the reason when an unfinished task is dropped. `templates` is as for
+    `Finishes`.
     """
 
     def __init__(
@@ -48,6 +49,7 @@ class Ledger:
         *,
         store: Store | None = None,
         buckets: Buckets | None = None,
+        templates: Mapping[str, str] | None = None,
         clock: Callable[[], float] = time.time,
         dropped: Callable[[str], None] = _ignore,
     ) -> None:
@@ -69,7 +71,11 @@ class Ledger:
         self._keeper = Keeper(account, store, self._roster, self._totals)
         self._departures = Departures(self._roster, self._names, self._limits, started=clock(), dropped=dropped)
         self._finishes = Finishes(
-            self._roster, self._totals, state_created=stored.state_created, memory=self._departures.memory
+            self._roster,
+            self._totals,
+            state_created=stored.state_created,
+            memory=self._departures.memory,
+            templates=templates,
         )
         for job in self._roster.jobs.values():
             self._totals.definition(job.job)

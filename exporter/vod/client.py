@@ -7,7 +7,14 @@ from functools import partial
 
 from exporter.deadline import Deadline
 from exporter.errors import MalformedResponse
-from exporter.model import GET_TRANSCODE_SUMMARY, GET_TRANSCODE_TASK, GET_VIDEO_LIST, LIST_TRANSCODE_TASK, Task
+from exporter.model import (
+    DESCRIBE_VOD_TRANSCODE_DATA,
+    GET_TRANSCODE_SUMMARY,
+    GET_TRANSCODE_TASK,
+    GET_VIDEO_LIST,
+    LIST_TRANSCODE_TASK,
+    Task,
+)
 from exporter.vod import payloads, probes, signing
 from exporter.vod.credentials import Credentials
 from exporter.vod.limiter import Limiter
@@ -103,3 +110,16 @@ class Client:
     def probe(self, action: str, deadline: Deadline) -> None:
         """Call the operation only to see whether it is granted; `probes.granted` judges the error."""
         self._sender.call(action, probes.PROBES[action], deadline, partial(probes.answered, action))
+
+    def usage(self, region: str, deadline: Deadline, *, start: float, end: float) -> payloads.UsageReply:
+        """`DescribeVodTranscodeData`: what VOD has billed in each hour of the region, from `start` until before `end`.
+
+        Both are full hours in Unix seconds, at most seven days apart.
+        """
+        parameters = {
+            "StartTime": signing.timestamp(start),
+            "EndTime": signing.timestamp(end - 1),  # as in the documented request, 15:00:00 to 15:59:00 is one hour
+            "Interval": "hour",
+            "Region": region,
+        }
+        return self._sender.call(DESCRIBE_VOD_TRANSCODE_DATA, parameters, deadline, payloads.usage_reply)

@@ -29,6 +29,7 @@ FIELDS = frozenset(
         *("InputFileUrl", "ErrorCode", "ErrorMessage", "RequestId"),
         *("VideoList", "Total", "Status"),
         *("TranscodeSummaryList", "TranscodeStatus"),
+        *("DataInterval", "TranscodeData", "TimeStamp", "Data", "Name", "Value"),
         *OUTPUT_FIELDS,
     )
 )
@@ -94,6 +95,23 @@ class VideoListReply:
 
 
 @dataclass(frozen=True, slots=True)
+class Usage:
+    """What VOD has billed of one specification in one hour, in seconds. `hour` is its start in Unix seconds."""
+
+    hour: float
+    specification: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class UsageReply:
+    """The response to DescribeVodTranscodeData, without the rows that add up the others."""
+
+    usage: tuple[Usage, ...]
+    malformed: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class ErrorReply:
     """The body of an error response: https://www.alibabacloud.com/help/en/vod/developer-reference/responses"""
 
@@ -155,6 +173,31 @@ def video_list_reply(body: object) -> VideoListReply:
     videos = {video.id: video for row in _objects(rows, "VideoList", malformed) if (video := _video(row, malformed)).id}
     total = Fields(answer, malformed).integer("Total")
     return VideoListReply(tuple(videos.values()), len(rows), total, tuple(malformed))
+
+
+def usage_reply(body: object) -> UsageReply:
+    """`{"DataInterval": "hour", "TranscodeData": {"TranscodeDataItem": [{"TimeStamp", "Data": {"DataItem": […]}}]}}`
+
+    A `DataItem` is `{"Name": "H264.SD", "Value": "111"}`, with seconds. Older samples also have a row `All`, the sum of
+    the others. Rows of whole days are left out, because they do not say which hours they have.
+    https://www.alibabacloud.com/help/en/vod/developer-reference/api-vod-2017-03-21-describevodtranscodedata
+    """
+    malformed: list[str] = []
+    answer = _object(body, malformed)
+    if Fields(answer, malformed).name("DataInterval") not in ("", "hour"):
+        return UsageReply((), (*malformed, "DataInterval"))
+    rows = _rows(answer, "TranscodeData", "TranscodeDataItem", malformed)
+    usage = [one for row in _objects(rows, "TranscodeData", malformed) for one in _usage(row, malformed)]
+    return UsageReply(tuple(usage), tuple(malformed))
+
+
+def _usage(source: dict[str, object], malformed: list[str]) -> Iterator[Usage]:
+    hour = Fields(source, malformed).time("TimeStamp")
+    for row in _objects(_rows(source, "Data", "DataItem", malformed), "Data", malformed):
+        fields = Fields(row, malformed)
+        name, seconds = fields.name("Name"), fields.number("Value")
+        if hour is not None and name not in ("", "All") and seconds is not None:
+            yield Usage(hour, name, seconds)
 
 
 def error_reply(body: object) -> ErrorReply | None:

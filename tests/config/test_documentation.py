@@ -60,6 +60,8 @@ def test_the_committed_schema_is_current() -> None:
         *("callback_both_forms", "state_both", "state_neither", "state_path_empty", "state_memory_text"),
         *("api_empty", "api_both_forms", "api_token_short", "api_token_number"),
         *("buckets_empty", "buckets_many", "buckets_zero", "buckets_duration_unit", "buckets_size_text"),
+        *("billing_price_unknown", "billing_price_negative", "billing_price_text", "billing_prices_list"),
+        *("billing_currency", "billing_currency_missing", "billing_template_unknown", "billing_unknown_key"),
     ],
 )
 def test_the_schema_refuses_faults_that_an_editor_can_find(name: str) -> None:

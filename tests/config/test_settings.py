@@ -18,6 +18,7 @@ from exporter.config import (
     Account,
     AccountKeys,
     Api,
+    Billing,
     Buckets,
     Callback,
     Discovery,
@@ -82,8 +83,29 @@ def test_a_full_file_loads_into_seconds_and_absolute_paths() -> None:
         per_job=True, max_jobs=100, retention=5400.0, max_staleness=90.0, buckets=buckets
     )
     assert loaded.state == State(path=DATA / ".." / "state" / "$x.db")
+    assert loaded.billing == Billing(
+        currency="EUR",
+        prices={"H264.HD": 2.5, "Audio": 0.0},
+        templates={"0a1b": "H264.HD.NarrowBandHDV1", "42": "Segmentation"},
+        usage=True,
+    )
     assert loaded.api
     assert loaded.api.bearer_token == Key("CANARY.CANARY=CANARY")
+
+
+@pytest.mark.parametrize(
+    ("where", "expected"),
+    [
+        ({"region": "cn-shanghai"}, True),
+        ({"region": "cn-hangzhou"}, True),  # has the endpoint of cn-shanghai
+        ({"endpoint": "https://vod-vpc.cn-shanghai.aliyuncs.com"}, True),
+        ({"region": "cn-shanghai", "endpoint": "http://127.0.0.1:8080"}, True),
+        ({"region": "cn-beijing"}, False),
+        ({"endpoint": "http://127.0.0.1:8080"}, False),
+    ],
+)
+def test_only_accounts_in_shanghai_report_their_usage(where: dict[str, str], expected: bool) -> None:
+    assert Account(name="a", **where).reports_usage is expected  # type: ignore[arg-type]
 
 
 def test_a_state_in_memory_has_no_path_and_a_token_may_be_in_a_file() -> None:
@@ -161,4 +183,4 @@ def test_a_good_file_with_a_piece_cut_out_loads_or_is_explained(data: Any, tmp_p
 def test_every_section_is_listed() -> None:
     """The faults of a key depend on `SECTIONS`."""
     accounts = {Account, AccountKeys, Track, Discovery, Callback}
-    assert set(SECTIONS.values()) == accounts | {Settings, ScrapeSettings, SeriesSettings, Buckets, State, Api}
+    assert set(SECTIONS.values()) == accounts | {Settings, ScrapeSettings, SeriesSettings, Buckets, State, Billing, Api}

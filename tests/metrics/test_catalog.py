@@ -49,6 +49,10 @@ CONTRACT = {
     "vod_transcode_output_bitrate_bits_per_second": ("histogram", ("account", "definition")),
     "vod_transcode_output_size_bytes": ("histogram", ("account", "definition")),
     "vod_transcode_output_duration_seconds_total": ("counter", ("account", "definition")),
+    # cost
+    "vod_transcode_billed_seconds_total": ("counter", ("account", "specification")),
+    "vod_transcode_price_per_minute": ("gauge", ("specification", "currency")),
+    "vod_usage_transcoded_seconds": ("gauge", ("account", "specification")),
     # accounts and the exporter
     "vod_account_info": ("info", ("account", "region", "endpoint")),
     "vod_up": ("gauge", ACCOUNT),

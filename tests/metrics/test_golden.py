@@ -66,6 +66,7 @@ def collector() -> TranscodeCollector:
         videos={"Transcoding": 2},
         pending_calls={"GetTranscodeTask": 3, "ListTranscodeTask": 0, "GetTranscodeSummary": 0, "GetVideoList": 0},
         budget={"GetTranscodeTask": 7.5},
+        usage={"H264.LD": 24.5},
         view=ledger.view(),
     )
     return TranscodeCollector(lambda: Snapshot((account,)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from exporter.simulator.answers import answer
 from exporter.simulator.refusal import Refusal
 from exporter.simulator.scenario import SCENARIOS
+from exporter.simulator.state import job_state
 from exporter.simulator.templates import GROUPS
 from exporter.simulator.world import World
 
@@ -56,6 +58,17 @@ def test_bad_source_has_no_jobs(world: World) -> None:
         ("GetVideoList", {"PageNo": "9" * 5000}, "InvalidParameter", 400),
         ("GetVideoList", {"PageSize": "²"}, "InvalidParameter", 400),
         ("GetVideoList", {"StartTime": "yesterday"}, "InvalidParameter", 400),
+        ("DescribeVodTranscodeData", {"StartTime": "2023-11-14T00:00:00Z"}, "MissingParameter", 400),
+        (
+            "DescribeVodTranscodeData",
+            {"StartTime": "2023-11-14T00:00:00Z", "EndTime": "2023-11-14T00:00:00Z"},
+            *("InvalidTimeRange", 400),
+        ),
+        (
+            "DescribeVodTranscodeData",
+            {"StartTime": "2023-11-06T00:00:00Z", "EndTime": "2023-11-14T00:00:00Z"},
+            *("InvalidTimeRange", 400),
+        ),
         ("GetTranscodeSummary", {}, "MissingParameter", 400),
         ("GetTranscodeSummary", {"VideoIds": ",".join("abcdefghijk")}, "InvalidParameter", 400),
         ("SubmitTranscodeJobs", {"TemplateGroupId": GROUPS[0].id}, "MissingParameter", 400),
@@ -139,3 +152,32 @@ def test_submitted_task_is_a_real_one(world: World) -> None:
         "TranscodeJob"
     ]
     assert {job["Priority"] for job in task["TranscodeJobInfoList"]} == {"8"}
+
+
+def test_the_usage_of_closed_hours_is_the_truth(make_world: MakeWorld) -> None:
+    """World second 0 is 22:13:20: the hour from 22:00 is not closed yet, and the history began at 20:13:20."""
+    world, clock = make_world(scenario=replace(SCENARIOS["failures"], history=7200.0))
+    window = {"StartTime": "2023-11-14T20:00:00Z", "EndTime": "2023-11-14T23:59:59Z"}
+    items = _ask(world, "DescribeVodTranscodeData", **window)["TranscodeData"]["TranscodeDataItem"]
+    assert [item["TimeStamp"] for item in items] == ["2023-11-14T20:00:00Z", "2023-11-14T21:00:00Z"]
+    hour = 1_700_000_000 // 3600 * 3600
+    with world.lock:
+        now = world.advance()
+        ended = [
+            (job, state)
+            for task in world.tasks
+            for job in task.jobs
+            if (state := job_state(job, now)).completed is not None and world.unix_seconds(state.completed) < hour
+        ]
+    expected = sum(job.output.duration for job, state in ended if state.status == "TranscodeSuccess")
+    reported = [entry for item in items for entry in item["Data"]["DataItem"]]
+    assert sum(int(entry["Value"]) for entry in reported) == expected
+    assert any(state.status == "TranscodeFail" for _, state in ended)  # failed jobs are free
+    assert {"H264.LD", "H264.SD", "H264.HD", "Audio"} <= {entry["Name"] for entry in reported}
+
+    clock.go(3600)
+    later = _ask(world, "DescribeVodTranscodeData", **window)["TranscodeData"]["TranscodeDataItem"]
+    assert later[:2] == items
+    assert len(later) == 3
+    elsewhere = _ask(world, "DescribeVodTranscodeData", **window, Region="cn-beijing,eu-central-1")
+    assert elsewhere["TranscodeData"]["TranscodeDataItem"] == []

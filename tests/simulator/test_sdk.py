@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 import os
+from collections import Counter
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -132,6 +134,32 @@ def test_sdk_gets_the_summary_of_a_video(client: Any, models: Any, truth: list[d
             )
             for job, row in zip(task["jobs"], reported.transcode_job_info_summary_list, strict=True)
         ]
+
+
+def test_sdk_gets_the_usage_by_hour(models: Any) -> None:
+    """The seconds of the outputs that succeeded in each closed hour. At least one hour of the history is closed."""
+    with Simulator(quota=math.inf, scenario="failures", history=7300.0) as simulator:
+        simulator.clock.freeze()
+        truth = requests.get(f"{simulator.url}/simulator/truth", timeout=10).json()
+        this_hour = int(truth["now"]) // 3600 * 3600
+
+        def text(seconds: int) -> str:
+            return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+        asked = models.DescribeVodTranscodeDataRequest(
+            start_time=text(this_hour - 86_400), end_time=text(this_hour + 3599)
+        )
+        body = _client(simulator).describe_vod_transcode_data(asked).body
+    reported = {
+        item.time_stamp: sum(int(row.value) for row in item.data.data_item)
+        for item in body.transcode_data.transcode_data_item
+    }
+    expected: Counter[str] = Counter()
+    for job in (job for task in truth["tasks"] for job in task["jobs"] if job["status"] == "TranscodeSuccess"):
+        if job["completed"] < this_hour:
+            expected[text(job["completed"] // 3600 * 3600)] += job["output"]["duration"]
+    assert reported == expected != {}
+    assert body.data_interval == "hour"
 
 
 def test_sdk_submits_a_task(simulator: Simulator, client: Any, models: Any, truth: list[dict[str, Any]]) -> None:

@@ -61,12 +61,12 @@ def test_a_finished_task_counts_by_status_and_trigger(totals: Totals, trigger: s
 
 
 def test_an_output_adds_its_known_values(totals: Totals) -> None:
-    finished_output(totals, SUCCESS, Output())
-    finished_output(totals, SUCCESS, Output(bitrate=1e6, duration=60.5))
-    finished_output(totals, SUCCESS, Output(size=2e7, duration=1.5))
+    finished_output(totals, SUCCESS, Output(), billed="H264.HD")
+    finished_output(totals, SUCCESS, Output(bitrate=1e6, duration=60.5), billed="H264.HD")
+    finished_output(totals, SUCCESS, Output(size=2e7, duration=1.5), billed="H264.HD")
     sums = {key: histogram.sum for key, histogram in totals.view().histograms.items()}
 
-    assert counters(totals) == {(Total.OUTPUT_DURATION, ("HD",)): 62.0}
+    assert counters(totals) == {(Total.OUTPUT_DURATION, ("HD",)): 62.0, (Total.BILLED, ("H264.HD",)): 62.0}
     assert sums == {(Total.OUTPUT_BITRATE, ("HD",)): 1e6, (Total.OUTPUT_SIZE, ("HD",)): 2e7}
 
 
@@ -85,7 +85,7 @@ def test_only_failures_durations_and_processing_times_have_exemplars() -> None:
         finished_job(totals, job)
     processed_job(totals, SUCCESS, 5.0)
     finished_task(totals, TASK)
-    finished_output(totals, SUCCESS, Output(bitrate=1e6, size=2e7, duration=1.0))
+    finished_output(totals, SUCCESS, Output(bitrate=1e6, size=2e7, duration=1.0), billed="H264.HD")
 
     assert totals.view().exemplars == {
         (Total.JOB_FAILURES, ("LD", "Bad")): {0: Exemplar("c", 1.0, 20.0)},

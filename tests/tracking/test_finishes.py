@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 import pytest
 
-from exporter.model import Job, Output, Task
+from exporter.model import Job, Output, Stream, Task
 from exporter.snapshot import LedgerView, Total
 from exporter.tracking.ledger import Ledger
 from exporter.tracking.store import MemoryStore
@@ -82,7 +83,7 @@ def done(task_id: str = "t", *job_ids: str, at: float | None = None) -> Task:
 
 
 ONE_TASK = {"tasks_finished": 1}
-ONE_OUTPUT = {"output_bitrate": 1, "output_size": 1, "output_duration": 60.0}
+ONE_OUTPUT = {"output_bitrate": 1, "output_size": 1, "output_duration": 60.0, "billed": 60.0}
 ONE_JOB = {"jobs_finished": 1, **ONE_OUTPUT}
 DURATIONS = {"job_duration": 1, "task_duration": 1}
 
@@ -117,6 +118,24 @@ def test_a_failure_counts_by_its_code_and_without_an_output(account: Account) ->
 
     assert view.totals.counters[Total.JOB_FAILURES, ("HD", "InvalidParameter.ResourceContentBad")] == 1
     assert counted(view) == {"tasks_finished": 1, "jobs_finished": 1, "job_failures": 1}
+
+
+def test_an_output_is_billed_by_its_codec_and_size_unless_its_template_is_configured() -> None:
+    ledger = Ledger(templates={"narrow": "H264.SD.NarrowBandHDV1"})
+    output = Output(duration=60.0, width=1280, height=720, streams=(Stream("video", "0", "h264"),))
+    jobs = (
+        Job("a", "HD", "TranscodeSuccess", template_id="usual", output=output),
+        Job("b", "HD", "TranscodeSuccess", template_id="narrow", output=output),
+        Job("c", "HD", "TranscodeFail", template_id="narrow", output=output),
+        Job("d", "HD", "TranscodeSuccess", output=replace(output, duration=None)),
+        Job("e", "HD", "TranscodeSuccess", output=OUTPUT),
+    )
+    ledger.name("configuration", ["t"], source="tasks")
+    ledger.observe_task("t", Task("t", status="CompletePartialSucc", jobs=jobs))
+
+    counters = ledger.view().totals.counters
+    billed = {labels[0]: value for (total, labels), value in counters.items() if total == Total.BILLED}
+    assert billed == {"H264.SD": 60.0, "H264.SD.NarrowBandHDV1": 60.0, "unknown": 60.0}
 
 
 def test_a_task_that_is_found_again_after_it_left_is_not_counted_twice(account: Account) -> None:

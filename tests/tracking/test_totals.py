@@ -87,7 +87,7 @@ def test_each_histogram_has_the_bounds_of_its_unit() -> None:
     finished_job(totals, SUCCESS)
     finished_task(totals, TASK)
     processed_job(totals, SUCCESS, 1.0)
-    finished_output(totals, SUCCESS, Output(bitrate=1.0, size=1.0))
+    finished_output(totals, SUCCESS, Output(bitrate=1.0, size=1.0), billed="H264.HD")
     bounds = {total: view.bounds for (total, _), view in totals.view().histograms.items()}
 
     assert bounds == {
@@ -108,10 +108,10 @@ def test_the_default_bounds_rise() -> None:
 
 def test_a_histogram_with_changed_bounds_starts_at_zero_and_others_continue(totals: Totals) -> None:
     finished_job(totals, SUCCESS)
-    finished_output(totals, SUCCESS, Output(size=5.0))
+    finished_output(totals, SUCCESS, Output(size=5.0), billed="H264.HD")
     changed = again(totals, Buckets(duration=(1.0, 2.0)))
     finished_job(changed, SUCCESS)
-    finished_output(changed, SUCCESS, Output(size=5.0))
+    finished_output(changed, SUCCESS, Output(size=5.0), billed="H264.HD")
 
     view = changed.view()
     assert view.counters[Total.JOBS_FINISHED, ("HD", "TranscodeSuccess")] == 2

@@ -21,7 +21,7 @@ from exporter.errors import (
     RequestRejected,
     VodError,
 )
-from exporter.model import ACTIONS
+from exporter.model import ACTIONS, DESCRIBE_VOD_TRANSCODE_DATA
 from exporter.simulator import Simulator
 from exporter.simulator.faults import Fault
 from exporter.vod.client import JOB_IDS_PER_CALL, VIDEO_IDS_PER_CALL, Client
@@ -58,12 +58,13 @@ def test_the_actions_are_those_that_the_methods_of_the_client_send(
         "get_summaries": lambda: vod.get_summaries([task.video.id], soon),
         "list_tasks": lambda: next(vod.list_tasks(task.video.id, soon)),
         "list_videos": lambda: next(vod.list_videos(soon)),
+        "usage": lambda: vod.usage("cn-shanghai", soon, start=3600, end=7200),
     }
     methods = {name for name in vars(Client) if not name.startswith("_")}
     assert methods == calls.keys() | {"close", "waiting_since", "probe"}  # a new operation needs a call here
     for call in calls.values():
         call()
-    assert {action for action, _, _ in observed} == set(ACTIONS)
+    assert {action for action, _, _ in observed} == {*ACTIONS, DESCRIBE_VOD_TRANSCODE_DATA}
 
 
 def test_jobs_are_requested_by_their_ids(world: Simulator, vod: Client, soon: Deadline) -> None:
@@ -114,6 +115,20 @@ def test_videos_by_status_and_time(clients: Start, wire: Start, answer: Make, so
         "PageNo": ["1"],
         "PageSize": ["100"],
     }
+
+
+def test_the_usage_of_a_region_by_hour(clients: Start, wire: Start, answer: Make, soon: Deadline) -> None:
+    """The end of the request is inclusive, so it is a second before the first hour that is not wanted."""
+    row = {"TimeStamp": "1970-01-01T01:00:00Z", "Data": {"DataItem": [{"Name": "H264.SD", "Value": "111"}]}}
+    server = wire(answer(json.dumps({"TranscodeData": {"TranscodeDataItem": [row]}}).encode()))
+    reply = clients(server.url).usage("cn-shanghai", soon, start=3600, end=7200)
+    assert parse_qs(server.heads[0].split()[1].partition(b"?")[2].decode()) == {
+        "StartTime": ["1970-01-01T01:00:00Z"],
+        "EndTime": ["1970-01-01T01:59:59Z"],
+        "Interval": ["hour"],
+        "Region": ["cn-shanghai"],
+    }
+    assert reply.malformed == ("TimeStamp",)  # times before 2000 are malformed
 
 
 def test_an_unknown_id_is_not_found(vod: Client, soon: Deadline) -> None:

@@ -15,12 +15,15 @@ from exporter.model import Job, Output, Stream, Task
 from exporter.vod.payloads import (
     ErrorReply,
     JobsReply,
+    Usage,
+    UsageReply,
     Video,
     error_reply,
     jobs_reply,
     summary_reply,
     task_list_reply,
     task_reply,
+    usage_reply,
     video_list_reply,
 )
 from tests.conftest import growth
@@ -55,6 +58,15 @@ VIDEOS = {
         ]
     },
 }
+
+
+def hours(*rows: object, interval: str = "hour") -> dict[str, object]:
+    return {"DataInterval": interval, "TranscodeData": {"TranscodeDataItem": list(rows)}}
+
+
+def hour(time: str, **seconds: object) -> dict[str, object]:
+    items = [{"Name": name.replace("_", "."), "Value": value} for name, value in seconds.items()]
+    return {"TimeStamp": time, "Data": {"DataItem": items}}
 
 
 # -- the documented samples ------------------------------------------------------------------------------------------
@@ -329,3 +341,31 @@ def test_time_to_read_jobs_grows_no_faster_than_their_number() -> None:
         return lambda: jobs_reply(body)
 
     assert growth(reading(10), reading(40)) < 10
+
+
+# -- usage -----------------------------------------------------------------------------------------------------------
+
+
+def test_usage_is_read_by_hour_and_specification_without_the_sum() -> None:
+    """The rows of the documented samples: the newer one has text, the older one numbers and a row `All`."""
+    body = hours(hour("2019-02-01T16:00:00Z", H264_SD="111"), hour("2019-02-01T17:00:00Z", Audio=111, All=333))
+    expected = (Usage(at("2019-02-01T16:00:00Z"), "H264.SD", 111.0), Usage(at("2019-02-01T17:00:00Z"), "Audio", 111.0))
+    assert usage_reply(body) == UsageReply(expected)
+
+
+def test_usage_by_day_is_left_out_because_it_does_not_say_the_hours() -> None:
+    body = hours(hour("2019-02-01T16:00:00Z", H264_SD="111"), interval="day")
+    assert usage_reply(body) == UsageReply((), ("DataInterval",))
+
+
+def test_a_malformed_row_of_usage_costs_only_that_row() -> None:
+    rows = [hour("yesterday", Audio=1), "x", {"TimeStamp": "2019-02-01T16:00:00Z", "Data": [1]}]
+    body = hours(*rows, hour("2019-02-01T16:00:00Z", Audio="many", H264_SD=2))
+    reply = usage_reply(body)
+    assert reply.usage == (Usage(at("2019-02-01T16:00:00Z"), "H264.SD", 2.0),)
+    assert sorted(reply.malformed) == ["Data", "TimeStamp", "TranscodeData", "Value"]
+
+
+def test_an_hour_without_transcoding_has_no_usage() -> None:
+    assert usage_reply(hours()) == UsageReply(())
+    assert usage_reply({"DataInterval": "hour"}) == UsageReply(())

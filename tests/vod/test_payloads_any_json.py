@@ -24,6 +24,7 @@ from exporter.vod.payloads import (
     summary_reply,
     task_list_reply,
     task_reply,
+    usage_reply,
     video_list_reply,
 )
 
@@ -44,9 +45,17 @@ VIDEOS = {
         ]
     },
 }
+USAGE = {
+    "DataInterval": "hour",
+    "TranscodeData": {
+        "TranscodeDataItem": [
+            {"TimeStamp": "2019-02-01T16:00:00Z", "Data": {"DataItem": [{"Name": "H264.SD", "Value": "111"}]}}
+        ]
+    },
+}
 
 READERS: tuple[Callable[[object], Any], ...] = (
-    *(task_reply, jobs_reply, task_list_reply, summary_reply, video_list_reply, error_reply),
+    *(task_reply, jobs_reply, task_list_reply, summary_reply, video_list_reply, usage_reply, error_reply),
 )
 
 BIDI = set("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff")
@@ -147,6 +156,7 @@ READABLE = {
     jobs_reply: [{"RequestId": "r", "NonExistJobIds": ["gone"], **FAILED["TranscodeTask"]}],
     task_list_reply: [SAMPLES["list-transcode-task"]],
     video_list_reply: [VIDEOS],
+    usage_reply: [USAGE],
     error_reply: [SAMPLES["error-unsupported-operation"]],
 }
 CASES = [(reader, body, path) for reader, bodies in READABLE.items() for body in bodies for path in places(body)]

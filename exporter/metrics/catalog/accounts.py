@@ -67,6 +67,12 @@ API_BUDGET = Metric(
     "Current request limit of the exporter per second: requests_per_second, or less after VOD throttled it.",
     ("account", "action"),
 )
+USAGE = Metric(
+    "vod_usage_transcoded_seconds",
+    "gauge",
+    "Seconds that VOD has billed in the last 24 closed hours (DescribeVodTranscodeData); needs billing.usage.",
+    ("account", "specification"),
+)
 
 ACCOUNTS = (
     UP,
@@ -80,5 +86,6 @@ ACCOUNTS = (
     STATE_DURABLE,
     PENDING_CALLS,
     API_BUDGET,
+    USAGE,
 )
 """In the order of the exposition."""

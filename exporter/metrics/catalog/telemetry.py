@@ -40,6 +40,12 @@ REJECTED_REQUESTS = Metric(
     "HTTP requests that the exporter rejected.",
     ("path", "reason"),
 )
+PRICE = Metric(
+    "vod_transcode_price_per_minute",
+    "gauge",
+    "Price of a minute of output, as billing.prices has it.",
+    ("specification", "currency"),
+)
 RELOAD_SUCCESSFUL = Metric(
     "vod_exporter_config_last_reload_successful",
     "gauge",
@@ -65,6 +71,7 @@ COUNTED = (
     DROPPED_TASKS,
     EVENTS,
     REJECTED_REQUESTS,
+    PRICE,
     RELOAD_SUCCESSFUL,
     RELOAD_SUCCESS,
     BUILD_INFO,

@@ -49,8 +49,14 @@ JOB_FAILURES = Metric(
 OUTPUT_DURATION = Metric(
     "vod_transcode_output_duration_seconds_total",
     "counter",
-    "Total playing time of output files in seconds (OutputFile.Duration), the quantity that VOD bills.",
+    "Total playing time of output files in seconds (OutputFile.Duration), by definition.",
     ("account", "definition"),
+)
+BILLED = Metric(
+    "vod_transcode_billed_seconds_total",
+    "counter",
+    "Total playing time of output files in seconds (OutputFile.Duration), by what VOD bills them as.",
+    ("account", "specification"),
 )
 JOB_DURATION = Metric(
     "vod_transcode_job_duration_seconds",
@@ -92,6 +98,7 @@ AGGREGATES = (
     JOBS_FINISHED,
     JOB_FAILURES,
     OUTPUT_DURATION,
+    BILLED,
     JOB_DURATION,
     TASK_DURATION,
     JOB_PROCESSING,

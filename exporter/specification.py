@@ -1,0 +1,52 @@
+"""The transcoding specification of an output file: the name under which VOD bills it.
+
+The names and the resolutions are those of VOD's documentation, "Specification":
+https://www.alibabacloud.com/help/en/vod/developer-reference/parameters-for-media-assets
+DescribeVodTranscodeData reports the billed seconds under the same names:
+https://www.alibabacloud.com/help/en/vod/developer-reference/api-vod-2017-03-21-describevodtranscodedata
+"""
+
+from __future__ import annotations
+
+from exporter.model import UNKNOWN, Output
+
+AUDIO = "Audio"
+SEGMENTATION = "Segmentation"
+"""A change of the container format without encoding. No field of an output says so."""
+
+_NARROWBAND = "NarrowBandHDV1"
+# The longest long side and the longest short side of each tier, in pixels.
+_TIERS = (("LD", 640, 480), ("SD", 1280, 720), ("HD", 1920, 1080), ("2K", 2560, 1440), ("4K", 3840, 2160))
+# `CodecName` is the name that FFmpeg gives the codec. The other names are what its encoders and events write.
+_CODECS = {
+    **dict.fromkeys(("h264", "avc", "avc1"), "H264"),
+    **dict.fromkeys(("h265", "hevc", "hvc1", "hev1"), "H265"),
+    **dict.fromkeys(("av1", "av01"), "AV1"),
+}
+
+SPECIFICATIONS = (
+    *(AUDIO, SEGMENTATION),
+    *(f"{codec}.{tier}" for codec in ("H264", "H265", "AV1") for tier, _, _ in _TIERS),
+    *(f"{codec}.{tier}.{_NARROWBAND}" for codec in ("H264", "H265") for tier, _, _ in _TIERS),
+)
+"""Every specification with a price of its own."""
+
+
+def specification(output: Output) -> str:
+    """What VOD bills the output as, from its codecs, width and height; `unknown` if these do not tell.
+
+    A tier is the first one that both sides fit into, with the long side first, so a portrait video costs as much as a
+    landscape one. Narrowband HD and a mere change of the container look like other outputs: they cannot be told.
+    """
+    if not output.codec("video"):
+        return AUDIO if output.codec("audio") and not (output.width or output.height) else UNKNOWN
+    codec = _CODECS.get(output.codec("video").lower().replace(".", ""))
+    tier = _tier(output.width, output.height)
+    return f"{codec}.{tier}" if codec and tier else UNKNOWN
+
+
+def _tier(width: float | None, height: float | None) -> str | None:
+    if not width or not height:
+        return None
+    long, short = max(width, height), min(width, height)
+    return next((tier for tier, longest, shortest in _TIERS if long <= longest and short <= shortest), None)

@@ -1,0 +1,97 @@
+"""What VOD bills an output as."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from exporter.model import UNKNOWN, Output, Stream
+from exporter.specification import AUDIO, SPECIFICATIONS, specification
+
+VIDEO_CODECS = ("h264", "hevc", "av1")
+SIDES = st.integers(min_value=1, max_value=10_000)
+
+
+def output(codec: str = "h264", width: float | None = 1280, height: float | None = 720, audio: str = "aac") -> Output:
+    streams = (*([Stream("video", "0", codec)] if codec else []), *([Stream("audio", "1", audio)] if audio else []))
+    return Output(width=width, height=height, streams=streams)
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "expected"),
+    [
+        (128, 128, "H264.LD"),
+        (640, 480, "H264.LD"),
+        (641, 480, "H264.SD"),
+        (640, 481, "H264.SD"),
+        (854, 480, "H264.SD"),
+        (1280, 720, "H264.SD"),
+        (1281, 720, "H264.HD"),
+        (1920, 800, "H264.HD"),
+        (1920, 1080, "H264.HD"),
+        (1920, 1081, "H264.2K"),
+        (2560, 1440, "H264.2K"),
+        (3840, 2160, "H264.4K"),
+        (3841, 2160, UNKNOWN),
+        (7680, 4320, UNKNOWN),
+    ],
+)
+def test_a_tier_holds_outputs_whose_long_and_short_side_fit(width: int, height: int, expected: str) -> None:
+    """ "If the long side or short side exceeds the range, a higher specification is used": VOD's page."""
+    assert expected == specification(output(width=width, height=height))
+
+
+@pytest.mark.parametrize(
+    ("codec", "expected"),
+    [
+        *(("h264", "H264.SD"), ("H.264", "H264.SD"), ("hevc", "H265.SD"), ("h265", "H265.SD"), ("H.265", "H265.SD")),
+        *(("av1", "AV1.SD"), ("vp9", UNKNOWN), ("mjpeg", UNKNOWN)),
+    ],
+)
+def test_the_codec_of_the_video_stream_decides(codec: str, expected: str) -> None:
+    assert expected == specification(output(codec))
+
+
+def test_an_output_with_sound_alone_is_audio() -> None:
+    assert specification(output(codec="", width=None, height=None)) == AUDIO
+    assert specification(output(codec="", width=0, height=0)) == AUDIO
+
+
+@pytest.mark.parametrize(
+    "silent",
+    [
+        Output(),
+        output(codec="", audio=""),
+        output(codec=""),
+        output(width=None),
+        output(height=None),
+        output(width=0, height=0),
+    ],
+)
+def test_an_output_whose_fields_do_not_tell_is_unknown(silent: Output) -> None:
+    assert specification(silent) == UNKNOWN
+
+
+@given(codec=st.sampled_from(VIDEO_CODECS), width=SIDES, height=SIDES)
+def test_a_portrait_video_is_billed_as_a_landscape_one(codec: str, width: int, height: int) -> None:
+    assert specification(output(codec, width, height)) == specification(output(codec, height, width))
+
+
+@given(codec=st.sampled_from(VIDEO_CODECS), width=SIDES, height=SIDES, more=SIDES)
+def test_a_larger_output_is_never_in_a_lower_tier(codec: str, width: int, height: int, more: int) -> None:
+    order = [name for name in SPECIFICATIONS if name.count(".") == 1] + [UNKNOWN]
+    small, large = specification(output(codec, width, height)), specification(output(codec, width + more, height))
+    assert order.index(small) <= order.index(large)
+
+
+@given(
+    codec=st.sampled_from(("", *VIDEO_CODECS, "vp9")) | st.text(max_size=8),
+    width=st.none() | st.floats(min_value=0, max_value=1e18),
+    height=st.none() | st.floats(min_value=0, max_value=1e18),
+    audio=st.sampled_from(("", "aac")),
+)
+def test_any_output_has_a_specification_that_can_be_priced_or_is_unknown(
+    codec: str, width: float | None, height: float | None, audio: str
+) -> None:
+    assert specification(output(codec, width, height, audio)) in (*SPECIFICATIONS, UNKNOWN)
