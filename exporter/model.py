@@ -22,6 +22,9 @@ ACTIONS = (GET_TRANSCODE_TASK, LIST_TRANSCODE_TASK, GET_TRANSCODE_SUMMARY, GET_V
 DESCRIBE_VOD_TRANSCODE_DATA = "DescribeVodTranscodeData"
 """Called only with `billing.usage`."""
 
+# The values of the label `source` of vod_exporter_tracked_tasks: who named a task first.
+TASKS, VIDEOS, FILES, DISCOVERY, API, EVENTS = SOURCES = ("tasks", "videos", "files", "discovery", "api", "events")
+
 ID_PATTERN = "[A-Za-z0-9_-]{1,128}"
 """Matches a whole id of a task or video, as users write it. The pattern is also valid in JSON Schema."""
 

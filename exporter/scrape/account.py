@@ -10,13 +10,12 @@ from concurrent.futures import Future
 from dataclasses import replace
 
 from exporter.deadline import Deadline
-from exporter.model import ACTIONS, DESCRIBE_VOD_TRANSCODE_DATA, Task
+from exporter.model import ACTIONS, API, DESCRIBE_VOD_TRANSCODE_DATA, EVENTS, Task
 from exporter.scrape.health import Health
 from exporter.scrape.refresh import Refresh
 from exporter.scrape.threads import Threads
 from exporter.scrape.usage import BilledUsage
 from exporter.snapshot import AccountSnapshot
-from exporter.tracking.sources import API, EVENTS
 from exporter.tracking.tracker import Tracker
 from exporter.vod.client import Client
 from exporter.vod.limiter import Limiter

@@ -21,9 +21,8 @@ from pathlib import Path
 from exporter.config import yaml_source
 from exporter.fingerprint import fingerprint
 from exporter.jsontext import JsonError, JsonObject, decode
-from exporter.model import ID_PATTERN
+from exporter.model import FILES, ID_PATTERN
 from exporter.tracking.ledger import Ledger
-from exporter.tracking.sources import FILES
 from exporter.tracking.videos import Videos
 
 _log = logging.getLogger(__name__)

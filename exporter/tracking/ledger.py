@@ -14,7 +14,7 @@ from dataclasses import replace
 
 from exporter.config import Buckets
 from exporter.errors import StateError
-from exporter.model import Job, Task
+from exporter.model import API, Job, Task
 from exporter.snapshot import LedgerView
 from exporter.tracking.departures import Departures
 from exporter.tracking.finishes import Finishes
@@ -25,10 +25,11 @@ from exporter.tracking.roster import Roster
 from exporter.tracking.store import MemoryStore, Store
 from exporter.tracking.totals import Totals
 from exporter.tracking.view import Limits, view
-from exporter.tracking.work import Work, work
+from exporter.tracking.work import NOT_YET_SECONDS, Work, work
 
 MAX_TASKS = 100_000  # tracked at a time: about 400,000 jobs and half a gigabyte of memory
 _CONFIRMATIONS = 2  # consecutive answers that a task does not exist, before it is dropped
+_FIRST_PAUSE_SECONDS = 5.0  # before a registered task that VOD does not know yet is asked about again
 
 
 def _ignore(reason: str) -> None: ...
@@ -156,7 +157,7 @@ class Ledger:
     def work(self) -> Work:
         """Everything unfinished that no call of the present refresh was about."""
         with self._lock:
-            return work(self._roster, calls_before=self._calls_before)
+            return work(self._roster, calls_before=self._calls_before, now=self._clock())
 
     def asked_task(self, task_id: str) -> None:
         """A call about the whole task has ended, with or without an answer."""
@@ -255,16 +256,25 @@ class Ledger:
             return True
 
     def observe_not_found(self, task_id: str) -> bool:
-        """VOD does not know the task. If a second answer in a row says so, stops tracking it and returns True."""
+        """VOD does not know the task. If a second answer in a row says so, stops tracking it and returns True.
+
+        Within ten minutes after a registration, such an answer means that VOD does not know the task yet. The task is
+        then asked about again after half of its age, so ten minutes cost about 15 calls.
+        """
         with self._lock:
             task = self._roster.tasks.get(task_id)
             if task is None or task.finished_at is not None:
+                return False
+            now = self._clock()
+            age = now - task.since
+            if task.source == API and task.task is None and 0 <= age < NOT_YET_SECONDS:
+                task.ask_after = now + min(max(_FIRST_PAUSE_SECONDS, age / 2), NOT_YET_SECONDS - age)
                 return False
             task.not_found += 1
             if task.not_found < _CONFIRMATIONS:
                 return False
             self._names.drop(task_id)
-            self._departures.give_up(task, "not_found", self._clock())
+            self._departures.give_up(task, "not_found", now)
             return True
 
     def forbid(self, task_id: str) -> bool:

@@ -64,8 +64,8 @@ class TrackedTask(TaskRecord):
     `asked` is the number of the last call about the task, 0 before the first. `stale` means that the state of one of
     its jobs is unknown until a call for the whole task. `final_since` is the time of the first answer with a final
     status, `final_seen` the number of such answers. `answered` means that VOD described the task or one of its jobs to
-    this process. `not_found` counts consecutive answers that the task does not exist. `shown` is what the last view
-    showed.
+    this process. `not_found` counts consecutive answers that the task does not exist. Before `ask_after`, in Unix
+    seconds, VOD is not asked about it. `shown` is what the last view showed.
     """
 
     job_ids: list[str] = field(default_factory=list)
@@ -75,6 +75,7 @@ class TrackedTask(TaskRecord):
     final_seen: int = 0
     answered: bool = False
     not_found: int = 0
+    ask_after: float = 0.0
     shown: ShownTask | None = None
     note: Note = _ignore
 

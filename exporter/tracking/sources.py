@@ -9,11 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Protocol
 
+from exporter.model import TASKS, VIDEOS
 from exporter.tracking.ledger import Ledger
 from exporter.tracking.videos import Videos
-
-# The values of the label `source` of vod_exporter_tracked_tasks.
-TASKS, VIDEOS, FILES, DISCOVERY, API, EVENTS = SOURCES = ("tasks", "videos", "files", "discovery", "api", "events")
 
 
 class Source(Protocol):

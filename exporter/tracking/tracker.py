@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from exporter.model import VIDEOS
 from exporter.tracking.discovery import Discovery
 from exporter.tracking.ledger import Ledger
-from exporter.tracking.sources import VIDEOS, Source
+from exporter.tracking.sources import Source
 from exporter.tracking.videos import Videos
 
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from exporter.tracking.records import TrackedTask
 from exporter.tracking.roster import Roster
 
+NOT_YET_SECONDS = 600.0  # after its registration: VOD may know a task only some time after it was submitted
+
 
 @dataclass(frozen=True, slots=True)
 class Work:
@@ -23,9 +25,16 @@ class Work:
     jobs: tuple[tuple[str, str], ...] = ()
 
 
-def work(roster: Roster, *, calls_before: int) -> Work:
-    """All tasks and jobs that are unfinished and whose last call has a number up to `calls_before`."""
-    due = [task for task in roster.tasks.values() if task.asked <= calls_before and _needs_whole(task, roster)]
+def work(roster: Roster, *, calls_before: int, now: float) -> Work:
+    """All tasks and jobs that are unfinished and whose last call has a number up to `calls_before`.
+
+    `now` is in Unix seconds. Tasks that VOD does not know yet have a time before which it is not asked about them.
+    """
+    due = [
+        task
+        for task in roster.tasks.values()
+        if task.asked <= calls_before and not _waits(task, now) and _needs_whole(task, roster)
+    ]
     due.sort(key=lambda task: task.asked)
     whole = {task.id for task in due}  # these calls describe the jobs of the tasks too
     waiting = [
@@ -40,6 +49,11 @@ def work(roster: Roster, *, calls_before: int) -> Work:
         whole_tasks=tuple(task.id for task in due if not _is_new(task)),
         jobs=tuple((job.job.id, job.task_id) for job in waiting if not job.prioritized),
     )
+
+
+def _waits(task: TrackedTask, now: float) -> bool:
+    """Whether it is too early to ask again. A longer time than possible means that the clock was set back."""
+    return 0 < task.ask_after - now <= NOT_YET_SECONDS
 
 
 def _is_new(task: TrackedTask) -> bool:

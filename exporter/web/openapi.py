@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from exporter import __version__
-from exporter.model import TASK_STATUSES, UNKNOWN
-from exporter.tracking.sources import SOURCES
+from exporter.model import SOURCES, TASK_STATUSES, UNKNOWN
 from exporter.web.api import DEFAULT_LIMIT, MAX_IDS, MAX_LIMIT, MAX_OFFSET, TASK_ID_PATTERN
 from exporter.web.requests import MAX_BODY_BYTES
 

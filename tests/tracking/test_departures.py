@@ -252,6 +252,7 @@ def test_a_task_registered_before_vod_knows_it_can_still_be_discovered(
     ledger: Ledger, clock: Clock, dropped: list[str]
 ) -> None:
     ledger.register(["t"], source="api")
+    clock.now += 600
     ledger.observe_not_found("t")
     assert ledger.observe_not_found("t") is True
     ledger.view()

@@ -14,10 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.errors import StateError
+from exporter.model import FILES
 from exporter.tracking import files as module
 from exporter.tracking.files import MAX_BYTES, MAX_YAML_BYTES, Files
 from exporter.tracking.ledger import Ledger
-from exporter.tracking.sources import FILES
 from exporter.tracking.videos import Videos
 from tests.conftest import growth
 from tests.tracking.conftest import due

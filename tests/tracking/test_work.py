@@ -34,27 +34,27 @@ def test_there_is_work_for_everything_unfinished() -> None:
         [job("a", "t"), job("b", "t", finished=True), job("c", "over", finished=True)],
     )
 
-    assert work(roster, calls_before=0) == Work(new_tasks=("new",), whole_tasks=("empty",), jobs=(("a", "t"),))
+    assert work(roster, calls_before=0, now=NOW) == Work(new_tasks=("new",), whole_tasks=("empty",), jobs=(("a", "t"),))
 
 
 def test_a_task_whose_jobs_are_all_finished_is_asked_whole() -> None:
     roster = Roster([known("t")], [job("a", "t", finished=True)])
 
-    assert work(roster, calls_before=0) == Work(whole_tasks=("t",))
+    assert work(roster, calls_before=0, now=NOW) == Work(whole_tasks=("t",))
 
 
 def test_a_stale_task_is_asked_whole_and_none_of_its_jobs_by_id() -> None:
     roster = Roster([known("t"), known("u")], [job("a", "t"), job("b", "u")])
     roster.tasks["t"].stale = True
 
-    assert work(roster, calls_before=0) == Work(whole_tasks=("t",), jobs=(("b", "u"),))
+    assert work(roster, calls_before=0, now=NOW) == Work(whole_tasks=("t",), jobs=(("b", "u"),))
 
 
 def test_a_stale_task_that_is_finished_is_no_work() -> None:
     roster = Roster([known("t", finished=True)])
     roster.tasks["t"].stale = True
 
-    assert work(roster, calls_before=0) == Work()
+    assert work(roster, calls_before=0, now=NOW) == Work()
 
 
 def test_calls_of_the_present_refresh_are_not_repeated() -> None:
@@ -62,14 +62,14 @@ def test_calls_of_the_present_refresh_are_not_repeated() -> None:
     roster.tasks["t"].asked, roster.jobs["a"].asked = 2, 2
     roster.tasks["u"].asked, roster.jobs["b"].asked = 1, 1
 
-    assert work(roster, calls_before=1) == Work(whole_tasks=("u",), jobs=(("b", "v"),))
+    assert work(roster, calls_before=1, now=NOW) == Work(whole_tasks=("u",), jobs=(("b", "v"),))
 
 
 def test_a_task_that_was_asked_about_or_described_before_is_not_new() -> None:
     roster = Roster([TaskRecord(id="t", source="tasks", since=NOW), known("u")])
     roster.tasks["t"].asked = 1
 
-    assert work(roster, calls_before=1) == Work(whole_tasks=("u", "t"))
+    assert work(roster, calls_before=1, now=NOW) == Work(whole_tasks=("u", "t"))
 
 
 def test_prioritized_jobs_are_a_part_of_their_own_in_the_same_order() -> None:
@@ -78,7 +78,7 @@ def test_prioritized_jobs_are_a_part_of_their_own_in_the_same_order() -> None:
         roster.jobs[job_id].asked = asked
         roster.jobs[job_id].prioritized = job_id != "b"
 
-    assert work(roster, calls_before=3) == Work(prioritized_jobs=(("c", "t"), ("a", "t")), jobs=(("b", "t"),))
+    assert work(roster, calls_before=3, now=NOW) == Work(prioritized_jobs=(("c", "t"), ("a", "t")), jobs=(("b", "t"),))
 
 
 # Through the ledger
