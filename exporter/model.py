@@ -25,6 +25,9 @@ DESCRIBE_VOD_TRANSCODE_DATA = "DescribeVodTranscodeData"
 # The values of the label `source` of vod_exporter_tracked_tasks: who named a task first.
 TASKS, VIDEOS, FILES, DISCOVERY, API, EVENTS = SOURCES = ("tasks", "videos", "files", "discovery", "api", "events")
 
+VIDEO_IDS_PER_CALL = 10
+"""How many videos a call of GetTranscodeSummary can be about."""
+
 ID_PATTERN = "[A-Za-z0-9_-]{1,128}"
 """Matches a whole id of a task or video, as users write it. The pattern is also valid in JSON Schema."""
 

@@ -11,11 +11,17 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import count, islice
 
-from exporter.model import GET_TRANSCODE_SUMMARY, GET_TRANSCODE_TASK, GET_VIDEO_LIST, LIST_TRANSCODE_TASK
+from exporter.model import (
+    GET_TRANSCODE_SUMMARY,
+    GET_TRANSCODE_TASK,
+    GET_VIDEO_LIST,
+    LIST_TRANSCODE_TASK,
+    VIDEO_IDS_PER_CALL,
+)
 from exporter.tracking.discovery import VideoQuery
 from exporter.tracking.videos import Due
 from exporter.tracking.work import Work
-from exporter.vod.client import JOB_IDS_PER_CALL, VIDEO_IDS_PER_CALL
+from exporter.vod.client import JOB_IDS_PER_CALL
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ again after a quarter of its age. So new tasks are found soon if the video is ne
 
 from __future__ import annotations
 
+import heapq
 import math
 import threading
 import time
@@ -17,7 +18,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from exporter.config import Discovery
-from exporter.model import Task
+from exporter.model import VIDEO_IDS_PER_CALL, Task
 
 TRANSCODING = "Transcoding"
 _DEFAULTS = Discovery()  # only the configuration defines the defaults
@@ -126,6 +127,8 @@ class Videos:
     def due(self, *, by_summaries: bool) -> Due:
         """The videos to ask about now: the prioritized ones first, then those asked about longest ago.
 
+        The last call for summaries is filled with videos whose time comes next, because ten cost no more than one.
+
         Without `by_summaries` (VOD refuses GetTranscodeSummary) the tasks of all these videos are listed. After a start
         no video was asked about before. Then the newest videos come first: most running tasks are theirs.
         """
@@ -133,20 +136,22 @@ class Videos:
             now = self._clock()
             named = frozenset().union(*self._named.values())
             self._forget(now, named)
-            waiting = [
-                (not video.prioritized, video.asked, -video.since, video_id)
-                for video_id, video in self._videos.items()
-                if not video.forbidden
-                and (
-                    video.prioritized
-                    or not 0 <= now - video.checked < self._pause(video, now, video_id in named, by_summaries)
-                )
-            ]
-            ordered = [video_id for *_, video_id in sorted(waiting)]
-            summarized = {video_id for video_id in ordered if by_summaries and not self._videos[video_id].outdated}
+            lists, summaries, early = [], [], []
+            for video_id, video in self._videos.items():
+                if video.forbidden:
+                    continue
+                wait = self._wait(video, now, named=video_id in named, by_summaries=by_summaries)
+                order = (not video.prioritized, video.asked, -video.since, video_id)
+                if video.outdated or not by_summaries:
+                    lists += [order] if not wait else []
+                elif not wait:
+                    summaries.append(order)
+                elif now - video.checked >= self._interval:
+                    early.append((wait, video_id))
+            filling = heapq.nsmallest(-len(summaries) % VIDEO_IDS_PER_CALL, early)
             return Due(
-                lists=tuple(video_id for video_id in ordered if video_id not in summarized),
-                summaries=tuple(video_id for video_id in ordered if video_id in summarized),
+                lists=tuple(video_id for *_, video_id in sorted(lists)),
+                summaries=(*(video_id for *_, video_id in sorted(summaries)), *(video_id for _, video_id in filling)),
             )
 
     def asked(self, video_ids: Iterable[str]) -> None:
@@ -234,7 +239,13 @@ class Videos:
         chosen = [task.id for task in by_age if not task.finished or task.created is None or task.created >= since]
         return chosen + [task.id for task in by_age[-1:] if newest and task.id not in chosen]
 
-    def _pause(self, video: _Video, now: float, named: bool, by_summaries: bool) -> float:
+    def _wait(self, video: _Video, now: float, *, named: bool, by_summaries: bool) -> float:
+        """In how many seconds the exporter has to ask about the video; 0 if now."""
+        since = now - video.checked
+        pause = self._pause(video, now, named=named, by_summaries=by_summaries)
+        return 0.0 if video.prioritized or not 0 <= since < pause else pause - since
+
+    def _pause(self, video: _Video, now: float, *, named: bool, by_summaries: bool) -> float:
         if video.transcoding and by_summaries and any(video.tasks.values()):
             return self._interval * _RUNNING_INTERVALS
         if video.transcoding or named:

@@ -22,7 +22,6 @@ from exporter.vod.pages import TASKS_PER_PAGE, VIDEOS_PER_PAGE, Created, task_pa
 from exporter.vod.sender import Observer, Sender, ignore
 
 JOB_IDS_PER_CALL = 10
-VIDEO_IDS_PER_CALL = 10
 
 
 class Client:

@@ -239,20 +239,21 @@ def test_pending_counts_the_calls_of_each_operation_that_are_not_started() -> No
 
 def test_after_refused_summaries_the_tasks_of_each_video_are_listed_in_the_same_refresh() -> None:
     planned = Planned(concurrency=1)
-    for video_id in "vw":
-        planned.videos.found(video_id, created=None, transcoding=True, source="discovery")
-        planned.videos.listed(video_id, ())
-        planned.videos.found(video_id, created=None, transcoding=False, source="discovery")
+    for number in range(20):
+        planned.videos.found(f"v{number}", created=1000.0 - number, transcoding=True, source="discovery")
+        planned.videos.listed(f"v{number}", ())
+        planned.videos.found(f"v{number}", created=1000.0 - number, transcoding=False, source="discovery")
     call = planned.agenda.take()
-    assert call == GetSummaries(("w", "v"))
+    assert call == GetSummaries(tuple(f"v{number}" for number in range(10)))
     planned.by_summaries = False
+    planned.agenda._plan_again_at = math.inf  # as if planning took long
     planned.agenda.ended(call, None)
     calls = []
     while (call := planned.agenda.take()) is not None:
         calls.append(call)
         planned.end(call)
 
-    assert calls == [ListTasks("w"), ListTasks("v")]
+    assert calls == [ListTasks(f"v{number}") for number in range(20)]
 
 
 def test_an_operation_without_budget_has_one_call_that_waits_for_it() -> None:

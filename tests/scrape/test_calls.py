@@ -221,13 +221,13 @@ NO_PERMISSION = PermissionDenied("grant vod:GetTranscodeSummary", code="Forbidde
 CREATED = 1_700_000_000.0 - 60
 
 
-def listed(count: int) -> Made:
+def listed(count: int, *, concurrency: int = 4) -> Made:
     """An account with these named videos. The tasks of each were listed once; all have ended."""
     vod = FakeVod()
     for number in range(count):
         vod.tasks[f"t{number}"] = Task(f"t{number}", f"v{number}", "CompleteAllFail", created=CREATED)
         vod.videos[f"v{number}"] = [Task(f"t{number}", f"v{number}", "CompleteAllFail", created=CREATED)]
-    made = Made(vod, videos=list(vod.videos))
+    made = Made(vod, videos=list(vod.videos), concurrency=concurrency)
     made.refresh()
     made.now += 60
     return made
@@ -264,7 +264,8 @@ def test_refused_summaries_cost_one_call_per_video_and_are_logged_once(
     assert made.up is True
 
 
-def test_refused_summaries_are_tried_again_after_an_hour() -> None:
+def test_refused_summaries_are_tried_again_after_an_hour(caplog: pytest.LogCaptureFixture) -> None:
+    """And a refusal after an answer is logged again."""
     made = listed(1)
     made.vod.summaries = UNSUPPORTED
     made.refresh()
@@ -274,6 +275,10 @@ def test_refused_summaries_are_tried_again_after_an_hour() -> None:
     made.now += 60
 
     assert (before, made.refresh()) == (["video v0"], ["summary v0"])
+    made.vod.summaries = UNSUPPORTED
+    made.now += 60
+    made.refresh()
+    assert len(caplog.records) == 2
 
 
 def test_summaries_that_fail_are_asked_for_again_and_no_video_is_listed() -> None:
@@ -284,6 +289,22 @@ def test_summaries_that_fail_are_asked_for_again_and_no_video_is_listed() -> Non
 
     assert failed == ["summary v0,v1"]
     assert made.refresh() == ["summary v0,v1"]
+
+
+def test_after_failed_calls_for_summaries_the_other_videos_come_first() -> None:
+    made = listed(50, concurrency=1)
+    made.vod.summaries = DOWN
+    made.account.refresh().result(20)
+    failed = made.vod.asked[:]
+    made.vod.asked.clear()
+    made.vod.summaries = None
+    made.now += 1
+    made.account.refresh().result(20)
+    answered = made.vod.asked
+
+    assert (len(failed), len(answered)) == (4, 5)
+    assert answered[0] not in failed
+    assert answered[1:] == failed
 
 
 def test_wrong_keys_are_no_reason_to_list_the_tasks_of_each_video() -> None:

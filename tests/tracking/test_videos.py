@@ -277,6 +277,7 @@ def test_of_two_tasks_of_the_same_second_the_other_is_found_when_one_ends(videos
 
     assert known.asks(summary(status="CompleteAllSucc"), tasks=both)
     assert not known.asks(summary(status="CompleteAllSucc"))
+    assert not known.asks(summary())
 
 
 def test_a_task_that_runs_beside_an_ended_one_of_the_same_second_is_found(videos: Videos, clock: Clock) -> None:
@@ -380,6 +381,14 @@ def test_a_video_with_a_new_task_is_listed_before_the_others(videos: Videos, clo
     assert videos.due(by_summaries=True).lists == ("v", "new")
 
 
+def test_a_video_whose_list_fails_after_a_summary_is_still_listed(videos: Videos, clock: Clock) -> None:
+    known = Known(videos, clock, task())
+    videos.summarized(["v"], [summary(START + 30)])
+    videos.asked(["v"])
+
+    assert known.due() == "list"
+
+
 def test_a_failed_call_for_summaries_leaves_its_videos_due_after_the_others(videos: Videos, clock: Clock) -> None:
     for video_id in "ab":
         videos.found(video_id, created=NOW, transcoding=True, source="discovery")
@@ -388,3 +397,17 @@ def test_a_failed_call_for_summaries_leaves_its_videos_due_after_the_others(vide
     videos.asked(["b"])
 
     assert videos.due(by_summaries=True).summaries == ("a", "b")
+
+
+def test_the_last_call_for_summaries_is_filled_with_the_videos_that_are_due_next(videos: Videos, clock: Clock) -> None:
+    """Only with videos that were not asked about within the interval."""
+    for number in range(12):
+        videos.found(f"v{number:02}", created=NOW - 4000.0 - 400.0 * number, transcoding=False, source="discovery")
+        videos.listed(f"v{number:02}", ())
+    clock.now += 1330
+    before = videos.due(by_summaries=True).summaries
+    clock.now += 10
+    videos.summarized(["v01", "v02", "v03"], ())
+
+    assert before == ()
+    assert videos.due(by_summaries=True).summaries == ("v00", *(f"v{number:02}" for number in range(4, 12)))

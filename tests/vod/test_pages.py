@@ -19,17 +19,21 @@ START = 1_700_000_000
 
 
 class Videos:
-    """A service with a video per creation time. It shows `cap` rows of a list, and counts its answers."""
+    """A service with a video per creation time. It shows `cap` rows of a list, and counts its answers.
 
-    def __init__(self, created: Sequence[int], *, cap: int = 5000, counts: bool = True) -> None:
+    Whether VOD lists a video that was created at the end of a window is not documented: `ends` says whether.
+    """
+
+    def __init__(self, created: Sequence[int], *, cap: int = 5000, counts: bool = True, ends: bool = True) -> None:
         self.videos = [Video(f"v{number}", "", float(at)) for number, at in enumerate(created)]
-        self.cap, self.counts = cap, counts
+        self.cap, self.counts, self.ends = cap, counts, ends
         self.answers = 0
 
     def read(self, created: Created, number: int) -> VideoListReply:
         self.answers += 1
         start, end = created or (-math.inf, math.inf)
-        found = sorted((v for v in self.videos if start <= (v.created or 0) <= end), key=lambda v: -(v.created or 0))
+        end += 1 if self.ends else 0
+        found = sorted((v for v in self.videos if start <= (v.created or 0) < end), key=lambda v: -(v.created or 0))
         page = found[: self.cap][(number - 1) * VIDEOS_PER_PAGE : number * VIDEOS_PER_PAGE]
         return VideoListReply(tuple(page), len(page), len(found) if self.counts else None)
 
@@ -109,6 +113,12 @@ def test_a_service_that_shows_fewer_rows_than_documented_is_read_by_its_total() 
     assert videos.listed() == (ids(videos), [])
 
 
+def test_a_service_whose_windows_exclude_their_end_is_read_too() -> None:
+    videos = Videos([START + number // 3 for number in range(900)], cap=250, ends=False)
+
+    assert videos.listed() == (ids(videos), [])
+
+
 def test_a_service_without_a_total_is_read_to_a_short_page_of_the_last_batch(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pages, "PAGE_CAP", 3)
     videos = Videos(range(START, START + 900), cap=300, counts=False)
@@ -121,6 +131,7 @@ def test_more_videos_of_one_second_than_vod_shows_are_reported(caplog: pytest.Lo
     read, malformed = videos.listed()
 
     assert (len(read), malformed) == (251, ["VideoList"])
+    assert videos.answers == 6  # the second batch ends where it began
     assert [record.getMessage() for record in caplog.records] == [
         "GetVideoList: the list goes on, but its other rows cannot be read"
     ]
