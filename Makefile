@@ -46,8 +46,8 @@ imports: $(VENV)/dev
 	$(BIN)/lint-imports
 
 pytest: $(VENV)/dev
-	$(BIN)/pytest -n 5 --dist worksteal $(SLOW:%=--ignore=tests/%) --cov --cov-report=term
-	$(BIN)/pytest -n 5 --dist worksteal $(SLOW:%=tests/%)
+	$(BIN)/pytest -n 4 --dist worksteal -p no:schemathesis $(SLOW:%=--ignore=tests/%) --cov --cov-report=term
+	$(BIN)/pytest -n 4 --dist worksteal $(SLOW:%=tests/%)
 
 dashboards: $(VENV)/dev ## write the JSON files of the Grafana dashboards
 	$(BIN)/python -m grafana

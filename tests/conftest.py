@@ -38,9 +38,9 @@ os.environ["ALIBABA_CLOUD_ECS_METADATA_DISABLED"] = "true"
 if threading.current_thread() is threading.main_thread():
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-# The default profile is fast and repeatable. `HYPOTHESIS_PROFILE=thorough` tries new examples each time, and prints the
-# line that reproduces a failure. Tests that set `max_examples` or `derandomize` themselves keep their values.
-settings.register_profile("fast", derandomize=True, deadline=None)
+# The default profile is fast and repeatable. `HYPOTHESIS_PROFILE=thorough` tries many new examples each time, and
+# prints the line that reproduces a failure.
+settings.register_profile("fast", max_examples=50, derandomize=True, deadline=None)
 settings.register_profile(
     "thorough", max_examples=600, derandomize=False, deadline=None, print_blob=True, database=None
 )

@@ -156,13 +156,13 @@ def _loads_or_explains(text: str, folder: Path) -> None:
 
 @pytest.mark.no_cover
 @pytest.mark.slow
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(document=st.dictionaries(st.sampled_from(["accounts", "scrape", "series", "x"]), VALUES) | VALUES)
 def test_any_data_loads_or_is_explained(document: object, tmp_path: Path) -> None:
     _loads_or_explains(yaml.safe_dump(document, allow_unicode=True), tmp_path)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(text=st.text(st.characters(codec="utf-8")) | st.text(":-?[]{},&*!|>'\"%@` \n\tab01~$<=#.accounts", max_size=80))
 def test_any_text_loads_or_is_explained(text: str, tmp_path: Path) -> None:
     _loads_or_explains(text, tmp_path)
@@ -170,7 +170,7 @@ def test_any_text_loads_or_is_explained(text: str, tmp_path: Path) -> None:
 
 @pytest.mark.no_cover
 @pytest.mark.slow
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_a_good_file_with_a_piece_cut_out_loads_or_is_explained(data: Any, tmp_path: Path) -> None:
     shutil.copy(DATA / "key.txt", tmp_path)

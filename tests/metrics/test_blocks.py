@@ -86,7 +86,7 @@ def render(exposition: Exposition, snapshot: Snapshot, form: Format) -> bytes:
 
 @pytest.mark.no_cover
 @pytest.mark.slow
-@examples(0.3)
+@examples(0.4)
 @given(histories(), st.sampled_from([1, 2, 64]))
 def test_any_history_is_rendered_as_the_collector_would(history: list[Snapshot], size: int) -> None:
     """In both formats, plain and compressed, whatever was rendered before. `size` is the mean number of records."""

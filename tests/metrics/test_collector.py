@@ -196,7 +196,7 @@ def snapshots(draw: st.DrawFn) -> Snapshot:
 
 @pytest.mark.no_cover
 @pytest.mark.slow
-@examples(0.2)
+@examples(0.3)
 @given(snapshots())
 def test_any_snapshot_is_read_back_the_same_from_both_formats(snapshot: Snapshot) -> None:
     """Every label value and figure survives escaping and parsing, and no series is there twice."""
@@ -214,7 +214,7 @@ def total(found: dict[Series, float], account_name: str, name: str, **labels: st
 
 @pytest.mark.no_cover
 @pytest.mark.slow
-@examples(0.2)
+@examples(0.3)
 @given(snapshots())
 def test_counts_of_any_snapshot_add_up(snapshot: Snapshot) -> None:
     """Counted jobs are shown, stale or truncated, each shown job has one status, and no task is missing."""
@@ -235,7 +235,7 @@ def test_counts_of_any_snapshot_add_up(snapshot: Snapshot) -> None:
 
 @pytest.mark.no_cover
 @pytest.mark.slow
-@examples(0.1)
+@examples(0.2)
 @given(st.lists(TASKS, max_size=4))
 def test_accounts_with_the_same_ids_never_collide(tasks: list[Task]) -> None:
     """Each account shows what it would show alone."""

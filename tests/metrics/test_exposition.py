@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry, Gauge
 
@@ -14,8 +14,6 @@ from exporter.metrics.exposition import (
     accepts_gzip,
     choose_format,
 )
-
-repeatable = settings(deadline=None, derandomize=True)
 
 OM = "application/openmetrics-text"
 PROTOBUF = "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited"
@@ -147,14 +145,12 @@ def test_clients_that_do_not_accept_gzip_get_none(header: str) -> None:
     assert not accepts_gzip(header)
 
 
-@repeatable
 @given(st.text())
 def test_any_header_is_answered(header: str) -> None:
     assert choose_format(header) in (TEXT, OPENMETRICS)
     assert accepts_gzip(header) in (True, False)
 
 
-@repeatable
 @given(st.lists(st.sampled_from([OM, "text/plain", "*/*", ";", ",", "q", "=", "0.5", "version", "1.0.0", "gzip", " "])))
 def test_any_mixture_of_header_parts_is_answered(parts: list[str]) -> None:
     assert choose_format("".join(parts)) in (TEXT, OPENMETRICS)

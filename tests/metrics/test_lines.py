@@ -14,7 +14,6 @@ from exporter.metrics.exposition import OPENMETRICS, TEXT, Format
 from exporter.metrics.lines import lines
 from exporter.metrics.rows import account_rows
 from exporter.snapshot import AccountSnapshot, HistogramView, LedgerView, Total, TotalsView
-from tests.conftest import examples
 from tests.metrics.conftest import (
     SHOWN_JOBS,
     SHOWN_TASKS,
@@ -53,7 +52,6 @@ def reference(shown: AccountSnapshot, form: Format) -> bytes:
 
 
 @pytest.mark.no_cover
-@examples(0.5)
 @given(ACCOUNTS)
 def test_lines_of_any_account_are_those_of_prometheus_client(shown: AccountSnapshot) -> None:
     for form in (TEXT, OPENMETRICS):

@@ -9,7 +9,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from exporter.model import Job, Task
 from exporter.tracking.ledger import Ledger
 from exporter.tracking.view import Limits
-from tests.conftest import Clock
+from tests.conftest import Clock, examples
 from tests.tracking.conftest import HOUR
 
 TASK_IDS = ("t1", "t2", "t3", "t4")
@@ -118,4 +118,4 @@ class AnyOrder(RuleBasedStateMachine):
 
 
 TestAnyOrder = AnyOrder.TestCase
-TestAnyOrder.settings = settings(max_examples=40, stateful_step_count=40, deadline=None, derandomize=True)
+TestAnyOrder.settings = settings(examples(0.8), stateful_step_count=40)

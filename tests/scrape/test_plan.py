@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.deadline import Deadline
@@ -31,6 +31,7 @@ from exporter.tracking.videos import Due
 from exporter.tracking.view import Limits
 from exporter.tracking.work import Work
 from exporter.vod.limiter import Limiter
+from tests.conftest import examples
 
 ids = st.lists(st.text("abcdef", min_size=1, max_size=3), unique=True, max_size=40)
 
@@ -135,7 +136,6 @@ def about(calls: Iterable[Call]) -> list[str]:
     return named
 
 
-@settings(deadline=None)
 @given(work=any_work, lists=ids, summaries=ids, by_job_ids=st.booleans())
 def test_all_work_is_planned_and_nothing_twice(
     work: Work, lists: list[str], summaries: list[str], *, by_job_ids: bool
@@ -151,7 +151,6 @@ def test_all_work_is_planned_and_nothing_twice(
     assert Counter(sizes(work, videos, (), by_job_ids=by_job_ids)) == Counter(map(action, calls))
 
 
-@settings(deadline=None)
 @given(
     work=any_work,
     videos=st.builds(Due, ids.map(tuple), ids.map(tuple)),
@@ -169,7 +168,6 @@ def test_the_budget_is_never_exceeded_and_is_used_while_there_is_work(
     assert {name: calls[name] for name in ACTIONS} == {name: min(needed[name], budget[name]) for name in ACTIONS}
 
 
-@settings(deadline=None)
 @given(work=any_work, by_job_ids=st.booleans(), data=st.data())
 def test_tasks_and_jobs_of_calls_under_way_are_not_planned_again(
     work: Work, *, by_job_ids: bool, data: st.DataObject
@@ -241,7 +239,7 @@ class Life:
     budget=st.integers(1, 8),
     arrivals=st.lists(st.integers(0, 12), min_size=1, max_size=10),
 )
-@settings(max_examples=25, deadline=None)
+@examples(0.3)
 def test_nothing_starves_and_no_call_is_spent_on_a_finished_task(
     jobs: int, failing: int, budget: int, arrivals: list[int]
 ) -> None:

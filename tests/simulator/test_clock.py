@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.simulator.clock import Clock
-
-# A slow machine is no failure, and a failure shows every time.
-repeatable = settings(deadline=None, derandomize=True)
 
 
 def test_speed_compresses_the_world_and_reported_times_are_wall_clock() -> None:
@@ -37,7 +34,6 @@ def test_frozen_world_stands_still_and_goes_on_where_it_stood() -> None:
     assert clock.wall(40) == 1010, "the present has the present time"
 
 
-@repeatable
 @given(st.lists(st.tuples(st.sampled_from(["freeze", "resume", "pass"]), st.integers(0, 5)), max_size=30))
 def test_time_never_goes_back_and_reported_times_stay(moves: list[tuple[str, int]]) -> None:
     at = [0.0]

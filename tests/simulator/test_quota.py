@@ -5,14 +5,11 @@ from __future__ import annotations
 import math
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.simulator.quota import Quota
 from exporter.simulator.refusal import Refusal
-
-# A slow machine is no failure, and a failure shows every time.
-repeatable = settings(deadline=None, derandomize=True)
 
 
 def _admitted(quota: Quota, action: str, calls: int) -> int:
@@ -47,7 +44,6 @@ def test_fifteen_a_second_per_operation_and_fifty_for_the_video_list() -> None:
     assert quota.throttled == {"GetTranscodeTask": 51, "ListTranscodeTask": 25, "GetVideoList": 10}
 
 
-@repeatable
 @given(st.lists(st.floats(0, 0.5), max_size=60), st.integers(1, 15))
 def test_no_second_ever_holds_more_than_the_quota(gaps: list[float], rate: int) -> None:
     at = [0.0]

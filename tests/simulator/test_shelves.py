@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.simulator.shelves import Shelves
-
-# A slow machine is no failure, and a failure shows every time.
-repeatable = settings(deadline=None, derandomize=True)
 
 moves = st.lists(st.tuples(st.integers(0, 20), st.sampled_from(["Transcoding", "Normal", "TranscodeFail"])))
 bounds = st.none() | st.integers(-1, 11)
 
 
-@repeatable
 @given(moves, st.sets(st.sampled_from(["Transcoding", "Normal", "TranscodeFail", "Blocked"])), bounds, bounds)
 def test_select_is_a_filter_over_all_videos(
     moves: list[tuple[int, str]], statuses: set[str], start: int | None, end: int | None

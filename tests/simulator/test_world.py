@@ -7,16 +7,14 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.simulator.scenario import SCENARIOS
 from exporter.simulator.state import task_state, video_status
 from exporter.simulator.templates import GROUPS
 from exporter.simulator.world import World
-
-# A slow machine is no failure, and a failure shows every time.
-repeatable = settings(deadline=None, derandomize=True)
+from tests.conftest import examples
 
 MakeWorld = Callable[..., tuple[World, Any]]
 
@@ -24,7 +22,7 @@ MakeWorld = Callable[..., tuple[World, Any]]
 @pytest.mark.no_cover
 @pytest.mark.slow
 @pytest.mark.parametrize("scenario", sorted(SCENARIOS))
-@settings(repeatable, max_examples=10)
+@examples(0.2)
 @given(seed=st.integers(0, 100), steps=st.lists(st.integers(0, 900), min_size=1, max_size=6))
 def test_same_seed_same_world_however_often_it_is_looked_at(
     scenario: str, seed: int, steps: list[int], make_world: MakeWorld
@@ -71,7 +69,7 @@ def test_every_task_job_and_video_is_found_by_its_id(make_world: MakeWorld) -> N
 
 @pytest.mark.no_cover
 @pytest.mark.slow
-@settings(repeatable, max_examples=30)
+@examples(0.3)
 @given(seed=st.integers(0, 20), steps=st.lists(st.floats(0, 600), min_size=1, max_size=8))
 def test_shelves_agree_with_the_status_of_every_video(seed: int, steps: list[float], make_world: MakeWorld) -> None:
     world, clock = make_world(seed=seed, scenario=replace(SCENARIOS["failures"], history=600))

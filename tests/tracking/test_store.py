@@ -196,7 +196,7 @@ JOBS = st.builds(Job, TEXTS, TEXTS, TEXTS, NUMBERS, NUMBERS, error_message=TEXTS
 
 
 @given(JOBS, st.builds(Task, TEXTS, TEXTS, TEXTS, created=NUMBERS), st.floats(0, 1e12), st.booleans(), TEXTS)
-@settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_record_of_the_model_is_loaded_as_it_was_saved(
     kept: Kept, job: Job, task: Task, at: float, flag: bool, label: str
 ) -> None:

@@ -94,7 +94,7 @@ def test_a_broken_or_unknown_encoding_is_malformed(
     assert len(str(error)) < 150
 
 
-@settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(parts=st.lists(st.binary(max_size=300), min_size=1, max_size=5), sizes=st.lists(st.integers(1, 40), max_size=8))
 def test_any_gzip_in_any_chunks_unpacks_whole(
     http_: Http, wire: Start, chunked: Make, parts: list[bytes], sizes: list[int]

@@ -136,7 +136,7 @@ def test_an_unknown_id_is_not_found(vod: Client, soon: Deadline) -> None:
         vod.get_task("nowhere", soon)
 
 
-@settings(deadline=None, max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(value=st.text(max_size=60))
 @example("~-_.!*'()")
 @example("a b+c%20d&e=f#g?h/i;j:k@l,m$n")

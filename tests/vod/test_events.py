@@ -7,7 +7,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.keys import SecretText
@@ -250,7 +250,6 @@ EVENTS = st.fixed_dictionaries(
 
 @pytest.mark.no_cover
 @pytest.mark.slow
-@settings(derandomize=True, max_examples=300, deadline=None)
 @given(ANY_JSON | EVENTS)
 def test_any_json_is_an_event_that_can_be_counted_and_asked_about(body: object) -> None:
     """Types and field names are from a fixed list, ids can be used in requests, and times are in bounds."""
@@ -266,7 +265,6 @@ def test_any_json_is_an_event_that_can_be_counted_and_asked_about(body: object) 
 
 @pytest.mark.no_cover
 @pytest.mark.slow
-@settings(derandomize=True, max_examples=300, deadline=None)
 @given(st.binary() | st.binary().map(base64.b64encode) | ANY_JSON.map(lambda body: json.dumps(body).encode()))
 def test_any_bytes_are_json_or_refused(raw: bytes) -> None:
     try:

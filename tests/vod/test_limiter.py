@@ -10,7 +10,7 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.deadline import Deadline
@@ -99,7 +99,6 @@ def test_many_threads_get_different_turns() -> None:
     assert sorted(turns) == [1000 + turn / 8 for turn in range(400)]
 
 
-@settings(deadline=None)
 @given(rate=st.floats(0.05, 200), taken=st.integers(0, 30), seconds=st.floats(0, 30))
 def test_calls_within_a_time_are_the_turns_before_its_end(rate: float, taken: int, seconds: float) -> None:
     made = Made(rate)
@@ -179,7 +178,6 @@ def test_earlier_turns_are_void_while_the_operation_is_held() -> None:
     assert not made.limiter.is_held(GET)
 
 
-@settings(deadline=None)
 @given(
     rate=st.floats(0.05, 200),
     steps=st.lists(

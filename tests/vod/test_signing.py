@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.vod import signing
@@ -101,7 +101,6 @@ def test_authorization_signs_the_documented_headers(case: dict[str, Any]) -> Non
     )
 
 
-@settings(deadline=None)
 @given(query=st.dictionaries(UNRESERVED, st.text(), max_size=6), key_id=st.text(), secret=st.text(min_size=1))
 def test_equals_the_official_utility_over_any_values(
     official: Authorize, query: dict[str, str], key_id: str, secret: str
@@ -110,7 +109,6 @@ def test_equals_the_official_utility_over_any_values(
     assert official(query, HEADERS, key_id, secret) == ours(query, HEADERS, key_id, secret)
 
 
-@settings(deadline=None)
 @given(name=st.text(), value=st.text())
 def test_equals_the_official_utility_over_any_name(official: Authorize, name: str, value: str) -> None:
     """This holds for any name. The SDK expects encoded names, so its own encoder encodes the name first."""
@@ -121,7 +119,6 @@ def test_equals_the_official_utility_over_any_name(official: Authorize, name: st
     assert official(encoded, HEADERS, "id", "secret") == ours({name: value}, HEADERS, "id", "secret")
 
 
-@settings(deadline=None)
 @given(extra=st.dictionaries(st.from_regex(r"x-acs-[a-z-]{1,12}", fullmatch=True), HEADER_VALUES, max_size=4))
 def test_equals_the_official_utility_over_any_headers(official: Authorize, extra: dict[str, str]) -> None:
     """This holds for any additional `x-acs-*` headers, and for spaces around their values."""
