@@ -118,7 +118,7 @@ class Shelf:
                 },
                 histograms={
                     (total, (definition,)): HistogramView(tuple(10.0 * 2**n for n in range(12)), (3,) * 13, 4567.5)
-                    for total in (Total.JOB_DURATION, Total.JOB_PROCESSING, Total.OUTPUT_BITRATE, Total.OUTPUT_SIZE)
+                    for total in (Total.JOB_QUEUE, Total.JOB_PROCESSING, Total.OUTPUT_BITRATE, Total.OUTPUT_SIZE)
                     for definition in DEFINITIONS[:4]
                 },
             ),

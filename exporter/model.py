@@ -37,7 +37,12 @@ TASK_STATUSES = ("Processing", "Partial", *TASK_FINAL)
 JOB_FINAL = ("TranscodeSuccess", "TranscodeFail", "TranscodeCancelled")
 JOB_STATUSES = ("Submitted", "Transcoding", *JOB_FINAL)
 
-DEFINITIONS = ("LD", "SD", "HD", "FHD", "OD", "2K", "4K", "SQ", "HQ", "AUTO")
+DEFINITIONS = ("FD", "LD", "SD", "HD", "FHD", "OD", "2K", "4K", "SQ", "HQ", "AUTO")
+# https://www.alibabacloud.com/help/doc-detail/55638.htm: preset and narrowband templates append a suffix (HD-MP4). The
+# formats are those of the transcoding templates.
+_SUFFIXES = ("MP4", "M3U8", "HLS", "FLV", "MPD", "DASH", "MP3", "M4A", "NBHD")
+KNOWN_DEFINITIONS = frozenset((*DEFINITIONS, *(f"{name}-{suffix}" for name in DEFINITIONS for suffix in _SUFFIXES)))
+"""All definitions that VOD documents, alone and with a suffix."""
 
 # Some documented samples misspell a status.
 _MISSPELT = {"CompleteAllSucces": "CompleteAllSucc", "CompeleteAllSucc": "CompleteAllSucc"}

@@ -32,17 +32,22 @@ class Total(StrEnum):
     TASKS_FINISHED = "tasks_finished"
     JOBS_FINISHED = "jobs_finished"
     JOB_FAILURES = "job_failures"
+    TASK_FAILURES = "task_failures"
+    SUSPICIOUS_OUTPUTS = "suspicious_outputs"
     OUTPUT_DURATION = "output_duration"
     BILLED = "billed"
     JOB_DURATION = "job_duration"
     TASK_DURATION = "task_duration"
+    TASK_FIRST_OUTPUT = "task_first_output"
+    JOB_QUEUE = "job_queue"
     JOB_PROCESSING = "job_processing"
+    JOB_REALTIME_RATIO = "job_realtime_ratio"
     OUTPUT_BITRATE = "output_bitrate"
     OUTPUT_SIZE = "output_size"
 
 
 Key = tuple[Total, tuple[str, ...]]
-"""A total and the values of its metric's labels after `account`."""
+"""A total and the values of its metric's labels after `account`, without `cause`, which follows from the error code."""
 
 
 @dataclass(frozen=True, slots=True)

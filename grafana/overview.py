@@ -11,7 +11,7 @@ from exporter.metrics.catalog import (
     JOBS_FINISHED,
     OLDEST_UNFINISHED,
 )
-from grafana import bill
+from grafana import bill, delivery
 from grafana.frame import account, choice, dashboard, definition, section
 from grafana.panels import STATUS_COLORS, Column, Panel, Query, Show, Steps, Text, bars, big, lines, ranking, rows
 from grafana.queries import (
@@ -41,11 +41,12 @@ def make() -> Dashboard:
         "Is transcoding healthy, does it meet its objective, and what does it cost?",
         since="now-24h",
         refresh="1m",
-        variables=(account(), definition(), _objective()),
+        variables=(account(), definition(), _objective(), *bill.variables()),
     )
     section(made, "Is it well?", *_now())
     section(made, "Does it keep its promise?", *_promise())
     section(made, "What happens?", *_history())
+    section(made, "How soon, and whose fault?", *delivery.panels())
     section(made, "What fails?", *_failures())
     section(made, "What has it cost so far?", *bill.panels())
     return made

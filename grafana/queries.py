@@ -6,10 +6,11 @@ query first takes the maximum per combination of the metric's own labels (`max b
 
 from __future__ import annotations
 
-from exporter.metrics.catalog import ACCOUNT_INFO, BUILD_INFO, COUNTED, JOB_STATUS, UP, Metric
+from exporter.metrics.catalog import ACCOUNT_INFO, BUILD_INFO, COUNTED, JOB_DURATION, JOB_STATUS, UP, Metric
 
 TARGET = 'job=~"$job", instance=~"$instance"'
 KEY = ("account", "job_id", "definition")
+SUCCEEDED = 'status="TranscodeSuccess"'
 FAILED = 'status="TranscodeFail"'
 ENDED = 'status=~"TranscodeSuccess|TranscodeFail"'
 FINISHED = 'status=~"TranscodeSuccess|TranscodeFail|TranscodeCancelled"'
@@ -24,8 +25,13 @@ _STEP = "1m"  # resolution of the search for the first value in a window
 
 
 def series(metric: Metric, *matchers: str, suffix: str = "") -> str:
-    """The selector of a metric, with matchers for the dashboard variables that are labels of the metric."""
+    """The selector of a metric, with matchers for the dashboard variables that are labels of the metric.
+
+    The duration of jobs is that of the successful ones: failures are often fast, and would make latency look better.
+    """
     scopes = [f'{label}=~"${label}"' for label in ("account", "definition") if label in metric.labels]
+    if metric == JOB_DURATION:
+        scopes.append(SUCCEEDED)
     return f"{metric.name}{suffix}{{{', '.join((TARGET, *scopes, *matchers))}}}"
 
 

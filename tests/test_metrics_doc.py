@@ -74,7 +74,10 @@ def test_every_metric_has_a_meaning() -> None:
         ("Each task", "vod_transcode_task_.*"),
         (
             "All of an account",
-            "vod_transcode_(tasks|jobs|videos|oldest_.*|output_.*|.*_total|(job|task)_(duration|processing)_.*)",
+            (
+                "vod_transcode_(tasks|jobs|videos|oldest_.*|output_.*|.*_total"
+                "|(job|task)_(duration|processing|queue|first_output|realtime)_.*)"
+            ),
         ),
         ("Cost", "vod_(transcode_(billed|price)|usage)_.*"),
         ("Accounts and the exporter", "vod_(up|account_info|exporter_.*)"),

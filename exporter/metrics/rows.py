@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from prometheus_client.core import Exemplar
 
+from exporter import causes
 from exporter.metrics import catalog
 from exporter.metrics.catalog import Metric
 from exporter.model import UNKNOWN, Output, job_status, task_status
@@ -60,7 +61,7 @@ def aggregate_rows(account: AccountSnapshot) -> Iterator[Row]:
     yield catalog.STATE_DURABLE, (name,), view.durable
     yield from _answer_rows(account)
     for key, amount in view.totals.counters.items():
-        yield _TOTALS[key[0]], (name, *key[1]), _exemplified(view.totals, key, amount)
+        yield _TOTALS[key[0]], (name, *key[1], *_cause(key)), _exemplified(view.totals, key, amount)
     for key, histogram in view.totals.histograms.items():
         yield _TOTALS[key[0]], (name, *key[1]), _exemplified(view.totals, key, histogram)
     for source, count in view.tracked_tasks.items():
@@ -125,11 +126,17 @@ def _output_rows(labels: tuple[str, ...], output: Output) -> Iterator[Row]:
             yield catalog.JOB_STREAM_BITRATE, (*labels, stream.kind, stream.index), stream.bitrate
 
 
+def _cause(key: Key) -> tuple[str, ...]:
+    """The cause of failed jobs. It follows from the error code, so it is not stored."""
+    total, labels = key
+    return (causes.of_job(labels[1]),) if total is Total.JOB_FAILURES else ()
+
+
 def _exemplified(totals: TotalsView, key: Key, value: float | HistogramView) -> float | HistogramView | Exemplified:
     """The value with its exemplars. Leaves out ids that are too long or need escapes."""
     if key not in totals.exemplars:
         return value
-    name = "task_id" if key[0] == Total.TASK_DURATION else "job_id"
+    name = "task_id" if key[0].startswith("task_") else "job_id"
     exemplars = {
         bucket: Exemplar({name: finish.id}, finish.value, finish.counted)
         for bucket, finish in totals.exemplars[key].items()

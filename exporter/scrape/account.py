@@ -145,12 +145,15 @@ class Account:
         """See `Ledger.tasks`."""
         return self._ledger.tasks()
 
-    def event(self, *, job_id: str, video_id: str, processing: float | None) -> None:
+    def event(
+        self, *, job_id: str, video_id: str, processing: float | None = None, started: float | None = None
+    ) -> None:
         """An event reported that a job has ended: ask about the job first, or list the tasks of its video first.
 
-        `processing` is the processing time in seconds. Raises `StateError` if it cannot be saved.
+        `started` is the start of the job in Unix seconds, `processing` its processing time in seconds. Raises
+        `StateError` if they cannot be saved.
         """
-        known = self._ledger.observe_event(job_id, processing=processing)
+        known = self._ledger.observe_event(job_id, processing=processing, started=started)
         if not known and video_id:
             self._videos.prioritize(video_id, source=EVENTS)
         self._refresh.outdate()

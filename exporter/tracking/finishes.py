@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from typing import NamedTuple
 
 from exporter.model import Job, Task
 from exporter.specification import specification
@@ -14,6 +15,7 @@ from exporter.tracking.totals import Totals
 
 _PENDING_SECONDS = 3600.0
 _MAX_PENDING = 10_000
+_MAX_QUEUE_SECONDS = 30 * 86400.0  # a longer wait is caused by a wrong clock, and would distort the sum
 # How long a finished task waits for the end of its unfinished jobs, in seconds and in answers. Both have to pass: the
 # time alone is not enough, because the clock of the machine may be set forward.
 _SETTLE_SECONDS = 600.0
@@ -45,7 +47,7 @@ class Finishes:
         self._state_created = math.floor(state_created)  # VOD reports whole seconds
         self._memory = memory
         self._templates = templates or {}
-        self._pending: dict[str, tuple[float, float]] = {}  # processing time and its arrival, by job id
+        self._pending: dict[str, _Pending] = {}  # by job id
 
     def task_seen_first(self, task: TrackedTask, seen: Task, now: float) -> None:
         """VOD describes the task for the first time. If it is already finished, it may have been counted long ago."""
@@ -58,15 +60,15 @@ class Finishes:
         if seen.finished and job.finished_at is None:
             job.finished_at = now
             if task.already_counted or (first and _before(seen.completed, seen.created, self._state_created)):
-                job.output_counted = job.processing_counted = True
+                job.output_counted = job.processing_counted = job.queue_counted = True
             else:
                 figures.finished_job(self._totals, seen)
         # VOD may report the output later than the finish.
         if job.finished_at is not None and seen.status == "TranscodeSuccess" and not job.output_counted:
             self._count_output(job, seen)
         if self._pending and seen.id in self._pending:
-            seconds, _ = self._pending.pop(seen.id)
-            self.processing(job, seconds)
+            pending = self._pending.pop(seen.id)
+            self.event(job, started=pending.started, processing=pending.processing)
 
     def _count_output(self, job: TrackedJob, seen: Job) -> None:
         if seen.output is not None:
@@ -93,23 +95,40 @@ class Finishes:
             job.finished_at = now
         task.finished_at = now
         if not task.already_counted:
-            figures.finished_task(self._totals, task.task)
+            figures.finished_task(self._totals, task.task, [job.job for job in self._roster.jobs_of(task)])
 
-    def processing(self, job: TrackedJob, seconds: float) -> None:
-        """An event reported how many seconds the job was transcoded for."""
-        if not (job.processing_counted or self._roster.tasks[job.task_id].already_counted):
+    def event(self, job: TrackedJob, *, started: float | None, processing: float | None) -> None:
+        """An event reported when the job was started (Unix seconds), and for how many seconds it was transcoded."""
+        if self._roster.tasks[job.task_id].already_counted:
+            return
+        if processing is not None and not job.processing_counted:
             job.processing_counted = True
-            figures.processed_job(self._totals, job.job, seconds)
+            figures.processed_job(self._totals, job.job, processing)
+        if started is not None and not job.queue_counted and job.job.created is not None:
+            job.queue_counted = True
+            if 0 <= started - job.job.created <= _MAX_QUEUE_SECONDS:
+                figures.queued_job(self._totals, job.job, started - job.job.created)
 
-    def processing_of_unknown(self, job_id: str, seconds: float, now: float) -> None:
-        """As `processing`, for a job that is not tracked. The time is kept for an hour, in case the job is found."""
+    def event_of_unknown(self, job_id: str, now: float, *, started: float | None, processing: float | None) -> None:
+        """As `event`, for a job that is not tracked. The times are kept for an hour, in case the job is found."""
         if len(self._pending) < _MAX_PENDING:
-            self._pending[job_id] = (seconds, now)
+            self._pending[job_id] = _Pending(started, processing, now)
 
     def expire(self, now: float) -> None:
-        """Forget the processing times that have waited for an hour."""
-        for job_id in [job_id for job_id, (_, at) in self._pending.items() if not 0 <= now - at < _PENDING_SECONDS]:
+        """Forget the times of events that have waited for an hour."""
+        over = [
+            job_id for job_id, pending in self._pending.items() if not 0 <= now - pending.arrived < _PENDING_SECONDS
+        ]
+        for job_id in over:
             del self._pending[job_id]
+
+
+class _Pending(NamedTuple):
+    """The times in an event about an unknown job, and when the event arrived."""
+
+    started: float | None
+    processing: float | None
+    arrived: float
 
 
 def _before(completed: float | None, created: float | None, limit: float) -> bool:

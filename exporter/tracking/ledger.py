@@ -236,22 +236,24 @@ class Ledger:
                     missing.missing = True
                     self._roster.tasks[missing.task_id].stale = True
 
-    def observe_event(self, job_id: str, *, processing: float | None) -> bool:
-        """An event reported the end of a job, and maybe its processing time in seconds. False for an unknown job.
+    def observe_event(self, job_id: str, *, processing: float | None, started: float | None = None) -> bool:
+        """An event reported the end of a job. Returns False for an unknown job.
 
-        The event only prioritizes the job; its status comes from the next answer of VOD. The processing time is counted
-        once, and saved before this returns. The processing time of an unknown job is kept in memory for an hour. Raises
-        `StateError` if it cannot be saved; then the sender should repeat the event.
+        `started` is the start of the job in Unix seconds, `processing` its time from start to finish in seconds; only
+        events report them. The event prioritizes the job; its status comes from the next answer of VOD. The times are
+        counted once, and saved before this returns. Those of an unknown job are kept in memory for an hour. Raises
+        `StateError` if they cannot be saved; then the sender should repeat the event.
         """
         with self._lock:
             job = self._roster.jobs.get(job_id)
+            timed = processing is not None or started is not None
             if job is None:
-                if processing is not None:
-                    self._finishes.processing_of_unknown(job_id, processing, self._clock())
+                if timed:
+                    self._finishes.event_of_unknown(job_id, self._clock(), started=started, processing=processing)
                 return False
             job.prioritized = job.finished_at is None
-            if processing is not None:
-                self._finishes.processing(job, processing)
+            if timed:
+                self._finishes.event(job, started=started, processing=processing)
                 self._keeper.save(self._clock())
             return True
 

@@ -43,9 +43,9 @@ class TaskRecord:
 class JobRecord:
     """A job of a tracked task as the store keeps it. Times are Unix seconds.
 
-    `refreshed` is when VOD described the job last, `finished_at` when the exporter saw it finished. `output_counted`
-    and `processing_counted` are True when the output and the processing time are in the totals, or must not be added to
-    them. `claimed_by` holds the ids of other tasks that named the job too.
+    `refreshed` is when VOD described the job last, `finished_at` when the exporter saw it finished. `output_counted`,
+    `processing_counted` and `queue_counted` are True when the output and the times that events report are in the
+    totals, or must not be added to them. `claimed_by` holds the ids of other tasks that named the job too.
     """
 
     job: Job
@@ -54,6 +54,7 @@ class JobRecord:
     finished_at: float | None = None
     output_counted: bool = False
     processing_counted: bool = False
+    queue_counted: bool = False
     claimed_by: tuple[str, ...] = ()
 
 

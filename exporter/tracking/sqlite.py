@@ -47,6 +47,10 @@ _MIGRATIONS = (
                                                '$.silent') AS BLOB)
     WHERE CASE WHEN json_valid(CAST(record AS TEXT)) THEN json_extract(CAST(record AS TEXT), '$.silent') END;
     """,
+    # Histograms that were stored without the labels `status` and `priority` cannot be split: they start again at zero.
+    """
+    DELETE FROM histograms WHERE name IN ('job_duration', 'task_duration');
+    """,
 )
 """One migration for each version of the schema. `PRAGMA user_version` is the number of applied migrations."""
 

@@ -7,20 +7,18 @@ from bisect import bisect_left
 from collections.abc import Callable, Collection, Iterable, Mapping
 from itertools import product
 
+from exporter.causes import CAUSES
 from exporter.config import Buckets
-from exporter.model import (
-    DEFINITIONS,
-    JOB_FINAL,
-    OTHER,
-    TASK_FINAL,
-    UNKNOWN,
-    Job,
-)
+from exporter.model import DEFINITIONS, JOB_FINAL, KNOWN_DEFINITIONS, OTHER, TASK_FINAL, UNKNOWN, Job
 from exporter.snapshot import Exemplar, HistogramView, Key, Total, TotalsView
 
 TRIGGERS = ("Auto", "Manual")
-MAX_DEFINITIONS = 50  # counted by name, further ones as `other`; VOD documents ten
+PRIORITIES = LOW, DEFAULT, HIGH = "low", "default", "high"
+"""Classes of the priority of a task: below 6, 6, above 6."""
+SUSPICIONS = ("no_bytes", "bitrate", "truncated")
+MAX_DEFINITIONS = 50  # counted by name, further ones that VOD does not document as `other`
 MAX_ERROR_CODES = 50
+_RATIOS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0)
 
 
 class Totals:
@@ -56,12 +54,16 @@ class Totals:
         return self._definitions.keys()
 
     def definition(self, job: Job) -> str:
-        """The label value for the job's definition: `unknown` without one, `other` after the first 50 definitions."""
-        if not job.definition:
+        """The label value for the job's definition: `unknown` without one.
+
+        After the first 50 definitions, those that VOD does not document are `other`.
+        """
+        name = job.definition
+        if not name:
             return UNKNOWN
-        if job.definition not in self._definitions and len(self._definitions) < MAX_DEFINITIONS:
-            self._definitions[job.definition] = None
-        return job.definition if job.definition in self._definitions else OTHER
+        if name not in self._definitions and (name in KNOWN_DEFINITIONS or len(self._definitions) < MAX_DEFINITIONS):
+            self._definitions[name] = None
+        return name if name in self._definitions else OTHER
 
     def error_code(self, job: Job) -> str:
         """The label value for the job's error code: `unknown` without one, `other` after the first 50 codes."""
@@ -109,6 +111,8 @@ class Totals:
 
 
 def _bounds(buckets: Buckets, histogram: Total) -> tuple[float, ...]:
+    if histogram is Total.JOB_REALTIME_RATIO:
+        return _RATIOS
     return {Total.OUTPUT_BITRATE: buckets.bitrate, Total.OUTPUT_SIZE: buckets.size}.get(histogram, buckets.duration)
 
 
@@ -117,7 +121,9 @@ def _zeros() -> dict[Key, float]:
     tasks = product([Total.TASKS_FINISHED], product(TASK_FINAL, (*TRIGGERS, UNKNOWN)))
     jobs = product([Total.JOBS_FINISHED], product(DEFINITIONS, JOB_FINAL))
     durations = product([Total.OUTPUT_DURATION], product(DEFINITIONS))
-    return dict.fromkeys((*tasks, *jobs, *durations), 0.0)
+    failures = product([Total.TASK_FAILURES], product(CAUSES))
+    outputs = product([Total.SUSPICIOUS_OUTPUTS], product(DEFINITIONS, SUSPICIONS))
+    return dict.fromkeys((*tasks, *jobs, *durations, *failures, *outputs), 0.0)
 
 
 def _names(counters: Iterable[Key], total: Total, position: int) -> Iterable[str]:

@@ -4,8 +4,8 @@ Formats and the signature follow the documentation:
 https://www.alibabacloud.com/help/en/vod/developer-reference/overview-of-event-notification and its pages on
 HTTP callbacks, StreamTranscodeComplete and TranscodeComplete. The signature covers the callback URL and the time, but
 not the body. Somebody who has seen a recent signature can send any body with it. So an event never changes a status.
-It only makes the exporter refresh its jobs first. The exporter takes the processing time of the jobs from the event,
-because the API does not have it.
+It only makes the exporter refresh its jobs first. The exporter takes the start of a job, and its time from start to
+finish, from the event, because the API does not have the start.
 """
 
 from __future__ import annotations
@@ -39,9 +39,14 @@ _TIMESTAMP = re.compile(r"\d{1,12}", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class EndedJob:
-    """A job that has finished, according to an event. `processing` is its duration in seconds, None if unknown."""
+    """A job that has finished, according to an event.
+
+    `started` is when VOD began to transcode it, in Unix seconds; `processing` is the time from then to its finish, in
+    seconds. None means unknown.
+    """
 
     id: str
+    started: float | None = None
     processing: float | None = None
 
 
@@ -131,4 +136,5 @@ def _job(row: object, malformed: list[str]) -> EndedJob | None:
             processing = finished - started
         else:
             fields.report("FinishTime")
-    return EndedJob(job_id, processing) if job_id else None
+            started = None
+    return EndedJob(job_id, started, processing) if job_id else None

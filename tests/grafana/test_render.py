@@ -117,7 +117,7 @@ def test_definition_and_account_can_be_chosen_where_there_are_such_figures() -> 
 
 
 def test_exemplars_are_shown_where_the_exporter_makes_them() -> None:
-    """On failures and the buckets of durations, and they lead to the job."""
+    """On failures, suspicious outputs and the buckets of durations, and they lead to the job."""
     shown = {
         (dashboard["uid"], panel["title"])
         for dashboard in dashboards().values()
@@ -127,6 +127,8 @@ def test_exemplars_are_shown_where_the_exporter_makes_them() -> None:
     }
     assert shown == {
         ("vod-overview", "How long do jobs take?"),
+        ("vod-overview", "How long until the first output can be played?"),
+        ("vod-overview", "Which outputs are odd?"),
         ("vod-overview", "What fails, and when?"),
         ("vod-definitions", "How soon are 95 of 100 jobs done?"),
     }

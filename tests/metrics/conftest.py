@@ -28,6 +28,8 @@ from tests.conftest import NOW
 
 Series = tuple[str, frozenset[tuple[str, str]]]
 FAILURES: Key = (Total.JOB_FAILURES, ("HD", "Bad"))
+OF_JOBS: Key = (Total.JOB_DURATION, ("HD", "TranscodeFail"))
+OF_TASKS: Key = (Total.TASK_DURATION, ("low",))
 
 
 def value(telemetry: Telemetry, name: str, **labels: str) -> float | None:
@@ -73,11 +75,11 @@ def exemplified_account() -> AccountSnapshot:
     counts = HistogramView((60.0, 300.0), (2, 0, 1), 500.0)
     totals = TotalsView(
         {FAILURES: 2.0},
-        {(Total.JOB_DURATION, ("HD",)): counts, (Total.TASK_DURATION, ()): counts},
+        {OF_JOBS: counts, OF_TASKS: counts},
         {
             FAILURES: {0: Exemplar("a", 1.0, NOW)},
-            (Total.JOB_DURATION, ("HD",)): {0: Exemplar("b", 59.5, NOW + 0.25), 2: Exemplar("c", 400.0, NOW)},
-            (Total.TASK_DURATION, ()): {0: Exemplar("t", 60.0, NOW)},
+            OF_JOBS: {0: Exemplar("b", 59.5, NOW + 0.25), 2: Exemplar("c", 400.0, NOW)},
+            OF_TASKS: {0: Exemplar("t", 60.0, NOW)},
         },
     )
     return account(LedgerView(totals=totals))
@@ -149,8 +151,8 @@ def histograms(draw: st.DrawFn) -> HistogramView:
 
 
 JOB_FAILURES = st.tuples(st.just(Total.JOB_FAILURES), st.tuples(TEXTS, TEXTS))
-DURATIONS = st.tuples(st.just(Total.TASK_DURATION), st.just(())) | st.tuples(
-    st.just(Total.JOB_DURATION), st.tuples(TEXTS)
+DURATIONS = st.tuples(st.just(Total.TASK_FIRST_OUTPUT), st.just(())) | st.tuples(
+    st.just(Total.JOB_DURATION), st.tuples(TEXTS, TEXTS)
 )
 EXEMPLARS = st.builds(
     Exemplar,

@@ -29,6 +29,7 @@ SAMPLES = sorted((TESTS / "data" / "vod-api" / "samples").glob("get-task-*.json"
 NOW = 1_551_169_800.0  # 2019-02-26 08:30 UTC, when the jobs of the samples ran
 LOOKBACK = 60 * 86_400.0  # seconds; longer than from the oldest sample to NOW
 EVENT_JOB = "921e1657713a9f955141138eb47e3eee"  # of the samples, one that succeeded
+EVENT_STARTED = NOW - 163.0  # a second after its creation
 UPDATE = "GOLDEN_UPDATE"
 
 FORMATS = pytest.mark.parametrize(
@@ -55,7 +56,7 @@ def collector() -> TranscodeCollector:
         assert task is not None
         ledger.name(path.stem, [task.id], source="tasks")
         ledger.observe_task(task.id, task)
-    ledger.observe_event(EVENT_JOB, processing=2.5)
+    ledger.observe_event(EVENT_JOB, processing=2.5, started=EVENT_STARTED)
     account = AccountSnapshot(
         name="prod",
         region="cn-shanghai",

@@ -116,21 +116,23 @@ def test_rows_of_a_metric_are_together_and_a_row_without_a_value_has_no_line() -
 def test_histogram_without_or_with_negative_bounds_is_written(bounds: Sequence[float], form: Format) -> None:
     """`prometheus_client` writes neither `_count` nor `_sum` if a bound is negative."""
     counts = HistogramView(tuple(bounds), (3,) * (len(bounds) + 1), 1.5)
-    shown = account(LedgerView(totals=TotalsView(histograms={(Total.TASK_DURATION, ()): counts})))
+    shown = account(LedgerView(totals=TotalsView(histograms={(Total.TASK_FIRST_OUTPUT, ()): counts})))
 
     assert lines_of(shown, form) == reference(shown, form)
-    assert (b"task_duration_seconds_sum" in lines_of(shown, form)) == (min(bounds, default=0) >= 0)
+    assert (b"task_first_output_seconds_sum" in lines_of(shown, form)) == (min(bounds, default=0) >= 0)
 
 
 def test_exemplars_stand_at_the_end_of_lines_in_openmetrics() -> None:
     exposition = lines_of(exemplified_account(), OPENMETRICS).decode()
     found = [line.removeprefix("vod_transcode_") for line in exposition.splitlines() if " # " in line]
 
+    of, failures = 'definition="HD"', 'job_failures_total{account="prod",cause="unknown"'
+    duration = 'job_duration_seconds_bucket{account="prod"'
     assert found == [
-        'job_failures_total{account="prod",definition="HD",error_code="Bad"} 2.0 # {job_id="a"} 1.0 1700000000.0',
-        'job_duration_seconds_bucket{account="prod",definition="HD",le="60.0"} 2.0 # {job_id="b"} 59.5 1700000000.25',
-        'job_duration_seconds_bucket{account="prod",definition="HD",le="+Inf"} 3.0 # {job_id="c"} 400.0 1700000000.0',
-        'task_duration_seconds_bucket{account="prod",le="60.0"} 2.0 # {task_id="t"} 60.0 1700000000.0',
+        f'{failures},{of},error_code="Bad"}} 2.0 # {{job_id="a"}} 1.0 1700000000.0',
+        f'{duration},{of},le="60.0",status="TranscodeFail"}} 2.0 # {{job_id="b"}} 59.5 1700000000.25',
+        f'{duration},{of},le="+Inf",status="TranscodeFail"}} 3.0 # {{job_id="c"}} 400.0 1700000000.0',
+        'task_duration_seconds_bucket{account="prod",le="60.0",priority="low"} 2.0 # {task_id="t"} 60.0 1700000000.0',
     ]
 
 

@@ -195,7 +195,7 @@ def test_known_statuses_and_definitions_are_zero_from_the_start() -> None:
 
     jobs = {tuple(labels): value for metric, labels, value in rows if metric.name == "vod_transcode_jobs"}
     tasks = {tuple(labels): value for metric, labels, value in rows if metric.name == "vod_transcode_tasks"}
-    assert len(jobs) == 10 * 6
+    assert len(jobs) == 11 * 6
     assert len(tasks) == 6
     assert set(jobs.values()) == set(tasks.values()) == {0}
 

@@ -18,7 +18,7 @@ from tests.tracking.conftest import running
 
 HOUR = 3600.0
 DAY = 24 * HOUR
-OUTPUT = Output(bitrate=1e6, size=2e7, duration=60.0)
+OUTPUT = Output(bitrate=1e6, size=7.5e6, duration=60.0)
 
 
 class Account:
@@ -85,7 +85,7 @@ def done(task_id: str = "t", *job_ids: str, at: float | None = None) -> Task:
 ONE_TASK = {"tasks_finished": 1}
 ONE_OUTPUT = {"output_bitrate": 1, "output_size": 1, "output_duration": 60.0, "billed": 60.0}
 ONE_JOB = {"jobs_finished": 1, **ONE_OUTPUT}
-DURATIONS = {"job_duration": 1, "task_duration": 1}
+DURATIONS = {"job_duration": 1, "job_realtime_ratio": 1, "task_duration": 1, "task_first_output": 1}
 
 
 def test_a_finish_adds_to_every_total_it_belongs_to(account: Account) -> None:
@@ -117,7 +117,7 @@ def test_a_failure_counts_by_its_code_and_without_an_output(account: Account) ->
     view = account.sees(Task("t", status="CompleteAllFail", jobs=(failed,)))
 
     assert view.totals.counters[Total.JOB_FAILURES, ("HD", "InvalidParameter.ResourceContentBad")] == 1
-    assert counted(view) == {"tasks_finished": 1, "jobs_finished": 1, "job_failures": 1}
+    assert counted(view) == {"tasks_finished": 1, "task_failures": 1, "jobs_finished": 1, "job_failures": 1}
 
 
 def test_an_output_is_billed_by_its_codec_and_size_unless_its_template_is_configured() -> None:
@@ -190,7 +190,7 @@ def test_jobs_that_end_now_are_counted_even_if_their_task_is_older_than_the_stat
     account.sees(Task("t", status="Partial", created=NOW - 99, jobs=(old, Job("b", "HD", "Transcoding"))))
     view = account.asks(Task("t", status="CompleteAllSucc", created=NOW - 99, jobs=(old, job("b"))))
 
-    assert counted(view) == ONE_TASK | ONE_JOB
+    assert counted(view) == ONE_TASK | ONE_JOB | {"task_first_output": 1}
 
 
 def test_a_task_that_ended_longer_ago_than_the_state_remembers_is_not_counted(account: Account) -> None:
@@ -374,6 +374,56 @@ def test_a_processing_time_of_a_job_older_than_the_state_is_not_counted(account:
     account.ledger.observe_event("a", processing=5.0)
 
     assert account.counted() == {}
+
+
+# Times in the queue, which only events report
+
+
+def queued(account: Account) -> list[float]:
+    """The sums of the histograms of times in the queue."""
+    histograms = account.ledger.view().totals.histograms
+    return [histogram.sum for (total, _), histogram in histograms.items() if total == Total.JOB_QUEUE]
+
+
+def created(*job_ids: str) -> Task:
+    jobs = tuple(Job(job_id, "HD", "Transcoding", created=NOW) for job_id in job_ids)
+    return Task("t", "video", "Processing", jobs=jobs)
+
+
+def test_the_time_in_the_queue_is_counted_once_before_or_after_the_job_is_known(account: Account) -> None:
+    account.ledger.observe_event("a", processing=None, started=NOW + 5)
+    account.sees(created("a", "b"))
+    for _ in range(2):
+        account.ledger.observe_event("a", processing=3.0, started=NOW + 7)
+        account.ledger.observe_event("b", processing=3.0, started=NOW + 9)
+        account.restart()
+
+    assert queued(account) == [14.0]
+    assert account.counted()["job_processing"] == 2
+
+
+@pytest.mark.parametrize("started", [NOW - 1, NOW + 31 * DAY])
+def test_a_start_that_cannot_be_right_is_not_counted(account: Account, started: float) -> None:
+    account.sees(created("a"))
+    account.ledger.observe_event("a", processing=None, started=started)
+
+    assert queued(account) == []
+
+
+def test_a_start_of_a_job_without_a_creation_time_waits_for_it(account: Account) -> None:
+    account.sees(running("t", "a"))
+    account.ledger.observe_event("a", processing=None, started=NOW + 5)
+    account.asks(created("a"))
+    account.ledger.observe_event("a", processing=None, started=NOW + 5)
+
+    assert queued(account) == [5.0]
+
+
+def test_a_start_of_a_job_older_than_the_state_is_not_counted(account: Account) -> None:
+    account.sees(done("t", "a", at=NOW - 1))
+    account.ledger.observe_event("a", processing=5.0, started=NOW - 20)
+
+    assert queued(account) == []
 
 
 # Crashes

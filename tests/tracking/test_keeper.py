@@ -74,7 +74,7 @@ def kept() -> Kept:
 
 def test_a_save_holds_tasks_and_totals_together_and_the_next_holds_neither(kept: Kept) -> None:
     kept.add("t")
-    finished_task(kept.totals, done("t"))
+    finished_task(kept.totals, done("t"), [])
     for _ in range(2):
         kept.keeper.save(NOW)
 
@@ -93,7 +93,7 @@ def test_without_changes_the_store_is_given_nothing(kept: Kept) -> None:
 
 def test_changes_that_the_store_refused_are_given_again(kept: Kept) -> None:
     kept.add("t")
-    finished_task(kept.totals, done("t"))
+    finished_task(kept.totals, done("t"), [])
     kept.store.writes = False
     with pytest.raises(StateError):
         kept.keeper.save(NOW)

@@ -25,6 +25,7 @@ JOB = JobRecord(
     finished_at=None,
     output_counted=False,
     processing_counted=False,
+    queue_counted=False,
     claimed_by=(),
 )
 OTHER_TASK = TaskRecord(
@@ -43,6 +44,7 @@ OTHER_JOB = JobRecord(
     finished_at=3.0,
     output_counted=True,
     processing_counted=True,
+    queue_counted=True,
     claimed_by=("u",),
 )
 # A field that is not noted: it changes with every answer, and is saved along with other changes.

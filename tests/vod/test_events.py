@@ -33,6 +33,7 @@ from exporter.vod.payloads import ROWS_LIMIT
 URL, TIMESTAMP, KEY = "https://www.example.com/your/callback", "1519375990", SecretText("test123")
 SIGNATURE = "c72b60894140fa98920f1279219b7ed4"
 
+STARTED = 1773992940.0  # 2026-03-20T07:49:00Z
 STREAM = {
     "EventTime": "2026-03-20T07:49:17Z",
     "EventType": "StreamTranscodeComplete",
@@ -111,13 +112,13 @@ def test_a_timestamp_that_is_not_a_whole_number_is_not_fresh(text: str) -> None:
     assert not fresh(text, now=float(TIMESTAMP))
 
 
-def test_a_stream_event_has_its_job_and_processing_time() -> None:
-    job = EndedJob("3d705f385b23438385a2bdd6c4e3a1b2", processing=16.0)
+def test_a_stream_event_has_its_job_with_start_and_processing_time() -> None:
+    job = EndedJob("3d705f385b23438385a2bdd6c4e3a1b2", started=STARTED, processing=16.0)
     assert parse(STREAM) == Event(STREAM_COMPLETE, "43a2b1c4f4a94b6fb3f6a3ff3a4e2a5b", (job,))
 
 
 def test_the_event_of_a_whole_task_has_all_its_jobs() -> None:
-    jobs = (EndedJob("3d705f385b23438385a2bdd6c4e3a1b2", processing=16.0), EndedJob("b" * 32))
+    jobs = (EndedJob("3d705f385b23438385a2bdd6c4e3a1b2", started=STARTED, processing=16.0), EndedJob("b" * 32))
     assert parse(ALL) == Event(COMPLETE, "43a2b1c4f4a94b6fb3f6a3ff3a4e2a5b", jobs)
 
 
@@ -129,30 +130,30 @@ def test_an_event_without_streams_has_its_video() -> None:
 
 
 @pytest.mark.parametrize(
-    ("times", "seconds", "malformed"),
+    ("times", "started", "seconds", "malformed"),
     [
-        ({}, None, ()),
-        ({"StartTime": "2026-03-20T07:49:00Z"}, None, ()),
-        ({"FinishTime": "2026-03-20T07:49:00Z"}, None, ()),
-        ({"StartTime": "2026-03-20T07:49:00Z", "FinishTime": "2026-03-20T07:49:00Z"}, 0.0, ()),
-        ({"StartTime": "2026-03-20T07:49:00Z", "FinishTime": "2026-03-20T15:49:30+08:00"}, 30.0, ()),
-        ({"StartTime": "2026-03-20T07:49:01Z", "FinishTime": "2026-03-20T07:49:00Z"}, None, ("FinishTime",)),
-        ({"StartTime": "2000-01-02T00:00:00Z", "FinishTime": "2099-01-01T00:00:00Z"}, None, ("FinishTime",)),
-        ({"StartTime": "yesterday", "FinishTime": "2026-03-20T07:49:00Z"}, None, ("StartTime",)),
-        ({"StartTime": 1.5, "FinishTime": [1]}, None, ("StartTime", "FinishTime")),
+        ({}, None, None, ()),
+        ({"StartTime": "2026-03-20T07:49:00Z"}, STARTED, None, ()),
+        ({"FinishTime": "2026-03-20T07:49:00Z"}, None, None, ()),
+        ({"StartTime": "2026-03-20T07:49:00Z", "FinishTime": "2026-03-20T07:49:00Z"}, STARTED, 0.0, ()),
+        ({"StartTime": "2026-03-20T07:49:00Z", "FinishTime": "2026-03-20T15:49:30+08:00"}, STARTED, 30.0, ()),
+        ({"StartTime": "2026-03-20T07:49:01Z", "FinishTime": "2026-03-20T07:49:00Z"}, None, None, ("FinishTime",)),
+        ({"StartTime": "2000-01-02T00:00:00Z", "FinishTime": "2099-01-01T00:00:00Z"}, None, None, ("FinishTime",)),
+        ({"StartTime": "yesterday", "FinishTime": "2026-03-20T07:49:00Z"}, None, None, ("StartTime",)),
+        ({"StartTime": 1.5, "FinishTime": [1]}, None, None, ("StartTime", "FinishTime")),
     ],
 )
 def test_the_processing_time_needs_two_plausible_times(
-    times: dict[str, object], seconds: float | None, malformed: tuple[str, ...]
+    times: dict[str, object], started: float | None, seconds: float | None, malformed: tuple[str, ...]
 ) -> None:
     event = parse({"EventType": STREAM_COMPLETE, "JobId": "j", **times})
-    assert event == Event(STREAM_COMPLETE, "", (EndedJob("j", seconds),), malformed)
+    assert event == Event(STREAM_COMPLETE, "", (EndedJob("j", started, seconds),), malformed)
 
 
 def test_a_malformed_stream_costs_only_itself() -> None:
     streams = [7, INFO, {"JobId": ["x"]}, {"JobId": "a,b"}, {}, None]
     event = parse(ALL | {"StreamInfos": streams})
-    assert event.jobs == (EndedJob("3d705f385b23438385a2bdd6c4e3a1b2", processing=16.0),)
+    assert event.jobs == (EndedJob("3d705f385b23438385a2bdd6c4e3a1b2", started=STARTED, processing=16.0),)
     assert event.malformed == ("StreamInfos", "JobId", "JobId", "JobId", "StreamInfos")
 
 
@@ -160,7 +161,7 @@ def test_a_repeated_job_is_kept_once_with_the_known_processing_time() -> None:
     plain, timed = {"JobId": INFO["JobId"]}, INFO
     later = INFO | {"FinishTime": "2026-03-20T07:59:16Z"}
     for streams in ([plain, timed, later], [timed, plain], [timed, later]):
-        assert parse(ALL | {"StreamInfos": streams}).jobs == (EndedJob(str(INFO["JobId"]), 16.0),)
+        assert parse(ALL | {"StreamInfos": streams}).jobs == (EndedJob(str(INFO["JobId"]), STARTED, 16.0),)
 
 
 def test_the_first_of_too_many_streams_are_kept() -> None:

@@ -44,7 +44,19 @@ JOB_FAILURES = Metric(
     "vod_transcode_job_failures_total",
     "counter",
     "Failed jobs by ErrorCode; after 50 different codes, further codes count as other.",
-    ("account", "definition", "error_code"),
+    ("account", "definition", "error_code", "cause"),
+)
+TASK_FAILURES = Metric(
+    "vod_transcode_task_failures_total",
+    "counter",
+    "Tasks with TaskStatus CompleteAllFail by cause, from the ErrorCode of their jobs; without jobs it is the source.",
+    ("account", "cause"),
+)
+SUSPICIOUS_OUTPUTS = Metric(
+    "vod_transcode_suspicious_outputs_total",
+    "counter",
+    "Outputs without bytes, with an odd OutputFile.Bitrate, or much shorter than the others of their task.",
+    ("account", "definition", "reason"),
 )
 OUTPUT_DURATION = Metric(
     "vod_transcode_output_duration_seconds_total",
@@ -62,13 +74,31 @@ JOB_DURATION = Metric(
     "vod_transcode_job_duration_seconds",
     "histogram",
     "Seconds from creation (CreationTime) to completion (CompleteTime or FinishTime) of finished jobs.",
-    ("account", "definition"),
+    ("account", "definition", "status"),
 )
 TASK_DURATION = Metric(
     "vod_transcode_task_duration_seconds",
     "histogram",
-    "Seconds from creation (CreationTime) to completion (CompleteTime) of finished tasks.",
+    "Seconds from creation (CreationTime) to completion (CompleteTime) of finished tasks, by class of Priority.",
+    ("account", "priority"),
+)
+TASK_FIRST_OUTPUT = Metric(
+    "vod_transcode_task_first_output_seconds",
+    "histogram",
+    "Seconds from creation of a task (CreationTime) to completion of its first successful job (CompleteTime).",
     ("account",),
+)
+JOB_QUEUE = Metric(
+    "vod_transcode_job_queue_seconds",
+    "histogram",
+    "Seconds from creation (CreationTime) to start (StartTime) of jobs; only event callbacks report the start.",
+    ("account", "definition"),
+)
+JOB_REALTIME_RATIO = Metric(
+    "vod_transcode_job_realtime_ratio",
+    "histogram",
+    "Time from CreationTime to CompleteTime of successful jobs, divided by the playing time (OutputFile.Duration).",
+    ("account", "definition"),
 )
 JOB_PROCESSING = Metric(
     "vod_transcode_job_processing_seconds",
@@ -97,11 +127,16 @@ AGGREGATES = (
     TASKS_FINISHED,
     JOBS_FINISHED,
     JOB_FAILURES,
+    TASK_FAILURES,
+    SUSPICIOUS_OUTPUTS,
     OUTPUT_DURATION,
     BILLED,
     JOB_DURATION,
     TASK_DURATION,
+    TASK_FIRST_OUTPUT,
+    JOB_QUEUE,
     JOB_PROCESSING,
+    JOB_REALTIME_RATIO,
     OUTPUT_BITRATE,
     OUTPUT_SIZE,
 )
