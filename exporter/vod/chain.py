@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from functools import partial
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -129,14 +130,15 @@ def official() -> dict[str, Any]:
 def _do_action(url: Callable[[Any], str], request: Any, options: Mapping[str, Any]) -> SimpleNamespace:
     """Send a request of a provider to its `url`. `options` has its timeouts in milliseconds."""
     _check_sts(request.headers["host"])
-    answer = exchange(
-        Session(1),
-        request.method,
-        url(request),
-        headers=request.headers,
-        deadline=Deadline.after((options["connectTimeout"] + options["readTimeout"]) / 1000),
-        body=(request.body or "").encode(),
-    )
+    with Session(1) as session:
+        answer = exchange(
+            session,
+            request.method,
+            url(request),
+            headers=request.headers,
+            deadline=Deadline.after((options["connectTimeout"] + options["readTimeout"]) / 1000),
+            body=(request.body or "").encode(),
+        )
     return SimpleNamespace(status_code=answer.status, body=answer.content)
 
 
@@ -162,7 +164,7 @@ _SAID = (
     (r"unable to get profile with '(?P<name>[\w.-]{1,64})'.*", "its file has no profile {name}"),
     (r"unsupported profile mode.*", "the mode of its profile is not supported"),
     (r"unsupported credential type .* from credentials file (?P<path>.+)", "the type in {path} is not supported"),
-    (r"failed to get credential from credentials file: \$(?P<path>.+)", "{path} does not exist or lacks the profile"),
+    (r"failed to get credential from credentials file: \$(?P<path>.+)", "{path} {lacks}"),
     (r"(?P<name>[A-Za-z_ ]{1,80} (?:cannot be|is) empty)", "{name}"),
     (r"Failed to get RAM session credentials .*HttpCode=404", "the instance has no RAM role"),
     (
@@ -183,7 +185,8 @@ def _fault(error: Exception) -> str:
     for pattern, said in _SAID:
         if match := re.fullmatch(pattern, str(error), re.DOTALL):
             groups = match.groupdict()
-            return said.format(**groups, code=_code(groups.get("answer", "")))
+            lacks = "lacks the profile" if Path(groups.get("path", "")).is_file() else "does not exist"
+            return said.format(**groups, code=_code(groups.get("answer", "")), lacks=lacks)
     return type(error).__name__
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from exporter.errors import MalformedResponse, NotFoundError, VodError
+from exporter.errors import MalformedResponse, NotFoundError, PermissionDenied, RequestRejected, VodError
 from exporter.model import GET_TRANSCODE_SUMMARY, GET_TRANSCODE_TASK, GET_VIDEO_LIST, LIST_TRANSCODE_TASK
 
 _NO_ID = "0" * 32
@@ -32,7 +32,6 @@ def answered(action: str, body: object) -> None:
 
 def granted(error: VodError) -> bool | None:
     """Whether the error of a probe shows that the operation is granted, or that it is not; None if it shows neither."""
-    code = error.code.lower()
-    if isinstance(error, NotFoundError) or code.startswith(("invalidparameter", "missingparameter")):
+    if isinstance(error, (NotFoundError, RequestRejected)):  # about the id or a parameter
         return True
-    return False if code.startswith(("forbidden", "nopermission", "invalidaction")) else None
+    return False if isinstance(error, PermissionDenied) or error.code == "InvalidAction.NotFound" else None

@@ -239,8 +239,8 @@ def test_a_fault_of_the_cli_profile_is_named(official: Any, tmp_path: Path, text
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        (None, "{path} does not exist or lacks the profile"),
-        ("[other]\ntype=access_key\n", "{path} does not exist or lacks the profile"),
+        (None, "{path} does not exist"),
+        ("[other]\ntype=access_key\n", "{path} lacks the profile"),
         ("[default]\ntype=CANARY\n", "the type in {path} is not supported"),
         ("[default]\ntype=access_key\naccess_key_id=CANARY\n", "the access key secret is empty"),
         ("[default]\ntype=ecs_ram_role\n", "ValueError"),
@@ -320,7 +320,7 @@ def test_the_official_chain_without_keys_names_each_provider_and_its_fault(tmp_p
         "the official provider chain has no keys (environment: ALIBABA_CLOUD_ACCESS_KEY_SECRET is not set or empty; "
         "OIDC role: not set: ALIBABA_CLOUD_OIDC_PROVIDER_ARN, ALIBABA_CLOUD_OIDC_TOKEN_FILE; "
         f"CLI profile: {tmp_path}/.aliyun/config.json does not exist; "
-        f"profile file: {tmp_path}/.alibabacloud/credentials.ini does not exist or lacks the profile; "
+        f"profile file: {tmp_path}/.alibabacloud/credentials.ini does not exist; "
         "ECS RAM role: ALIBABA_CLOUD_ECS_METADATA_DISABLED is true; "
         "credentials URI: not set: ALIBABA_CLOUD_CREDENTIALS_URI)"
     )
