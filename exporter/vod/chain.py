@@ -101,7 +101,7 @@ def official() -> dict[str, Any]:
     from alibabacloud_credentials import provider
 
     # Their log lines are not ours to print. Some quote answers of token services, including keys.
-    for name in ("credentials", "apscheduler"):
+    for name in ("credentials", "apscheduler", "tzlocal"):
         logger = logging.getLogger(name)
         logger.handlers, logger.propagate = [logging.NullHandler()], False
     # The package would send its requests without NO_PROXY, private CAs and a limit for the time.

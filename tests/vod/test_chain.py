@@ -330,7 +330,7 @@ def test_the_official_chain_without_keys_names_each_provider_and_its_fault(tmp_p
 def test_the_logs_of_the_package_and_its_scheduler_are_silent(tmp_path: Path) -> None:
     """They would log the answers of token services, and lines of APScheduler that nobody asked for."""
     program = PROGRAM + (
-        "for name in ('credentials', 'apscheduler.scheduler', 'apscheduler.executors.default'):\n"
+        "for name in ('credentials', 'apscheduler.scheduler', 'apscheduler.executors.default', 'tzlocal'):\n"
         "    logging.getLogger(name).error('CANARY')\n"
     )
     assert _run(program, tmp_path).stderr == ""
