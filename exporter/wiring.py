@@ -80,11 +80,12 @@ def concerns(configured: config.Account, settings: config.Settings) -> object:
         configured.model_copy(update={"callback": None}),
         settings.series,
         (scrape.timeout, scrape.concurrency),
-        (settings.billing.templates, _reports_usage(configured, settings)),
+        (settings.billing.templates, reports_usage(configured, settings)),
     )
 
 
-def _reports_usage(configured: config.Account, settings: config.Settings) -> bool:
+def reports_usage(configured: config.Account, settings: config.Settings) -> bool:
+    """Whether the exporter asks what VOD has billed to the account."""
     return settings.billing.usage and configured.reports_usage
 
 
@@ -94,8 +95,8 @@ def account(
     """The account with all its parts. Raises `StateError` if the store cannot load its state."""
     name, scrape = configured.name, settings.scrape
     limiter, usage = Limiter(configured.requests_per_second), None
-    recorder, health = telemetry.account(name, usage=_reports_usage(configured, settings)), Health(name)
-    if _reports_usage(configured, settings):
+    recorder, health = telemetry.account(name, usage=reports_usage(configured, settings)), Health(name)
+    if reports_usage(configured, settings):
         # A client of its own, which does not report to the health of the account, and whose calls no scrape waits for.
         asker = client(configured, scrape, limiter=limiter, observer=recorder.called)
         usage = BilledUsage(name, config.SHANGHAI, asker, recorder, threads)

@@ -87,8 +87,8 @@ With --online, it calls each operation once for each account, and prints whether
     GetTranscodeTask     granted
     GetVideoList         not granted: Forbidden.RAM: ... (grant ... the action vod:GetVideoList)
 
-It asks for an id that does not exist, and changes nothing. A call takes at most 10 seconds. If the
-keys are refused, VOD cannot be reached, or an operation that the configuration needs is not
+Most calls ask for an id that does not exist. No call changes anything, or takes over 10 seconds.
+If the keys are refused, VOD cannot be reached, or an operation that the configuration needs is not
 granted, the exit status is 1. Run it where the exporter will run, because the network counts, too:
 
   {PROGRAM} check-config --online prod.yml

@@ -8,10 +8,17 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from exporter import wiring
-from exporter.config import Account, ScrapeSettings, Settings
+from exporter.config import Account, Settings
 from exporter.deadline import Deadline
 from exporter.errors import Throttled, VodError
-from exporter.model import ACTIONS, GET_TRANSCODE_SUMMARY, GET_TRANSCODE_TASK, GET_VIDEO_LIST, LIST_TRANSCODE_TASK
+from exporter.model import (
+    ACTIONS,
+    DESCRIBE_VOD_TRANSCODE_DATA,
+    GET_TRANSCODE_SUMMARY,
+    GET_TRANSCODE_TASK,
+    GET_VIDEO_LIST,
+    LIST_TRANSCODE_TASK,
+)
 from exporter.vod.probes import granted
 
 _CALL_SECONDS = 10.0
@@ -37,17 +44,18 @@ def permissions(settings: Settings) -> Iterator[tuple[Account, list[Permission]]
     the check of its account, because each further call would meet it, too.
     """
     with ThreadPoolExecutor(_ACCOUNTS_AT_A_TIME) as pool:
-        futures = [pool.submit(_ask, account, settings.scrape) for account in settings.accounts]
+        futures = [pool.submit(_ask, account, settings) for account in settings.accounts]
         for account, future in zip(settings.accounts, futures, strict=True):
             yield account, future.result()
 
 
-def _ask(account: Account, scrape: ScrapeSettings) -> list[Permission]:
+def _ask(account: Account, settings: Settings) -> list[Permission]:
     found: list[Permission] = []
-    with contextlib.closing(wiring.client(account, scrape)) as client:
-        for action in ACTIONS:
+    usage = (DESCRIBE_VOD_TRANSCODE_DATA,) if wiring.reports_usage(account, settings) else ()
+    with contextlib.closing(wiring.client(account, settings.scrape)) as client:
+        for action in (*ACTIONS, *usage):
             try:
-                client.probe(action, Deadline.after(min(_CALL_SECONDS, scrape.timeout)))
+                client.probe(action, Deadline.after(min(_CALL_SECONDS, settings.scrape.timeout)))
             except VodError as error:
                 found.append(_permission(account, action, error))
                 if granted(error) is None and not isinstance(error, Throttled):
@@ -75,7 +83,7 @@ def _permission(account: Account, action: str, error: VodError) -> Permission:
 def _needed(account: Account) -> set[str]:
     """The operations that the exporter calls for an account with these settings."""
     track = account.track
-    needed = {GET_TRANSCODE_TASK}
+    needed = {GET_TRANSCODE_TASK, DESCRIBE_VOD_TRANSCODE_DATA}  # the second is asked about only if it is needed
     if track.discovery.enabled:
         needed |= {GET_VIDEO_LIST, GET_TRANSCODE_SUMMARY}
     if track.discovery.enabled or track.videos or track.files or account.callback:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
 from functools import partial
 
@@ -108,7 +109,8 @@ class Client:
 
     def probe(self, action: str, deadline: Deadline) -> None:
         """Call the operation only to see whether it is granted; `probes.granted` judges the error."""
-        self._sender.call(action, probes.PROBES[action], deadline, partial(probes.answered, action))
+        parameters = probes.parameters(action, now=time.time())
+        self._sender.call(action, parameters, deadline, partial(probes.answered, action))
 
     def usage(self, region: str, deadline: Deadline, *, start: float, end: float) -> payloads.UsageReply:
         """`DescribeVodTranscodeData`: what VOD has billed in each hour of the region, from `start` until before `end`.

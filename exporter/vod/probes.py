@@ -8,8 +8,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from exporter.config import SHANGHAI
 from exporter.errors import MalformedResponse, NotFoundError, PermissionDenied, RequestRejected, VodError
-from exporter.model import GET_TRANSCODE_SUMMARY, GET_TRANSCODE_TASK, GET_VIDEO_LIST, LIST_TRANSCODE_TASK
+from exporter.model import (
+    DESCRIBE_VOD_TRANSCODE_DATA,
+    GET_TRANSCODE_SUMMARY,
+    GET_TRANSCODE_TASK,
+    GET_VIDEO_LIST,
+    LIST_TRANSCODE_TASK,
+)
+from exporter.vod.signing import timestamp
 
 _NO_ID = "0" * 32
 
@@ -21,7 +29,20 @@ PROBES: Mapping[str, Mapping[str, str]] = MappingProxyType(
         GET_VIDEO_LIST: {"PageNo": "1", "PageSize": "1"},
     }
 )
-"""The parameters of the probe of each operation."""
+"""The parameters of the probes that always have the same."""
+
+
+def parameters(action: str, *, now: float) -> Mapping[str, str]:
+    """The parameters of the probe of an operation. `now` is the Unix time in seconds."""
+    if action != DESCRIBE_VOD_TRANSCODE_DATA:
+        return PROBES[action]
+    hour = now // 3600 * 3600 - 7200  # the last hours are not billed yet
+    return {
+        "StartTime": timestamp(hour),
+        "EndTime": timestamp(hour + 3599),
+        "Interval": "hour",
+        "Region": SHANGHAI,
+    }
 
 
 def answered(action: str, body: object) -> None:

@@ -109,7 +109,7 @@ def test_help_names_every_command_and_how_to_start(run: Run) -> None:
             "check-config",
             [
                 *("FILE", "every fault with file, line and key", "exit\nstatus 1", "--online", "not granted"),
-                *("vod:GetVideoList", "at most 10 seconds", "where the exporter will run", "Warnings leave"),
+                *("vod:GetVideoList", "over 10 seconds", "where the exporter will run", "Warnings leave"),
             ],
         ),
         ("task", ["ID...", "TranscodeTaskId", "--json", "base units", "--account", "Example: "]),

@@ -11,7 +11,7 @@ import pytest
 
 from exporter import model
 from exporter.command.permissions import OPTIONAL, Permission, permissions
-from exporter.config import Account, AccountKeys, Discovery, ScrapeSettings, Settings, Track
+from exporter.config import Account, AccountKeys, Billing, Discovery, ScrapeSettings, Settings, Track
 from exporter.keys import Key
 from exporter.simulator.answers import OPERATIONS
 from exporter.simulator.faults import Fault
@@ -112,6 +112,19 @@ def test_an_operation_with_a_fallback_is_not_broken(simulators: Simulators) -> N
     assert [row.text.partition(":")[0] for row in rows if row.action in OPTIONAL] == [
         f"not granted ({cost})" for cost in OPTIONAL.values()
     ]
+
+
+@pytest.mark.parametrize("refused", [False, True])
+def test_usage_is_asked_about_if_the_configuration_needs_it(simulators: Simulators, refused: bool) -> None:
+    simulator = simulators()
+    if refused:
+        forbid(simulator, "DescribeVodTranscodeData")
+    asked = (account(simulator, region="cn-shanghai"), account(simulator, name="other", region="cn-beijing"))
+    shanghai, beijing = (rows for _, rows in permissions(Settings(accounts=asked, billing=Billing(usage=True))))
+    assert [row.action for row in shanghai] == [*model.ACTIONS, "DescribeVodTranscodeData"]
+    assert [row.action for row in beijing] == list(model.ACTIONS)
+    assert shanghai[-1].broken == refused
+    assert shanghai[-1].text.startswith("not granted: Forbidden.RAM" if refused else "granted")
 
 
 def test_refused_keys_end_the_check_of_their_account_only(simulators: Simulators) -> None:
