@@ -212,7 +212,10 @@ def totals(simulator: Simulator) -> dict[Series, float]:
         found[f"{name}_sum", labels] += value
         found[f"{name}_count", labels] += 1
 
-    for task in requests.get(f"{simulator.url}/simulator/truth", timeout=60).json()["tasks"]:
+    truth = requests.get(f"{simulator.url}/simulator/truth", timeout=60).json()
+    for specification, seconds in truth["billed"].items():
+        found["vod_transcode_billed_seconds_total", (specification,)] = seconds
+    for task in truth["tasks"]:
         found["vod_transcode_tasks_finished_total", (task["status"], task["trigger"] or "unknown")] += 1
         observe("vod_transcode_task_duration_seconds", (), task["completed"] - task["created"])
         for job in task["jobs"]:
