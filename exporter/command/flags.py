@@ -268,7 +268,8 @@ def _world(parser: argparse.ArgumentParser, *, speed: float) -> None:
         choices=sorted(SCENARIOS),
         default="steady",
         help="what to simulate: burst (tasks in bursts), failures, stuck (jobs that never end), throttled (other "
-        "applications use the quota), outage (VOD is down for 15 of every 30 minutes) (default: steady)",
+        "applications use the quota), outage (VOD is down for 15 of every 30 minutes), late (VOD knows a task 90 s "
+        "after its start) (default: steady)",
     )
     parser.add_argument(
         "--seed", type=int, default=1, metavar="N", help="the same seed makes the same tasks (default: 1)"

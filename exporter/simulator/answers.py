@@ -7,7 +7,7 @@ have the newest first, a time window includes both ends, and a list shows at mos
 from __future__ import annotations
 
 from calendar import timegm
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from time import strptime
 from types import MappingProxyType
 from typing import TypeVar
@@ -74,11 +74,15 @@ def _page(rows: Sequence[T], parameters: Parameters, *, largest: int) -> Sequenc
     return rows[begin : begin + size]
 
 
-def _video(world: World, parameters: Parameters) -> tuple[Video, list[Task]]:
+def _video(world: World, parameters: Parameters, now: float) -> tuple[Video, list[Task]]:
     found = world.video(_required(parameters, "VideoId"))
     if found is None:
         raise Refusal("InvalidVideo.NotFound", "The video does not exist.")
-    return found
+    return found[0], _visible(world, found[1], now)
+
+
+def _visible(world: World, tasks: Iterable[Task], now: float) -> list[Task]:
+    return [task for task in tasks if world.answers_about(task, now)]
 
 
 def get_transcode_task(world: World, parameters: Parameters, now: float) -> Json:
@@ -86,7 +90,7 @@ def get_transcode_task(world: World, parameters: Parameters, now: float) -> Json
         return _jobs_by_id(world, parameters, now)
     task_id = _required(parameters, "TranscodeTaskId")
     task = world.task(task_id)
-    if task is None:
+    if task is None or not world.answers_about(task, now):
         raise Refusal("NoSuchResource", f"The specified resource {task_id[:64]} does not exist.")
     jobs = [job_json(world, job, task.video, now) for job in task.jobs]
     return {"TranscodeTask": {**task_json(world, task, now), "TranscodeJobInfoList": jobs}}
@@ -96,7 +100,7 @@ def _jobs_by_id(world: World, parameters: Parameters, now: float) -> Json:
     found, unknown = [], []
     for job_id in _ids(parameters, "JobIds"):
         known = world.job(job_id)
-        if known is None:
+        if known is None or not world.answers_about(known[0], now):
             unknown.append(job_id)
         else:
             task, job = known
@@ -105,7 +109,7 @@ def _jobs_by_id(world: World, parameters: Parameters, now: float) -> Json:
 
 
 def list_transcode_task(world: World, parameters: Parameters, now: float) -> Json:
-    _, tasks = _video(world, parameters)
+    _, tasks = _video(world, parameters, now)
     start, end = _window(parameters)
     rows = [
         task
@@ -133,8 +137,8 @@ def get_transcode_summary(world: World, parameters: Parameters, now: float) -> J
         found = world.video(video_id)
         if found is None:
             unknown.append(video_id)
-        else:
-            summaries.append(_summary(world, found[1][-1], now))
+        elif tasks := _visible(world, found[1], now):
+            summaries.append(_summary(world, tasks[-1], now))
     return {"TranscodeSummaryList": summaries, "NonExistVideoIds": unknown}
 
 
@@ -156,8 +160,8 @@ def _summary(world: World, task: Task, now: float) -> Json:
     }
 
 
-def submit_transcode_jobs(world: World, parameters: Parameters, now: float) -> Json:  # noqa: ARG001  `world.submit` uses its own clock
-    video, _ = _video(world, parameters)
+def submit_transcode_jobs(world: World, parameters: Parameters, now: float) -> Json:
+    video, _ = _video(world, parameters, now)
     group_id = _required(parameters, "TemplateGroupId")
     templates = group(group_id)
     if templates is None:

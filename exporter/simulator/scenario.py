@@ -32,7 +32,7 @@ class Scenario:
     `duration_scale` multiplies the waiting and running time of jobs. `history` is how many world seconds have passed
     at the start. Of the jobs that do not fail, `stuck_share` stop and never end, and `suspicious_output_share` succeed
     with an output of no bytes or a tenth of its bitrate. `quota_taken` is the largest share of the account's quota that
-    other applications use.
+    other applications use. Only the status of its video shows a task in the first `visible_after` seconds.
     """
 
     tasks_per_minute: float = 5.0
@@ -47,6 +47,7 @@ class Scenario:
     suspicious_output_share: float = 0.0
     quota_taken: float = 0.0
     outage: Outage | None = None
+    visible_after: float = 0.0
     duration_scale: float = 1.0
     history: float = 3600.0
 
@@ -63,6 +64,7 @@ SCENARIOS = {
     "stuck": replace(_FAULTLESS, stuck_share=0.1),
     "throttled": replace(_FAULTLESS, tasks_per_minute=20.0, quota_taken=0.95),
     "outage": replace(_FAULTLESS, outage=Outage(after=120.0, lasts=900.0, every=1800.0)),
+    "late": replace(_FAULTLESS, visible_after=90.0),
 }
 
 

@@ -65,6 +65,10 @@ class World:
         """The video and its tasks, oldest first."""
         return self._videos.get(video_id)
 
+    def answers_about(self, task: Task, now: float) -> bool:
+        """Whether the service knows the task at the world second `now`: see `Scenario.visible_after`."""
+        return now - task.created >= self._scenario.visible_after
+
     def submit(self, *, video: Video, group: TemplateGroup, priority: str, trigger: str = "Manual") -> Task:
         """Add a task that starts now, and its video if that is not there yet."""
         with self.lock:

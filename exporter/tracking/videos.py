@@ -6,6 +6,9 @@ that list, or has ended since. In between only its newest task is asked for.
 
 A video that is transcoding or that a source names is asked about once per `interval`. Any other video is asked about
 again after a quarter of its age. So new tasks are found soon if the video is new, and late if it is old.
+
+VOD may list a task later than it reports its video as transcoding. So if a video was transcoding and no unfinished task
+of it is known, the exporter asks about it in each interval, until two answers after the transcoding confirm that.
 """
 
 from __future__ import annotations
@@ -23,7 +26,7 @@ from exporter.model import VIDEO_IDS_PER_CALL, Task
 TRANSCODING = "Transcoding"
 _DEFAULTS = Discovery()  # only the configuration defines the defaults
 _AGE_SHARE = 0.25
-_CONFIRMATIONS = 2  # consecutive answers that a video does not exist, before it is reported
+_CONFIRMATIONS = 2  # answers that a video does not exist, or that it has no further task, before they are believed
 # VOD transcodes a video again only after its transcoding has ended ("only in the Uploaded, Normal, or Reviewing
 # state"), so a video that is transcoding and has a known unfinished task is asked about less often:
 # https://www.alibabacloud.com/help/en/vod/developer-reference/api-vod-2017-03-21-submittranscodejobs
@@ -34,6 +37,8 @@ _RUNNING_INTERVALS = 2
 class _Video:
     """`since` is when the video was created; if that is unknown, when it was first found. Times are Unix seconds.
 
+    `transcoded` is when VOD last reported the video as transcoding, `doubts` how many later answers without a new task
+    are not believed.
     `tasks` has the creation time of each task of the last list, and whether a task of that time was unfinished.
     `newest` is the creation time of the newest task and whether it was unfinished, in the last summary that has one.
     """
@@ -41,6 +46,8 @@ class _Video:
     source: str
     since: float
     transcoding: bool = False
+    transcoded: float = -math.inf
+    doubts: int = 0
     prioritized: bool = True  # VOD is asked about it next
     outdated: bool = True  # its tasks have to be listed, because VOD knows a task that the last list did not have
     checked: float = -math.inf  # when its tasks were listed, or the last list was found to be still right
@@ -62,6 +69,11 @@ class _Video:
         if newest.created is None or newest.created not in self.tasks:
             return False
         return self.tasks[newest.created] != newest.finished or before == self.newest
+
+    def confirm(self) -> None:
+        """An answer has no new task of the video."""
+        if not self.transcoding:
+            self.doubts = max(0, self.doubts - 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +128,9 @@ class Videos:
             video = self._videos.setdefault(video_id, _Video(source, created or self._clock(), transcoding))
             video.prioritized |= video.transcoding != transcoding
             video.transcoding = transcoding
+            if transcoding:
+                video.transcoded = self._clock()
+                video.doubts = 0 if any(video.tasks.values()) else _CONFIRMATIONS
 
     def ended(self, transcoding: Iterable[str]) -> None:
         """`transcoding` has all videos that are transcoding now. Videos that are not in it any more are prioritized."""
@@ -174,6 +189,8 @@ class Videos:
                     video.outdated |= not video.has_listed(newest.get(video_id))
                     video.asked, video.prioritized = now, video.outdated
                     video.checked = -math.inf if video.outdated else now
+                    if not video.outdated:
+                        video.confirm()
 
     def listed(self, video_id: str, tasks: Iterable[Task]) -> None:
         """All pages of the video's tasks have just been read: these are its tasks."""
@@ -184,6 +201,8 @@ class Videos:
                     unfinished[task.created] = unfinished.get(task.created, False) or not task.finished
                 video.tasks = unfinished
                 self._note_list(video)
+                if any(unfinished.values()):
+                    video.doubts = 0
                 video.not_found = 0
 
     def not_found(self, video_id: str) -> bool:
@@ -218,6 +237,7 @@ class Videos:
 
     def _note_list(self, video: _Video) -> None:
         video.checked, video.prioritized, video.outdated = self._clock(), False, False
+        video.confirm()
 
     def source(self, video_id: str) -> str:
         """The source that found the video first."""
@@ -248,7 +268,7 @@ class Videos:
     def _pause(self, video: _Video, now: float, *, named: bool, by_summaries: bool) -> float:
         if video.transcoding and by_summaries and any(video.tasks.values()):
             return self._interval * _RUNNING_INTERVALS
-        if video.transcoding or named:
+        if video.transcoding or video.doubts or named:
             return self._interval
         return max(self._interval, _AGE_SHARE * (now - video.since))
 
@@ -256,7 +276,8 @@ class Videos:
         over = [
             video_id
             for video_id, video in self._videos.items()
-            if not (video_id in named or video.transcoding or video.prioritized) and now - video.since > self._lookback
+            if not (video_id in named or video.transcoding or video.prioritized)
+            and now - (video.transcoded if video.doubts else video.since) > self._lookback
         ]
         for video_id in over:
             del self._videos[video_id]

@@ -83,8 +83,13 @@ class Lab:
 
     def _start(self, video: Video, trigger: str, takes: float) -> Task:
         world = self.simulator.world
-        world._scenario = replace(_QUIET, duration_scale=takes)
+        world._scenario = replace(world._scenario, duration_scale=takes)
         return world.submit(video=video, group=_GROUP, priority="6", trigger=trigger)
+
+    def hide(self, *, seconds: float) -> None:
+        """VOD knows a task only so many seconds after its start, but reports its video as transcoding at once."""
+        world = self.simulator.world
+        world._scenario = replace(world._scenario, visible_after=seconds)
 
     def forget(self, video: Video) -> None:
         """Delete the video in VOD, with its tasks."""

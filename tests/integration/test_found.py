@@ -11,8 +11,9 @@ from typing import TypeVar
 import pytest
 
 from exporter.simulator import answers
+from exporter.simulator.faults import Fault
 from exporter.simulator.plan import Video
-from tests.integration.lab import INTERVAL, LOOKBACK, SCRAPE, SHORT, SOME, Lab, lab
+from tests.integration.lab import INTERVAL, LONG, LOOKBACK, SCRAPE, SHORT, SOME, Lab, lab
 
 PAGE = (Path(__file__).parents[2] / "docs" / "tracking.md").read_text()
 SOON = INTERVAL + SCRAPE
@@ -52,6 +53,34 @@ def test_the_first_task_of_a_new_video(running: Lab) -> None:
 @row("a task of a video that VOD reports as `Transcoding`, however old the video is")
 def test_a_task_of_an_old_video_in_transcoding(running: Lab) -> None:
     assert running.finds(running.upload(age=9 * LOOKBACK), within=HOUR) <= SOON
+
+
+@row("a task that VOD lists later than it reports its video as `Transcoding`")
+@pytest.mark.parametrize("takes", [LONG, SOME], ids=["transcoding", "ended"])
+@pytest.mark.parametrize("by_summaries", [True, False], ids=["summaries", "lists"])
+def test_a_task_that_vod_lists_late(running: Lab, takes: float, *, by_summaries: bool) -> None:
+    """It is listed five minutes after its start, or shortly after its end: the video has left `Transcoding` by then."""
+    if not by_summaries:
+        running.simulator.faults.add(Fault(kind="code", action="GetTranscodeSummary", code="UnsupportedOperation"))
+    task = running.upload(age=9 * LOOKBACK, takes=takes)
+    hidden = 300.0 if takes == LONG else task.ends - task.created + INTERVAL
+    running.hide(seconds=hidden)
+
+    assert hidden <= running.finds(task, within=HOUR) <= hidden + SOON
+
+
+def test_a_video_whose_task_is_never_listed_is_forgotten_after_two_more_answers(running: Lab) -> None:
+    """VOD is asked about a video while it is transcoding, and twice after that."""
+    running.hide(seconds=math.inf)
+    task = running.upload(age=9 * LOOKBACK, takes=SOME)
+    while not running.has_ended(task):
+        running.live(INTERVAL)
+    running.live(3 * INTERVAL)
+    running.calls()
+    running.live(HOUR)
+    calls = running.calls()
+
+    assert (calls["GetTranscodeSummary"], calls["ListTranscodeTask"]) == (0, 0)
 
 
 @row("the first task of a new video in asynchronous transcode mode, which stays `Normal`")

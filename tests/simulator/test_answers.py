@@ -143,6 +143,52 @@ def test_summary_tells_the_latest_task_without_ids(world: World) -> None:
     assert not any("TranscodeJobId" in job for job in reported["TranscodeJobInfoSummaryList"])
 
 
+def test_a_late_task_shows_first_in_the_status_of_its_video(make_world: MakeWorld) -> None:
+    scenario = replace(SCENARIOS["late"], history=0.0, asynchronous_share=0.0, duration_scale=10.0)
+    world, clock = make_world(scenario=scenario, tasks=1)
+    clock.go(30_000)
+    world.advance()
+    (first,) = world.tasks
+    assert first.ends < 30_000
+    late = world.submit(video=first.video, group=GROUPS[0], priority="6", trigger="Auto")
+    job_id = late.jobs[0].id
+
+    def known() -> tuple[bool, ...]:
+        try:
+            found = bool(_ask(world, "GetTranscodeTask", TranscodeTaskId=late.id))
+        except Refusal as refusal:
+            found = refusal.code != "NoSuchResource"
+        listed = _ask(world, "ListTranscodeTask", VideoId=first.video.id)["TranscodeTaskList"]
+        (newest,) = _ask(world, "GetTranscodeSummary", VideoIds=first.video.id)["TranscodeSummaryList"]
+        return (
+            found,
+            job_id not in _ask(world, "GetTranscodeTask", JobIds=job_id)["NonExistJobIds"],
+            [task["TranscodeTaskId"] for task in listed] == [late.id, first.id],
+            newest["TranscodeTemplateGroupId"] == late.group.id,
+        )
+
+    clock.go(89)
+    before = known()
+    assert _ask(world, "GetVideoList", Status="Transcoding")["Total"] == 1
+    clock.go(1)
+
+    assert first.group.id != late.group.id
+    assert (before, known()) == ((False,) * 4, (True,) * 4)
+
+
+def test_a_video_without_a_visible_task_has_no_summary_and_an_empty_list(make_world: MakeWorld) -> None:
+    world, clock = make_world(scenario=replace(SCENARIOS["late"], history=0.0, visible_after=1e9), tasks=1)
+    clock.go(300)
+    world.advance()
+    video_id = world.tasks[0].video.id
+
+    assert _ask(world, "ListTranscodeTask", VideoId=video_id) == {"TranscodeTaskList": []}
+    assert _ask(world, "GetTranscodeSummary", VideoIds=video_id) == {
+        "TranscodeSummaryList": [],
+        "NonExistVideoIds": [],
+    }
+
+
 def test_submitted_task_is_a_real_one(world: World) -> None:
     video = next(task.video for task in world.tasks if not task.video.bad)
     submitted = _ask(world, "SubmitTranscodeJobs", VideoId=video.id, TemplateGroupId=GROUPS[0].id, Priority="8")

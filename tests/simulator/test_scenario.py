@@ -11,7 +11,8 @@ from exporter.simulator.scenario import SCENARIOS, Outage, arrivals, named
 
 def test_unknown_scenario_names_the_known_ones() -> None:
     with pytest.raises(
-        ValueError, match=r"unknown scenario 'steadi'; known are burst, failures, outage, steady, stuck, throttled$"
+        ValueError,
+        match=r"unknown scenario 'steadi'; known are burst, failures, late, outage, steady, stuck, throttled$",
     ):
         named("steadi")
 
@@ -45,7 +46,7 @@ def test_an_outage_begins_lasts_ends_and_comes_again() -> None:
     assert seen == [*range(120, 1020, 10), *range(1920, 2820, 10), *range(3720, 4000, 10)]
 
 
-@pytest.mark.parametrize("scenario", ["stuck", "throttled", "outage"])
+@pytest.mark.parametrize("scenario", ["stuck", "throttled", "outage", "late"])
 def test_nothing_fails_where_something_else_is_to_be_seen(scenario: str) -> None:
     shown = SCENARIOS[scenario]
     assert (shown.job_failure_share, shown.task_failure_share, shown.bad_source_share) == (0, 0, 0)
