@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from exporter.metrics.catalog import BUILD_INFO, EVENTS, LAST_SUCCESS, OLDEST_REFRESH, TRACKED_TASKS
+from exporter.metrics.catalog import BUILD_INFO, EVENTS, LAST_SUCCESS, OLDEST_REFRESH, TRACKED_TASKS, VIDEOS
 from grafana.panels import Column, Panel, Query, Text, lines, rows
 from grafana.queries import TARGET, of_exporters, one, rate, series, total
 
@@ -47,13 +47,25 @@ def freshness() -> tuple[Panel, ...]:
         ),
         lines(
             Text(
+                title="How many videos does VOD transcode?",
+                description="Videos that VOD reports as Transcoding. If the exporter tracks fewer unfinished tasks for "
+                "long, it does not see all of them.",
+                unit="short",
+                no_value="Discovery is off, or VOD was not asked yet",
+                decimals=0,
+            ),
+            Query(one(VIDEOS), "{{account}} {{status}}"),
+            width=6,
+        ),
+        lines(
+            Text(
                 title="How many events arrive?",
                 description="Events of VOD per minute that the callback accepted.",
                 unit="cpm",
                 no_value="No events: callbacks are not configured, or VOD sent none",
             ),
             Query(f"60 * {total(rate(EVENTS), 'event')}", "{{event}}"),
-            width=8,
+            width=6,
         ),
         lines(
             Text(
@@ -64,7 +76,7 @@ def freshness() -> tuple[Panel, ...]:
                 no_value="No scrapes",
             ),
             Query(of_exporters(f"scrape_duration_seconds{{{TARGET}}}"), "{{instance}}"),
-            width=8,
+            width=6,
         ),
         lines(
             Text(
@@ -75,7 +87,7 @@ def freshness() -> tuple[Panel, ...]:
                 decimals=0,
             ),
             Query(of_exporters(f"scrape_samples_scraped{{{TARGET}}}"), "{{instance}}"),
-            width=8,
+            width=6,
         ),
     )
 

@@ -49,6 +49,7 @@ def test_video_statuses_are_those_of_the_video_list(make_world: MakeWorld) -> No
     tasks: Any = truth(world)["tasks"]
     assert {task["video_id"]: task["video_status"] for task in tasks} == listed
     assert set(listed.values()) == {"Transcoding", "Normal", "TranscodeFail"}
+    assert truth(world)["videos"] == summary(world)["videos"] == Counter(listed.values())
 
 
 def test_summary_counts_the_truth(make_world: MakeWorld) -> None:
