@@ -77,7 +77,7 @@ def start(tmp_path: Path) -> Iterator[Callable[[], Exporter]]:
 
 
 def scraped(exporter: Exporter) -> dict[str, AccountSnapshot]:
-    return {one.name: one for one in exporter.scraper.scrape(Deadline.after(20)).accounts}
+    return {account.name: account for account in exporter.scraper.scrape(Deadline.after(20)).accounts}
 
 
 def finished(account: AccountSnapshot) -> float:
@@ -127,7 +127,7 @@ def test_unchanged_accounts_continue_and_make_no_new_calls(
     assert exporter.scraper.accounts == before
     after = scraped(exporter)
     assert calls(simulator) == spent
-    assert [one.view for one in after.values()] == [one.view for one in seen.values()]
+    assert [account.view for account in after.values()] == [account.view for account in seen.values()]
 
 
 def test_accounts_are_added_and_removed_in_the_order_of_the_file(
@@ -219,12 +219,12 @@ def test_a_file_with_faults_changes_only_the_metric_and_reports_all_faults(
     file.write("one", end=END + "nonsense: 1\napi: {token: short}\n")
 
     faults = exporter.reload()
-    assert [("nonsense" in one, "api.token" in one) for one in faults] == [(True, False), (False, True)]
+    assert [("nonsense" in fault, "api.token" in fault) for fault in faults] == [(True, False), (False, True)]
     assert exporter.scraper.accounts == accounts
     assert scraped(exporter)["one"].up is True
     assert gauge(address, "last_reload_successful") == 0
     assert gauge(address, "last_reload_success_timestamp_seconds") == since
-    (record,) = [one for one in caplog.records if one.levelname == "ERROR"]
+    (record,) = [record for record in caplog.records if record.levelname == "ERROR"]
     assert vars(record)["faults"] == " | ".join(faults)
 
     file.write("one")
@@ -367,7 +367,7 @@ def test_an_account_that_cannot_restart_keeps_its_old_settings(
     assert fault.startswith("account two keeps its old settings: a bug of the exporter")
     assert "TypeError" in fault
     assert (answer.status_code, answer.text) == (500, f"reload failed:\n{fault}\n")
-    assert {vars(one)["faults"] for one in caplog.records if one.getMessage() == "reload failed"} == {fault}
+    assert {vars(record)["faults"] for record in caplog.records if record.getMessage() == "reload failed"} == {fault}
     after = scraped(exporter)
     assert list(after) == ["three", "two"]
     assert finished(after["two"]) == before
@@ -469,7 +469,7 @@ def test_reloads_run_one_at_a_time(file: File) -> None:
         return config.load(file.path)
 
     with closing(Exporter(config.load(file.path), load)) as exporter, ThreadPoolExecutor(4) as pool:
-        assert [one.result() for one in [pool.submit(exporter.reload) for _ in range(4)]] == [[]] * 4
+        assert [future.result() for future in [pool.submit(exporter.reload) for _ in range(4)]] == [[]] * 4
     assert most == [1]
 
 

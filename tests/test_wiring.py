@@ -68,11 +68,11 @@ def test_accounts_are_scraped_at_their_endpoints_for_their_tasks(tmp_path: Path,
     telemetry = Telemetry()
     with contextlib.closing(wiring.scraper(settings, telemetry, MemoryStore())) as scraper:
         accounts = scraper.scrape(Deadline.after(20)).accounts
-    assert [(one.name, one.up, one.endpoint) for one in accounts] == [
+    assert [(account.name, account.up, account.endpoint) for account in accounts] == [
         ("one", True, first.url),
         ("two", True, second.url),
     ]
-    assert [[shown.task.id for shown in one.view.tasks] for one in accounts] == [[ids[0]], [ids[1]]]
+    assert [[shown.task.id for shown in account.view.tasks] for account in accounts] == [[ids[0]], [ids[1]]]
     for name in ("one", "two"):
         labels = {"account": name, "action": "GetTranscodeTask"}
         assert (telemetry.registry.get_sample_value("vod_exporter_api_requests_total", labels) or 0) >= 1

@@ -135,7 +135,7 @@ def without(work: Work, calls: Collection[Call]) -> Work:
         return work
 
     def others(some: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
-        return tuple(one for one in some if one[0] not in jobs and one[1] not in tasks)
+        return tuple((job, task) for job, task in some if job not in jobs and task not in tasks)
 
     return replace(
         work,

@@ -187,7 +187,7 @@ def usage_reply(body: object) -> UsageReply:
     if Fields(answer, malformed).name("DataInterval") not in ("", "hour"):
         return UsageReply((), (*malformed, "DataInterval"))
     rows = _rows(answer, "TranscodeData", "TranscodeDataItem", malformed)
-    usage = [one for row in _objects(rows, "TranscodeData", malformed) for one in _usage(row, malformed)]
+    usage = [used for row in _objects(rows, "TranscodeData", malformed) for used in _usage(row, malformed)]
     return UsageReply(tuple(usage), tuple(malformed))
 
 

@@ -102,8 +102,10 @@ class BoundedProtocol(H11Protocol):
 
     def _bound_unread(self) -> None:
         """Close the connections with the oldest unread responses, until the others are within the limit."""
-        waiting = [one for one in self.connections if isinstance(one, BoundedProtocol) and one.unread]
-        excess = sum(one.unread for one in waiting) - MAX_UNREAD_BYTES
+        waiting = [
+            protocol for protocol in self.connections if isinstance(protocol, BoundedProtocol) and protocol.unread
+        ]
+        excess = sum(protocol.unread for protocol in waiting) - MAX_UNREAD_BYTES
         for connection in sorted(waiting, key=lambda connection: connection._responded_at):
             if excess <= 0:
                 break

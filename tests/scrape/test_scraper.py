@@ -83,7 +83,7 @@ def test_ten_scrapes_at_once_share_one_refresh_and_its_answer(simulator: Simulat
         return scraper.scrape(Deadline.after(20))
 
     with ThreadPoolExecutor(10) as pool:
-        answers = [one.result() for one in [pool.submit(scrape) for _ in range(10)]]
+        answers = [future.result() for future in [pool.submit(scrape) for _ in range(10)]]
 
     assert calls(simulator) == 16
     assert all(answer == answers[0] for answer in answers)
@@ -289,7 +289,7 @@ def test_a_scrape_of_one_account_does_not_ask_the_others(simulator: Simulator, s
     tasks = newest(simulator, 10)
     scraper = start(tracking("one", simulator.url, tasks), tracking("two", simulator.url, tasks))
 
-    assert [one.name for one in scraper.scrape(Deadline.after(20), account="two").accounts] == ["two"]
+    assert [account.name for account in scraper.scrape(Deadline.after(20), account="two").accounts] == ["two"]
     assert calls(simulator) == 10
     with pytest.raises(KeyError):
         scraper.scrape(Deadline.after(20), account="three")
