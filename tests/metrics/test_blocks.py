@@ -228,7 +228,7 @@ def test_scrapes_at_the_same_time_do_not_disturb_each_other() -> None:
     wrong: list[int] = []
 
     def scrape(which: int) -> None:
-        for _ in range(20):
+        for _ in range(8):
             body = gzip.decompress(exposition.render(snapshots[which], OWN, TEXT, gzip=True))
             if body != expected[which]:
                 wrong.append(which)

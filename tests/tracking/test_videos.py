@@ -295,7 +295,7 @@ def test_several_threads_can_report_videos_at_the_same_time(videos: Videos) -> N
 
     def report(name: str) -> None:
         try:
-            for number in range(300):
+            for number in range(100):
                 videos.found(f"{name}{number}", created=NOW, transcoding=False, source="discovery")
                 due(videos)
                 videos.listed(f"{name}{number}", ())

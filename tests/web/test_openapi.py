@@ -30,7 +30,7 @@ PATH = "/api/v1/openapi.json"
 UNREADABLE = Key(Path("/nonexistent/token"))
 TASK = f"{TASKS}/{{task_id}}"
 BOUNDED = settings(
-    derandomize=True, max_examples=40, deadline=None, database=None, suppress_health_check=list(HealthCheck)
+    derandomize=True, max_examples=20, deadline=None, database=None, suppress_health_check=list(HealthCheck)
 )
 
 
