@@ -27,13 +27,14 @@ _HASHED = re.compile(r"[0-9a-f]{8}\.[0-9]+")  # OpenSSL finds certificates in a 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """The way to `host`. `proxies` is the argument of `requests`, and may contain a password.
+    """The way to `host`. `proxy` has no password; `proxies`, the argument of `requests`, may. `variable` names it.
 
     `verify` is the file or folder with the CA certificates to trust, `OPENSSL`, or True: those that `requests` has.
     """
 
     host: str
     proxy: str = ""
+    variable: str = ""
     proxies: Mapping[str, str] = field(default_factory=dict, repr=False)
     verify: str | bool = True
 
@@ -48,32 +49,43 @@ def find(url: str) -> Route:
         host, _ = parts.hostname or "", parts.port
     except ValueError:
         host, parts = "", urlsplit("")  # `requests` refuses the URL
-    proxy, proxies = _proxy(parts) if host else ("", {})
-    return Route(host, proxy, proxies, _verify() if parts.scheme == "https" else True)
+    verify = _verify() if parts.scheme == "https" else True
+    variable, value = _variable(parts) if host else ("", "")
+    if not value:
+        return Route(host, verify=verify)
+    return Route(host, _host_and_port(variable, value, host), variable, {parts.scheme: value}, verify)
 
 
-def _proxy(parts: SplitResult) -> tuple[str, dict[str, str]]:
-    """Host and port of the proxy, and the argument `proxies` of `requests`; both are empty without a proxy."""
+def _variable(parts: SplitResult) -> tuple[str, str]:
+    """The variable with the proxy for this URL, and its value as a URL; both are empty without a proxy."""
     environment = getproxies_environment()
     scheme = parts.scheme if environment.get(parts.scheme) else "all"
-    value, variable = environment.get(scheme, ""), f"{scheme.upper()}_PROXY"
+    value = environment.get(scheme, "")
     if not value or _direct(parts, environment.get("no", "")):
-        return "", {}
-    value = value if "://" in value else f"http://{value}"
+        return "", ""
+    return f"{scheme.upper()}_PROXY", value if "://" in value else f"http://{value}"
+
+
+def _host_and_port(variable: str, value: str, host: str) -> str:
+    """Host and port of the proxy. Raises `ConnectionFailed`, which does not show the value, if it cannot be used."""
     try:
         proxy = urlsplit(value)
         shown = f"{proxy.hostname}:{proxy.port}" if proxy.port else f"{proxy.hostname}"
     except ValueError:
-        raise ConnectionFailed(f"{variable} is not a URL; write http://HOST:PORT", code="proxy") from None
+        shown, proxy = "", urlsplit("")
     if proxy.scheme.startswith("socks"):
         raise ConnectionFailed(
-            f"{variable} names a SOCKS proxy, which is not supported; use an HTTP proxy, or add {parts.hostname} to "
-            "NO_PROXY",
+            f"{variable} names a SOCKS proxy, which is not supported; use an HTTP proxy, or add {host} to NO_PROXY",
             code="proxy",
         )
-    if proxy.scheme not in ("http", "https") or not proxy.hostname:
-        raise ConnectionFailed(f"{variable} is not a URL of an HTTP proxy; write http://HOST:PORT", code="proxy")
-    return shown, {parts.scheme: value}
+    # An `@` elsewhere follows a part of the password, which has a character that must be percent-encoded.
+    stray = "@" in proxy.path + proxy.query + proxy.fragment
+    if proxy.scheme not in ("http", "https") or not proxy.hostname or stray:
+        raise ConnectionFailed(
+            f"{variable} is not the URL of an HTTP proxy; write http://HOST:PORT, and percent-encode a password",
+            code="proxy",
+        )
+    return shown
 
 
 def _direct(parts: SplitResult, no_proxy: str) -> bool:

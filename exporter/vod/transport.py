@@ -73,11 +73,11 @@ def exchange(
 
 # Exceptions of `requests`, `urllib3` and sockets, and the error that replaces them. The first matching row counts: one
 # exception often has several others inside, and the rows go from the specific cause to the general one. `{way}` is the
-# host and the proxy, `{proxy}` the proxy alone, `{reason}` what `_reason` finds.
+# host and the proxy, `{reason}` what `_reason` finds.
 _TRANSLATIONS: tuple[tuple[tuple[type[BaseException], ...], type[VodError], str, str], ...] = (
     (
         (lib.ProxyError, wire.ProxyError, lib.InvalidProxyURL, wire.ProxySchemeUnknown),
-        *(ConnectionFailed, "proxy", "the proxy {proxy} cannot be used{reason}; check HTTPS_PROXY"),
+        *(ConnectionFailed, "proxy", "the proxy {way.proxy} cannot be used{reason}; check {way.variable}"),
     ),
     (
         (wire.InvalidHeader, wire.HeaderParsingError),
@@ -133,7 +133,7 @@ def _translated(error: Exception, way: route.Route) -> VodError:
     causes = list(_causes(error))
     for kinds, kind, code, text in _TRANSLATIONS:
         if any(isinstance(cause, kinds) for cause in causes):
-            return kind(text.format(way=way, proxy=way.proxy, reason=_reason(causes)), code=code)
+            return kind(text.format(way=way, reason=_reason(causes)), code=code)
     return ConnectionFailed(type(error).__name__, code=OTHER)
 
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 import trustme
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from exporter.errors import ConnectionFailed
 from exporter.vod import route
@@ -15,6 +18,9 @@ pytestmark = pytest.mark.usefixtures("bare_environment")
 
 URL = "https://vod-vpc.cn-shanghai.aliyuncs.test"
 PROXY = "http://user:hush-proxy@proxy.test:3128"
+WORDS = st.lists(
+    st.sampled_from([*"~.:/@?#[],*%", "http", "socks5", "10.0.0.0", "8", "aliyuncs.test"]), max_size=12
+).map("".join)
 
 
 def refused(url: str = URL) -> ConnectionFailed:
@@ -45,6 +51,12 @@ def test_each_variable_of_a_proxy_is_read(variable: str, url: str, monkeypatch: 
 def test_http_and_https_have_proxies_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTP_PROXY", PROXY)
     assert not route.find(URL).proxies
+
+
+@pytest.mark.parametrize("value", ["HTTP://user:a%2Fb@proxy.test:3128", "https://user:a@b@proxy.test:3128/"])
+def test_a_proxy_may_have_a_password(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", value)
+    assert route.find(URL).proxy == "proxy.test:3128"
 
 
 def test_a_proxy_without_a_scheme_is_an_http_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -107,6 +119,20 @@ def test_a_proxy_that_is_no_url_is_refused_and_not_shown(value: str, monkeypatch
     monkeypatch.setenv("HTTPS_PROXY", value)
     assert (refused().code, str(refused())[:18]) == ("proxy", "HTTPS_PROXY is not")
     assert "hush-proxy" not in str(refused())
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(proxy=WORDS, no_proxy=WORDS, url=st.sampled_from([URL, "http://10.1.2.3:8080", "http://[::1]"]))
+def test_any_value_gives_a_route_or_an_error_without_the_value(proxy: str, no_proxy: str, url: str) -> None:
+    """No other exception ends a call, and no part of a value with a password is in a message."""
+    said = ""
+    with patch.dict(os.environ, {"ALL_PROXY": proxy.replace("~", "hush"), "NO_PROXY": no_proxy}):
+        try:
+            route.find(url)
+        except ConnectionFailed as error:
+            said = f"{error.code} {error}"
+    assert "hush" not in said
+    assert said.startswith("proxy ") or not said
 
 
 @pytest.fixture
