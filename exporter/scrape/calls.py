@@ -145,6 +145,7 @@ class Calls:
             self._drop_video(video_id, "video dropped: VOD forbids to read it, and answers about others", error)
             return
         self._forbidden.answered(LIST_TRANSCODE_TASK, video_id)
+        self._ledger.listed(task.id for task in tasks)
         source = self._videos.source(video_id)
         if self._videos.is_named(video_id):
             self._ledger.name(f"video {video_id}", self._videos.selected(tasks, newest=True), source=source)

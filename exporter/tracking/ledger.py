@@ -105,6 +105,13 @@ class Ledger:
                 if finished is None:
                     self._track(task_id, source)
 
+    def listed(self, task_ids: Iterable[str]) -> None:
+        """VOD lists these tasks, so it knows them. Those that it did not know yet are asked about at once."""
+        with self._lock:
+            for task_id in task_ids:
+                if task := self._roster.tasks.get(task_id):
+                    task.ask_after = 0.0
+
     def register(self, task_ids: Sequence[str], *, source: str) -> dict[str, bool]:
         """Track these tasks, and save them. Returns for each task whether it is tracked.
 

@@ -17,6 +17,7 @@ from exporter.simulator.server import Simulator
 from exporter.simulator.templates import GROUPS
 from exporter.tracking.discovery import Discovery
 from exporter.tracking.ledger import Ledger
+from exporter.tracking.store import MemoryStore
 from exporter.tracking.videos import Videos
 from exporter.tracking.view import Limits
 from exporter.vod.client import Client
@@ -41,7 +42,11 @@ class Lab:
         self._second = 0.0
         self.simulator = Simulator(scenario=_QUIET, tasks=0, quota=math.inf, monotonic=lambda: self._second)
         self.simulator.start()
-        self.ledger = Ledger(limits=Limits(), clock=self.now)
+        self._store = MemoryStore()
+        self._start_exporter()
+
+    def _start_exporter(self) -> None:
+        self.ledger = Ledger(limits=Limits(), store=self._store, clock=self.now)
         self.videos = Videos(interval=INTERVAL, lookback=LOOKBACK, clock=self.now)
         self.account = make_account(
             self._connect,
@@ -62,6 +67,11 @@ class Lab:
             connections=8,
             observer=observer,
         )
+
+    def restart(self) -> None:
+        """Restart the exporter. Its state stays."""
+        self.account.close()
+        self._start_exporter()
 
     def close(self) -> None:
         self.account.close()
@@ -126,6 +136,16 @@ class Lab:
 
     def tracks(self, task: Task) -> bool:
         return task.id in {task_id for task_id, *_ in self.ledger.tasks()}
+
+    def shows(self, task: Task) -> bool:
+        return task.jobs[0].id in {shown.job.id for shown in self.ledger.view().jobs}
+
+    def describes(self, task: Task, *, within: float) -> float:
+        """Seconds until VOD has described the task; infinite if it does not do so within this time."""
+        began = self._second
+        while self._second < began + within and not self.shows(task):
+            self.live(SCRAPE)
+        return self._second - began if self.shows(task) else math.inf
 
     def finds(self, task: Task, *, within: float, every: float = SCRAPE) -> float:
         """Seconds until the exporter tracks the task; infinite if it does not do so within this time."""

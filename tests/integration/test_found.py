@@ -177,7 +177,46 @@ def test_a_registered_task(running: Lab) -> None:
     running.account.register([task.id])
     running.scrape()
 
-    assert task.jobs[0].id in {shown.job.id for shown in running.ledger.view().jobs}
+    assert running.shows(task)
+
+
+@row("a task that your application registers before VOD knows it")
+@pytest.mark.parametrize("seconds", [20.0, 590.0])
+@pytest.mark.parametrize("restarts", [False, True], ids=["running", "restarted"])
+def test_a_task_that_is_registered_before_vod_knows_it(running: Lab, seconds: float, *, restarts: bool) -> None:
+    """It was dropped after two scrapes."""
+    task = running.submit(old(running))
+    running.hide(seconds=seconds)
+    running.account.register([task.id])
+    running.live(2 * SCRAPE)
+    if restarts:
+        running.restart()
+    running.calls()
+    took = 2 * SCRAPE + running.describes(task, within=HOUR)
+
+    assert seconds <= took <= 1.5 * seconds + SCRAPE
+    assert running.calls()["GetTranscodeTask"] <= 15
+
+
+def test_a_registered_task_that_vod_never_knows_is_dropped_after_ten_minutes(running: Lab) -> None:
+    running.account.register(["none"])
+    running.live(600 - SCRAPE)
+    kept = [task_id for task_id, *_ in running.ledger.tasks()]
+    running.live(3 * SCRAPE)
+
+    assert (kept, running.ledger.tasks()) == (["none"], [])
+    assert running.account.snapshot().up is True
+
+
+def test_a_registered_task_is_asked_about_as_soon_as_vod_lists_it(running: Lab) -> None:
+    """Its pauses have grown to more than two minutes by then."""
+    video = old(running)
+    running.videos.name("configuration", [video.id], source="videos")
+    task = running.submit(video)
+    running.hide(seconds=280)
+    running.account.register([task.id])
+
+    assert 280 <= running.describes(task, within=HOUR) <= 280 + SOON
 
 
 @row("a task of a video about which VOD sends events")

@@ -187,6 +187,16 @@ def test_only_registrations_that_vod_never_described_are_waited_for(clock: Clock
     assert [ledger.observe_not_found(task_id) for task_id in "uu"] == [False, True]
 
 
+def test_a_registered_task_that_vod_lists_is_asked_about_at_once(ledger: Ledger) -> None:
+    ledger.register(["t"], source=API)
+    ledger.asked_task("t")
+    ledger.observe_not_found("t")
+    before = next_work(ledger)
+    ledger.listed(["unknown", "t"])
+
+    assert (before, next_work(ledger)) == (Work(), Work(whole_tasks=("t",)))
+
+
 def test_a_clock_that_is_set_back_does_not_delay_a_registered_task(clock: Clock) -> None:
     ledger = Ledger(clock=clock)
     ledger.register(["t"], source=API)
