@@ -41,7 +41,7 @@ def make() -> Dashboard:
         "Is transcoding healthy, does it meet its objective, and what does it cost?",
         since="now-24h",
         refresh="1m",
-        variables=(account(), definition(), _objective(), *bill.variables()),
+        variables=(account(), definition(), _objective()),
     )
     section(made, "Is it well?", *_now())
     section(made, "Does it keep its promise?", *_promise())

@@ -30,6 +30,17 @@ DISCOVERY_INTERVAL_SECONDS = 5.0
 LOOKBACK_SECONDS = 3600.0  # covers the history below; a day would cost more calls at the first scrape
 HISTORY_SECONDS = 210.0  # of the simulated world, so that some tasks have finished and some run at the start
 
+# Of the simulated outputs, in US dollars per minute, so that the dashboards show a cost. deploy/config.example.yml has
+# the sources.
+_PRICES = {
+    "Audio": 0.0009,
+    "H264.LD": 0.0033,
+    "H264.SD": 0.0050,
+    "H264.HD": 0.0099,
+    "H264.2K": 0.0213,
+    "H264.4K": 0.0427,
+}
+
 _WELCOME = """\
 Metrics      {url}/metrics
 Status page  {url}/
@@ -50,8 +61,10 @@ class Demo:
         keys = config.AccountKeys(access_key_id=Key("simulator"), access_key_secret=Key("simulator"))
         track = config.Track(discovery=config.Discovery(interval=DISCOVERY_INTERVAL_SECONDS, lookback=LOOKBACK_SECONDS))
         account = config.Account(name="demo", endpoint=simulator.url, credentials=keys, track=track)
-        settings = config.Settings(accounts=(account,), scrape=config.ScrapeSettings(min_interval=1.0))
+        billing = config.Billing(currency="USD", prices=_PRICES)
+        settings = config.Settings(accounts=(account,), scrape=config.ScrapeSettings(min_interval=1.0), billing=billing)
         telemetry = Telemetry()
+        telemetry.price("USD", billing.prices)
         self._scraper = wiring.scraper(settings, telemetry, MemoryStore())
         interface = wiring.interface(settings, self._scraper, telemetry)
         self._note = ""

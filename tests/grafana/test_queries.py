@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from exporter.metrics.catalog import JOB_FAILURES, JOBS, JOBS_FINISHED, REJECTED_REQUESTS, UP
+from grafana import bill
 from grafana.queries import counted, of_exporters, one, rate, readable, share, total
 from tests.grafana.expressions import interpolated
 
@@ -138,3 +139,18 @@ def test_up_is_asked_of_exporters_only_and_of_those_that_are_down(check: Check) 
     }
     expression = of_exporters('up{job=~"$job", instance=~"$instance"}')
     check(series, expression, 0, 'up{job="vod", instance="one"}')
+
+
+def test_the_cost_is_the_minutes_by_specification_times_their_price(check: Check) -> None:
+    """Two exporters count the same outputs and have the same prices; a specification without a price costs nothing."""
+    made = {}
+    for instance in ("one", "two"):
+        target = f'job="vod",instance="{instance}"'
+        made[ACCOUNT % instance] = "1x130"
+        made[f'vod_transcode_billed_seconds_total{{{target},account="a",specification="H264.HD"}}'] = "0x80 6000x50"
+        made[f'vod_transcode_billed_seconds_total{{{target},account="a",specification="Audio"}}'] = "0x80 600x50"
+        made[f'vod_transcode_billed_seconds_total{{{target},account="a",specification="unknown"}}'] = "0x80 60x50"
+        made[f'vod_transcode_price_per_minute{{{target},specification="H264.HD",currency="USD"}}'] = "0.01x130"
+        made[f'vod_transcode_price_per_minute{{{target},specification="Audio",currency="USD"}}'] = "0.001x130"
+    check(made, total(bill.cost("1h"), "currency"), 1.01, '{currency="USD"}')
+    check(made, total(f"{bill.minutes('1h')} unless on (specification) {bill.cost('1h')}"), 1)

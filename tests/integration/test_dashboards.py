@@ -128,7 +128,8 @@ def settings(endpoint: str) -> dict[str, object]:
         "track": {"discovery": {"interval": "5s", "lookback": "1h"}},
         "callback": {"url": CALLBACK, "key": KEY},
     }
-    return {"accounts": [account], "scrape": {"min_interval": "1s"}}
+    billing = {"currency": "USD", "prices": {"H264.LD": 0.0033, "H264.SD": 0.005, "H264.HD": 0.0099}}
+    return {"accounts": [account], "scrape": {"min_interval": "1s"}, "billing": billing}
 
 
 @contextlib.contextmanager
