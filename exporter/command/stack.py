@@ -21,12 +21,12 @@ from urllib.parse import urlsplit
 import requests
 import yaml
 
+from exporter.share import files
 from exporter.web.listener import listen
 
 SCRAPE_INTERVAL = "5s"
 _READY_SECONDS = 30.0
 _END_SECONDS = 5.0
-_PACKAGE = Path(__file__).parents[1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,12 +131,6 @@ class Stack:
 def _die_with_parent() -> list[str]:
     """A prefix for the command, with which Linux stops the program even if the demo is killed."""
     return [path, "--pdeathsig", "TERM"] if (path := shutil.which("setpriv")) else []
-
-
-def files(name: str) -> Path:
-    """The path of a folder of the repository. An installed package has a copy in `exporter/share`."""
-    installed = _PACKAGE / "share" / name
-    return installed if installed.exists() else _PACKAGE.parent / name
 
 
 def _prometheus(stack: Stack, path: str, port: int) -> list[str]:

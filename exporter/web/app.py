@@ -27,6 +27,7 @@ from exporter.web.pages import HEADERS, status_page
 from exporter.web.proxied import origin_form
 from exporter.web.refusals import Refusals
 from exporter.web.requests import json_error, json_response
+from exporter.web.runbooks import Runbooks
 from exporter.web.scrapes import Scrapes
 
 PAGES_AT_ONCE = 4  # the status page is for a few people; rendering it must not slow down scrapes
@@ -68,6 +69,7 @@ class Interface:
             Route("/", self._status),
             *self._scrapes.routes(),
             *self._lifecycle.routes(),
+            *Runbooks().routes(),
             Route("/api/v1/openapi.json", self._openapi),
             *Api(lambda: scraper.accounts, token=lambda: self._api_token).routes(),
             *Callbacks(lambda: scraper.accounts, lambda: self._callbacks, telemetry, clock=clock).routes(),

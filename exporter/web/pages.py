@@ -49,10 +49,10 @@ def task_counts(account: AccountSnapshot) -> tuple[int, int]:
     return sum(counts.values()) - finished, finished
 
 
-_environment = Environment(
+environment = Environment(
     loader=PackageLoader("exporter.web"), autoescape=True, trim_blocks=True, lstrip_blocks=True, auto_reload=False
 )
-_environment.filters |= {
+environment.filters |= {
     "moment": moment,
     "iso": iso,
     "duration": duration,
@@ -65,7 +65,7 @@ _environment.filters |= {
     "task_counts": task_counts,
     "task_state": task_state,
 }
-_template = _environment.get_template("status.html")
+_template = environment.get_template("status.html")
 
 
 def _inline(name: str) -> tuple[str, str]:
@@ -77,7 +77,7 @@ def _inline(name: str) -> tuple[str, str]:
     return text, f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
 
 
-_style, _style_hash = _inline("status.css")
+STYLE, _style_hash = _inline("status.css")
 _script, _script_hash = _inline("refresh.js")
 
 CONTENT_SECURITY_POLICY = (
@@ -117,7 +117,7 @@ def status_page(snapshot: Snapshot, query: Query, *, telemetry_path: str, now: f
         telemetry_path=telemetry_path,
         version=__version__,
         repository=REPOSITORY,
-        style=_style,
+        style=STYLE,
         script=_script,
         ago=partial(ago, now=now),
         now=now,

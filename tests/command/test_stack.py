@@ -16,7 +16,8 @@ from pathlib import Path
 import pytest
 import requests
 
-from exporter.command.stack import Stack, files
+from exporter.command.stack import Stack
+from exporter.share import files
 from tests.conftest import wait_until
 
 ROOT = Path(__file__).parents[2]
