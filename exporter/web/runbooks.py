@@ -1,4 +1,4 @@
-"""Serves the runbooks of the alerts. The package carries them, because a private network may not reach the repository."""
+"""Serves the runbooks of the alerts: a private network may not reach the repository."""
 
 from __future__ import annotations
 

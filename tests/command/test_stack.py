@@ -207,7 +207,9 @@ def test_grafana_gets_the_dashboards_and_calls_no_other_machine(empty_path: Path
 def test_an_installed_package_has_the_files() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     included = project["tool"]["hatch"]["build"]["targets"]["wheel"]["force-include"]
-    needed = {"deploy/prometheus", "deploy/alertmanager", "grafana/dashboards", "grafana/provisioning"}
+    needed = {
+        *("deploy/prometheus", "deploy/alertmanager", "docs/runbooks", "grafana/dashboards", "grafana/provisioning")
+    }
 
     assert {name: f"exporter/share/{name}" for name in needed} == included
     for name in needed:
