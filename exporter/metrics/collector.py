@@ -14,7 +14,6 @@ from prometheus_client.core import (
     Exemplar,
     GaugeMetricFamily,
     HistogramMetricFamily,
-    InfoMetricFamily,
 )
 from prometheus_client.registry import Collector
 from prometheus_client.utils import floatToGoString
@@ -24,7 +23,7 @@ from exporter.metrics.catalog import Metric
 from exporter.metrics.rows import Exemplified, account_rows
 from exporter.snapshot import HistogramView, Snapshot
 
-Family = GaugeMetricFamily | InfoMetricFamily | CounterMetricFamily | HistogramMetricFamily
+Family = GaugeMetricFamily | CounterMetricFamily | HistogramMetricFamily
 
 
 class TranscodeCollector(Collector):
@@ -48,14 +47,12 @@ class TranscodeCollector(Collector):
         for account in self._snapshot().accounts:
             for metric, labels, value in account_rows(account):
                 if value is not None:
-                    _add(families[metric], metric, labels, value)
+                    _add(families[metric], labels, value)
         return families.values()
 
 
 def _family(metric: Metric) -> Family:
     match metric.type:
-        case "info":
-            return InfoMetricFamily(metric.family, metric.help)
         case "counter":
             return CounterMetricFamily(metric.family, metric.help, labels=metric.labels, unit=metric.unit)
         case "histogram":
@@ -64,13 +61,11 @@ def _family(metric: Metric) -> Family:
             return GaugeMetricFamily(metric.family, metric.help, labels=metric.labels, unit=metric.unit)
 
 
-def _add(family: Family, metric: Metric, labels: Sequence[str], value: float | HistogramView | Exemplified) -> None:
+def _add(family: Family, labels: Sequence[str], value: float | HistogramView | Exemplified) -> None:
     value, exemplars = value if isinstance(value, Exemplified) else Exemplified(value, {})
     if isinstance(value, HistogramView):
         assert isinstance(family, HistogramMetricFamily)  # noqa: S101 - only histograms have such values; mypy cannot know
         family.add_metric(labels, _cumulative(value, exemplars), value.sum)
-    elif isinstance(family, InfoMetricFamily):
-        family.add_metric([], dict(zip(metric.labels, labels, strict=True)))
     elif isinstance(family, CounterMetricFamily):
         family.add_metric(labels, value, exemplar=exemplars.get(0))
     elif isinstance(family, GaugeMetricFamily):

@@ -13,7 +13,6 @@ from prometheus_client import (
     Gauge,
     GCCollector,
     Histogram,
-    Info,
     Metric,
     PlatformCollector,
     ProcessCollector,
@@ -87,10 +86,7 @@ class Telemetry:
         self._reload_successful = self._gauge(catalog.RELOAD_SUCCESSFUL)
         self._reload_success = self._gauge(catalog.RELOAD_SUCCESS)
         self.reloaded(successful=True)
-        build = catalog.BUILD_INFO
-        Info(build.family, build.help, registry=self.registry).info(
-            {"version": __version__, "python": platform.python_version()}
-        )
+        self._gauge(catalog.BUILD_INFO).labels(__version__, platform.python_version()).set(1)
         ProcessCollector(registry=self.registry)
         PlatformCollector(registry=self.registry)
         GCCollector(registry=self.registry)

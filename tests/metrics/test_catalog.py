@@ -16,7 +16,7 @@ ACCOUNT = ("account",)
 
 CONTRACT = {
     # per job
-    "vod_transcode_job_info": ("info", (*JOB, "task_id", "video_id", "template_id", "priority")),
+    "vod_transcode_job_info": ("gauge", (*JOB, "task_id", "video_id", "template_id", "priority")),
     "vod_transcode_job_status": ("gauge", (*JOB, "status")),
     "vod_transcode_job_progress_ratio": ("gauge", JOB),
     "vod_transcode_job_created_timestamp_seconds": ("gauge", JOB),
@@ -27,10 +27,10 @@ CONTRACT = {
     "vod_transcode_job_output_frames_per_second": ("gauge", JOB),
     "vod_transcode_job_output_width_pixels": ("gauge", JOB),
     "vod_transcode_job_output_height_pixels": ("gauge", JOB),
-    "vod_transcode_job_output_info": ("info", (*JOB, "format", "encryption", "video_codec", "audio_codec")),
+    "vod_transcode_job_output_info": ("gauge", (*JOB, "format", "encryption", "video_codec", "audio_codec")),
     "vod_transcode_job_output_stream_bitrate_bits_per_second": ("gauge", (*JOB, "kind", "index")),
     # per task
-    "vod_transcode_task_info": ("info", (*TASK, "video_id", "template_group_id", "trigger")),
+    "vod_transcode_task_info": ("gauge", (*TASK, "video_id", "template_group_id", "trigger")),
     "vod_transcode_task_status": ("gauge", (*TASK, "status")),
     "vod_transcode_task_progress_ratio": ("gauge", TASK),
     "vod_transcode_task_created_timestamp_seconds": ("gauge", TASK),
@@ -59,7 +59,7 @@ CONTRACT = {
     "vod_transcode_price_per_minute": ("gauge", ("specification", "currency")),
     "vod_usage_transcoded_seconds": ("gauge", ("account", "specification")),
     # accounts and the exporter
-    "vod_account_info": ("info", ("account", "region", "endpoint")),
+    "vod_account_info": ("gauge", ("account", "region", "endpoint")),
     "vod_up": ("gauge", ACCOUNT),
     "vod_exporter_refresh_duration_seconds": ("gauge", ACCOUNT),
     "vod_exporter_last_success_timestamp_seconds": ("gauge", ACCOUNT),
@@ -79,7 +79,7 @@ CONTRACT = {
     "vod_exporter_rejected_requests_total": ("counter", ("path", "reason")),
     "vod_exporter_config_last_reload_successful": ("gauge", ()),
     "vod_exporter_config_last_reload_success_timestamp_seconds": ("gauge", ()),
-    "vod_exporter_build_info": ("info", ("version", "python")),
+    "vod_exporter_build_info": ("gauge", ("version", "python")),
 }
 
 # Where a help text of a domain metric has to say which field the figure is from.
@@ -103,10 +103,10 @@ def test_every_declared_metric_is_in_the_catalog_once() -> None:
 
 
 @each
-def test_suffix_says_the_type(metric: Metric) -> None:
-    """`_total` stands on counters and `_info` on infos, and on nothing else."""
+def test_suffix_says_the_type_and_no_metric_has_the_type_info(metric: Metric) -> None:
+    """`_total` stands on counters. Readers of OpenMetrics rename the type info, so `_info` is a gauge."""
     assert metric.name.endswith("_total") == (metric.type == "counter")
-    assert metric.name.endswith("_info") == (metric.type == "info")
+    assert metric.type in ("gauge", "counter", "histogram")
 
 
 @each
@@ -148,7 +148,7 @@ def test_labels_are_legal_and_unique(metric: Metric) -> None:
     ("name", "kind", "family", "unit"),
     [
         ("a_transcode_seconds_total", "counter", "a_transcode_seconds", "seconds"),
-        ("a_build_info", "info", "a_build", ""),
+        ("a_build_info", "gauge", "a_build_info", ""),
         ("a_output_bitrate_bits_per_second", "gauge", "a_output_bitrate_bits_per_second", "bits_per_second"),
         ("a_output_frames_per_second", "gauge", "a_output_frames_per_second", "frames_per_second"),
         ("a_created_timestamp_seconds", "gauge", "a_created_timestamp_seconds", "seconds"),

@@ -115,9 +115,7 @@ def test_golden_text_is_read_by_the_text_parser() -> None:
     families = {family.name: family for family in parse_text((GOLDEN / "samples.prom").read_text(encoding="utf-8"))}
 
     assert {name: family.type for name, family in families.items()} == {
-        # The text format has no word for an info.
-        **{metric.name: "gauge" for metric in COLLECTED if metric.type == "info"},
-        **{metric.family: metric.type for metric in COLLECTED if metric.type != "info"},
+        metric.family: metric.type for metric in COLLECTED
     }
 
 

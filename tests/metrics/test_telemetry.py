@@ -68,9 +68,10 @@ def test_registry_is_read_by_both_parsers() -> None:
     assert list(parse_openmetrics(OPENMETRICS.encode(registry).decode()))  # type: ignore[no-untyped-call]
 
 
-def test_build_info_has_the_version() -> None:
-    build = [family for family in Telemetry().registry.collect() if family.name == "vod_exporter_build"]
+def test_build_info_is_a_gauge_with_the_version() -> None:
+    build = [family for family in Telemetry().registry.collect() if family.name == "vod_exporter_build_info"]
 
+    assert [family.type for family in build] == ["gauge"]
     assert [sample.labels["version"] for family in build for sample in family.samples] == [__version__]
 
 

@@ -12,7 +12,7 @@ UP = Metric(
 )
 ACCOUNT_INFO = Metric(
     "vod_account_info",
-    "info",
+    "gauge",
     "Always 1; the labels are the region and endpoint of the account.",
     ("account", "region", "endpoint"),
 )

@@ -8,7 +8,7 @@ _JOB = ("account", "job_id", "definition")
 
 JOB_INFO = Metric(
     "vod_transcode_job_info",
-    "info",
+    "gauge",
     "Always 1; the labels are the TranscodeTaskId, VideoId, TranscodeTemplateId and Priority of the job.",
     (*_JOB, "task_id", "video_id", "template_id", "priority"),
 )
@@ -59,7 +59,7 @@ JOB_OUTPUT_HEIGHT = Metric(
 )
 JOB_OUTPUT_INFO = Metric(
     "vod_transcode_job_output_info",
-    "info",
+    "gauge",
     "Always 1; the labels are the Format, Encryption type and first video and audio CodecName of the output.",
     (*_JOB, "format", "encryption", "video_codec", "audio_codec"),
 )

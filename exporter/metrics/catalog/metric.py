@@ -9,7 +9,10 @@ _UNITS = ("requests_per_second", "bits_per_second", "frames_per_second", "second
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """A metric as Prometheus sees it. `type` is gauge, counter, histogram or info; `labels` are label names."""
+    """A metric as Prometheus sees it. `type` is gauge, counter or histogram; `labels` are label names.
+
+    A metric in `_info` is a gauge with the value 1, because some readers of OpenMetrics rename or drop the type info.
+    """
 
     name: str
     type: str
@@ -18,8 +21,8 @@ class Metric:
 
     @property
     def family(self) -> str:
-        """The family name of OpenMetrics, which omits `_total` and `_info`."""
-        return self.name.removesuffix("_total") if self.type == "counter" else self.name.removesuffix("_info")
+        """The family name of OpenMetrics, which omits the `_total` of a counter."""
+        return self.name.removesuffix("_total") if self.type == "counter" else self.name
 
     @property
     def unit(self) -> str:

@@ -8,7 +8,7 @@ _TASK = ("account", "task_id")
 
 TASK_INFO = Metric(
     "vod_transcode_task_info",
-    "info",
+    "gauge",
     "Always 1; the labels are the VideoId, TranscodeTemplateGroupId and Trigger of the task.",
     (*_TASK, "video_id", "template_group_id", "trigger"),
 )

@@ -58,7 +58,7 @@ RELOAD_SUCCESS = Metric(
 )
 BUILD_INFO = Metric(
     "vod_exporter_build_info",
-    "info",
+    "gauge",
     "Always 1; the labels are the versions of the exporter and of Python.",
     ("version", "python"),
 )
