@@ -29,7 +29,10 @@ def _keys(account: Account) -> Iterator[str]:
     if account.credentials is None:
         return
     identity, secret, token = account.credentials.keys
-    text, hidden = identity.read().get_secret_value(), secret.read().get_secret_value()
+    try:
+        text, hidden = identity.read().get_secret_value(), secret.read().get_secret_value()
+    except ValueError:
+        return  # a file has gone since the configuration was loaded
     if hidden.startswith(_ID_STARTS):
         yield "access_key_secret starts like an AccessKey id (LTAI or STS.); exchange it and access_key_id, if swapped"
     elif text.startswith("STS.") and token is None:

@@ -10,7 +10,15 @@ from dataclasses import dataclass
 from exporter import wiring
 from exporter.config import Account, Settings
 from exporter.deadline import Deadline
-from exporter.errors import Throttled, VodError
+from exporter.errors import (
+    AccountRefused,
+    ConnectionFailed,
+    CredentialsError,
+    DeadlineError,
+    TemporaryError,
+    Throttled,
+    VodError,
+)
 from exporter.model import (
     ACTIONS,
     DESCRIBE_VOD_TRANSCODE_DATA,
@@ -72,12 +80,21 @@ def _permission(account: Account, action: str, error: VodError) -> Permission:
     said = str(error).removeprefix(f"{action}: ")
     if verdict is None:
         rest = "" if isinstance(error, Throttled) else "; nothing more was asked"
-        return Permission(action, f"not known: {said}{rest}", broken=True)
+        return Permission(action, f"{_outcome(error)}: {said}{rest}", broken=True)
     if action not in _needed(account):
         return Permission(action, f"not granted, and not needed: {said}")
     if action in OPTIONAL:
         return Permission(action, f"not granted ({OPTIONAL[action]}): {said}")
     return Permission(action, f"not granted: {said}", broken=True)
+
+
+def _outcome(error: VodError) -> str:
+    """In two words why a call did not show whether its operation is granted."""
+    if isinstance(error, CredentialsError):
+        return "keys refused" if error.code != "NoCredentials" else "no keys"
+    if isinstance(error, (ConnectionFailed, DeadlineError, TemporaryError)):
+        return "not reachable"
+    return "account refused" if isinstance(error, AccountRefused) else "not known"
 
 
 def _needed(account: Account) -> set[str]:

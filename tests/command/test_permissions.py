@@ -132,7 +132,7 @@ def test_refused_keys_end_the_check_of_their_account_only(simulators: Simulators
     wrong, right = ask(account(simulator, secret="wrong"), account(simulator, name="other"))
     (row,) = wrong
     assert row.broken
-    assert row.text.startswith("not known: SignatureDoesNotMatch: ")
+    assert row.text.startswith("keys refused: SignatureDoesNotMatch: ")
     assert row.text.endswith(
         "(check access_key_secret: it does not belong to this access_key_id); nothing more was asked"
     )
@@ -142,9 +142,33 @@ def test_refused_keys_end_the_check_of_their_account_only(simulators: Simulators
 def test_an_endpoint_without_a_server_is_named() -> None:
     ((row,),) = ask(account("http://127.0.0.1:1"))
     assert row.broken
-    assert row.text == (
-        "not known: no connection to 127.0.0.1: Connection refused; check endpoint and firewall; nothing more was asked"
-    )
+    said = "no connection to 127.0.0.1: Connection refused; check endpoint and firewall"
+    assert row.text == f"not reachable: {said}; nothing more was asked"
+
+
+@pytest.mark.parametrize(
+    ("code", "outcome"),
+    [
+        ("OperationDenied", "account refused: OperationDenied: "),
+        ("ServiceUnavailable", "not reachable: ServiceUnavailable: "),
+        ("InvalidAccessKeyId.NotFound", "keys refused: InvalidAccessKeyId.NotFound: "),
+    ],
+)
+def test_a_code_of_the_whole_account_ends_its_check(simulators: Simulators, code: str, outcome: str) -> None:
+    simulator = simulators()
+    forbid(simulator, "GetTranscodeTask", code=code)
+    ((row,),) = ask(account(simulator), timeout=0.5)
+    assert row.broken
+    assert row.text.startswith(outcome)
+
+
+def test_missing_keys_are_named(simulators: Simulators, tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("secret")
+    keys = AccountKeys(access_key_id=Key("simulator"), access_key_secret_file=Key(tmp_path / "secret"))
+    asked = Account(name="prod", endpoint=simulators().url, credentials=keys)
+    (tmp_path / "secret").unlink()
+    ((row,),) = ask(asked)
+    assert row.text.startswith(f"no keys: the key file '{tmp_path}/secret' cannot be read")
 
 
 @pytest.mark.parametrize("fault", [Fault(kind="malformed", body="{}"), Fault(kind="html")])
@@ -172,5 +196,5 @@ def test_servers_that_do_not_answer_cost_one_call_each_at_the_same_time(simulato
     found = ask(*(account(simulator, name=f"a{number}") for number in range(6)), timeout=1.0)
     assert time.monotonic() - started < 4.0
     assert [[row.text for row in rows] for rows in found] == [
-        ["not known: the answer was not complete before the deadline; nothing more was asked"]
+        ["not reachable: the answer was not complete before the deadline; nothing more was asked"]
     ] * 6
