@@ -64,12 +64,14 @@ Call = ListVideos | ListTasks | GetSummaries | GetTask | GetJobs
 NO_VIDEOS = Due()
 
 # The preferred kinds for each call, in turn. A call takes the first kind that has something to ask. Three of four calls
-# prefer new tasks. Every fourth call prefers known tasks: whole tasks and jobs by turns.
+# prefer new tasks. Every fourth call prefers known tasks: whole tasks and jobs by turns. While overdue tasks wait, one
+# call of eight is theirs, so that they neither starve nor take more of a small budget.
 _TURNS = (
-    *(("new", "whole", "jobs"),) * 3,
-    ("whole", "jobs", "new"),
-    *(("new", "jobs", "whole"),) * 3,
-    ("jobs", "whole", "new"),
+    *(("new", "whole", "jobs", "overdue"),) * 3,
+    ("whole", "jobs", "new", "overdue"),
+    *(("new", "jobs", "whole", "overdue"),) * 2,
+    ("overdue", "new", "jobs", "whole"),
+    ("jobs", "whole", "new", "overdue"),
 )
 
 
@@ -122,9 +124,9 @@ def sizes(work: Work, videos: Due, queries: Sequence[VideoQuery], *, by_job_ids:
 def _gets_size(work: Work, *, by_job_ids: bool) -> int:
     if by_job_ids:
         jobs = sum(math.ceil(len(some) / JOB_IDS_PER_CALL) for some in (work.prioritized_jobs, work.jobs))
-        return len(work.new_tasks) + len(work.whole_tasks) + jobs
+        return len(work.new_tasks) + len(work.whole_tasks) + len(work.overdue_tasks) + jobs
     tasks = {task_id for _, task_id in (*work.prioritized_jobs, *work.jobs)}
-    return len(work.new_tasks) + len(tasks.union(work.whole_tasks))
+    return len(work.new_tasks) + len(tasks.union(work.whole_tasks, work.overdue_tasks))
 
 
 def without(work: Work, calls: Collection[Call]) -> Work:
@@ -142,6 +144,7 @@ def without(work: Work, calls: Collection[Call]) -> Work:
         prioritized_jobs=others(work.prioritized_jobs),
         new_tasks=tuple(task_id for task_id in work.new_tasks if task_id not in tasks),
         whole_tasks=tuple(task_id for task_id in work.whole_tasks if task_id not in tasks),
+        overdue_tasks=tuple(task_id for task_id in work.overdue_tasks if task_id not in tasks),
         jobs=others(work.jobs),
     )
 
@@ -150,11 +153,20 @@ def _gets(work: Work, *, by_job_ids: bool, made: int) -> Iterator[Call]:
     if by_job_ids:
         first = _jobs(work.prioritized_jobs)
         rest = _jobs(work.jobs)
+        overdue = work.overdue_tasks
     else:
         first = _tasks(work.prioritized_jobs, but=())
-        rest = _tasks(work.jobs, but={*work.whole_tasks, *(task_id for _, task_id in work.prioritized_jobs)})
+        asked = {*work.whole_tasks, *(task_id for _, task_id in work.prioritized_jobs)}
+        rest = _tasks(work.jobs, but=asked)
+        described = asked.union(task_id for _, task_id in work.jobs)
+        overdue = tuple(task_id for task_id in work.overdue_tasks if task_id not in described)
     yield from first
-    kinds = {"new": map(GetTask, work.new_tasks), "whole": map(GetTask, work.whole_tasks), "jobs": rest}
+    kinds = {
+        "new": map(GetTask, work.new_tasks),
+        "whole": map(GetTask, work.whole_tasks),
+        "overdue": map(GetTask, overdue),
+        "jobs": rest,
+    }
     for turn in count(made):
         calls = (next(kinds[kind], None) for kind in _TURNS[turn % len(_TURNS)])
         call = next((call for call in calls if call is not None), None)

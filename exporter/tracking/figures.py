@@ -24,7 +24,7 @@ def finished_job(totals: Totals, job: Job) -> None:
     if status == "TranscodeFail":
         totals.count(Total.JOB_FAILURES, (definition, totals.error_code(job)), of=job.id)
     seconds = _between(job.created, job.completed)
-    if seconds is not None:
+    if seconds is not None and status != UNKNOWN:
         totals.observe(Total.JOB_DURATION, (definition, status), seconds, of=job.id)
 
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from exporter.model import Job, Task
+from exporter.model import UNKNOWN, Job, Task, job_status
 from exporter.specification import specification
 from exporter.tracking import figures
 from exporter.tracking.records import TrackedJob, TrackedTask
@@ -79,8 +79,9 @@ class Finishes:
     def settle(self, task: TrackedTask, now: float) -> None:
         """Finish the task, and count it, if its status is final and its jobs are finished.
 
-        A task waits for its unfinished jobs for 10 minutes and 5 answers. After that, these jobs are treated as
-        finished, but not counted: their status may be a final status that is not documented.
+        A job with a status that VOD does not document has ended if its task has, and counts as `unknown`. For jobs with
+        a documented unfinished status, the task waits for 10 minutes and 5 answers. After that they are treated as
+        finished, but not counted.
         """
         if task.finished_at is not None or task.task is None or not task.task.finished:
             return
@@ -89,13 +90,20 @@ class Finishes:
         task.final_seen += 1
         settled = abs(now - task.final_since) > _SETTLE_SECONDS and task.final_seen > _SETTLE_ANSWERS
         unfinished = [job for job in self._roster.jobs_of(task) if job.finished_at is None]
-        if unfinished and not settled:
+        if not settled and any(job_status(job.job.status) != UNKNOWN for job in unfinished):
             return
         for job in unfinished:
-            job.finished_at = now
+            self._end(job, task, now)
         task.finished_at = now
         if not task.already_counted:
             figures.finished_task(self._totals, task.task, [job.job for job in self._roster.jobs_of(task)])
+
+    def _end(self, job: TrackedJob, task: TrackedTask, now: float) -> None:
+        """VOD has not reported the end of the job, but that of its task."""
+        job.finished_at = now
+        counted = task.already_counted or _before(job.job.completed, job.job.created, self._state_created)
+        if job_status(job.job.status) == UNKNOWN and not counted:
+            figures.finished_job(self._totals, job.job)
 
     def event(self, job: TrackedJob, *, started: float | None, processing: float | None) -> None:
         """An event reported when the job was started (Unix seconds), and for how many seconds it was transcoded."""

@@ -14,7 +14,7 @@ from dataclasses import replace
 
 from exporter.config import Buckets
 from exporter.errors import StateError
-from exporter.model import API, Job, Task
+from exporter.model import API, UNKNOWN, Job, Task, job_status
 from exporter.snapshot import LedgerView
 from exporter.tracking.departures import Departures
 from exporter.tracking.finishes import Finishes
@@ -223,17 +223,21 @@ class Ledger:
     def observe_jobs(self, asked: Sequence[str], seen: Iterable[Job]) -> None:
         """VOD described the jobs `seen` when asked about the ids `asked`.
 
-        If the answer lacks a job, the exporter does not ask for it by its id again. It asks for the whole task instead.
+        If the answer lacks a job, or a job gets an undocumented status, the exporter asks for the whole task.
         """
         with self._lock:
             now = self._clock()
             wanted = set(asked) & self._roster.jobs.keys()
+            before = {job_id: self._roster.jobs[job_id].job.status for job_id in wanted}
             for job in seen:
                 if job.id in wanted:
                     wanted.discard(job.id)
                     task = self._roster.tasks[self._roster.jobs[job.id].task_id]
                     task.answered = True
                     self._observe_job(job, task, now)
+                    if job_status(job.status) == UNKNOWN and self._roster.jobs[job.id].finished_at is None:
+                        # It may be the end of the job: only the status of the task tells.
+                        task.stale = task.stale or before[job.id] != job.status
                     if job.finished and task.task is not None and task.task.status == "Processing":
                         # VOD has this status now, but the exporter asks about the task again only after its last job.
                         task.task = replace(task.task, status="Partial")

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from exporter.model import UNKNOWN, job_status
 from exporter.tracking.records import TrackedTask
 from exporter.tracking.roster import Roster
 
+# The ids of its jobs do not tell that a task has ended if a job ends in a status that VOD does not document.
+ASK_WHOLE_SECONDS = 600.0
 NOT_YET_SECONDS = 600.0  # after its registration: VOD may know a task only some time after it was submitted
 
 
@@ -14,15 +17,17 @@ NOT_YET_SECONDS = 600.0  # after its registration: VOD may know a task only some
 class Work:
     """The tasks and jobs to ask about. Each field has the tasks or jobs with the oldest call first.
 
-    `new_tasks` were never asked about. `whole_tasks` have no unfinished job, or a job that VOD left out of its last
-    answer. `jobs` are pairs of the id of an unfinished job and the id of its task. `prioritized_jobs` are such pairs
-    for jobs that events reported as ended.
+    `new_tasks` were never asked about. `whole_tasks` have no unfinished job with a documented status, or a job whose
+    state is unknown until then: VOD left it out of its last answer, or gave it an undocumented status. `overdue_tasks`
+    were not described for `ASK_WHOLE_SECONDS`. `jobs` are pairs of the id of an unfinished job and the id of its task.
+    `prioritized_jobs` are such pairs for jobs that events reported as ended.
     """
 
     prioritized_jobs: tuple[tuple[str, str], ...] = ()
     new_tasks: tuple[str, ...] = ()
     whole_tasks: tuple[str, ...] = ()
     jobs: tuple[tuple[str, str], ...] = ()
+    overdue_tasks: tuple[str, ...] = ()
 
 
 def work(roster: Roster, *, calls_before: int, now: float) -> Work:
@@ -30,12 +35,13 @@ def work(roster: Roster, *, calls_before: int, now: float) -> Work:
 
     `now` is in Unix seconds. Tasks that VOD does not know yet have a time before which it is not asked about them.
     """
-    due = [
+    unfinished = [
         task
         for task in roster.tasks.values()
-        if task.asked <= calls_before and not _waits(task, now) and _needs_whole(task, roster)
+        if task.finished_at is None and task.asked <= calls_before and not _waits(task, now)
     ]
-    due.sort(key=lambda task: task.asked)
+    unfinished.sort(key=lambda task: task.asked)
+    due = [task for task in unfinished if _needs_whole(task, roster)]
     whole = {task.id for task in due}  # these calls describe the jobs of the tasks too
     waiting = [
         job
@@ -47,6 +53,7 @@ def work(roster: Roster, *, calls_before: int, now: float) -> Work:
         prioritized_jobs=tuple((job.job.id, job.task_id) for job in waiting if job.prioritized),
         new_tasks=tuple(task.id for task in due if _is_new(task)),
         whole_tasks=tuple(task.id for task in due if not _is_new(task)),
+        overdue_tasks=tuple(task.id for task in unfinished if task.id not in whole and _overdue(task, now)),
         jobs=tuple((job.job.id, job.task_id) for job in waiting if not job.prioritized),
     )
 
@@ -61,6 +68,11 @@ def _is_new(task: TrackedTask) -> bool:
 
 
 def _needs_whole(task: TrackedTask, roster: Roster) -> bool:
-    if task.finished_at is not None:
-        return False
-    return task.stale or not any(job.finished_at is None for job in roster.jobs_of(task))
+    return task.stale or not any(
+        job.finished_at is None and job_status(job.job.status) != UNKNOWN for job in roster.jobs_of(task)
+    )
+
+
+def _overdue(task: TrackedTask, now: float) -> bool:
+    """Whether the last description of the whole task is old. If the clock was set back, its age is unknown."""
+    return not 0 <= now - task.refreshed < ASK_WHOLE_SECONDS

@@ -57,6 +57,24 @@ def test_where_job_ids_are_refused_each_task_is_one_call() -> None:
     assert gets(work, by_job_ids=False) == [GetTask("t"), GetTask("u"), GetTask("v")]
 
 
+@pytest.mark.parametrize("by_job_ids", [True, False])
+def test_overdue_tasks_have_one_call_of_eight_while_others_wait(*, by_job_ids: bool) -> None:
+    new, overdue = (tuple(f"{kind}{number}" for number in range(40)) for kind in ("new", "overdue"))
+    calls = gets(Work(new_tasks=new, overdue_tasks=overdue), by_job_ids=by_job_ids)
+
+    assert len(calls) == 80
+    assert [str(call.task_id).startswith("overdue") for call in calls[:40] if isinstance(call, GetTask)].count(
+        True
+    ) == 5
+
+
+def test_an_overdue_task_is_not_asked_twice_where_job_ids_are_refused() -> None:
+    work = Work(jobs=(("a", "t"),), overdue_tasks=("t", "u"))
+
+    assert gets(work, by_job_ids=False) == [GetTask("t"), GetTask("u")]
+    assert gets(work) == [GetJobs(("a",)), GetTask("t"), GetTask("u")]
+
+
 def test_new_tasks_come_first_but_each_fourth_call_is_for_known_tasks() -> None:
     work = Work(new_tasks=("1", "2", "3", "4", "5"), whole_tasks=("w",), jobs=(("a", "t"),))
 

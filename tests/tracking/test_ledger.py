@@ -20,6 +20,7 @@ from tests.tracking.conftest import (
     ask_task,
     discover,
     done,
+    finished_jobs,
     job_statuses,
     next_work,
     pass_retention,
@@ -73,18 +74,64 @@ def test_a_failed_task_without_jobs_is_finished(ledger: Ledger) -> None:
 
 
 def test_a_job_that_never_ends_is_asked_about_for_ten_minutes_after_its_task(ledger: Ledger, clock: Clock) -> None:
-    """An undocumented status may be a final one. A job whose end VOD reports late has ten minutes."""
-    track(ledger, Task("t", "video", "CompleteAllSucc", jobs=(success("a"), Job("b", "HD", "TranscodeAborted"))))
+    """A job whose end VOD reports late has ten minutes."""
+    track(ledger, Task("t", "video", "CompleteAllSucc", jobs=(success("a"), Job("b", "HD", "Transcoding"))))
     soon = next_work(ledger)
     clock.now += HOUR
-    ask_jobs(ledger, ["b"], Job("b", "HD", "TranscodeAborted"))
+    ask_jobs(ledger, ["b"], Job("b", "HD", "Transcoding"))
     after_a_step_of_the_clock = next_work(ledger)
     for _ in range(5):
-        ask_jobs(ledger, ["b"], Job("b", "HD", "TranscodeAborted"))
+        ask_jobs(ledger, ["b"], Job("b", "HD", "Transcoding"))
 
-    assert soon == after_a_step_of_the_clock == Work(jobs=(("b", "t"),))
+    assert soon == Work(jobs=(("b", "t"),))
+    assert after_a_step_of_the_clock == Work(jobs=(("b", "t"),), overdue_tasks=("t",))
     assert next_work(ledger) == Work()
-    assert job_statuses(ledger) == {"a": "TranscodeSuccess", "b": "TranscodeAborted"}
+    assert job_statuses(ledger) == {"a": "TranscodeSuccess", "b": "Transcoding"}
+
+
+@pytest.mark.parametrize("status", ["TranscodeSkipped", "", "Paused"])
+def test_a_job_with_an_undocumented_status_has_its_task_asked_whole_at_once(ledger: Ledger, status: str) -> None:
+    """Seen: TranscodeSkipped. Only the status of the task tells whether it is an end."""
+    track(ledger, running("t", "a", "b"))
+    ledger.start_refresh()
+    ledger.observe_jobs(["a", "b"], [Job("a", "HD", status), Job("b", "HD", "Transcoding")])
+    ledger.asked_jobs(["a", "b"])
+    at_once = ledger.work()
+    ask_task(ledger, Task("t", "video", "Processing", jobs=(Job("a", "HD", status), Job("b", "HD", "Transcoding"))))
+    later = next_work(ledger)
+    ask_jobs(ledger, ["a", "b"], Job("a", "HD", status), success("b"))
+
+    assert at_once == Work(whole_tasks=("t",))
+    assert set(later.jobs) == {("a", "t"), ("b", "t")}
+    assert next_work(ledger) == Work(whole_tasks=("t",))
+
+
+def test_a_task_that_vod_calls_complete_is_complete_in_spite_of_an_undocumented_job(ledger: Ledger) -> None:
+    """Today such a task was unfinished for ten minutes, or for ever while its job was asked about by its id."""
+    track(ledger, running("t", "a", "b"))
+    ask_jobs(ledger, ["a", "b"], success("a"), Job("b", "HD", "TranscodeSkipped"))
+    ask_task(ledger, Task("t", "video", "CompleteAllSucc", jobs=(success("a"), Job("b", "HD", "TranscodeSkipped"))))
+    view = ledger.view()
+
+    assert next_work(ledger) == Work()
+    assert view.task_counts["CompleteAllSucc"] == 1
+    assert view.totals.counters[Total.JOBS_FINISHED, ("HD", "unknown")] == 1
+    assert finished_jobs(view) == 2
+
+
+def test_each_unfinished_task_is_asked_whole_every_ten_minutes(ledger: Ledger, clock: Clock) -> None:
+    """VOD may end a task without the end of its jobs, such as after a deletion of its video."""
+    track(ledger, running("t", "a"), running("u", "b"))
+    clock.now += 599
+    before = next_work(ledger)
+    clock.now += 1
+    after = next_work(ledger)
+    ask_task(ledger, running("t", "a"))
+
+    assert before.overdue_tasks == ()
+    assert after.overdue_tasks == ("t", "u")
+    assert set(after.jobs) == {("a", "t"), ("b", "u")}
+    assert next_work(ledger).overdue_tasks == ("u",)
 
 
 def test_a_task_with_a_final_status_is_finished_with_its_last_job(ledger: Ledger) -> None:
@@ -236,7 +283,7 @@ def test_a_step_of_the_clock_loses_no_task_and_makes_old_data_stale(ledger: Ledg
     assert stepped.stale_jobs == 1
     assert job_statuses(ledger)["b"] == "Transcoding"
     assert ledger.view().stale_jobs == 0
-    assert next_work(ledger) == Work(jobs=(("b", "u"),))
+    assert next_work(ledger) == Work(jobs=(("b", "u"),), overdue_tasks=("u",))
 
 
 def test_definitions_counted_by_name_are_bounded(ledger: Ledger) -> None:

@@ -21,11 +21,13 @@ from tests.tracking.conftest import (
 
 def known(task_id: str, *, finished: bool = False) -> TaskRecord:
     """A task that VOD has described."""
-    return TaskRecord(id=task_id, source="tasks", since=NOW, task=Task(task_id), finished_at=NOW if finished else None)
+    finished_at = NOW if finished else None
+    return TaskRecord(id=task_id, source="tasks", since=NOW, task=Task(task_id), refreshed=NOW, finished_at=finished_at)
 
 
 def job(job_id: str, task_id: str, *, finished: bool = False) -> JobRecord:
-    return JobRecord(job=Job(job_id), task_id=task_id, refreshed=NOW, finished_at=NOW if finished else None)
+    seen = Job(job_id, status="TranscodeSuccess" if finished else "Transcoding")
+    return JobRecord(job=seen, task_id=task_id, refreshed=NOW, finished_at=NOW if finished else None)
 
 
 def test_there_is_work_for_everything_unfinished() -> None:
