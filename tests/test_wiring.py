@@ -16,10 +16,12 @@ import requests
 from exporter import config, wiring
 from exporter.deadline import Deadline
 from exporter.metrics.telemetry import Telemetry
-from exporter.model import ACTIONS
+from exporter.model import ACTIONS, Job, Output, Stream, Task
+from exporter.scrape.threads import Threads
 from exporter.simulator import Simulator
 from exporter.simulator.faults import Fault
 from exporter.simulator.usage import by_hour
+from exporter.snapshot import Total
 from exporter.tracking.store import MemoryStore
 from exporter.vod.chain import ProviderChain
 from exporter.vod.credentials import ConfiguredKeys
@@ -90,6 +92,23 @@ def test_settings_of_series_reach_the_ledger(tmp_path: Path, simulators: Simulat
     with contextlib.closing(wiring.scraper(settings, Telemetry(), MemoryStore())) as scraper:
         view = scraper.scrape(Deadline.after(20)).accounts[0].view
     assert (len(view.jobs), view.truncated_jobs) == (1, len(task.jobs) - 1)
+
+
+def test_the_templates_of_the_configuration_decide_what_outputs_are_billed_as(tmp_path: Path) -> None:
+    settings = load(
+        tmp_path,
+        "accounts: [{name: a, region: cn-shanghai}]\nbilling: {templates: {plain: Segmentation}}\n",
+    )
+    output = Output(duration=60.0, width=1280, height=720, streams=(Stream("video", "0", "h264"),))
+    jobs = tuple(Job(id_, "HD", "TranscodeSuccess", template_id=id_, output=output) for id_ in ("plain", "other"))
+    account = wiring.account(settings.accounts[0], settings, Telemetry(), MemoryStore(), Threads("account"))
+    with contextlib.closing(account):
+        account._ledger.name("configuration", ["t"], source="tasks")
+        account._ledger.observe_task("t", Task("t", status="CompleteAllSucc", jobs=jobs))
+        counters = account.snapshot().view.totals.counters
+
+    billed = {labels: seconds for (total, labels), seconds in counters.items() if total == Total.BILLED}
+    assert billed == {("Segmentation",): 60.0, ("H264.SD",): 60.0}
 
 
 USAGE = "DescribeVodTranscodeData"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
@@ -11,6 +13,7 @@ from exporter.deadline import Deadline
 from exporter.errors import (
     StateError,
 )
+from exporter.scrape.usage import BilledUsage
 from exporter.snapshot import LedgerView
 from tests.conftest import wait_until
 from tests.scrape.conftest import DOWN, FakeVod, Made, running
@@ -89,6 +92,15 @@ def test_the_ledger_is_closed_even_if_the_client_cannot_be() -> None:
     with pytest.raises(StateError):
         made.account.register(["u"])
     assert [task_id for task_id, *_ in made.account.tracked()] == ["t"]
+
+
+def test_closing_an_account_ends_the_calls_for_its_usage() -> None:
+    made = Made(FakeVod(running("t", "a")))
+    closed: list[bool] = []
+    made.account._usage = cast(BilledUsage, SimpleNamespace(close=lambda: closed.append(True)))
+    made.account.close()
+
+    assert closed == [True]
 
 
 def test_an_account_is_down_when_a_request_has_waited_for_most_of_the_scrape(release: threading.Event) -> None:
