@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from exporter.tracking.videos import TRANSCODING, Videos
 
 SOURCE = "discovery"
-_WINDOW_SECONDS = 3600.0  # of one query, at most, so that an error costs little: its pages are read again
+_WINDOW_SECONDS = 3600.0  # of one query, at most: several queries are read at the same time, each page by page
 _OVERLAP_SECONDS = 600.0  # VOD may list a video some time after its creation
 _AHEAD_SECONDS = 60.0  # in case the clock of this machine is behind the clock of VOD
 _TOTAL_SECONDS = 300.0  # a total that is older than this and the interval is not shown

@@ -57,13 +57,22 @@ def test_named_videos_cost_one_call_for_ten_and_interval() -> None:
         assert (calls["GetTranscodeSummary"], calls["ListTranscodeTask"]) == (4 * 3, 0)
 
 
-def test_a_service_without_summaries_costs_one_call_for_each_video_and_interval() -> None:
+@pytest.mark.parametrize("code", ["UnsupportedOperation", "Forbidden.RAM", "InvalidAction.NotFound"])
+def test_a_service_without_summaries_costs_one_call_for_each_video_and_interval(
+    code: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The account stays up, and the log says it once in two hours, although it is tried again after one."""
     with lab() as made:
-        listed(made, 30)
-        made.simulator.faults.add(Fault(kind="code", action="GetTranscodeSummary", code="UnsupportedOperation"))
+        listed(made, 12)
+        made.simulator.faults.add(Fault(kind="code", action="GetTranscodeSummary", code=code))
         made.live(8 * INTERVAL)
         calls = made.calls()
+        made.live(2 * 3600, every=1200)
 
-        assert calls["GetTranscodeSummary"] <= 3
-        assert calls["ListTranscodeTask"] == pytest.approx(8 * 30, abs=30)
+        assert calls["GetTranscodeSummary"] <= 2
+        assert calls["ListTranscodeTask"] == pytest.approx(8 * 12, abs=12)
+        assert 1 <= made.calls()["GetTranscodeSummary"] <= 4
         assert made.account.snapshot().up is True
+        assert [record.getMessage() for record in caplog.records] == [
+            "GetTranscodeSummary refused: one call per video instead of one per ten videos"
+        ]
