@@ -107,7 +107,8 @@ class LedgerView:
 class AccountSnapshot:
     """One account: whether it can be read, and what its ledger shows. Times are Unix seconds.
 
-    `up` is None before the first call. `last_error` is one line of text without secrets. `refresh_duration` is in
+    `up` is None before the first call; `down_since` is None unless it is False. `refreshed_at` is when the last refresh
+    started, None before the first. `last_error` is one line of text without secrets. `refresh_duration` is in
     seconds. `videos` counts the videos by status, as far as discovery asks VOD. By operation, `pending_calls` counts
     the calls that the present refresh has not started, and `budget` is calls per second.
     `usage` is what VOD has billed in 24 closed hours, in seconds by specification.
@@ -117,6 +118,8 @@ class AccountSnapshot:
     region: str
     endpoint: str
     up: bool | None = None
+    down_since: float | None = None
+    refreshed_at: float | None = None
     last_success: float | None = None
     last_error: str = ""
     last_error_at: float | None = None

@@ -156,6 +156,7 @@ class Telemetry:
 
     def reloaded(self, *, successful: bool) -> None:
         """Notes whether the configuration was loaded; a configuration with faults is not."""
+        self.reload_successful = successful
         self._reload_successful.set(successful)
         if successful:
             self._reload_success.set(self._clock())

@@ -48,6 +48,7 @@ class Account:
         self._refresh = refresh
         self._threads = threads
         self._usage = usage
+        self._refreshed_at: float | None = None
         self._last = empty  # the last snapshot that was ready in time
         self._lock = threading.Lock()
         self._taking = threading.Lock()
@@ -67,6 +68,7 @@ class Account:
 
     def refresh(self) -> Future[None]:
         """Start a refresh. The future is done when the refresh has ended; it raises no failures of calls."""
+        self._refreshed_at = time.time()
         if self._usage is not None:
             self._usage.refresh()
         return self._refresh.start()
@@ -117,6 +119,8 @@ class Account:
         return replace(
             self._last,
             up=health.up,
+            down_since=health.down_since,
+            refreshed_at=self._refreshed_at,
             last_success=health.last_success,
             last_error=health.last_error,
             last_error_at=health.last_error_at,

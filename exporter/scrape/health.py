@@ -36,6 +36,7 @@ class State:
     last_success: float | None = None
     last_error: str = ""
     last_error_at: float | None = None
+    down_since: float | None = None
 
 
 @dataclass(slots=True)
@@ -114,7 +115,7 @@ class Health:
             elif self._results:
                 self._judge(now, up=not self._failing, causes=causes)
             elif not waiting and self.state.up is False and now - self._called_at > _FORGOTTEN_SECONDS:
-                self.state = replace(self.state, up=None)
+                self.state = replace(self.state, up=None, down_since=None)
 
     def _judge_operations(self, now: float) -> dict[str, str]:
         """Note which operations fail. Returns the errors of this refresh that make them fail, by code."""
@@ -132,7 +133,9 @@ class Health:
         self.state = replace(self.state, last_error=str(error), last_error_at=now)
 
     def _judge(self, now: float, *, up: bool, causes: Mapping[str, str]) -> None:
-        before, self.state = self.state, replace(self.state, up=up)
+        before = self.state
+        since = None if up else before.down_since if before.up is False else now
+        self.state = replace(before, up=up, down_since=since)
         if up and before.up is False:
             _log.info("account up again", extra={"account": self._account})
         if up or before.up is not False:

@@ -29,6 +29,7 @@ from exporter.web.refusals import Refusals
 from exporter.web.requests import json_error, json_response
 from exporter.web.runbooks import Runbooks
 from exporter.web.scrapes import Scrapes
+from exporter.web.troubles import exporter_troubles
 
 PAGES_AT_ONCE = 4  # the status page is for a few people; rendering it must not slow down scrapes
 MAX_HEADERS = 100
@@ -56,6 +57,7 @@ class Interface:
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._scraper = scraper
+        self._telemetry = telemetry
         self._refusals = Refusals(telemetry)
         self._telemetry_path = telemetry_path
         self._clock = clock
@@ -118,7 +120,15 @@ class Interface:
         return HTMLResponse(page, headers=HEADERS)
 
     def _status_page(self, query: Query) -> str:
-        return status_page(self._scraper.snapshot(), query, telemetry_path=self._telemetry_path, now=self._clock())
+        return status_page(
+            self._scraper.snapshot(),
+            query,
+            exporter_troubles(
+                reload_failed=not self._telemetry.reload_successful, refused=self._refusals.unauthorized()
+            ),
+            telemetry_path=self._telemetry_path,
+            now=self._clock(),
+        )
 
     async def _openapi(self, _: Request) -> Response:
         return json_response(openapi.DOCUMENT)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import partial
 from importlib.resources import files
 
@@ -17,7 +17,7 @@ from exporter.model import TASK_FINAL
 from exporter.snapshot import AccountSnapshot, Snapshot
 from exporter.web.listing import REFRESH_SECONDS, SEARCH_LIMIT, Query, State, job_state, listing, task_state
 from exporter.web.redaction import redact_text, redact_url
-from exporter.web.troubles import slowed_down, troubles
+from exporter.web.troubles import Trouble, slowed_down, troubles
 
 REPOSITORY = "https://github.com/vod-transcode-exporter/vod-transcode-exporter"
 ACCOUNTS_SHOWN = 100
@@ -92,15 +92,17 @@ HEADERS = {
 }
 
 
-def status_page(snapshot: Snapshot, query: Query, *, telemetry_path: str, now: float) -> str:
-    """The page as HTML for `now` in Unix seconds.
+def status_page(
+    snapshot: Snapshot, query: Query, troubled: Iterable[Trouble] = (), *, telemetry_path: str, now: float
+) -> str:
+    """The page as HTML for `now` in Unix seconds. `troubled` are the troubles of the exporter itself.
 
     The only script loads the page again; without scripts the browser does that. Text from VOD is escaped. Rendering
     reads the snapshot only; it sends no requests to VOD.
     """
     # Sorting is stable: accounts that cannot be read come first, otherwise the order of the configuration stays.
     accounts = sorted(snapshot.accounts, key=lambda account: account.up is not False)
-    found = [trouble for account in accounts for trouble in troubles(account)]
+    found = [*troubled, *(trouble for account in accounts for trouble in troubles(account, now=now))]
     found.sort(key=lambda trouble: _KINDS.index(trouble.kind))
     return _template.render(
         accounts=accounts,

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections import Counter, deque
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from exporter.metrics.telemetry import Telemetry
 from exporter.text import clean
+from exporter.web.thresholds import REFUSED_SECONDS
 
 _log = logging.getLogger(__name__)
 
 REPEAT_SECONDS = 60.0
+REMEMBERED = 1000
+_PROGRAM_ROUTES = ("/api/", "/callback/")
 MAX_KINDS = 100  # a client that invents refusals must not fill the memory or the log
 _MAX_PATH = 100
 
@@ -37,11 +41,14 @@ class Refusals:
         self._telemetry = telemetry
         self._clock = clock
         self._kinds: dict[tuple[str, int, str, str], _Kind] = {}
+        self._unauthorized: deque[tuple[float, str]] = deque(maxlen=REMEMBERED)  # their times and reasons
 
     def note(self, *, route: str, path: str, status: int, client: str, reason: str) -> None:
         """A request was refused. `route` is the route of `path`, or `other`. `client` is an IP address."""
         self._telemetry.rejected(path=route, reason=str(status))
         now = self._clock()
+        if route.startswith(_PROGRAM_ROUTES) and status in (401, 403):
+            self._unauthorized.append((now, reason))
         self._log_further(now)
         key = (route, status, client, reason)
         if key in self._kinds:
@@ -50,6 +57,11 @@ class Refusals:
             fields = {"client": client, "path": clean(path, _MAX_PATH), "status": status, "reason": reason}
             self._kinds[key] = _Kind(fields, now)
             _log.info("request refused", extra=fields)
+
+    def unauthorized(self) -> Mapping[str, int]:
+        """How many events and API requests were refused in the last ten minutes, by reason. At most 1,000 count."""
+        since = self._clock() - REFUSED_SECONDS
+        return Counter(reason for at, reason in tuple(self._unauthorized) if at >= since)
 
     def _log_further(self, now: float) -> None:
         """Log the kinds whose last line is a minute old. Forget those that have not occurred since."""

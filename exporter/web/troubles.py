@@ -1,13 +1,22 @@
-"""Problems of an account, which the status page shows first."""
+"""Problems of the exporter and of its accounts, which the status page shows first."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
+from exporter.display import duration
 from exporter.snapshot import AccountSnapshot
-from exporter.web.listing import State, rows
+from exporter.web.listing import Row, State, rows
+from exporter.web.thresholds import (
+    FAILURE_RATIO,
+    FAILURE_RATIO_MINIMUM,
+    OLD_SECONDS,
+    REFUSED_SECONDS,
+    UNASKED_SECONDS,
+    WAITING_SECONDS,
+)
 
 CODES_NAMED = 4
 
@@ -16,8 +25,9 @@ CODES_NAMED = 4
 class Trouble:
     """A problem that needs attention.
 
-    `kind` is `problem`, `warning` or `note`. `since` is in Unix seconds. `state` selects the jobs that it is about.
-    `runbook` is the name of a page in `docs/runbooks`. `title` continues a sentence that starts with the account name.
+    `kind` is `problem`, `warning` or `note`. `account` is empty if the exporter itself has it. `since` is in Unix
+    seconds. `state` selects the jobs that it is about. `runbook` is the name of a page in `docs/runbooks`. `title`
+    continues a sentence that starts with the account name.
     """
 
     kind: str
@@ -29,11 +39,22 @@ class Trouble:
     runbook: str = ""
 
 
-def troubles(account: AccountSnapshot) -> Iterator[Trouble]:
-    """The troubles of `account`, the most urgent first."""
-    yield from _reading(account)
-    yield from _failures(account)
-    yield from _freshness(account)
+def troubles(account: AccountSnapshot, *, now: float) -> Iterator[Trouble]:
+    """The troubles of `account` at `now`, in Unix seconds, the most urgent first."""
+    yield from _reading(account, now)
+    yield from _failures(account, now)
+    yield from _freshness(account, now)
+
+
+def exporter_troubles(*, reload_failed: bool, refused: Mapping[str, int]) -> Iterator[Trouble]:
+    """The troubles of the exporter itself. `refused` counts the refused events and API requests by their reason."""
+    if reload_failed:
+        detail = "The previous configuration stays in use. The log has the faults; check-config shows them too."
+        yield Trouble("problem", "", "the last reload failed", detail, runbook="VodConfigReloadFailed")
+    if refused:
+        minutes = f"in the last {REFUSED_SECONDS / 60:.0f} minutes"
+        title = f"{_count(sum(refused.values()), 'request')} to the API or a callback refused {minutes}"
+        yield Trouble("warning", "", title, "; ".join(f"{count:,}\u00a0×\u00a0{why}" for why, count in refused.items()))
 
 
 def slowed_down(account: AccountSnapshot) -> dict[str, float]:
@@ -43,7 +64,7 @@ def slowed_down(account: AccountSnapshot) -> dict[str, float]:
     return {action: rate for action, rate in account.budget.items() if rate < full}
 
 
-def _reading(account: AccountSnapshot) -> Iterator[Trouble]:
+def _reading(account: AccountSnapshot, now: float) -> Iterator[Trouble]:
     name = account.name
     if account.up is False:
         yield Trouble(
@@ -51,11 +72,14 @@ def _reading(account: AccountSnapshot) -> Iterator[Trouble]:
             name,
             "cannot be read",
             account.last_error,
-            account.last_error_at,
+            account.down_since,
             runbook="VodAccountUnreachable",
         )
     elif account.up is None:
         yield Trouble("note", name, "has not been scraped yet", "Each scrape by Prometheus reads the account.")
+    elif account.refreshed_at is not None and now - account.refreshed_at > UNASKED_SECONDS:
+        detail = "Only a scrape makes the exporter ask VOD. Check that Prometheus scrapes this exporter."
+        yield Trouble("warning", name, "has not been scraped", detail, account.refreshed_at, runbook="VodDataStale")
     if not account.view.durable:
         detail = (
             "Tasks that finish now may be counted twice after a restart. The log says why the state cannot be written."
@@ -63,21 +87,63 @@ def _reading(account: AccountSnapshot) -> Iterator[Trouble]:
         yield Trouble("problem", name, "the state is not stored", detail, runbook="VodStateNotDurable")
 
 
-def _failures(account: AccountSnapshot) -> Iterator[Trouble]:
-    failed = [row for row in rows(account) if row.state is State.FAILED]
+def _failures(account: AccountSnapshot, now: float) -> Iterator[Trouble]:
+    """Failed jobs are a warning, and a problem only if the share of failures is as high as for the alert."""
+    listed = list(rows(account))
+    failed = [row for row in listed if row.state is State.FAILED]
+    if not failed:
+        return
     codes = Counter(row.job.error_code or "no code" for row in failed if row.job is not None)
     jobs, tasks = codes.total(), len(failed) - codes.total()
     counts = [_count(jobs, "job")] if jobs else []
     counts += [f"{_count(tasks, 'task')} without jobs"] if tasks else []
-    if counts:
-        listed = [f"{count:,}\u00a0×\u00a0{code}" for code, count in codes.most_common(CODES_NAMED)]
-        listed += ["other codes"] if len(codes) > CODES_NAMED else []
-        title = f"{' and '.join(counts)} failed"
-        yield Trouble("problem", account.name, title, ", ".join(listed), state=State.FAILED, runbook="VodJobsFailing")
+    recent = sum(_ended_within_an_hour(row, now) for row in failed)
+    title = f"{' and '.join(counts)} failed"
+    title += " in the last hour" if recent == len(failed) else f", {recent:,} of them in the last hour"
+    named = [f"{count:,}\u00a0×\u00a0{code}" for code, count in codes.most_common(CODES_NAMED)]
+    named += ["other codes"] if len(codes) > CODES_NAMED else []
+    high = _fails_often(listed, now)
+    yield Trouble(
+        "problem" if high else "warning",
+        account.name,
+        title,
+        ", ".join(named),
+        state=State.FAILED,
+        runbook="VodJobFailureRatioHigh" if high else "VodJobsFailing",
+    )
 
 
-def _freshness(account: AccountSnapshot) -> Iterator[Trouble]:
+def _ended_within_an_hour(row: Row, now: float) -> bool:
+    source = row.job or (row.task.task if row.task else None)
+    return source is not None and source.completed is not None and now - source.completed <= 3600
+
+
+def _fails_often(listed: Iterable[Row], now: float) -> bool:
+    """Whether the jobs of a definition that ended within an hour failed as often as the alert allows at most."""
+    ended, failed = Counter[str](), Counter[str]()
+    for row in listed:
+        if row.job is not None and row.state in (State.FAILED, State.DONE) and _ended_within_an_hour(row, now):
+            ended[row.job.definition] += 1
+            failed[row.job.definition] += row.state is State.FAILED
+    return any(
+        count >= FAILURE_RATIO_MINIMUM and failed[definition] > FAILURE_RATIO * count
+        for definition, count in ended.items()
+    )
+
+
+def _freshness(account: AccountSnapshot, now: float) -> Iterator[Trouble]:
     name, view = account.name, account.view
+    old = {definition: at for definition, at in view.oldest_unfinished.items() if now - at > OLD_SECONDS}
+    if old:
+        detail = ", ".join(f"{definition} {duration(now - at)}" for definition, at in sorted(old.items()))
+        yield Trouble(
+            "warning", name, "has old unfinished jobs", f"The oldest: {detail}.", runbook="VodOldestJobTooOld"
+        )
+    waits = {action: _wait(account, action) for action in account.pending_calls}
+    if late := {action: seconds for action, seconds in waits.items() if seconds > WAITING_SECONDS}:
+        detail = ", ".join(f"{action} {duration(seconds)}" for action, seconds in sorted(late.items()))
+        text = f"The waiting calls need: {detail}. Raise requests_per_second, or track fewer tasks."
+        yield Trouble("warning", name, "needs more calls than its budget", text, runbook="VodBudgetExhausted")
     if view.stale_jobs:
         detail = (
             "Their data is older than series.max_staleness, so they are not listed. "
@@ -94,6 +160,12 @@ def _freshness(account: AccountSnapshot) -> Iterator[Trouble]:
             f"{_count(view.truncated_jobs, 'job')} not listed",
             "They exceed series.max_jobs. The counts include them.",
         )
+
+
+def _wait(account: AccountSnapshot, action: str) -> float:
+    """The seconds that the waiting calls of an operation need at its present budget."""
+    rate = account.budget.get(action)
+    return account.pending_calls[action] / rate if rate else 0.0
 
 
 def _count(number: int, noun: str) -> str:

@@ -211,3 +211,16 @@ def test_an_account_that_is_down_from_the_start_is_logged_with_its_error(caplog:
 
     assert [one.message for one in caplog.records] == ["account down"]
     assert "deadline" in vars(caplog.records[0])["error"]
+
+
+def test_the_account_is_down_since_the_first_refresh_that_failed() -> None:
+    now = 1000.0
+    health, since = Health("prod", clock=lambda: now), []
+    for error in (None, DOWN, DOWN, None, DOWN):
+        now += 10
+        health.start_refresh()
+        health.called(action="get", error=error)
+        health.judge()
+        since.append(health.state.down_since)
+
+    assert since == [None, 1020.0, 1020.0, None, 1050.0]

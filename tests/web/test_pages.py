@@ -139,7 +139,7 @@ def test_error_messages_are_redacted_on_the_page_and_in_the_search() -> None:
         ({"up": True, "last_success": NOW - 3}, "No problems All accounts can be read"),
         ({"up": True, "last_success": NOW - 3}, "Last success 3 s ago"),
         (
-            {"up": False, "last_error": "no route", "last_error_at": NOW - 130},
+            {"up": False, "last_error": "no route", "last_error_at": NOW - 5, "down_since": NOW - 130},
             "prod: cannot be read what to do no route ( 2 min ago)",
         ),
         ({"up": True, "last_error": "slow", "last_error_at": NOW - 7200}, "Last error 2 h ago: slow"),
@@ -170,7 +170,7 @@ def test_the_page_shows_the_state_of_an_account(described: dict[str, Any], words
 def test_failed_jobs_come_first_with_their_codes_and_a_link() -> None:
     bad = [Job(f"j{n}", "HD", "TranscodeFail", error_code=f"Code{n // 2}") for n in range(3)]
     shown = page(account_snapshot([Task("source", status="CompleteAllFail")], bad), refresh="0")
-    assert "1 issue needs attention Problem prod: 3 jobs and 1 task without jobs failed" in shown.text
+    assert "1 issue needs attention Warning prod: 3 jobs and 1 task without jobs failed" in shown.text
     assert "2 × Code0, 1 × Code1" in shown.text
     assert "/?account=prod&status=failed&refresh=0#list" in shown.links
     assert "(1) vod-transcode-exporter" in shown.text

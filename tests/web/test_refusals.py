@@ -90,3 +90,16 @@ def test_every_refusal_is_counted(clock: Clock) -> None:
     note(Refusals(telemetry, clock=clock), 3)
     labels = {"path": "/callback/{name}", "reason": "401"}
     assert telemetry.registry.get_sample_value("vod_exporter_rejected_requests_total", labels) == 3
+
+
+def test_refused_events_and_api_requests_of_the_last_ten_minutes_are_counted_by_reason(
+    refusals: Refusals, clock: Clock
+) -> None:
+    note(refusals, 2)
+    clock.now += 300
+    note(refusals, 3, route="/api/v1/tasks", reason="wrong token")
+    note(refusals, 1, route="/metrics", status=401, reason="not a program")
+    note(refusals, 1, status=503, reason="busy")
+    assert refusals.unauthorized() == {"old": 2, "wrong token": 3}
+    clock.now += 301
+    assert refusals.unauthorized() == {"wrong token": 3}

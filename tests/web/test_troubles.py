@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from exporter.model import Job, Task
 from exporter.web.listing import State
-from exporter.web.troubles import CODES_NAMED, Trouble, slowed_down, troubles
+from exporter.web.thresholds import (
+    FAILURE_RATIO,
+    FAILURE_RATIO_MINIMUM,
+    OLD_SECONDS,
+    UNASKED_SECONDS,
+    WAITING_SECONDS,
+)
+from exporter.web.troubles import CODES_NAMED, Trouble, exporter_troubles, slowed_down, troubles
 from tests.web.conftest import account_snapshot
 
 NOW = 1700000000.0
+ROOT = Path(__file__).parents[2]
 
 
 def kinds(**described: Any) -> list[tuple[str, str]]:
-    return [(trouble.kind, trouble.title) for trouble in troubles(account_snapshot(**described))]
+    return [(trouble.kind, trouble.title) for trouble in troubles(account_snapshot(**described), now=NOW)]
 
 
 def test_a_healthy_account_has_no_troubles() -> None:
@@ -31,24 +41,92 @@ def test_a_healthy_account_has_no_troubles() -> None:
         ({"view": {"stale_jobs": 1200}}, "warning", "1,200 jobs stale"),
         ({"budget": {"GetTranscodeTask": 1.0, "GetVideoList": 2.0}}, "warning", "is throttled by VOD"),
         ({"view": {"truncated_jobs": 1}}, "note", "1 job not listed"),
+        ({"refreshed_at": NOW - UNASKED_SECONDS - 1}, "warning", "has not been scraped"),
+        ({"view": {"oldest_unfinished": {"HD": NOW - OLD_SECONDS - 1}}}, "warning", "has old unfinished jobs"),
+        (
+            {"budget": {"GetTranscodeTask": 2.0}, "pending_calls": {"GetTranscodeTask": 121}},
+            "warning",
+            "needs more calls than its budget",
+        ),
     ],
 )
 def test_each_fault_is_a_trouble_of_its_kind(described: dict[str, Any], kind: str, title: str) -> None:
     assert kinds(**described) == [(kind, title)]
 
 
-def test_an_unreadable_account_shows_its_last_error_and_when() -> None:
-    (trouble,) = troubles(account_snapshot(up=False, last_error="no route", last_error_at=NOW))
-    assert trouble == Trouble("problem", "prod", "cannot be read", "no route", NOW, runbook="VodAccountUnreachable")
+@pytest.mark.parametrize(
+    "described",
+    [
+        {"refreshed_at": NOW - UNASKED_SECONDS},
+        {"view": {"oldest_unfinished": {"HD": NOW - OLD_SECONDS}}},
+        {"budget": {"GetTranscodeTask": 2.0}, "pending_calls": {"GetTranscodeTask": 120, "GetVideoList": 5}},
+    ],
+)
+def test_at_the_threshold_there_is_no_trouble_yet(described: dict[str, Any]) -> None:
+    assert kinds(**described) == []
+
+
+def test_an_unreadable_account_shows_its_last_error_and_since_when() -> None:
+    account = account_snapshot(up=False, last_error="no route", last_error_at=NOW, down_since=NOW - 600)
+    (trouble,) = troubles(account, now=NOW)
+    expected = Trouble("problem", "prod", "cannot be read", "no route", NOW - 600, runbook="VodAccountUnreachable")
+    assert trouble == expected
+
+
+def failed(number: int, code: str = "Bad", *, ended: float = NOW - 60) -> Job:
+    return Job(f"j{number}", "HD", "TranscodeFail", completed=ended, error_code=code)
+
+
+def done(number: int) -> Job:
+    return Job(f"d{number}", "HD", "TranscodeSuccess", completed=NOW - 60)
 
 
 def test_failed_jobs_are_counted_by_code_the_most_frequent_first() -> None:
     codes = [code for number in range(CODES_NAMED + 1) for code in [f"Code{number}"] * (number + 1)]
-    jobs = [Job(f"j{number}", status="TranscodeFail", error_code=code) for number, code in enumerate(codes)]
-    (trouble,) = troubles(account_snapshot([Task("other", status="CompleteAllFail")], jobs))
-    assert trouble.title == f"{len(jobs)} jobs and 1 task without jobs failed"
+    jobs = [failed(number, code) for number, code in enumerate(codes)]
+    source = Task("other", status="CompleteAllFail", completed=NOW - 60)
+    (trouble,) = troubles(account_snapshot([source], jobs), now=NOW)
+    assert trouble.title == f"{len(jobs)} jobs and 1 task without jobs failed in the last hour"
     assert trouble.detail.replace("\u00a0", " ") == "5 × Code4, 4 × Code3, 3 × Code2, 2 × Code1, other codes"
     assert trouble.state == State.FAILED
+
+
+def test_failed_jobs_of_the_last_hour_are_counted_beside_all() -> None:
+    jobs = [failed(1), failed(2), failed(3, ended=NOW - 4000)]
+    (trouble,) = troubles(account_snapshot(jobs=jobs), now=NOW)
+    assert trouble.title == "3 jobs failed, 2 of them in the last hour"
+
+
+@pytest.mark.parametrize(
+    ("failures", "successes", "kind", "runbook"),
+    [
+        (2, 18, "warning", "VodJobsFailing"),
+        (3, 17, "problem", "VodJobFailureRatioHigh"),
+        (19, 0, "warning", "VodJobsFailing"),
+        (20, 0, "problem", "VodJobFailureRatioHigh"),
+    ],
+)
+def test_failures_are_a_problem_if_the_alert_would_fire(failures: int, successes: int, kind: str, runbook: str) -> None:
+    jobs = [*map(failed, range(failures)), *map(done, range(successes))]
+    (trouble,) = troubles(account_snapshot(jobs=jobs), now=NOW)
+    assert (trouble.kind, trouble.runbook) == (kind, runbook)
+
+
+def test_the_exporter_has_troubles_of_its_own() -> None:
+    assert list(exporter_troubles(reload_failed=False, refused={})) == []
+    reload, refused = exporter_troubles(reload_failed=True, refused={"wrong token": 3, "old": 1})
+    assert (reload.kind, reload.title, reload.runbook) == ("problem", "the last reload failed", "VodConfigReloadFailed")
+    assert refused.title == "4 requests to the API or a callback refused in the last 10 minutes"
+    assert refused.detail.replace("\u00a0", " ") == "3 × wrong token; 1 × old"
+
+
+def test_the_thresholds_are_those_of_the_alerts() -> None:
+    rules = yaml.safe_load((ROOT / "deploy/prometheus/vod-transcode.alerts.yml").read_text())
+    alerts = {rule["alert"]: rule["expr"] for group in rules["groups"] for rule in group["rules"]}
+    assert alerts["VodOldestJobTooOld"].rstrip().endswith(f"> {OLD_SECONDS:.0f}")
+    assert alerts["VodBudgetExhausted"].rstrip().endswith(f"> {WAITING_SECONDS:.0f}")
+    assert f"> {FAILURE_RATIO}" in alerts["VodJobFailureRatioHigh"]
+    assert f">= {FAILURE_RATIO_MINIMUM}" in alerts["VodJobFailureRatioHigh"]
 
 
 def test_slowed_down_operations_are_those_below_the_largest_budget() -> None:

@@ -1,0 +1,19 @@
+"""When the status page calls something a problem: the thresholds of the alerts in `deploy/prometheus`.
+
+A test compares the two. The alerts look at a time range as well, so they fire later than the page shows a problem.
+"""
+
+from __future__ import annotations
+
+OLD_SECONDS = 7200.0
+"""VodOldestJobTooOld: the age of an unfinished job."""
+WAITING_SECONDS = 60.0
+"""VodBudgetExhausted: the time that the waiting calls of an operation need."""
+FAILURE_RATIO = 0.1
+"""VodJobFailureRatioHigh: the share of failed jobs among the jobs of a definition that ended within an hour."""
+FAILURE_RATIO_MINIMUM = 20
+"""VodJobFailureRatioHigh: fewer jobs are not judged."""
+UNASKED_SECONDS = 300.0
+"""The time without a scrape after which an account is not monitored. VodDataStale fires after 5 minutes too."""
+REFUSED_SECONDS = 600.0
+"""For how long the page shows refused events and tokens. No alert is about them."""
