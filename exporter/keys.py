@@ -24,14 +24,17 @@ class SecretText(Secret[str]):
 class Key:
     """One key, given as its text or as the path of a file that contains it. `repr` never shows the text.
 
+    `written_in` is the file in which the text is: its own, the configuration file, or None if it is in no file.
+
     The constructor raises `ValueError` if a text cannot be a key. Only `read` opens a file. The message of
     every `ValueError` here follows a subject, such as "the key", and does not show the text.
     """
 
-    __slots__ = ("_source",)
+    __slots__ = ("_source", "written_in")
 
-    def __init__(self, source: str | Path) -> None:
+    def __init__(self, source: str | Path, *, written_in: Path | None = None) -> None:
         self._source = source if isinstance(source, Path) else _checked(source)
+        self.written_in = source if isinstance(source, Path) else written_in
 
     def __repr__(self) -> str:
         return f"Key({str(self._source)!r})"

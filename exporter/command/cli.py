@@ -21,7 +21,7 @@ import prometheus_client
 
 from exporter import __version__, config, wiring
 from exporter.command import demo, flags, logs, tasktable
-from exporter.command.oddities import oddities
+from exporter.command.oddities import exposed, oddities
 from exporter.command.permissions import permissions
 from exporter.command.signals import hangups, signals
 from exporter.deadline import Deadline
@@ -68,7 +68,7 @@ def _complain(*lines: str) -> None:
 
 def _run(args: argparse.Namespace) -> int:
     with hangups() as received:
-        load = partial(_settings, args)
+        load = partial(_checked_settings, args)
         settings = load()
         listener = listen(args.web_listen_address)
         exporter = Exporter(settings, load, telemetry_path=args.web_telemetry_path)
@@ -76,7 +76,8 @@ def _run(args: argparse.Namespace) -> int:
         server = Server(app, listener, timeout=settings.scrape.timeout)
         with signals(lambda: server.stop(timeout=exporter.interface.timeout)):
             threading.Thread(target=_follow, args=(received, exporter.reload), name="reload", daemon=True).start()
-            _log.info("listening", extra={"address": name(listener), "version": __version__})
+            state = str(settings.state.path or "in memory")
+            _log.info("listening", extra={"address": name(listener), "version": __version__, "state": state})
             server.serve_until_stopped()
             exporter.close()
             _log.info("stopped")
@@ -183,6 +184,15 @@ _COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "check-config": _check_config,
     "task": _task,
 }
+
+
+def _checked_settings(args: argparse.Namespace) -> config.Settings:
+    settings = _settings(args)
+    for path in exposed(settings):
+        _log.warning(
+            "every user of this machine may read secrets; run chmod 600 on the file", extra={"file": str(path)}
+        )
+    return settings
 
 
 def _settings(args: argparse.Namespace) -> config.Settings:

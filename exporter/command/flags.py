@@ -14,6 +14,7 @@ from typing import NoReturn
 
 from exporter import __version__
 from exporter.command import logs
+from exporter.model import ID_PATTERN
 from exporter.simulator.scenario import SCENARIOS
 
 PROGRAM = "vod-transcode-exporter"
@@ -151,9 +152,16 @@ def _parser(name: str, command: _Command) -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     command.add_flags(parser)
-    parser.add_argument("--log.level", dest="log_level", choices=logs.LEVELS, default="info", help="default: info")
     parser.add_argument(
-        "--log.format", dest="log_format", choices=logs.FORMATS, default="logfmt", help="default: logfmt"
+        "--log.level", dest="log_level", type=_level, choices=logs.LEVELS, default="info", help="default: info"
+    )
+    parser.add_argument(
+        "--log.format",
+        dest="log_format",
+        type=str.lower,
+        choices=logs.FORMATS,
+        default="logfmt",
+        help="default: logfmt",
     )
     parser.add_argument("--version", action="version", version=f"{PROGRAM} {__version__}", help="print the version")
     return parser
@@ -172,8 +180,21 @@ def _unknown_argument(text: str, parser: argparse.ArgumentParser) -> str:
     if not name.startswith("-"):
         hint = f"; write the command first: {PROGRAM} {name} [FLAGS]" if name in _COMMANDS else ""
         return f"unexpected {name!r}{hint}"
-    close = get_close_matches(name, list(parser._option_string_actions), n=1)
-    return f"unknown flag {name!r}" + (f"; did you mean {close[0]}?" if close else "")
+    near = [flag for flag in parser._option_string_actions if _is_near(name, flag)]
+    return f"unknown flag {name!r}" + (f"; did you mean {near[0]}?" if len(near) == 1 else "")
+
+
+def _is_near(name: str, flag: str) -> bool:
+    """Whether `name` is `flag` misspelt, abbreviated or with other separators.
+
+    The parts between separators are compared one by one. Letters alone are not enough: --web.config.file resembles
+    --config.file, but other exporters have it for something else.
+    """
+    given, parts = (re.split(r"[-._]+", text.lower().lstrip("-")) for text in (name, flag))
+    if "".join(given) == "".join(parts):
+        return True
+    near = all(get_close_matches(part, [wanted], cutoff=0.7) for part, wanted in zip(given, parts, strict=False))
+    return near and len(given) <= len(parts) and len(flag) > len("-h")
 
 
 def _run(parser: argparse.ArgumentParser) -> None:
@@ -226,7 +247,9 @@ def _check_config(parser: argparse.ArgumentParser) -> None:
 
 
 def _task(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("task_id", nargs="+", metavar="ID", help="TranscodeTaskId, as returned by SubmitTranscodeJobs")
+    parser.add_argument(
+        "task_id", nargs="+", type=_id, metavar="ID", help="TranscodeTaskId, as returned by SubmitTranscodeJobs"
+    )
     _config_file(parser)
     parser.add_argument("--account", metavar="NAME", help="account to use, if the configuration has several")
     parser.add_argument("--json", action="store_true", help="print JSON in base units instead of a table")
@@ -281,6 +304,17 @@ def _world(parser: argparse.ArgumentParser, *, speed: float) -> None:
         metavar="X",
         help=f"speed relative to real time (default: {speed:g})",
     )
+
+
+def _level(text: str) -> str:
+    level = text.lower()
+    return {"warning": "warn"}.get(level, level)
+
+
+def _id(text: str) -> str:
+    if not re.fullmatch(ID_PATTERN, text):
+        raise argparse.ArgumentTypeError(f"{text!r} is not an id of VOD; write 1 to 128 letters, digits, _ and -")
+    return text
 
 
 def _path(text: str) -> str:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import glob
+import stat
 from collections.abc import Iterator
+from pathlib import Path
 
 from exporter.config import Account, Settings
+from exporter.keys import Key
 
 VOD_RATE = 15
 """Calls per second that VOD allows an account for most operations:
@@ -20,9 +23,37 @@ def oddities(settings: Settings) -> Iterator[str]:
     for account in settings.accounts:
         for text in (*_keys(account), *_rate(account), *_files(account)):
             yield f"account {account.name}: {text}"
+    for path in exposed(settings):
+        yield f"{path} has secrets, and every user of this machine may read it; run chmod 600 on it"
     folder = settings.state.path.parent if settings.state.path is not None else None
     if folder is not None and not folder.is_dir():
         yield f"state.path: the folder {folder} does not exist here; create it, or the exporter does not start"
+
+
+def exposed(settings: Settings) -> list[Path]:
+    """The files with secrets that every user of this machine may read: the configuration, key files and the state.
+
+    The state has the URLs of input files, which may be signed.
+    """
+    keys = [
+        key
+        for account in settings.accounts
+        for key in (*_secrets(account), account.callback.signing_key if account.callback is not None else None)
+    ]
+    keys.append(settings.api.bearer_token if settings.api is not None else None)
+    paths = [*(key.written_in for key in keys if key is not None), settings.state.path]
+    return [path for path in dict.fromkeys(paths) if path is not None and _is_readable_by_others(path)]
+
+
+def _secrets(account: Account) -> tuple[Key | None, ...]:
+    return account.credentials.keys[1:] if account.credentials is not None else ()  # without the AccessKey id
+
+
+def _is_readable_by_others(path: Path) -> bool:
+    try:
+        return bool(path.stat().st_mode & stat.S_IROTH)
+    except OSError:  # there is no state yet
+        return False
 
 
 def _keys(account: Account) -> Iterator[str]:

@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from exporter.config.scalars import Expanded
-from exporter.config.yaml_source import Fault, KeyPath, Source
+from exporter.config.yaml_source import GLUED, NO_SPACE, Fault, KeyPath, Source
 from exporter.text import clean
 
 _KEY = "[key]"  # pydantic ends the path of a fault of a key itself with it
@@ -20,6 +20,8 @@ _SHOWN = 60  # characters of a value or key
 _PLAIN_KEY = re.compile(r"[A-Za-z0-9_.-]{1,40}")
 _CONFIG_KEY = re.compile(r"[a-z_]{1,40}")
 _SECRET = re.compile(r"key|secret|token|password|credential|endpoint|callback|url|^api$", re.IGNORECASE)
+
+_MAPPINGS = ("model_type", "dict_type")  # errors of pydantic where something else is in place of a mapping
 
 Sections = Mapping[tuple[str, ...], type[BaseModel]]
 
@@ -38,6 +40,9 @@ def translated(errors: Iterable[Mapping[str, Any]], source: Source, sections: Se
         if error["type"] == "too_short" and error["input"]:
             continue  # its items have faults of their own
         text = _sentence(error, path, sections)
+        value = error["input"]
+        if error["type"] in _MAPPINGS and isinstance(value, str) and (glued := GLUED.match(value)):
+            path, text = (*path, glued[1]), NO_SPACE
         if error["type"] == "at_parent":
             path = path[:-1]
         yield Fault(_line(path, source), path, text)

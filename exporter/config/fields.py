@@ -32,9 +32,14 @@ _LIKE_A_KEY = re.compile(r"[^/._-]{20,}")
 
 @dataclass(frozen=True, slots=True)
 class FromFile:
-    """The validation context of values from a file: relative paths start at `folder`."""
+    """The validation context of values from the file at the absolute `path`: relative paths start at its folder."""
 
-    folder: Path
+    path: Path
+
+    @property
+    def folder(self) -> Path:
+        """The folder of the file."""
+        return self.path.parent
 
 
 def refused(text: str, *, at_parent: bool = False) -> PydanticCustomError:
@@ -161,17 +166,18 @@ Patterns = Annotated[
 ]
 
 
-def _key_text(value: object) -> Key:
-    return _text_key(value, "copy the key exactly as Alibaba Cloud shows it")
+def _key_text(value: object, info: ValidationInfo) -> Key:
+    return _text_key(value, info, "copy the key exactly as Alibaba Cloud shows it")
 
 
-def _text_key(value: object, remedy: str) -> Key:
+def _text_key(value: object, info: ValidationInfo, remedy: str) -> Key:
     if isinstance(value, Key):
         return value
     if not isinstance(value, str):
         raise refused(f"is not text; {'write the key itself' if isinstance(value, (dict, list)) else 'quote it'}")
+    written_in = info.context.path if isinstance(info.context, FromFile) and not isinstance(value, Expanded) else None
     try:
-        return Key(value)
+        return Key(value, written_in=written_in)
     except ValueError as error:
         raise refused(f"{error}; {remedy}") from None
 
@@ -206,8 +212,8 @@ MIN_TOKEN = 16  # characters; a shorter token could be guessed over the network
 _TOKEN_REMEDY = f"write at least {MIN_TOKEN} random characters, for example from `openssl rand -hex 32`"
 
 
-def _text_token(value: object) -> Key:
-    token = _text_key(value, _TOKEN_REMEDY)
+def _text_token(value: object, info: ValidationInfo) -> Key:
+    token = _text_key(value, info, _TOKEN_REMEDY)
     if len(token.read().get_secret_value()) < MIN_TOKEN:
         raise refused(f"is shorter than {MIN_TOKEN} characters; {_TOKEN_REMEDY}")
     return token

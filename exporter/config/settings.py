@@ -21,6 +21,16 @@ from exporter.keys import Key
 STATE_FILE = "vod-transcode-exporter.db"
 
 
+def default_state_path(environ: Mapping[str, str] = os.environ) -> Path:
+    """Where the state is without `state`: in the folder that systemd made for it, else in the working folder.
+
+    `STATE_DIRECTORY` is a list, with the folders of `StateDirectory=` in the unit:
+    https://www.freedesktop.org/software/systemd/man/latest/systemd.exec.html#RuntimeDirectory=
+    """
+    folder = environ.get("STATE_DIRECTORY", "").partition(":")[0]
+    return Path(folder, STATE_FILE).absolute()
+
+
 class ScrapeSettings(Section):
     """The limits of a scrape. Durations are in seconds."""
 
@@ -87,7 +97,7 @@ class SeriesSettings(Section):
 
 
 class State(Section):
-    """Where the exporter stores its state. Without this section: in `STATE_FILE` in the working directory."""
+    """Where the exporter stores its state. Without this section: see `default_state_path`."""
 
     path: fields.FilePath | None = Field(default=None, description="file of the database; its folder must exist")
     memory: fields.Switch = Field(
@@ -145,7 +155,7 @@ class Settings(Section):
         default=SeriesSettings(), description="which series the exporter has, and for how long"
     )
     state: State = Field(
-        default_factory=lambda: State(path=Path(STATE_FILE)),
+        default_factory=lambda: State(path=default_state_path()),
         description="where the exporter stores its state, so that counters survive a restart",
     )
     billing: Billing = Field(default=Billing(), description="what outputs cost")
@@ -186,7 +196,7 @@ def load(path: Path, *, environ: Mapping[str, str] = os.environ) -> Settings:
     settings, found = None, list(source.faults)
     if source.complete:
         # A file that could only be read in part would have false faults, such as missing keys.
-        settings, refused = _validate(source.data, path.absolute().parent)
+        settings, refused = _validate(source.data, path.absolute())
         found += faults.translated(refused, source, SECTIONS)
         found += faults.repeats(source)
     if settings is None or found:
@@ -194,10 +204,10 @@ def load(path: Path, *, environ: Mapping[str, str] = os.environ) -> Settings:
     return settings
 
 
-def _validate(data: object, folder: Path) -> tuple[Settings | None, list[Any]]:
+def _validate(data: object, path: Path) -> tuple[Settings | None, list[Any]]:
     # Errors are returned as values: as the context of a ConfigError, the exception would show the keys of the file.
     try:
-        return Settings.model_validate(data, context=fields.FromFile(folder)), []
+        return Settings.model_validate(data, context=fields.FromFile(path)), []
     except ValidationError as error:
         return None, list(error.errors(include_url=False))
 

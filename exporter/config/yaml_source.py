@@ -9,6 +9,7 @@ The loader of PyYAML in pure Python is used even if libyaml is installed, becaus
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,6 +47,10 @@ _SYNTAX = {
     "could not find expected ':'": "a key has no `:`; add it, or indent this line under the key above",
     "found undefined tag handle": "YAML tags (`!`) are not accepted; remove the tag, and quote the value if it is text",
 }
+NO_SPACE = "has no space after its `:`; write `KEY: VALUE`"
+GLUED = re.compile(r"([A-Za-z0-9_.-]{1,40}):[^\s/]")
+"""A key without a space after its `:`, which YAML reads as text. The scheme of a URL does not match."""
+_GLUED_LINE = re.compile(rf"\s*(?:- +)*{GLUED.pattern}")
 _SYNTAX_OTHER = "this is not valid YAML; check indentation, quotes, brackets and colons here and on the line above"
 
 
@@ -135,6 +140,7 @@ class _Builder:
         self, text: str, environ: Mapping[str, str] | None, hidden: Callable[[KeyPath], bool], needs: str
     ) -> None:
         self._loader = yaml.SafeLoader(text)
+        self._text = text
         self._environ = environ
         self._hidden = hidden
         self._needs = needs
@@ -177,10 +183,20 @@ class _Builder:
             opened = getattr(error, "context_mark", None) or mark
             text = next((ours for theirs, ours in _SYNTAX.items() if problem.startswith(theirs)), _SYNTAX_OTHER)
             text = text.replace("{opened}", str(opened.line + 1 if opened else line))
+            if problem.startswith("could not find expected ':'") and opened:
+                line = opened.line + 1  # PyYAML notices it on a later line
+            if (glued := self._glued(line)) is not None:
+                line, text = glued, f"a key {NO_SPACE}"
         else:
             return event
         self._fault(line, (), text)
         raise _Stop
+
+    def _glued(self, line: int) -> int | None:
+        """The line of a key without a space after its `:`. It is `line` or the one before, because YAML reads on."""
+        lines = enumerate(self._text.split("\n")[:line], start=1)
+        last = [(number, text) for number, text in lines if text.strip() and not text.lstrip().startswith("#")][-2:]
+        return next((number for number, text in reversed(last) if _GLUED_LINE.match(text)), None)
 
     def _fault(self, line: int, path: KeyPath, text: str) -> _Broken:
         self._faults.append(Fault(line, path, text))
@@ -236,6 +252,9 @@ class _Builder:
             if key is None:
                 self._discard(self._next(), (*path, "?"))
                 continue
+            if glued := GLUED.match(key):
+                self._skip_glued(_line(event), (*path, glued[1]))
+                continue
             inner = (*path, key)
             if key in first:
                 self._fault(_line(event), inner, f"is given twice, first on line {first[key]}; keep one")
@@ -246,6 +265,16 @@ class _Builder:
                 self._lines[inner] = first[key]
             mapping[key] = self._node(self._next(), inner)
         return mapping
+
+    def _skip_glued(self, line: int, path: KeyPath) -> None:
+        """Note the fault of a key that contains its value, such as `{region:cn-shanghai}`, and read what follows it."""
+        self._fault(line, path, NO_SPACE)
+        if not self._discarding:
+            self._lines.setdefault(path, line)
+            self._broken.add(path)
+        event = self._next()
+        if not isinstance(event, ScalarEvent) or event.value:
+            self._discard(event, path)
 
     def _key(self, event: Event, path: KeyPath) -> str | None:
         """The text of a key; None if it is not plain text, which is then a fault."""
@@ -263,6 +292,8 @@ class _Builder:
     def _scalar(self, event: ScalarEvent, path: KeyPath) -> object:
         text = event.value
         if not event.style:  # quoted text is always text
+            if (glued := GLUED.match(text)) and not self._discarding:
+                self._lines[*path, glued[1]] = _line(event)  # where the key is, if a mapping should be here
             value = scalars.plain(text)
             if value is not None:
                 return value

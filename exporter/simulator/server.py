@@ -79,8 +79,9 @@ class _Server(socketserver.ThreadingTCPServer):
             super().__init__(listen, partial(Handler, service))
         except (OSError, OverflowError) as error:
             reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+            where = f"{host} port {port}" if host else f"port {port}"
             raise ListenError(
-                f"the simulator cannot listen on {host} port {port}: {reason}; choose another address or port 0"
+                f"the simulator cannot listen on {where}: {reason}; choose another address or port 0"
             ) from error
 
     def get_request(self) -> tuple[socket.socket, object]:

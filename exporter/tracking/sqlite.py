@@ -57,8 +57,8 @@ _MIGRATIONS = (
 _LOG_BYTES = 16 * 1024 * 1024  # the write-ahead log shrinks to this size after a large transaction
 _REMEMBER_UNREADABLE_SECONDS = 366 * 86400.0
 
-_CHECK_FOLDER = "check that the folder exists, is writable and has space"
-_MOVE_AWAY = "move it away; totals then start again at zero"
+_CHECK_FOLDER = "check that the folder exists, is writable and has space, or set state.path to another file"
+_MOVE_AWAY = "move it away, or set state.path to another file; totals then start again at zero"
 _REMEDIES = {sqlite3.SQLITE_CORRUPT: _MOVE_AWAY, sqlite3.SQLITE_NOTADB: _MOVE_AWAY}
 
 
@@ -229,7 +229,7 @@ class SqliteStore:
             code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # the primary code, without its extension
             if code == sqlite3.SQLITE_BUSY:
                 raise StateError(
-                    f"{self._path} is in use by another process; give each exporter its own file"
+                    f"{self._path} is in use by another process; give each exporter its own state.path"
                 ) from None
             raise StateError(f"{self._path} {trouble}: {error}; {_REMEDIES.get(code, _CHECK_FOLDER)}") from None
         except OSError as error:

@@ -15,13 +15,16 @@ from exporter.errors import (
     TokenExpired,
     VodError,
 )
+from exporter.model import GET_TRANSCODE_TASK, LIST_TRANSCODE_TASK
 
 _TEMPORARY = ("internalerror", "serviceunavailable", "signaturenonceused")
 # The gateway of Alibaba Cloud and other products of it write these codes for the same thing.
 _THROTTLED = ("throttling", "rejected.throttling", "flowcontrolerror", "requeststoofrequent", "systembusy")
 _NOT_FOUND = ("nosuchresource", "invalidvideo.notfound")
 _OF_PARAMETERS = ("invalidparameter", "missingparameter")
+_OTHER_ID = {GET_TRANSCODE_TASK: "a video id", LIST_TRANSCODE_TASK: "a task id"}
 _PERMISSION = "grant this RAM user or role the action vod:{action}"
+_PAY = "pay the bill of this Alibaba Cloud account: VOD is suspended"
 _CREDENTIALS = {
     "invalidaccesskeyid": "check access_key_id: the key does not exist or is disabled",
     "signaturedoesnotmatch": "check access_key_secret: it does not belong to this access_key_id",
@@ -33,11 +36,17 @@ _CREDENTIALS = {
     "nopermission": _PERMISSION,
 }
 _PERMISSIONS = ("forbidden", "nopermission")
+# https://www.alibabacloud.com/help/en/vod/developer-reference/api-vod-2017-03-21-attachapppolicytoidentity
+_REMEDIES = {"forbidden.operateapp": "give this RAM user or role a policy of the VOD application that the media is in"}
 _ENDPOINT = "check endpoint and region: this service is not VOD, or has another version of it"
 # A whole code comes before its family, which is the part up to the first dot.
 _ACCOUNT = {
     "operationdenied": "activate ApsaraVideo VOD for this Alibaba Cloud account",
-    "operationdenied.suspended": "pay the bill of this Alibaba Cloud account: VOD is suspended",
+    "operationdenied.suspended": _PAY,
+    "insufficientbalance": _PAY,
+    # These refuse the account, not the RAM user: https://help.aliyun.com/document_detail/51132.html
+    "forbidden.riskcontrol": "ask the support of Alibaba Cloud: its risk control has blocked this account",
+    "forbidden.overdue": _PAY,
     "invalidaction": _ENDPOINT,
     "invalidversion": _ENDPOINT,
     "invalidproduct": _ENDPOINT,
@@ -50,12 +59,13 @@ def refusal(action: str, *, status: int, code: str, message: str, retry_after: f
     lower = code.lower()
     family = lower.partition(".")[0]
     text = f"{action}: {code}: {message}" if message else f"{action}: {code}"
-    if remedy := _CREDENTIALS.get(family):
+    if lower not in _ACCOUNT and (remedy := _REMEDIES.get(lower) or _CREDENTIALS.get(family)):
         return _credentials_kind(lower, family)(f"{text} ({remedy.format(action=action)})", code=code)
     if remedy := _ACCOUNT.get(lower) or _ACCOUNT.get(family):
         return AccountRefused(f"{text} ({remedy})", code=code)
     if lower in _NOT_FOUND:
-        return NotFoundError(text, code=code)
+        other = f", or {_OTHER_ID[action]}" if action in _OTHER_ID else ""
+        return NotFoundError(f"{text} (is it of another region or account{other}?)", code=code)
     if lower.startswith(_THROTTLED) or status == 429:
         return Throttled(text, code=code, retry_after=retry_after)
     if lower in _TEMPORARY or status >= 500:

@@ -35,11 +35,16 @@ def listen(address: str) -> socket.socket:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         return socket.create_server((host, port), family=family, backlog=1024)
     except (OSError, UnicodeError) as error:  # UnicodeError: the host is too long for DNS
-        number, reason = (
-            (error.errno, error.strerror) if isinstance(error, OSError) else (None, "not a valid host name")
-        )
+        number = error.errno if isinstance(error, OSError) else None
         remedy = _REMEDIES.get(number or 0, "choose an address of this machine")
-        raise ListenError(f"cannot listen on {address}: {reason or error}; {remedy}") from None
+        raise ListenError(f"cannot listen on {address}: {_reason(error)}; {remedy}") from None
+
+
+def _reason(error: OSError | UnicodeError) -> str:
+    if not isinstance(error, OSError):
+        return "not a valid host name"
+    # `create_server` adds the address to the reason: "... (while attempting to bind on address ('127.0.0.1', 10870))".
+    return (error.strerror or str(error)).partition(" (while ")[0]
 
 
 def name(listener: socket.socket) -> str:

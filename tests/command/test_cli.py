@@ -67,6 +67,7 @@ def configured(folder: Path, simulator: Simulator, *, secret: str = "simulator")
         f"accounts: [{{name: a, endpoint: '{simulator.url}',"
         f" credentials: {{access_key_id: simulator, access_key_secret: {secret}}}}}]\n"
     )
+    path.chmod(0o600)
     return f"--config.file={path}"
 
 

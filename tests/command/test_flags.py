@@ -24,6 +24,45 @@ def test_speed_must_be_a_number_above_zero(speed: str, capsys: pytest.CaptureFix
     assert (ended.value.code, "must be a number above 0" in capsys.readouterr().err) == (2, True)
 
 
+@pytest.mark.parametrize(
+    ("written", "level"),
+    [("WARN", "warn"), ("Warning", "warn"), ("INFO", "info"), ("Debug", "debug"), ("error", "error")],
+)
+def test_levels_and_formats_are_taken_in_any_case(written: str, level: str) -> None:
+    args = parse([f"--log.level={written}", "--log.format=JSON"])
+    assert (args.log_level, args.log_format) == (level, "json")
+
+
+@pytest.mark.parametrize("task_id", ["", " ", "a b", "a\nb", "x" * 129])
+def test_an_id_that_vod_cannot_have_is_refused(task_id: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Today an empty id costs a call, and VOD answers MissingParameter."""
+    with pytest.raises(SystemExit) as ended:
+        parse(["task", "abc", task_id])
+    assert (ended.value.code, "is not an id of VOD" in capsys.readouterr().err) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("--config-file", "--config.file"),
+        ("--config", "--config.file"),
+        ("--log.lvl", "--log.level"),
+        ("--Log.Level", "--log.level"),
+        ("--web.listenaddress", "--web.listen-address"),
+        ("--web.listen", "--web.listen-address"),
+        *((name, None) for name in ("--web.config.file", "--web", "--log.file", "--web.enable-admin-api", "-x")),
+    ],
+)
+def test_only_a_flag_that_does_the_same_is_suggested(
+    written: str, meant: str | None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        parse([f"{written}=x"])
+    hint = f"; did you mean {meant}?" if meant else ""
+    message = f"vod-transcode-exporter: unknown flag '{written}'{hint}; see vod-transcode-exporter run --help\n"
+    assert capsys.readouterr().err == message
+
+
 @pytest.mark.parametrize("path", ["/-/metrics", "/api/x", "/callback/x", "metrics", "/"])
 def test_path_of_metrics_must_be_free(path: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from exporter import config
-from exporter.command.oddities import oddities
+from exporter.command.oddities import exposed, oddities
 from exporter.config import Account, AccountKeys, Settings, State, Track
 from exporter.keys import Key
 
@@ -52,9 +52,15 @@ def test_keys_that_do_not_fit_together_are_odd(given: AccountKeys, text: str) ->
     assert text in line
 
 
+def private(path: Path, text: str) -> Path:
+    path.write_text(text)
+    path.chmod(0o600)
+    return path
+
+
 def test_keys_in_files_are_looked_at_too(tmp_path: Path) -> None:
     (tmp_path / "id").write_text(SECRET + "\n")
-    (tmp_path / "secret").write_text(ID + "\n")
+    private(tmp_path / "secret", ID + "\n")
     given = AccountKeys(access_key_id_file=Key(tmp_path / "id"), access_key_secret_file=Key(tmp_path / "secret"))
     (line,) = odd(given)
     assert "exchange it and access_key_id" in line
@@ -89,3 +95,52 @@ def test_nothing_is_odd_about_the_smallest_file(tmp_path: Path, monkeypatch: pyt
     path.write_text("accounts: [{name: a, region: cn-shanghai}]\n")
     monkeypatch.chdir(tmp_path)
     assert list(oddities(config.load(path))) == []
+
+
+SECRET_FILES = """\
+accounts:
+  - name: prod
+    region: cn-shanghai
+    credentials: {access_key_id: LTAI5tCANARYid, access_key_secret_file: secret, security_token_file: token}
+    callback: {url: https://example.com/callback/prod, key_file: callback}
+api: {token_file: api}
+"""
+
+
+def exposed_files(folder: Path, text: str, **environ: str) -> list[str]:
+    (folder / "exporter.yml").write_text(text)
+    return [path.name for path in exposed(config.load(folder / "exporter.yml", environ=environ))]
+
+
+def test_files_with_secrets_that_others_may_read_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The configuration has only an AccessKey id, which is no secret. A state is not there yet."""
+    monkeypatch.chdir(tmp_path)
+    names = ["secret", "token", "callback", "api"]
+    for name in names:
+        private(tmp_path / name, "CANARY0123456789")
+    assert exposed_files(tmp_path, SECRET_FILES) == []
+    names.append("vod-transcode-exporter.db")
+    for name in names:
+        (tmp_path / name).touch()
+        (tmp_path / name).chmod(0o604)
+    assert exposed_files(tmp_path, SECRET_FILES) == names
+    for name in names:
+        (tmp_path / name).chmod(0o640)
+    assert exposed_files(tmp_path, SECRET_FILES) == []
+
+
+@pytest.mark.parametrize(("secret", "found"), [("CANARYsecret", ["exporter.yml"]), ("${SECRET}", [])])
+def test_a_configuration_that_others_may_read_is_named_if_a_secret_is_written_in_it(
+    tmp_path: Path, secret: str, found: list[str]
+) -> None:
+    credentials = f'{{access_key_id: i, access_key_secret: "{secret}"}}'
+    text = f"accounts: [{{name: a, region: cn-shanghai, credentials: {credentials}}}]\nstate: {{memory: true}}\n"
+    assert exposed_files(tmp_path, text, SECRET="CANARY") == found
+
+
+def test_an_exposed_file_is_a_warning_with_the_remedy(tmp_path: Path) -> None:
+    path = tmp_path / "state.db"
+    path.touch()
+    path.chmod(0o644)
+    (line,) = odd(state=State(path=path))
+    assert line == f"{path} has secrets, and every user of this machine may read it; run chmod 600 on it"

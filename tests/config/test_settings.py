@@ -126,6 +126,15 @@ def test_without_their_sections_the_state_has_a_default_file_and_the_api_is_off(
     assert loaded.accounts[0].callback is None
 
 
+@pytest.mark.parametrize("folders", ["{0}/vod", "{0}/vod:{0}/other"])
+def test_the_state_is_in_the_folder_that_systemd_made_for_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, folders: str
+) -> None:
+    """Without it, the working folder of a unit is `/`."""
+    monkeypatch.setenv("STATE_DIRECTORY", folders.format(tmp_path))
+    assert load(MINIMAL, tmp_path).state.path == tmp_path / "vod" / "vod-transcode-exporter.db"
+
+
 def test_a_missing_file_and_a_directory_are_faults_of_line_1(tmp_path: Path) -> None:
     for path, reason in [(tmp_path / "none.yml", "No such file or directory"), (tmp_path, "Is a directory")]:
         with pytest.raises(ConfigError) as caught:

@@ -35,6 +35,7 @@ def command(folder: Path, config: str, *arguments: str) -> list[str]:
     """The command of an exporter on a free port, with this configuration in a file of the folder."""
     file = folder / "exporter.yml"
     file.write_text(config)
+    file.chmod(0o600)
     return [sys.executable, "-m", "exporter", f"--config.file={file}", "--web.listen-address=127.0.0.1:0", *arguments]
 
 

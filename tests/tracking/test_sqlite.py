@@ -29,8 +29,8 @@ TASK = TaskRecord(id="t", source="tasks", since=NOW, task=Task("t", "v", "Proces
 JOB = JobRecord(job=Job("a", "HD", "Transcoding"), task_id="t", refreshed=NOW)
 KEY = Total.TASKS_FINISHED, ("CompleteAllSucc", "Auto")
 TOTALS = TotalsView({KEY: 7.0})
-CHECK_FOLDER = "check that the folder exists, is writable and has space"
-MOVE_AWAY = "move it away; totals then start again at zero"
+CHECK_FOLDER = "check that the folder exists, is writable and has space, or set state.path to another file"
+MOVE_AWAY = "move it away, or set state.path to another file; totals then start again at zero"
 
 
 @pytest.fixture
@@ -224,7 +224,7 @@ def test_a_second_process_is_refused_and_the_first_goes_on(path: Path, opened: C
     after = in_child(OPEN, path)
     store.close()
 
-    assert before == after == f"{path} is in use by another process; give each exporter its own file"
+    assert before == after == f"{path} is in use by another process; give each exporter its own state.path"
     assert in_child(OPEN, path) == ""
     assert list(opened().load("prod", now=NOW).tasks) == [TASK]
 
@@ -232,7 +232,7 @@ def test_a_second_process_is_refused_and_the_first_goes_on(path: Path, opened: C
 def test_a_second_store_in_one_process_is_refused_too(path: Path, opened: Callable[[], SqliteStore]) -> None:
     opened()
 
-    assert refusal(path) == "is in use by another process; give each exporter its own file"
+    assert refusal(path) == "is in use by another process; give each exporter its own state.path"
 
 
 def test_a_closed_store_refuses_calls(path: Path, opened: Callable[[], SqliteStore]) -> None:
