@@ -6,6 +6,7 @@ import logging
 import math
 import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from typing import Protocol
 
 from exporter.deadline import Deadline
@@ -163,6 +164,7 @@ class Calls:
             return
         except PermissionDenied as error:
             if not self._is_forbidden(GET_TRANSCODE_TASK, task_id):
+                self._ask_witness()
                 raise
             if self._ledger.forbid(task_id):
                 message = "task dropped: VOD forbids to read it, and answers about others"
@@ -190,6 +192,24 @@ class Calls:
             self._forbidden.answered(GET_TRANSCODE_TASK)
             self._recorder.malformed(reply.malformed)
             self._ledger.observe_jobs(job_ids, reply.jobs)
+
+    def _ask_witness(self) -> None:
+        """Ask again about a task that VOD answered about, as `Videos.list_another` does for videos.
+
+        The other tasks may all have ended, and without an answer about one of them the account would be down.
+        """
+        witness = self._forbidden.witness(GET_TRANSCODE_TASK)
+        if witness is None:
+            return
+        try:
+            with suppress(NotFoundError):  # an answer too
+                self._client.get_task(witness, _NO_DEADLINE)
+        except PermissionDenied:
+            self._forbidden.refused(GET_TRANSCODE_TASK, witness)
+        except VodError:
+            pass  # says nothing about permissions
+        else:
+            self._forbidden.answered(GET_TRANSCODE_TASK, witness)
 
     def _is_forbidden(self, action: str, id_: str) -> bool:
         """Whether the missing permission concerns this id only."""

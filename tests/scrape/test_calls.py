@@ -145,9 +145,43 @@ def test_a_job_that_vod_forbids_costs_its_batch_one_call_per_task_and_its_task_i
     made.vod.jobs = None
     made.refresh()
 
-    assert split == ["jobs a0,a1,a2,a3,a4", *(f"task t{number}" for number in range(5))]
+    assert sorted(set(split)) == ["jobs a0,a1,a2,a3,a4", *(f"task t{number}" for number in range(5))]
+    assert len(split) <= 1 + 5 + 1  # the last is a task that was answered before
     assert made.counted.reasons == ["forbidden"]
     assert made.up is True
+
+
+@pytest.mark.parametrize("other", [done("u"), GONE], ids=["ended", "not-found"])
+def test_a_task_that_vod_forbids_is_dropped_when_the_others_have_ended(other: Task | VodError) -> None:
+    """VOD is asked about one of them again. Without that the account was down until there was another task."""
+    made = Made(FakeVod(done("u")))
+    made.refresh()
+    made.vod.tasks |= {"t": FORBIDDEN, "u": other}
+    made.ledger.name("more", ["t"], source="tasks")
+    calls, up = [], []
+    for _ in range(3):
+        calls.append(made.refresh())
+        up.append(made.up)
+
+    assert (calls, up) == ([["task t", "task u"], ["task t"], []], [True] * 3)
+    assert made.counted.reasons == ["forbidden"]
+
+
+def test_a_permission_that_is_taken_away_costs_one_call_about_an_ended_task() -> None:
+    made = Made(FakeVod(running("t", "a")))
+    made.refresh()
+    made.vod.tasks["u"] = done("u")
+    made.ledger.name("more", ["u"], source="tasks")
+    made.refresh()
+    made.vod.tasks = dict.fromkeys("tu", FORBIDDEN)
+    made.vod.jobs = FORBIDDEN
+    calls, up = [], []
+    for _ in range(4):
+        calls += made.refresh()
+        up.append(made.up)
+
+    assert (calls.count("task u"), up) == (1, [False] * 4)
+    assert made.counted.reasons == []
 
 
 def test_a_video_that_vod_forbids_is_not_asked_about_again(caplog: pytest.LogCaptureFixture) -> None:

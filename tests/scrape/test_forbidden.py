@@ -48,6 +48,19 @@ def test_a_batch_is_split_if_the_last_call_of_the_operation_was_answered() -> No
     assert ids.refused_batch(GET)
 
 
+def test_the_witness_is_the_last_id_that_was_answered_and_not_refused_since() -> None:
+    ids = Forbidden()
+    witnesses = [ids.witness(GET)]
+    ids.answered(GET, "a")
+    ids.answered(GET, "b")
+    ids.answered(LIST, "video")
+    ids.refused(GET, "c")
+    witnesses.append(ids.witness(GET))
+    ids.refused(GET, "b")
+
+    assert (witnesses, ids.witness(GET), ids.witness(LIST)) == ([None, "b"], None, "video")
+
+
 def test_the_memory_of_refused_ids_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(forbidden, "_MAX_IDS", 10)
     ids = Forbidden()
