@@ -57,12 +57,12 @@ def running_exporter(folder: Path, settings: Mapping[str, object]) -> Iterator[s
 
 
 @contextlib.contextmanager
-def running_prometheus(program: str, folder: Path, config: str) -> Iterator[str]:
+def running_prometheus(program: str, folder: Path, config: str, *flags: str) -> Iterator[str]:
     """Runs Prometheus with this configuration. It stores exemplars. Yields its URL."""
     path, address = folder / "prometheus.yml", free_address()
     path.write_text(config)
     command = [program, f"--config.file={path}", f"--storage.tsdb.path={folder / 'data'}"]
-    command += [f"--web.listen-address={address}", "--enable-feature=exemplar-storage"]
+    command += [f"--web.listen-address={address}", "--enable-feature=exemplar-storage", *flags]
     with running(command, folder, "prometheus.log"):
         wait_until(lambda: is_ready(address))
         yield f"http://{address}"
