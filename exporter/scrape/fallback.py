@@ -11,6 +11,7 @@ from exporter.errors import AccountRefused, PermissionDenied, RequestRejected, V
 _log = logging.getLogger(__name__)
 
 _REFUSED_SECONDS = 3600.0
+_OF_ACCOUNT = ("operationdenied", "invalidversion", "invalidproduct")  # VOD refuses every operation with these codes
 
 
 class Fallback:
@@ -45,5 +46,9 @@ class Fallback:
 
 
 def refuses_operation(error: VodError) -> bool:
-    """Whether VOD does not have the operation, or the RAM user has no permission for it."""
-    return isinstance(error, PermissionDenied | AccountRefused | RequestRejected)
+    """Whether VOD does not have the operation, or the RAM user has no permission for it.
+
+    A suspended account is another matter: when it can be read again, so can this operation.
+    """
+    refused = isinstance(error, PermissionDenied | AccountRefused | RequestRejected)
+    return refused and not error.code.lower().startswith(_OF_ACCOUNT)

@@ -250,6 +250,7 @@ def prioritized(made: Made) -> tuple[tuple[str, str], ...]:
 # GetTranscodeSummary
 
 FORBIDDEN = PermissionDenied("not yours", code="Forbidden")
+SUSPENDED = AccountRefused("pay the bill", code="OperationDenied.Suspended")
 UNSUPPORTED = AccountRefused("The specified action is not supported.", code="UnsupportedOperation")
 NO_PERMISSION = PermissionDenied("grant vod:GetTranscodeSummary", code="Forbidden.RAM")
 CREATED = 1_700_000_000.0 - 60
@@ -315,9 +316,11 @@ def test_refused_summaries_are_tried_again_after_an_hour(caplog: pytest.LogCaptu
     assert len(caplog.records) == 2
 
 
-def test_summaries_that_fail_are_asked_for_again_and_no_video_is_listed() -> None:
+@pytest.mark.parametrize("error", [DOWN, SUSPENDED], ids=["no-connection", "suspended"])
+def test_summaries_that_fail_are_asked_for_again_and_no_video_is_listed(error: VodError) -> None:
+    """An account that is not suspended any more does not list the tasks of each video for an hour."""
     made = listed(2)
-    made.vod.summaries = DOWN
+    made.vod.summaries = error
     failed = made.refresh()
     made.vod.summaries = None
 

@@ -80,12 +80,14 @@ def test_the_first_answer_means_up_and_after_that_only_a_judgement_changes_it() 
         ([("GetTranscodeSummary", DENIED)], None),
         ([("GetTranscodeSummary", KEYS), ("get", None)], False),
         ([("GetTranscodeSummary", DOWN), ("get", None)], False),
+        ([("GetTranscodeSummary", SUSPENDED), ("get", None)], False),
     ],
     ids=[
         *("nothing", "answer", "failure", "one-failure", "an-operation-fails", "gone", "forbidden-id"),
         *("forbidden", "keys", "suspended", "one-operation-suspended", "no-operation"),
         *("a-malformed-task", "an-id-refused", "a-list-refused", "html"),
         *("no-permission-for-summaries", "no-summaries", "nothing-else", "keys-refused", "no-connection-for-summaries"),
+        "suspended-for-summaries",
     ],
 )
 def test_an_account_is_up_where_each_operation_was_answered_and_none_denied(
