@@ -11,11 +11,16 @@ from exporter.model import Job, Task
 
 @dataclass(frozen=True, slots=True)
 class ShownJob:
-    """A job with the task it belongs to."""
+    """A job with the task it belongs to.
+
+    `progress_since` is when this process first saw the present progress, in Unix seconds; None if VOD has not described
+    the job to it.
+    """
 
     job: Job
     task_id: str
     video_id: str
+    progress_since: float | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

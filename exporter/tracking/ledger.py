@@ -337,6 +337,8 @@ class Ledger:
             job = self._roster.add_job(seen, task, refreshed=now, asked=self._calls)
         elif job.task_id != task.id and task.id not in job.claimed_by:
             job.claimed_by += (task.id,)
+        if first or job.progress_since is None or seen.progress != job.job.progress:
+            job.progress_since = now
         job.describe(seen)
         job.refreshed = now
         job.missing = False

@@ -96,12 +96,14 @@ class TrackedJob(JobRecord):
 
     `finished_at` is also set when the task ended but VOD never reported the end of the job. `asked` is the number of
     the last call about the job. `missing` means that VOD left the unfinished job out of its last answer. `prioritized`
-    means that an event reported the job's end, so it is asked about first. `shown` is what the last view showed.
+    means that an event reported the job's end, so it is asked about first. `progress_since` is when VOD first reported
+    the present progress to this process. `shown` is what the last view showed.
     """
 
     asked: int = 0
     missing: bool = False
     prioritized: bool = False
+    progress_since: float | None = None
     shown: ShownJob | None = None
     note: Note = _ignore
 

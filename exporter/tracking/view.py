@@ -70,8 +70,9 @@ def _shown_job(job: TrackedJob, tracked: TrackedTask) -> ShownJob:
     """The same object as in the last view if nothing changed, because the exposition compares by identity."""
     video_id = tracked.task.video_id if tracked.task is not None else ""
     last = job.shown
-    if last is None or last.job is not job.job or last.task_id != job.task_id or last.video_id != video_id:
-        last = job.shown = ShownJob(job.job, job.task_id, video_id)
+    now = (job.job, job.task_id, video_id, job.progress_since)
+    if last is None or last.job is not job.job or now != (last.job, last.task_id, last.video_id, last.progress_since):
+        last = job.shown = ShownJob(*now)
     return last
 
 

@@ -107,7 +107,10 @@ _DEFAULT = Query()
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A job, or a task without jobs if `job` is None. `task` is None if `series.max_jobs` excludes the task."""
+    """A job, or a task without jobs if `job` is None. `task` is None if `series.max_jobs` excludes the task.
+
+    `progress_since` is that of the `ShownJob`.
+    """
 
     account: str
     task_id: str
@@ -115,6 +118,7 @@ class Row:
     task: ShownTask | None
     job: Job | None
     state: State
+    progress_since: float | None = None
 
     @property
     def text(self) -> str:
@@ -186,7 +190,8 @@ def rows(account: AccountSnapshot) -> Iterator[Row]:
     tasks = {shown.task.id: shown for shown in view.tasks}
     for shown in view.jobs:
         job, task_id = shown.job, shown.task_id
-        yield Row(name, task_id, shown.video_id, tasks.get(task_id), job, job_state(job.status))
+        state = job_state(job.status)
+        yield Row(name, task_id, shown.video_id, tasks.get(task_id), job, state, shown.progress_since)
     with_jobs = {shown.task_id for shown in view.jobs}
     for task_id, shown_task in tasks.items():
         if task_id not in with_jobs:

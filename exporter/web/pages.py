@@ -16,6 +16,7 @@ from exporter.display import ago, duration, iso, moment, percent, size
 from exporter.model import TASK_FINAL
 from exporter.snapshot import AccountSnapshot, Snapshot
 from exporter.web.listing import REFRESH_SECONDS, SEARCH_LIMIT, Query, State, job_state, listing, task_state
+from exporter.web.pace import per_minute, remaining, stands_still
 from exporter.web.redaction import redact_text, redact_url
 from exporter.web.troubles import Trouble, slowed_down, troubles
 
@@ -122,5 +123,8 @@ def status_page(
         style=STYLE,
         script=_script,
         ago=partial(ago, now=now),
+        remaining=partial(remaining, now=now),
+        per_minute=partial(per_minute, now=now),
+        stands_still=partial(stands_still, now=now),
         now=now,
     )

@@ -17,3 +17,11 @@ UNASKED_SECONDS = 300.0
 """The time without a scrape after which an account is not monitored. VodDataStale fires after 5 minutes too."""
 REFUSED_SECONDS = 600.0
 """For how long the page shows refused events and tokens. No alert is about them."""
+STUCK_SECONDS = 1800.0
+"""VodJobStuck: the time without progress of a job that has started."""
+SLOW_SECONDS = 900.0
+"""VodJobSlow: younger jobs are not judged."""
+SLOW_FACTOR = 3.0
+"""VodJobSlow: an age beyond this multiple of the usual duration."""
+SLOW_MINIMUM = 20
+"""VodJobSlow: fewer successful jobs make no usual duration."""

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from exporter.display import duration
-from exporter.snapshot import AccountSnapshot
+from exporter.snapshot import AccountSnapshot, ShownJob
 from exporter.web.listing import Row, State, rows
+from exporter.web.pace import is_slow, stands_still
 from exporter.web.thresholds import (
     FAILURE_RATIO,
     FAILURE_RATIO_MINIMUM,
     OLD_SECONDS,
     REFUSED_SECONDS,
+    SLOW_FACTOR,
+    STUCK_SECONDS,
     UNASKED_SECONDS,
     WAITING_SECONDS,
 )
 
 CODES_NAMED = 4
+IDS_NAMED = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +47,7 @@ def troubles(account: AccountSnapshot, *, now: float) -> Iterator[Trouble]:
     """The troubles of `account` at `now`, in Unix seconds, the most urgent first."""
     yield from _reading(account, now)
     yield from _failures(account, now)
+    yield from _pace(account, now)
     yield from _freshness(account, now)
 
 
@@ -129,6 +134,23 @@ def _fails_often(listed: Iterable[Row], now: float) -> bool:
         count >= FAILURE_RATIO_MINIMUM and failed[definition] > FAILURE_RATIO * count
         for definition, count in ended.items()
     )
+
+
+def _pace(account: AccountSnapshot, now: float) -> Iterator[Trouble]:
+    name, view = account.name, account.view
+    if still := [shown for shown in view.jobs if stands_still(shown.job, shown.progress_since, now)]:
+        title = f"{_count(len(still), 'job')} without progress"
+        detail = f"For {duration(STUCK_SECONDS)} or longer: {_ids(still)}."
+        yield Trouble("warning", name, title, detail, state=State.TRANSCODING, runbook="VodJobStuck")
+    if slow := [shown for shown in view.jobs if is_slow(shown.job, view, now)]:
+        title = f"{_count(len(slow), 'job')} far slower than usual"
+        detail = f"Older than {SLOW_FACTOR:.0f} times the usual duration: {_ids(slow)}."
+        yield Trouble("warning", name, title, detail, state=State.TRANSCODING, runbook="VodJobSlow")
+
+
+def _ids(jobs: Sequence[ShownJob]) -> str:
+    ids = [shown.job.id for shown in jobs[:IDS_NAMED]]
+    return ", ".join([*ids, "and others"] if len(jobs) > IDS_NAMED else ids)
 
 
 def _freshness(account: AccountSnapshot, now: float) -> Iterator[Trouble]:

@@ -157,7 +157,7 @@ def test_a_finished_task_is_not_shown_after_the_retention(ledger: Ledger, clock:
 
     assert within == {"tasks": 2}
     assert ledger.view().tracked_tasks == {"tasks": 1}
-    assert next_work(ledger) == Work(jobs=(("b", "u"),))
+    assert next_work(ledger) == Work(jobs=(("b", "u"),), overdue_tasks=("u",))
 
 
 def test_a_finished_task_stays_as_long_as_it_is_named(ledger: Ledger, clock: Clock) -> None:
@@ -179,7 +179,7 @@ def test_an_unfinished_task_is_tracked_to_its_end_when_nothing_names_it(ledger: 
     clock.now += 48 * HOUR
     ledger.view()
 
-    assert next_work(ledger) == Work(jobs=(("a", "t"),))
+    assert next_work(ledger) == Work(jobs=(("a", "t"),), overdue_tasks=("t",))
 
 
 def test_a_finished_task_that_left_is_not_discovered_again(ledger: Ledger, clock: Clock) -> None:

@@ -411,3 +411,15 @@ def test_registering_a_tracked_task_changes_nothing_and_a_finished_one_is_refuse
     assert within == {"t": True, "u": True}
     assert ledger.register(["t", "u"], source="api") == {"t": True, "u": False}
     assert [(task_id, source) for task_id, source, _ in ledger.tasks()] == [("t", "tasks")]
+
+
+def test_a_job_shows_since_when_it_has_its_progress(ledger: Ledger, clock: Clock) -> None:
+    started = clock.now
+    since: list[float | None] = []
+    for progress in (0.1, 0.1, 0.2, 0.2):
+        job = Job("a", "HD", "Transcoding", progress)
+        track(ledger, Task("t", "v", "Processing", jobs=(job,)))
+        since.append(ledger.view().jobs[0].progress_since)
+        clock.now += 60
+
+    assert since == [started, started, started + 120, started + 120]

@@ -252,6 +252,18 @@ def test_only_one_page_of_many_jobs_is_shown() -> None:
     assert [one["aria-label"] for one in last.all("a") if one.get("aria-current")] == ["Page 4"]
 
 
+def test_a_running_job_shows_its_estimated_end_and_speed() -> None:
+    running = Job("j", "HD", "Transcoding", 0.25, created=NOW - 300)
+    assert "created 5 min ago about 15 min left, 5.0 % a minute" in page(account_snapshot(jobs=[running])).text
+
+
+def test_a_job_that_stands_still_says_for_how_long() -> None:
+    running = Job("j", "HD", "Transcoding", 0.25, created=NOW - 9000)
+    shown = page(account_snapshot(view={"jobs": (ShownJob(running, "t", "v", NOW - 2400),)})).text
+    assert "no progress for 40 min" in shown
+    assert "min left" not in shown
+
+
 def test_an_unknown_status_is_named_with_the_ones_to_use() -> None:
     shown = page(account_snapshot(jobs=[Job("j", "HD", "Transcoding")]), status="<fail>").text
     assert "<fail> is not a status of this page, so all are shown. A status is one of: failed, unknown," in shown
