@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import math
 import random
 import re
 import signal
@@ -20,12 +21,15 @@ import sys
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import requests
 
 from exporter.simulator.faults import Fault
+from exporter.simulator.scenario import SCENARIOS
 from exporter.simulator.server import Simulator
 
 CONFIG = """\
@@ -39,13 +43,28 @@ scrape: {{timeout: 2s, offset: 200ms, min_interval: 0}}
 series: {{per_job: false, retention: 30s}}
 state: {{path: {state}}}
 """
+# The exporter exposes new counters at 0 for minutes. Here it is a second, so that the last totals are soon seen.
+EXPORTER = """
+import sys
+from functools import partial
+from exporter.command import cli
+cli.Exporter = partial(cli.Exporter, hold=1.0)
+sys.exit(cli.main())
+"""
+CAUSES = {
+    "InvalidParameter.ResourceContentBad": "source",
+    "InvalidParameter.ResourceNotFound": "source",
+    "InternalError": "service",
+}
+SCENARIO = replace(SCENARIOS["steady"], suspicious_output_share=0.05, skipped_share=0.03)
 SCRAPE_INTERVAL_SECONDS = 1.0
 SAMPLE = re.compile(r'^(vod_transcode_\w+)\{account="day",?(.*?)\} (\S+)$', re.MULTILINE)
 LABEL = re.compile(r'(\w+)="([^"]*)"')
-TOTAL = re.compile(r"_total$|_seconds_(sum|count)$|^vod_transcode_output_(bitrate|size)_\w+_(sum|count)$")
+TOTAL = re.compile(r"_total$|_(seconds|ratio|bytes|bits_per_second)_(sum|count)$")
 
+Observe = Callable[[str, tuple[str, ...], float], None]
 Series = tuple[str, tuple[str, ...]]
-"""A metric and its label values, in the order of the exposition, without the account."""
+"""A metric and its label values, sorted by the names of the labels as in the exposition, without the account."""
 
 
 def main() -> int:
@@ -53,7 +72,9 @@ def main() -> int:
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         simulator = stack.enter_context(
-            Simulator(seed=args.seed, speed=args.speed, tasks=args.tasks, history=0.0, quota=args.quota)
+            Simulator(
+                scenario=SCENARIO, seed=args.seed, speed=args.speed, tasks=args.tasks, history=0.0, quota=args.quota
+            )
         )
         simulator.clock.freeze()  # no task ends before the state is created
         exporter = Exporter(folder, simulator.url, rate=args.rate)
@@ -114,7 +135,7 @@ class Exporter:
 
     def start(self) -> None:
         self.starts += 1
-        command = [sys.executable, "-m", "exporter", f"--config.file={self._config}", "--log.level=error"]
+        command = [sys.executable, "-c", EXPORTER, f"--config.file={self._config}", "--log.level=error"]
         with self._log.open("ab") as log:
             self._process = subprocess.Popen([*command, f"--web.listen-address={self._address}"], stderr=log)
 
@@ -216,24 +237,55 @@ def totals(simulator: Simulator) -> dict[Series, float]:
     for specification, seconds in truth["billed"].items():
         found["vod_transcode_billed_seconds_total", (specification,)] = seconds
     for task in truth["tasks"]:
-        found["vod_transcode_tasks_finished_total", (task["status"], task["trigger"] or "unknown")] += 1
-        observe("vod_transcode_task_duration_seconds", (), task["completed"] - task["created"])
+        count_task(found, observe, task)
         for job in task["jobs"]:
-            definition = job["definition"]
-            found["vod_transcode_jobs_finished_total", (definition, job["status"])] += 1
-            observe("vod_transcode_job_duration_seconds", (definition,), job["completed"] - job["created"])
-            if job["status"] == "TranscodeFail":
-                found["vod_transcode_job_failures_total", (definition, job["error_code"])] += 1
-            if output := job["output"]:
-                observe("vod_transcode_output_bitrate_bits_per_second", (definition,), output["bitrate"])
-                observe("vod_transcode_output_size_bytes", (definition,), output["size"])
-                found["vod_transcode_output_duration_seconds_total", (definition,)] += output["duration"]
+            count_job(found, observe, job)
     return dict(found)
 
 
+def count_task(found: dict[Series, float], observe: Observe, task: Any) -> None:
+    jobs, status = task["jobs"], task["status"]
+    found["vod_transcode_tasks_finished_total", (status, task["trigger"] or "unknown")] += 1
+    priority = max((int(job["priority"]) for job in jobs), default=6)
+    name = "default" if priority == 6 else "low" if priority < 6 else "high"
+    observe("vod_transcode_task_duration_seconds", (name,), task["completed"] - task["created"])
+    if status == "CompleteAllFail":
+        causes = {CAUSES[job["error_code"]] for job in jobs if job["error_code"]}
+        cause = "source" if not jobs or "source" in causes else "service" if causes else "unknown"
+        found["vod_transcode_task_failures_total", (cause,)] += 1
+    made = [job for job in jobs if job["output"]]
+    if made:
+        first = min(job["completed"] for job in made)
+        observe("vod_transcode_task_first_output_seconds", (), first - task["created"])
+    longest = max((job["output"]["duration"] for job in made), default=0)
+    for job in made:
+        if job["output"]["duration"] < 0.8 * longest:
+            found["vod_transcode_suspicious_outputs_total", (job["definition"], "truncated")] += 1
+
+
+def count_job(found: dict[Series, float], observe: Observe, job: Any) -> None:
+    definition, status, seconds = job["definition"], job["status"], job["completed"] - job["created"]
+    known = status != "TranscodeSkipped"
+    found["vod_transcode_jobs_finished_total", (definition, status if known else "unknown")] += 1
+    if known:
+        observe("vod_transcode_job_duration_seconds", (definition, status), seconds)
+    if status == "TranscodeFail":
+        code = job["error_code"]
+        found["vod_transcode_job_failures_total", (CAUSES[code], definition, code)] += 1
+    if output := job["output"]:
+        observe("vod_transcode_output_bitrate_bits_per_second", (definition,), output["bitrate"])
+        observe("vod_transcode_output_size_bytes", (definition,), output["size"])
+        found["vod_transcode_output_duration_seconds_total", (definition,)] += output["duration"]
+        observe("vod_transcode_job_realtime_ratio", (definition,), seconds / output["duration"])
+        if output["size"] == 0:
+            found["vod_transcode_suspicious_outputs_total", (definition, "no_bytes")] += 1
+        elif not 0.5 <= output["bitrate"] * output["duration"] / (output["size"] * 8) <= 2:
+            found["vod_transcode_suspicious_outputs_total", (definition, "bitrate")] += 1
+
+
 def differs(truth: Mapping[Series, float], shown: Mapping[Series, float], series: Series) -> bool:
-    """Whether the series differs. Its values are whole numbers, so they can be compared exactly."""
-    return truth.get(series, 0.0) != shown.get(series, 0.0)
+    """Counts and sums of whole numbers are equal. Sums of ratios depend on the order of the jobs by rounding."""
+    return not math.isclose(truth.get(series, 0.0), shown.get(series, 0.0), rel_tol=1e-9)
 
 
 def progress(simulator: Simulator, exporter: Exporter, watch: Watch) -> None:

@@ -23,15 +23,21 @@ _MAX_LOGGED_FAULTS = 20  # in one log line; check-config prints them all
 class Exporter:
     """The running parts. `load` reads the settings from the configuration file, and raises `ConfigError` for faults.
 
-    Safe to use from several threads; there is one reload at a time. Raises `StateError` if the store cannot be used.
+    New counters are exposed at 0 for `hold` seconds. Safe to use from several threads; there is one reload at a time.
+    Raises `StateError` if the store cannot be used.
     """
 
     def __init__(
-        self, settings: config.Settings, load: Callable[[], config.Settings], *, telemetry_path: str = "/metrics"
+        self,
+        settings: config.Settings,
+        load: Callable[[], config.Settings],
+        *,
+        telemetry_path: str = "/metrics",
+        hold: float = config.HOLD_SECONDS,
     ) -> None:
         self._load = load
         self._state = settings.state
-        self._telemetry = Telemetry()
+        self._telemetry = Telemetry(hold=hold)
         self._store = wiring.store(settings.state)
         self._threads = Threads("account")
         self._lock = threading.Lock()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -78,12 +78,14 @@ class TotalsView:
     """Counters and histograms by total and label values.
 
     `exemplars` has the last finish that was counted in each bucket, by the index of the bucket in `counts`; a counter
-    has its exemplar at index 0. They are not stored, so they do not count when two views are compared.
+    has its exemplar at index 0. `held` are the totals that are new to Prometheus, so that they are still exposed at 0.
+    Exemplars are not stored, so neither these nor `held` count when two views are compared.
     """
 
     counters: Mapping[Key, float] = field(default_factory=dict)
     histograms: Mapping[Key, HistogramView] = field(default_factory=dict)
     exemplars: Mapping[Key, Mapping[int, Exemplar]] = field(default_factory=dict, compare=False)
+    held: Collection[Key] = field(default=frozenset(), compare=False)
 
 
 @dataclass(frozen=True, slots=True)

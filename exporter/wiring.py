@@ -103,7 +103,7 @@ def account(
     return joined(
         AccountSnapshot(name, configured.region or "", configured.url),
         client(configured, scrape, limiter=limiter, observer=observer(recorder, health)),
-        _tracker(configured, settings, store, dropped=recorder.dropped),
+        _tracker(configured, settings, store, dropped=recorder.dropped, hold=telemetry.hold),
         recorder=recorder,
         limiter=limiter,
         health=health,
@@ -148,7 +148,7 @@ def joined(
 
 
 def _tracker(
-    configured: config.Account, settings: config.Settings, store: Store, *, dropped: Callable[[str], None]
+    configured: config.Account, settings: config.Settings, store: Store, *, dropped: Callable[[str], None], hold: float
 ) -> Tracker:
     name, track = configured.name, configured.track
     found = track.discovery
@@ -160,6 +160,7 @@ def _tracker(
             store=store,
             buckets=settings.series.buckets,
             templates=settings.billing.templates,
+            hold=hold,
             dropped=dropped,
         ),
         videos,

@@ -7,6 +7,7 @@ import math
 import os
 import shutil
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -146,3 +147,12 @@ def tool() -> Callable[[str], str]:
         return path
 
     return find
+
+
+def exporter_command(*, hold: float = 0.0) -> list[str]:
+    """The command that runs the exporter, with new counters exposed at 0 for `hold` seconds instead of minutes."""
+    change = f"cli.Exporter = partial(cli.Exporter, hold={hold})"
+    return [
+        *(sys.executable, "-c"),
+        f"import sys; from functools import partial; from exporter.command import cli; {change}; sys.exit(cli.main())",
+    ]

@@ -2,9 +2,22 @@
 
 from exporter.config.account import SHANGHAI, Account, AccountKeys, Callback, Discovery, Track
 from exporter.config.billing import Billing
-from exporter.config.settings import Api, Buckets, ScrapeSettings, SeriesSettings, Settings, State, load, schema
+from exporter.config.settings import (
+    HOLD_SECONDS,
+    LONGEST_SCRAPE_INTERVAL_SECONDS,
+    Api,
+    Buckets,
+    ScrapeSettings,
+    SeriesSettings,
+    Settings,
+    State,
+    load,
+    schema,
+)
 
 __all__ = [
+    "HOLD_SECONDS",
+    "LONGEST_SCRAPE_INTERVAL_SECONDS",
     "SHANGHAI",
     "Account",
     "AccountKeys",

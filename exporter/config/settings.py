@@ -18,6 +18,10 @@ from exporter.config.section import Section, duration, either, file_key, text_or
 from exporter.errors import ConfigError
 from exporter.keys import Key
 
+LONGEST_SCRAPE_INTERVAL_SECONDS = 120.0  # of a Prometheus that sees every increase, and for which the alerts are made
+HOLD_SECONDS = LONGEST_SCRAPE_INTERVAL_SECONDS + 30.0
+"""How long a new series of a counter is exposed at 0: the longest scrape interval, and what a scrape may be late."""
+
 STATE_FILE = "vod-transcode-exporter.db"
 
 

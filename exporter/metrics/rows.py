@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 from prometheus_client.core import Exemplar
@@ -133,7 +134,9 @@ def _cause(key: Key) -> tuple[str, ...]:
 
 
 def _exemplified(totals: TotalsView, key: Key, value: float | HistogramView) -> float | HistogramView | Exemplified:
-    """The value with its exemplars. Leaves out ids that are too long or need escapes."""
+    """The value with its exemplars. Leaves out ids that are too long or need escapes. A held total is 0."""
+    if key in totals.held:
+        return replace(value, counts=(0,) * len(value.counts), sum=0.0) if isinstance(value, HistogramView) else 0.0
     if key not in totals.exemplars:
         return value
     name = "task_id" if key[0].startswith("task_") else "job_id"

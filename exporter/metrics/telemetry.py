@@ -18,6 +18,7 @@ from prometheus_client import (
     ProcessCollector,
 )
 from prometheus_client.registry import Collector
+from prometheus_client.samples import Sample
 
 from exporter import __version__
 from exporter.metrics import catalog
@@ -29,15 +30,38 @@ _BUCKETS = (0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
 
 class _Registry(CollectorRegistry):
-    """A registry without the `_created` series that `prometheus_client` adds to each counter. No query needs them.
+    """A registry whose new counters and histograms are 0 for `hold` seconds, so that `increase()` misses nothing.
 
+    It leaves out the `_created` series that `prometheus_client` adds to each counter. No query needs them, and
     `prometheus_client.disable_created_metrics` is global and would change the registries of other code too.
     """
 
+    def __init__(self, *, hold: float, clock: Callable[[], float]) -> None:
+        super().__init__()
+        self._hold = hold
+        self._now = clock
+        self._showing = threading.Lock()
+        self._first_shown: dict[_Series, float] = {}
+
     def collect(self) -> Iterable[Metric]:
-        for family in super().collect():
-            family.samples = [sample for sample in family.samples if sample.name != f"{family.name}_created"]
-            yield family
+        families = list(super().collect())
+        with self._showing:
+            now, before, self._first_shown = self._now(), self._first_shown, {}
+            for family in families:
+                kept = (sample for sample in family.samples if sample.name != f"{family.name}_created")
+                family.samples = (
+                    [self._held(sample, before, now) for sample in kept] if family.name in _HELD else [*kept]
+                )
+        return families
+
+    def _held(self, sample: Sample, before: Mapping[_Series, float], now: float) -> Sample:
+        series = sample.name, tuple(sample.labels.items())
+        since = self._first_shown[series] = before.get(series, now)
+        return sample._replace(value=0.0) if now - since < self._hold else sample
+
+
+_Series = tuple[str, tuple[tuple[str, str], ...]]
+_HELD = frozenset(metric.family for metric in catalog.COUNTED if metric.type in ("counter", "histogram"))
 
 
 class _OfAccount(Collector):
@@ -57,11 +81,19 @@ class _OfAccount(Collector):
 class Telemetry:
     """The metrics about the exporter, in a registry of their own. Safe to use from several threads.
 
-    `clock` returns Unix seconds.
+    `clock` returns Unix seconds. New counters and histograms are exposed at 0 for `hold` seconds, also those of the
+    ledgers. `monotonic` is the clock for that.
     """
 
-    def __init__(self, *, clock: Callable[[], float] = time.time) -> None:
-        self.registry = _Registry()
+    def __init__(
+        self,
+        *,
+        hold: float = 0.0,
+        clock: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.hold = hold
+        self.registry = _Registry(hold=hold, clock=monotonic)
         self._clock = clock
         self._lock = threading.Lock()
         self._accounts: dict[str, AccountTelemetry] = {}

@@ -54,6 +54,8 @@ class Output:
 class Job:
     """A job that waits until `starts` and ends at `ends`, with an `error_code` if it fails at `reached` percent.
 
+    If it is `skipped`, it ends in a status that VOD does not document.
+
     Its progress stops at `stops`, which is the same as `ends`. Only a stuck job stays at `reached` percent, and its
     `ends` is infinite.
     """
@@ -68,6 +70,7 @@ class Job:
     reached: int
     error_code: str
     output: Output
+    skipped: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +150,7 @@ def _plan_job(
         reached=reached,
         error_code=rng.choice(tuple(ERRORS)) if fails else "",
         output=_plan_output(rng, video, template, scenario),
+        skipped=not fails and not sticks and _chance(rng, scenario.skipped_share),
     )
 
 
@@ -173,9 +177,14 @@ def _plan_output(rng: Random, video: Video, template: Template, scenario: Scenar
 
 
 def _suspicious(rng: Random, output: Output) -> Output:
-    """The output with no bytes, or with a tenth of its bitrate and size."""
-    if rng.random() < 0.5:
+    """The output with no bytes, with half its length, or with four times or a tenth of its bitrate."""
+    kind = rng.randrange(4)
+    if kind == 0:
         return replace(output, size=0)
+    if kind == 1:
+        return replace(output, kilobits=output.kilobits * 4)
+    if kind == 2:
+        return replace(output, duration=output.duration // 2, size=output.size // 2)
     return replace(
         output,
         kilobits=output.kilobits // 10,

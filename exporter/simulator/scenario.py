@@ -29,10 +29,11 @@ class Outage:
 class Scenario:
     """One scenario. A `share` is a probability from 0 to 1.
 
-    `duration_scale` multiplies the waiting and running time of jobs. `history` is how many world seconds have passed
-    at the start. Of the jobs that do not fail, `stuck_share` stop and never end, and `suspicious_output_share` succeed
-    with an output of no bytes or a tenth of its bitrate. `quota_taken` is the largest share of the account's quota that
-    other applications use. Only the status of its video shows a task in the first `visible_after` seconds.
+    `duration_scale` multiplies the waiting and running time of jobs. `history` is how many world seconds have
+    passed at the start. Of the jobs that do not fail, `stuck_share` stop and never end, and
+    `suspicious_output_share` succeed with an odd output, and `skipped_share` end in a status that VOD does not
+    document. `quota_taken` is the largest share of the account's quota that other applications use. Only the status
+    of its video shows a task in the first `visible_after` seconds.
     """
 
     tasks_per_minute: float = 5.0
@@ -45,6 +46,7 @@ class Scenario:
     asynchronous_share: float = 0.2
     stuck_share: float = 0.0
     suspicious_output_share: float = 0.0
+    skipped_share: float = 0.0
     quota_taken: float = 0.0
     outage: Outage | None = None
     visible_after: float = 0.0

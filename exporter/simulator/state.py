@@ -19,6 +19,8 @@ class State:
 
 def job_state(job: Job, now: float) -> State:
     """The state of a job at the world second `now`."""
+    if now >= job.ends and job.skipped:
+        return State("TranscodeSkipped", job.reached, job.ends)
     if now >= job.ends:
         return State("TranscodeFail" if job.error_code else "TranscodeSuccess", job.reached, job.ends)
     # A job in the queue is `Transcoding` at 0: GetTranscodeTask documents no status for it.
@@ -32,11 +34,11 @@ def task_state(task: Task, now: float) -> State:
     progress = sum(job.progress for job in jobs) // len(jobs) if jobs else 0
     if now < task.ends:
         return State("Partial" if any(job.completed is not None for job in jobs) else "Processing", progress, None)
-    succeeded = sum(job.status == "TranscodeSuccess" for job in jobs)
-    if not succeeded:
-        status = "CompleteAllFail"
+    statuses = {job.status for job in jobs}
+    if "TranscodeFail" in statuses and "TranscodeSuccess" in statuses:
+        status = "CompletePartialSucc"
     else:
-        status = "CompleteAllSucc" if succeeded == len(jobs) else "CompletePartialSucc"
+        status = "CompleteAllFail" if "TranscodeFail" in statuses or not jobs else "CompleteAllSucc"
     return State(status, progress, task.ends)
 
 

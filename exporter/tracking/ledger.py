@@ -51,6 +51,7 @@ class Ledger:
         store: Store | None = None,
         buckets: Buckets | None = None,
         templates: Mapping[str, str] | None = None,
+        hold: float = 0.0,
         clock: Callable[[], float] = time.time,
         dropped: Callable[[str], None] = _ignore,
     ) -> None:
@@ -66,7 +67,12 @@ class Ledger:
 
         stored = store.load(account, now=clock())
         self._totals = Totals(
-            buckets, counters=stored.totals.counters, histograms=stored.totals.histograms, clock=clock
+            buckets,
+            counters=stored.totals.counters,
+            histograms=stored.totals.histograms,
+            held=stored.totals.held,
+            hold=hold,
+            clock=clock,
         )
         self._roster = Roster(stored.tasks, stored.jobs)
         self._keeper = Keeper(account, store, self._roster, self._totals)
@@ -311,6 +317,7 @@ class Ledger:
             now = self._clock()
             self._finishes.expire(now)
             self._departures.expire(now)
+            self._totals.show(now)
             self._keeper.try_to_save(self._clock())
             shown = view(self._roster, definitions=self._totals.definitions, limits=self._limits, now=now)
             return replace(shown, totals=self._totals.view(), durable=self._keeper.durable)

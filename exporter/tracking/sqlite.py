@@ -14,7 +14,7 @@ from typing import TypeVar
 from pydantic import TypeAdapter, ValidationError
 
 from exporter.errors import StateError
-from exporter.snapshot import HistogramView, Total, TotalsView
+from exporter.snapshot import HistogramView, Key, Total, TotalsView
 from exporter.tracking.records import JobRecord, TaskRecord
 from exporter.tracking.store import Changes, Stored
 
@@ -50,6 +50,11 @@ _MIGRATIONS = (
     # Histograms that were stored without the labels `status` and `priority` cannot be split: they start again at zero.
     """
     DELETE FROM histograms WHERE name IN ('job_duration', 'task_duration');
+    """,
+    # Whether a total was not shown for long enough to be known to Prometheus. The totals of older versions were.
+    """
+    ALTER TABLE counters ADD COLUMN held INTEGER NOT NULL DEFAULT FALSE;
+    ALTER TABLE histograms ADD COLUMN held INTEGER NOT NULL DEFAULT FALSE;
     """,
 )
 """One migration for each version of the schema. `PRAGMA user_version` is the number of applied migrations."""
@@ -123,17 +128,17 @@ class SqliteStore:
             db.executemany("DELETE FROM tasks WHERE account = ? AND id = ?", _rows(account, changes.dropped_tasks))
             db.executemany("DELETE FROM jobs WHERE account = ? AND id = ?", _rows(account, changes.dropped_jobs))
             db.executemany(
-                "INSERT OR REPLACE INTO counters VALUES (?, ?, ?, ?)",
+                "INSERT OR REPLACE INTO counters VALUES (?, ?, ?, ?, ?)",
                 (
-                    (account, name, json.dumps(labels), value)
-                    for (name, labels), value in changes.totals.counters.items()
+                    (account, key[0], json.dumps(key[1]), value, key in changes.totals.held)
+                    for key, value in changes.totals.counters.items()
                 ),
             )
             db.executemany(
-                "INSERT OR REPLACE INTO histograms VALUES (?, ?, ?, ?, ?, ?)",
+                "INSERT OR REPLACE INTO histograms VALUES (?, ?, ?, ?, ?, ?, ?)",
                 (
-                    (account, name, json.dumps(labels), json.dumps(view.bounds), json.dumps(view.counts), view.sum)
-                    for (name, labels), view in changes.totals.histograms.items()
+                    (account, key[0], json.dumps(key[1]), *_columns(view), key in changes.totals.held)
+                    for key, view in changes.totals.histograms.items()
                 ),
             )
             db.executemany(
@@ -157,19 +162,22 @@ class SqliteStore:
         return self._db.execute(f"{select} WHERE account = ? ORDER BY rowid", (account,))
 
     def _totals(self, account: str) -> TotalsView:
-        counters = self._db.execute("SELECT name, labels, value FROM counters WHERE account = ?", (account,))
-        histograms = self._db.execute(
-            "SELECT name, labels, bounds, counts, sum FROM histograms WHERE account = ?", (account,)
+        counters: dict[Key, float] = {}
+        histograms: dict[Key, HistogramView] = {}
+        held = set()
+        rows = self._db.execute("SELECT name, labels, held, value FROM counters WHERE account = ?", (account,))
+        for name, labels, is_held, value in rows:
+            key = Total(name), tuple(json.loads(labels))
+            counters[key] = value
+            held |= {key} if is_held else set()
+        rows = self._db.execute(
+            "SELECT name, labels, held, bounds, counts, sum FROM histograms WHERE account = ?", (account,)
         )
-        return TotalsView(
-            {(Total(name), tuple(json.loads(labels))): value for name, labels, value in counters},
-            {
-                (Total(name), tuple(json.loads(labels))): HistogramView(
-                    tuple(json.loads(bounds)), tuple(json.loads(counts)), total
-                )
-                for name, labels, bounds, counts, total in histograms
-            },
-        )
+        for name, labels, is_held, bounds, counts, total in rows:
+            key = Total(name), tuple(json.loads(labels))
+            histograms[key] = HistogramView(tuple(json.loads(bounds)), tuple(json.loads(counts)), total)
+            held |= {key} if is_held else set()
+        return TotalsView(counters, histograms, held=frozenset(held))
 
     def _remember_lost(self, account: str, task_ids: Iterable[str], *, until: float) -> None:
         for task_id in task_ids:
@@ -247,6 +255,10 @@ def _read(adapter: TypeAdapter[_Record], rows: Iterable[tuple[str, bytes]]) -> t
         except ValidationError:
             lost.add(task_id)
     return records, lost
+
+
+def _columns(view: HistogramView) -> tuple[str, str, float]:
+    return json.dumps(view.bounds), json.dumps(view.counts), view.sum
 
 
 def _rows(account: str, ids: Iterable[str]) -> Iterator[tuple[str, str]]:

@@ -75,7 +75,7 @@ class MemoryStore:
     def load(self, account: str, *, now: float) -> Stored:
         with self._lock:
             kept = self._accounts.setdefault(account, _Kept(now))
-            totals = TotalsView(dict(kept.counters), dict(kept.histograms))
+            totals = TotalsView(dict(kept.counters), dict(kept.histograms), held=frozenset(kept.held))
             return Stored(kept.state_created, tuple(kept.tasks.values()), tuple(kept.jobs.values()), totals)
 
     def save(self, account: str, changes: Changes) -> None:
@@ -89,6 +89,8 @@ class MemoryStore:
                 kept.jobs.pop(job_id, None)
             kept.counters.update(changes.totals.counters)
             kept.histograms.update(changes.totals.histograms)
+            kept.held -= {*changes.totals.counters, *changes.totals.histograms}
+            kept.held |= set(changes.totals.held)
             kept.remembered.update(changes.remembered)
             over = [task_id for task_id, memory in kept.remembered.items() if memory.until < changes.now]
             for task_id in over:
@@ -110,4 +112,5 @@ class _Kept:
     jobs: dict[str, JobRecord] = field(default_factory=dict)
     counters: dict[Key, float] = field(default_factory=dict)
     histograms: dict[Key, HistogramView] = field(default_factory=dict)
+    held: set[Key] = field(default_factory=set)
     remembered: dict[str, Memory] = field(default_factory=dict)

@@ -27,6 +27,10 @@ class Totals:
     A stored histogram whose bounds are not those of `buckets` starts again at zero, like a counter after a reset.
     `clock` gives Unix seconds. An exemplar has the time of counting, not of the finish: Prometheus refuses an exemplar
     that is older than the last one.
+
+    `increase()` of Prometheus misses what a series is born with. So a series that is new to Prometheus is `held` at 0
+    for `hold` seconds after it was first shown. `held` are the stored totals that were not shown for so long: after a
+    restart, their time begins again.
     """
 
     def __init__(
@@ -35,6 +39,8 @@ class Totals:
         *,
         counters: Mapping[Key, float] | None = None,
         histograms: Mapping[Key, HistogramView] | None = None,
+        held: Collection[Key] = (),
+        hold: float = 0.0,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._buckets = buckets or Buckets()
@@ -42,6 +48,12 @@ class Totals:
         self._histograms = {
             key: view for key, view in (histograms or {}).items() if view.bounds == _bounds(self._buckets, key[0])
         }
+        self._hold = hold
+        known = {*(counters or {}), *self._histograms} - set(held)
+        # The totals that are held, with the time at which each was first shown.
+        self._held: dict[Key, float | None] = dict.fromkeys(
+            key for key in (*self._counters, *self._histograms) if key not in known
+        )
         self._definitions = dict.fromkeys((*DEFINITIONS, *_names(self._counters, Total.JOBS_FINISHED, 0)))  # in order
         self._error_codes = set(_names(self._counters, Total.JOB_FAILURES, 1))
         self._changed: set[Key] = set()
@@ -63,6 +75,10 @@ class Totals:
             return UNKNOWN
         if name not in self._definitions and (name in KNOWN_DEFINITIONS or len(self._definitions) < MAX_DEFINITIONS):
             self._definitions[name] = None
+            for key in _zeros_of(name):  # the series exist before the first job of the definition ends
+                if key not in self._counters:
+                    self._add(key)
+                    self._counters[key] = 0.0
         return name if name in self._definitions else OTHER
 
     def error_code(self, job: Job) -> str:
@@ -76,6 +92,7 @@ class Totals:
     def count(self, total: Total, labels: tuple[str, ...], amount: float = 1.0, *, of: str | None = None) -> None:
         """Add `amount` to a counter. `of` is the id of the job or task, if the counter has exemplars."""
         key = (total, labels)
+        self._add(key)
         self._counters[key] = self._counters.get(key, 0.0) + amount
         self._changed.add(key)
         self._add_exemplar(key, 0, of, amount)
@@ -83,6 +100,7 @@ class Totals:
     def observe(self, total: Total, labels: tuple[str, ...], value: float, *, of: str | None = None) -> None:
         """Add `value` to a histogram. `of` is the id of the job or task, if the histogram has exemplars."""
         key, bounds = (total, labels), _bounds(self._buckets, total)
+        self._add(key)
         before = self._histograms.get(key) or HistogramView(bounds, (0,) * (len(bounds) + 1), 0.0)
         bucket = bisect_left(bounds, value)
         counts = (*before.counts[:bucket], before.counts[bucket] + 1, *before.counts[bucket + 1 :])
@@ -90,20 +108,35 @@ class Totals:
         self._changed.add(key)
         self._add_exemplar(key, bucket, of, value)
 
+    def show(self, now: float) -> None:
+        """The totals are about to be saved and then shown, at `now` (Unix seconds)."""
+        for key, since in list(self._held.items()):
+            if since is None or since > now:  # the clock was set back
+                since = self._held[key] = now
+            if now - since >= self._hold:
+                del self._held[key]
+                if self._counters.get(key) or key in self._histograms:
+                    self._changed.add(key)
+
     def view(self) -> TotalsView:
         """All totals as they are now."""
-        return TotalsView(dict(self._counters), dict(self._histograms), dict(self._exemplars))
+        return TotalsView(dict(self._counters), dict(self._histograms), dict(self._exemplars), frozenset(self._held))
 
     def changes(self) -> TotalsView:
         """The totals that changed since `saved`. They are whole values, not differences."""
         return TotalsView(
             {key: self._counters[key] for key in self._changed & self._counters.keys()},
             {key: self._histograms[key] for key in self._changed & self._histograms.keys()},
+            held=self._changed & self._held.keys(),
         )
 
     def saved(self) -> None:
         """The last `changes` were saved."""
         self._changed.clear()
+
+    def _add(self, key: Key) -> None:
+        if key not in self._counters and key not in self._histograms:
+            self._held[key] = None
 
     def _add_exemplar(self, key: Key, bucket: int, of: str | None, value: float) -> None:
         if of is not None:
@@ -119,11 +152,15 @@ def _bounds(buckets: Buckets, histogram: Total) -> tuple[float, ...]:
 def _zeros() -> dict[Key, float]:
     """The counters whose label values are known beforehand. They exist from the start, at zero."""
     tasks = product([Total.TASKS_FINISHED], product(TASK_FINAL, (*TRIGGERS, UNKNOWN)))
-    jobs = product([Total.JOBS_FINISHED], product(DEFINITIONS, JOB_FINAL))
-    durations = product([Total.OUTPUT_DURATION], product(DEFINITIONS))
     failures = product([Total.TASK_FAILURES], product(CAUSES))
-    outputs = product([Total.SUSPICIOUS_OUTPUTS], product(DEFINITIONS, SUSPICIONS))
-    return dict.fromkeys((*tasks, *jobs, *durations, *failures, *outputs), 0.0)
+    definitions = (key for name in DEFINITIONS for key in _zeros_of(name))
+    return dict.fromkeys((*tasks, *failures, *definitions), 0.0)
+
+
+def _zeros_of(definition: str) -> Iterable[Key]:
+    yield from product([Total.JOBS_FINISHED], product([definition], JOB_FINAL))
+    yield Total.OUTPUT_DURATION, (definition,)
+    yield from product([Total.SUSPICIOUS_OUTPUTS], product([definition], SUSPICIONS))
 
 
 def _names(counters: Iterable[Key], total: Total, position: int) -> Iterable[str]:

@@ -8,7 +8,6 @@ import re
 import signal
 import socket
 import subprocess
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ from typing import Any
 import pytest
 import requests
 
-from tests.conftest import wait_until
+from tests.conftest import exporter_command, wait_until
 
 PATIENCE_SECONDS = 30.0
 NOWHERE = "http://127.0.0.1:9"  # nothing listens there
@@ -36,7 +35,7 @@ def command(folder: Path, config: str, *arguments: str) -> list[str]:
     file = folder / "exporter.yml"
     file.write_text(config)
     file.chmod(0o600)
-    return [sys.executable, "-m", "exporter", f"--config.file={file}", "--web.listen-address=127.0.0.1:0", *arguments]
+    return [*exporter_command(), f"--config.file={file}", "--web.listen-address=127.0.0.1:0", *arguments]
 
 
 def run_to_end(folder: Path, config: str, *arguments: str) -> subprocess.CompletedProcess[str]:

@@ -40,11 +40,15 @@ def running_demo(*flags: str) -> Iterator[tuple[str, str]]:
 
 
 @contextlib.contextmanager
-def running_exporter(folder: Path, settings: Mapping[str, object]) -> Iterator[str]:
+def running_exporter(folder: Path, settings: Mapping[str, object], *, hold: float = 0.0) -> Iterator[str]:
     """Runs the exporter with this configuration and its state in memory. Yields its URL."""
     config, log = folder / "exporter.yml", folder / "exporter.log"
     config.write_text(json.dumps({**settings, "state": {"memory": True}}))  # JSON is YAML
-    command = [sys.executable, "-m", "exporter", f"--config.file={config}", "--web.listen-address=127.0.0.1:0"]
+    command = [
+        *tests.conftest.exporter_command(hold=hold),
+        f"--config.file={config}",
+        "--web.listen-address=127.0.0.1:0",
+    ]
 
     def address() -> re.Match[str] | None:
         return re.search(r"msg=listening .*?(127\.0\.0\.1:\d+)", log.read_text())

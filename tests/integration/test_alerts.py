@@ -10,7 +10,6 @@ import contextlib
 import json
 import math
 import re
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -27,6 +26,7 @@ from exporter.simulator.faults import Fault
 from exporter.simulator.plan import ERRORS
 from exporter.simulator.scenario import SCENARIOS, Outage, Scenario
 from exporter.simulator.server import Simulator
+from tests.conftest import exporter_command
 from tests.integration.programs import free_address, is_ready, wait_until
 from tests.integration.programs import running as running_program
 
@@ -124,7 +124,7 @@ def stack(tmp_path: Path, tool: Callable[[str], str]) -> Iterator[Callable[[Scen
             exporter, prometheus, alertmanager = addresses
             write_configuration(tmp_path, simulator.url, receiver.url, exporter, alertmanager)
             commands = [
-                [sys.executable, "-m", "exporter", "--config.file=exporter.yml", f"--web.listen-address={exporter}"],
+                [*exporter_command(), "--config.file=exporter.yml", f"--web.listen-address={exporter}"],
                 [
                     *(programs[0], "--config.file=prometheus.yml", "--storage.tsdb.path=data"),
                     *(f"--web.listen-address={prometheus}", "--web.enable-lifecycle", "--query.lookback-delta=5s"),

@@ -7,6 +7,7 @@ from operator import attrgetter
 
 import pytest
 
+from exporter.config import HOLD_SECONDS
 from exporter.metrics import catalog
 from exporter.metrics.catalog import CATALOG, COLLECTED, Metric
 
@@ -113,7 +114,7 @@ def test_suffix_says_the_type_and_no_metric_has_the_type_info(metric: Metric) ->
 def test_help_is_one_sentence(metric: Metric) -> None:
     assert re.fullmatch(r"[A-Z1][^\n]*\.", metric.help)
     assert not re.search(r"\. [A-Z]", metric.help)
-    assert len(metric.help) <= 120
+    assert len(metric.description) <= 120
 
 
 @pytest.mark.parametrize(
@@ -129,6 +130,15 @@ def test_help_of_a_bitrate_says_that_it_was_multiplied() -> None:
     for metric in CATALOG:
         if "bits_per_second" in metric.name:
             assert "Kbit/s, multiplied by 1000" in metric.help
+
+
+@each
+def test_help_of_a_counter_says_that_a_new_series_starts_at_zero(metric: Metric) -> None:
+    counted = metric.type in ("counter", "histogram")
+
+    assert HOLD_SECONDS == 150
+    assert metric.help.endswith("; a new series starts at 0 for 2.5 minutes.") == counted
+    assert metric.help.startswith(metric.description[:-1])
 
 
 @each

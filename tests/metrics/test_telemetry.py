@@ -7,6 +7,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
 from exporter import __version__
+from exporter.errors import VodError
 from exporter.metrics import catalog
 from exporter.metrics.catalog import COUNTED
 from exporter.metrics.exposition import OPENMETRICS, TEXT
@@ -50,6 +51,37 @@ def test_registry_holds_what_the_catalog_declares_and_what_python_brings() -> No
     assert {family.name.partition("_")[0] for family in families} == {"vod", "process", "python"}
     assert {"process_cpu_seconds", "python_info", "python_gc_collections"} <= {family.name for family in families}
     assert not [sample.name for family in families for sample in family.samples if sample.name.endswith("_created")]
+
+
+def test_a_new_series_of_a_counter_is_zero_for_a_time_and_gauges_are_not_held() -> None:
+    """Prometheus counts nothing that a series is born with."""
+    now = [0.0]
+    telemetry = Telemetry(hold=150.0, monotonic=lambda: now[0])
+    account = telemetry.account("prod")
+
+    def shown(at: float) -> list[float | None]:
+        now[0] = at
+        labels = {"account": "prod", "action": "GetTranscodeTask"}
+        values = {
+            (sample.name, sample.labels.get("code")): sample.value
+            for family in telemetry.registry.collect()
+            for sample in family.samples
+            if labels.items() <= sample.labels.items() and sample.labels.get("le") in (None, "+Inf")
+        }
+        names = ("vod_exporter_api_requests_total", "vod_exporter_api_request_duration_seconds_bucket")
+        return [*(values.get((name, None)) for name in names), values.get(("vod_exporter_api_errors_total", "Bad"))]
+
+    account.called(action="GetTranscodeTask", seconds=0.1, error=None)
+    early = [shown(10.0), shown(159.0), shown(160.0)]
+    account.called(action="GetTranscodeTask", seconds=0.1, error=VodError("refused", code="Bad"))
+    late = [shown(161.0), shown(310.0), shown(311.0)]
+    telemetry.keep([])
+    telemetry.account("prod").called(action="GetTranscodeTask", seconds=0.1, error=None)
+
+    assert early == [[0.0, 0.0, None], [0.0, 0.0, None], [1.0, 1.0, None]]
+    assert late == [[2.0, 2.0, 0.0], [2.0, 2.0, 0.0], [2.0, 2.0, 1.0]]
+    assert shown(312.0)[:2] == [1.0, 1.0]  # not gone between two scrapes
+    assert telemetry.registry.get_sample_value("vod_exporter_config_last_reload_successful") == 1
 
 
 def test_labels_are_those_of_the_catalog() -> None:

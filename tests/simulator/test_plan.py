@@ -79,12 +79,16 @@ def test_stuck_jobs_stop_on_the_way_and_their_tasks_never_end() -> None:
     assert all(math.isinf(task.ends) == any(job in stuck for job in task.jobs) for task in tasks)
 
 
-def test_odd_outputs_have_no_bytes_or_a_tenth_of_the_bitrate() -> None:
-    jobs = [job for seed in range(2000) for job in _task(seed, SCENARIOS["failures"]).jobs]
+def test_odd_outputs_are_empty_truncated_or_have_another_bitrate() -> None:
+    tasks = [_task(seed, SCENARIOS["failures"]) for seed in range(2000)]
+    jobs = [job for task in tasks for job in task.jobs]
     low = {"HD": 1800 / 5, "SD": 900 / 5, "LD": 420 / 5}
-    empty = [job for job in jobs if job.output.size == 0]
-    thin = [job for job in jobs if job.output.kilobits < low.get(job.template.definition, 0)]
     ordinary = [job for job in jobs if job.template.definition in low]
-    assert 0.015 < len(empty) / len(jobs) < 0.035
-    assert 0.015 < len(thin) / len(ordinary) < 0.035
-    assert not {job.id for job in empty} & {job.id for job in thin}
+    empty = {job.id for job in jobs if job.output.size == 0}
+    thin = {job.id for job in ordinary if job.output.kilobits < low[job.template.definition]}
+    wrong = {job.id for job in jobs if 0 < job.output.size < job.output.kilobits * 125 * job.output.duration / 2}
+    short = {job.id for task in tasks for job in task.jobs if job.output.duration < task.video.duration}
+
+    assert all(0.007 < len(odd) / len(jobs) < 0.018 for odd in (empty, wrong, short))
+    assert 0.007 < len(thin) / len(ordinary) < 0.018
+    assert len(empty | thin | wrong | short) == sum(map(len, (empty, thin, wrong, short)))

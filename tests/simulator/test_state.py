@@ -97,3 +97,11 @@ def test_a_stuck_job_is_transcoding_at_the_same_progress_for_ever() -> None:
         assert job_state(job, job.starts).progress == 0
         states = {job_state(job, job.stops + later) for later in (1, 3600, 10**8)}
         assert states == {State("Transcoding", job.reached, None)}
+
+
+def test_a_skipped_job_ends_in_an_undocumented_status_and_its_task_is_complete() -> None:
+    scenario = Scenario(job_failure_share=0.0, task_failure_share=0.0, bad_source_share=0.0, skipped_share=1.0)
+    task = _task(1, scenario)
+
+    assert {job_state(job, task.ends).status for job in task.jobs} == {"TranscodeSkipped"}
+    assert task_state(task, task.ends).status == "CompleteAllSucc"

@@ -419,7 +419,7 @@ def test_a_task_whose_record_was_broken_counts_nothing_twice(path: Path) -> None
         "UPDATE counters SET labels = '['",
         "UPDATE counters SET labels = '5'",
         "UPDATE counters SET name = 'never heard of'",
-        "INSERT INTO histograms VALUES ('prod', 'task_duration', '[]', '[', '[]', 0)",
+        "INSERT INTO histograms VALUES ('prod', 'task_duration', '[]', '[', '[]', 0, 0)",
     ],
 )
 def test_totals_that_cannot_be_read_are_an_error(path: Path, statement: str) -> None:

@@ -153,6 +153,74 @@ def test_a_view_does_not_change_with_later_counts(totals: Totals) -> None:
     assert view.histograms == {}
 
 
+# New series, which `increase()` of Prometheus would miss
+
+
+FAILURES: Key = (Total.JOB_FAILURES, ("LD", "Bad"))
+FINISHED: Key = (Total.JOBS_FINISHED, ("LD", "TranscodeFail"))
+
+
+def held_at(totals: Totals, now: float) -> set[Key]:
+    """What is held of the failure when it is shown at `now`."""
+    totals.show(now)
+    return {FAILURES, FINISHED} & set(totals.view().held)
+
+
+def test_a_new_total_is_held_for_a_time_from_when_it_was_first_shown() -> None:
+    totals = Totals(hold=150.0)
+    finished_job(totals, FAILURE)
+    seen = [held_at(totals, now) for now in (1000.0, 1149.0, 1150.0)]
+    finished_job(totals, FAILURE)
+
+    assert seen == [{FAILURES, FINISHED}, {FAILURES, FINISHED}, set()]
+    assert held_at(totals, 1151.0) == set()
+    assert totals.view().counters[FAILURES] == 2
+
+
+def test_a_total_that_was_shown_at_zero_is_not_held_when_it_is_counted() -> None:
+    """The alerts read these: they are not late."""
+    totals = Totals(hold=150.0)
+    totals.show(1000.0)
+    totals.show(1150.0)
+    finished_job(totals, FAILURE)
+
+    assert held_at(totals, 1160.0) == {FAILURES}
+
+
+def test_the_counters_of_a_definition_are_zero_from_its_first_job() -> None:
+    totals = Totals()
+    totals.definition(Job("a", "custom"))
+    zeros = {key: amount for key, amount in totals.view().counters.items() if key[1][0] == "custom"}
+
+    assert set(zeros.values()) == {0.0}
+    assert len(zeros) == 3 + 1 + 3
+    assert totals.changes().counters == {}
+
+
+def test_a_held_total_is_held_again_after_a_restart_and_others_are_not() -> None:
+    totals = Totals(hold=150.0)
+    finished_job(totals, FAILURE)
+    totals.show(1000.0)
+    changes = totals.changes()
+    soon = Totals(counters=changes.counters, held=changes.held, hold=150.0)
+    first = held_at(soon, 9000.0)
+    later = held_at(soon, 9150.0)
+    changed = soon.changes()
+    again = Totals(counters=changed.counters, held=changed.held, hold=150.0)
+
+    assert (first, later) == ({FAILURES, FINISHED}, set())
+    assert {FAILURES, FINISHED} <= changed.counters.keys()  # saved before they are shown
+    assert held_at(again, 9151.0) == set()
+
+
+def test_when_the_clock_is_set_back_a_total_is_held_anew() -> None:
+    totals = Totals(hold=150.0)
+    finished_job(totals, FAILURE)
+    seen = [bool(held_at(totals, now)) for now in (5000.0, 1000.0, 1149.0, 1150.0)]
+
+    assert seen == [True, True, True, False]
+
+
 # Exemplars
 
 

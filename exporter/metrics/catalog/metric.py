@@ -16,8 +16,15 @@ class Metric:
 
     name: str
     type: str
-    help: str
+    description: str
     labels: tuple[str, ...] = ()
+
+    @property
+    def help(self) -> str:
+        """The HELP text: the description, and how a new series of a counter or histogram begins."""
+        if self.type not in ("counter", "histogram"):
+            return self.description
+        return f"{self.description.removesuffix('.')}; a new series starts at 0 for 2.5 minutes."
 
     @property
     def family(self) -> str:
