@@ -77,9 +77,11 @@ class Health:
 
         If VOD refuses GetTranscodeSummary, the account can still be read: the exporter does without it.
         """
-        if action == GET_TRANSCODE_SUMMARY and error is not None and refuses_operation(error):
-            return
         with self._lock:
+            if action == GET_TRANSCODE_SUMMARY and error is not None and refuses_operation(error):
+                self._results.pop(action, None)
+                self._failing.pop(action, None)
+                return
             now = self._called_at = self._clock()
             results = self._results.setdefault(action, _Results())
             if error is not None and not isinstance(error, NotFoundError):

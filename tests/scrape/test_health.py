@@ -21,6 +21,7 @@ from exporter.scrape.health import Health, State
 DOWN = ConnectionFailed("no connection", code="connect")
 DENIED = PermissionDenied("denied", code="Forbidden")
 SUSPENDED = AccountRefused("pay the bill", code="OperationDenied.Suspended")
+UNSUPPORTED = AccountRefused("not supported", code="UnsupportedOperation")
 KEYS = CredentialsError("no such key", code="InvalidAccessKeyId.NotFound")
 GONE = NotFoundError("gone", code="NoSuchResource")
 MALFORMED = MalformedResponse("the response has no task", code="no_task")
@@ -151,6 +152,19 @@ def test_an_operation_fails_until_it_is_called_with_success() -> None:
         up.append(health.state.up)
 
     assert up == [False, False, False, False, True]
+
+
+def test_an_operation_that_failed_and_is_then_refused_fails_no_more() -> None:
+    """It is not called for an hour, so it could not show that it works again."""
+    health, up = Health("prod"), []
+    for error in (SUSPENDED, UNSUPPORTED):
+        health.start_refresh()
+        health.called(action="GetTranscodeSummary", error=error)
+        health.called(action="get", error=None)
+        health.judge()
+        up.append(health.state.up)
+
+    assert up == [False, True]
 
 
 def test_a_failure_is_forgotten_after_ten_minutes_without_a_call_of_the_operation() -> None:
