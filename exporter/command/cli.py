@@ -13,6 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from queue import SimpleQueue
@@ -26,7 +27,9 @@ from exporter.command.permissions import permissions
 from exporter.command.signals import hangups, signals
 from exporter.deadline import Deadline
 from exporter.errors import ConfigError, ExporterError
+from exporter.keys import Key
 from exporter.service import Exporter
+from exporter.simulator.events import Events
 from exporter.simulator.server import Simulator
 from exporter.simulator.service import Options
 from exporter.text import clean
@@ -114,7 +117,19 @@ def _demo(args: argparse.Namespace) -> int:
 
 def _simulate(args: argparse.Namespace) -> int:
     world: Options = {"seed": args.seed, "scenario": args.scenario, "speed": args.speed, "tasks": args.tasks}
-    with signals() as stopped, Simulator(listen=parse(args.listen), **world) as simulator:
+    if (args.callback_url is None) != (args.callback_key_file is None):
+        raise ConfigError("--callback-url and --callback-key-file belong together; give both or neither")
+    with ExitStack() as running:
+        stopped = running.enter_context(signals())
+        simulator = running.enter_context(Simulator(listen=parse(args.listen), **world))
+        if args.callback_url is not None:
+            try:
+                key = Key(args.callback_key_file).read()
+            except ValueError as error:
+                raise ConfigError(f"--callback-key-file: the key {error}") from None
+            events = Events(simulator.world, url=args.callback_url, key=key)
+            events.start()
+            running.callback(events.stop)
         print(_SIMULATING.format(url=simulator.url), flush=True)
         while not stopped():
             time.sleep(0.1)

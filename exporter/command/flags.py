@@ -236,6 +236,10 @@ def _demo(parser: argparse.ArgumentParser) -> None:
 def _simulate(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--listen", default="127.0.0.1:10871", metavar="ADDRESS", help="default: 127.0.0.1:10871")
     parser.add_argument("--tasks", type=_count, metavar="N", help="let only N tasks arrive (default: no limit)")
+    parser.add_argument("--callback-url", metavar="URL", help="send events to this callback (default: send none)")
+    parser.add_argument(
+        "--callback-key-file", type=Path, metavar="FILE", help="file with the key that signs the events; needs a URL"
+    )
     _world(parser, speed=1.0)
 
 

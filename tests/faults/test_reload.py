@@ -99,6 +99,7 @@ def test_many_reloads_in_a_row_harm_no_scrape(start: Start, simulators: Simulato
         for number in range(60):
             new = tmp_path / "new.yml"
             new.write_text(texts[number % 2])
+            new.chmod(0o600)
             new.replace(tmp_path / "exporter.yml")
             if how == "signal":
                 exporter.process.send_signal(signal.SIGHUP)
