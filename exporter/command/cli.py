@@ -118,7 +118,7 @@ def _demo(args: argparse.Namespace) -> int:
 def _simulate(args: argparse.Namespace) -> int:
     world: Options = {"seed": args.seed, "scenario": args.scenario, "speed": args.speed, "tasks": args.tasks}
     if (args.callback_url is None) != (args.callback_key_file is None):
-        raise ConfigError("--callback-url and --callback-key-file belong together; give both or neither")
+        raise ConfigError(["--callback-url and --callback-key-file belong together; give both or neither"])
     with ExitStack() as running:
         stopped = running.enter_context(signals())
         simulator = running.enter_context(Simulator(listen=parse(args.listen), **world))
@@ -126,7 +126,9 @@ def _simulate(args: argparse.Namespace) -> int:
             try:
                 key = Key(args.callback_key_file).read()
             except ValueError as error:
-                raise ConfigError(f"--callback-key-file: the key {error}") from None
+                raise ConfigError(
+                    [f"--callback-key-file: {args.callback_key_file} {error}; give a file with the key"]
+                ) from None
             events = Events(simulator.world, url=args.callback_url, key=key)
             events.start()
             running.callback(events.stop)
