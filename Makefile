@@ -16,17 +16,21 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(VENV)/demo: pyproject.toml
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	@echo "Installing the exporter and its libraries into $(VENV), once. This takes a minute or two ..."
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	@echo "Installed."
 	@touch $@
 
 $(VENV)/dev: pyproject.toml
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@echo "Installing the exporter, its libraries and the tools of developers into $(VENV). This takes some minutes ..."
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@echo "Installed."
 	@touch $@ $(VENV)/demo
 
-demo: $(VENV)/demo ## simulator and exporter on loopback, no account needed
-	@$(BIN)/vod-transcode-exporter demo
+demo: $(VENV)/demo ## simulator and exporter, no account needed; with STACK=1 also Prometheus and Grafana
+	@$(BIN)/vod-transcode-exporter demo $(if $(filter-out 0,$(STACK)),--stack)
 
 test: check pytest ## lint, types, import contracts and all tests, with coverage by branch
 

@@ -134,6 +134,7 @@ def joined(
         by_job_ids=lambda: calls.job_ids.usable,
         by_summaries=lambda: calls.summaries.usable,
         concurrency=concurrency,
+        account=empty.name,
     )
     return Account(
         empty,
@@ -206,6 +207,7 @@ def client(
         timeout=scrape.timeout,
         connections=scrape.concurrency,
         observer=observer,
+        account=configured.name,
     )
 
 

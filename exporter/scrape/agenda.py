@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
@@ -25,6 +26,8 @@ from exporter.tracking.tracker import Tracker
 from exporter.tracking.videos import Due
 from exporter.vod.limiter import Limiter
 
+_log = logging.getLogger(__name__)
+
 _HORIZON_SECONDS = 10.0  # the length of a plan; later calls are left to the next plan, which has newer results
 _PLANNING_SHARE = 0.02  # the maximum share of the time for new plans, while the present plan still has calls
 # A refresh ends after this number of failed calls in a row, or after `concurrency` failed calls if that is more.
@@ -47,7 +50,9 @@ class Agenda:
         by_job_ids: Callable[[], bool],
         by_summaries: Callable[[], bool],
         concurrency: int,
+        account: str = "",
     ) -> None:
+        self._account = account
         self._ledger = tracker.ledger
         self._videos = tracker.videos
         self._discovery = tracker.discovery
@@ -184,6 +189,13 @@ class Agenda:
             self._beyond = Counter(sizes(work, videos, queries, by_job_ids=by_job_ids)) - _by_action(self._plan)
             self._outdated = False
             self._plan_again_at = now + (time.monotonic() - now) / _PLANNING_SHARE
+            self._log_plan()
+
+    def _log_plan(self) -> None:
+        if (self._plan or self._beyond) and _log.isEnabledFor(logging.DEBUG):
+            planned = {f"calls_{name}": count for name, count in _by_action(self._plan).items()}
+            later = self._beyond.total()  # calls that do not fit into the plan
+            _log.debug("planned", extra={"account": self._account, **planned, "later": later})
 
     def _due_videos(self) -> Due:
         """The videos that no call of this refresh was about."""

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Collection, Mapping
 
 from exporter.errors import StateError
 from exporter.tracking.roster import Roster
-from exporter.tracking.store import Store
+from exporter.tracking.store import Changes, Store
 from exporter.tracking.totals import Totals
 
 _log = logging.getLogger(__name__)
@@ -32,12 +33,21 @@ class Keeper:
         self.check_open()
         changes = self._roster.changes(self._totals.changes(), now=now)
         if changes is not None:
+            started = time.monotonic()
             self._store.save(self._account, changes)
+            self._log_saved(changes, time.monotonic() - started)
             self._roster.saved()
             self._totals.saved()
         if not self.durable:
             _log.warning("state is saved again", extra={"account": self._account})
         self.durable = True
+
+    def _log_saved(self, changes: Changes, seconds: float) -> None:
+        dropped = len(changes.dropped_tasks) + len(changes.dropped_jobs)
+        counts = {"tasks": len(changes.tasks), "jobs": len(changes.jobs), "dropped": dropped}
+        totals = len(changes.totals.counters) + len(changes.totals.histograms)
+        extra = {"account": self._account, **counts, "totals": totals, "seconds": round(seconds, 3)}
+        _log.debug("state saved", extra=extra)
 
     def try_to_save(self, now: float) -> None:
         """As `save`, but a failure is logged once, and sets `durable` to False. Does nothing after `close`."""

@@ -7,6 +7,7 @@ once. The finish and the changed totals are saved in one transaction, and shown 
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -26,6 +27,8 @@ from exporter.tracking.store import MemoryStore, Store
 from exporter.tracking.totals import Totals
 from exporter.tracking.view import Limits, view
 from exporter.tracking.work import NOT_YET_SECONDS, Work, work
+
+_log = logging.getLogger(__name__)
 
 MAX_TASKS = 100_000  # tracked at a time: about 400,000 jobs and half a gigabyte of memory
 _CONFIRMATIONS = 2  # consecutive answers that a task does not exist, before it is dropped
@@ -66,6 +69,8 @@ class Ledger:
         self._calls_before = 0  # calls before the present refresh
 
         stored = store.load(account, now=clock())
+        loaded = {"account": account, "tasks": len(stored.tasks), "jobs": len(stored.jobs)}
+        _log.debug("state loaded", extra=loaded)
         self._totals = Totals(
             buckets,
             counters=stored.totals.counters,

@@ -28,8 +28,9 @@ JOB_IDS_PER_CALL = 10
 class Client:
     """Calls VOD for one account in one region. Safe to use from several threads.
 
-    `endpoint` is `http(s)://host[:port]`. `connections` is the number of connections that are kept open. Every method
-    waits for its turn in the budget until its deadline; then each call, or each page, takes at most `timeout` seconds.
+    `endpoint` is `http(s)://host[:port]`. `connections` is the number of connections that are kept open. `account` is a
+    name for log lines. Every method waits for its turn in the budget until its deadline; then each call, or each page,
+    takes at most `timeout` seconds.
     Every method raises the `VodError`s of `exporter.errors`, after retries where a retry can help and there is time.
     """
 
@@ -42,6 +43,7 @@ class Client:
         timeout: float,
         connections: int,
         observer: Observer = ignore,
+        account: str = "",
     ) -> None:
         self._sender = Sender(
             endpoint=endpoint,
@@ -50,6 +52,7 @@ class Client:
             timeout=timeout,
             connections=connections,
             observer=observer,
+            account=account,
         )
 
     def close(self) -> None:

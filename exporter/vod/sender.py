@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import random
 import threading
 import time
@@ -29,9 +30,13 @@ from exporter.vod.credentials import Credentials, Keys
 from exporter.vod.limiter import Limiter
 from exporter.vod.transport import Http
 
+_log = logging.getLogger(__name__)
+
 API_VERSION = "2017-03-21"
 ATTEMPTS = 4  # requests for one call, the first included
 _BACKOFF_SECONDS = 0.2  # doubled at each attempt, and randomized so that replicas do not retry at the same moment
+
+_IDS = ("TranscodeTaskId", "JobIds", "VideoId", "VideoIds")  # the parameters with ids, separated by commas
 
 Reply = TypeVar("Reply")
 
@@ -54,7 +59,7 @@ class Sender:
     """Sends the calls of one account to one endpoint. Safe to use from several threads.
 
     A call waits for its turn in the budget until its deadline, and then takes at most `timeout` seconds, all attempts
-    together.
+    together. Level debug logs each request, with the name of the `account`.
     """
 
     def __init__(
@@ -66,7 +71,9 @@ class Sender:
         timeout: float,
         connections: int,
         observer: Observer,
+        account: str = "",
     ) -> None:
+        self._account = account
         self._endpoint = endpoint
         self._host = urlsplit(endpoint).netloc
         self._credentials = credentials
@@ -150,12 +157,20 @@ class Sender:
         except VodError as error:
             if isinstance(error, Throttled):
                 self._limiter.throttled(action, retry_after=error.retry_after)
-            self._observer(action=action, seconds=time.monotonic() - started, error=error)
+            self._note(action, parameters, time.monotonic() - started, error)
             raise
         finally:
             del self._sent[thread]
-        self._observer(action=action, seconds=time.monotonic() - started, error=None)
+        self._note(action, parameters, time.monotonic() - started, None)
         return reply
+
+    def _note(self, action: str, parameters: Mapping[str, str], seconds: float, error: VodError | None) -> None:
+        self._observer(action=action, seconds=seconds, error=error)
+        if _log.isEnabledFor(logging.DEBUG):
+            ids = sum(parameters[name].count(",") + 1 for name in _IDS if name in parameters)
+            code = "ok" if error is None else error.code
+            extra = {"account": self._account, "action": action, "ids": ids, "seconds": round(seconds, 3), "code": code}
+            _log.debug("request", extra=extra)
 
     def _send(self, action: str, parameters: Mapping[str, str], keys: Keys, deadline: Deadline) -> object:
         try:

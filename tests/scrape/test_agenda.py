@@ -476,3 +476,20 @@ def test_lists_that_wait_for_their_budget_do_not_delay_other_operations(
     made.account.refresh()
 
     wait_until(lambda: sum(what.startswith("task") for what in list(vod.asked)) == 6)
+
+
+def test_each_plan_is_logged_on_level_debug(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("DEBUG", "exporter.scrape.agenda")
+    planned = Planned("t1", "t2", videos=["v1"])
+
+    def lines() -> list[dict[str, object]]:
+        """Without those of other tests, whose refreshes may still run and have the name of an account."""
+        found = [vars(record) for record in caplog.records if record.message == "planned"]
+        return [line for line in found if not line["account"]]
+
+    planned.agenda.take()
+    (line,) = lines()
+    assert (line["calls_GetTranscodeTask"], line["later"]) == (2, 0)
+    planned.agenda.skip()
+    planned.agenda.take()
+    assert lines() == [line]

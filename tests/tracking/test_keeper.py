@@ -325,3 +325,13 @@ def test_accounts_in_one_store_do_not_mix(clock: Clock) -> None:
     again = [Ledger(name, store=store, clock=clock).view() for name in ("one", "two")]
     assert [finished_jobs(view) for view in again] == [1, 0]
     assert [view.tracked_tasks for view in again] == [{}, {"discovery": 1}]
+
+
+def test_each_transaction_is_logged_on_level_debug(kept: Kept, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("DEBUG", "exporter.tracking")
+    kept.add("t1")
+    kept.keeper.save(NOW)
+    (line,) = [record for record in caplog.records if record.message == "state saved"]
+    fields = vars(line)
+    assert (fields["account"], fields["tasks"], fields["jobs"], fields["dropped"]) == ("prod", 1, 0, 0)
+    assert fields["seconds"] >= 0

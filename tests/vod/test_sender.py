@@ -513,3 +513,18 @@ def test_no_fault_shows_a_secret(
     assert "canary" not in shown
     assert "Signature=" not in shown
     assert "urllib3" in shown
+
+
+def test_each_request_is_logged_on_level_debug(vod: Client, soon: Deadline, caplog: pytest.LogCaptureFixture) -> None:
+    """With operation, number of ids, seconds and code. No id, key or signature is in it."""
+    caplog.set_level("DEBUG", "exporter.vod")
+    with suppress(VodError):
+        vod.get_task("f" * 32, soon)
+    vod.get_jobs(["f" * 32, "e" * 32], soon)
+    lines = [vars(record) for record in caplog.records if record.message == "request"]
+    assert [(line["action"], line["ids"], line["code"]) for line in lines] == [
+        ("GetTranscodeTask", 1, "NoSuchResource"),
+        ("GetTranscodeTask", 2, "ok"),
+    ]
+    assert all(line["seconds"] >= 0 for line in lines)
+    assert "f" * 32 not in str([line["msg"] for line in lines])
