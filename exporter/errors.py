@@ -5,6 +5,7 @@
     ExporterError
     ├── ConfigError                  the configuration has faults
     ├── ListenError                  the exporter cannot listen on the address
+    ├── UnreachableError             a running exporter does not answer
     ├── StateError                   the state cannot be stored, or the stored state cannot be read
     └── VodError                     a call to ApsaraVideo VOD failed
         ├── DeadlineError            the response was not complete at the deadline
@@ -16,7 +17,7 @@
             ├── TemporaryError       internal error, unavailable, reused nonce; try again
             ├── CredentialsError     wrong keys, signature, clock or permission; an operator must act
             │   ├── TokenExpired     the security token has expired; it is renewed once
-            │   └── PermissionDenied no permission for the operation, or for the id
+            │   └── PermissionDenied  no permission for the operation, or for the id
             ├── AccountRefused       service not activated or suspended, wrong endpoint, or an unknown code
             ├── NotFoundError        the id does not exist
             └── RequestRejected      VOD does not accept a parameter, such as the id
@@ -47,6 +48,10 @@ class ConfigError(ExporterError):
 
 class ListenError(ExporterError):
     """The address to listen on is in use, forbidden or invalid."""
+
+
+class UnreachableError(ExporterError):
+    """A running exporter does not answer, or something else answers in its place."""
 
 
 class StateError(ExporterError):

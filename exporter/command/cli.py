@@ -6,6 +6,7 @@ import argparse
 import contextlib
 import errno
 import io
+import json
 import logging
 import os
 import signal
@@ -21,12 +22,13 @@ from queue import SimpleQueue
 import prometheus_client
 
 from exporter import __version__, config, wiring
-from exporter.command import demo, flags, logs, tasktable
+from exporter.command import demo, flags, logs, running, tasktable, terminal
+from exporter.command.help import PROGRAM
 from exporter.command.oddities import exposed, oddities
 from exporter.command.permissions import permissions
 from exporter.command.signals import hangups, signals
 from exporter.deadline import Deadline
-from exporter.errors import ConfigError, ExporterError
+from exporter.errors import ConfigError, ExporterError, UnreachableError
 from exporter.keys import Key
 from exporter.service import Exporter
 from exporter.simulator.events import Events
@@ -66,7 +68,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _complain(*lines: str) -> None:
     for line in lines:
-        print(f"{flags.PROGRAM}: {clean(line)}", file=sys.stderr)
+        print(f"{PROGRAM}: {clean(line)}", file=sys.stderr)
 
 
 def _run(args: argparse.Namespace) -> int:
@@ -169,7 +171,8 @@ def _check_online(settings: config.Settings) -> list[str]:
         print(f"account {account.name}: {account.url}")
         width = max(len(permission.action) for permission in found)
         for permission in found:
-            print(f"  {permission.action:{width}}  {clean(permission.text)}", flush=True)
+            line = f"  {permission.action:{width}}  {clean(permission.text)}"
+            print(terminal.coloured(line, sys.stdout), flush=True)
         if any(permission.broken for permission in found):
             broken.append(f"account {account.name} cannot do its work; the lines above say why")
     return broken
@@ -188,10 +191,42 @@ def _task(args: argparse.Namespace) -> int:
     if args.json:
         print(tasktable.as_json(found))
     elif found:
-        print(tasktable.as_table(found))
+        print(terminal.coloured(tasktable.as_table(found), sys.stdout))
     sys.stdout.flush()
     _complain(*faults)
     return 1 if faults else 0
+
+
+def _tasks(args: argparse.Namespace) -> int:
+    if not args.watch:
+        found = running.read(args.url)
+        print(running.as_json(found) if args.json else running.as_table(found, now=time.time(), columns=_columns()))
+        return 0
+    with signals(hangup=True) as stopped, terminal.screen(sys.stdout):
+        while not stopped():
+            terminal.redraw(sys.stdout, _running_now(args))
+            until = time.monotonic() + running.WATCH_SECONDS
+            while not stopped() and time.monotonic() < until:
+                time.sleep(0.05)
+    return 0
+
+
+def _running_now(args: argparse.Namespace) -> str:
+    """The list for the present size of the terminal, or why there is none: the exporter may start again."""
+    try:
+        found = running.read(args.url)
+    except UnreachableError as error:
+        return json.dumps({"error": str(error)}) if args.json else str(error)
+    if args.json:
+        return running.as_json(found)
+    size = terminal.size(sys.stdout)
+    lines = size.lines - 1 if size else None
+    return running.as_table(found, now=time.time(), columns=size.columns if size else None, lines=lines)
+
+
+def _columns() -> int | None:
+    size = terminal.size(sys.stdout)
+    return size.columns if size else None
 
 
 _COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
@@ -200,6 +235,7 @@ _COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "simulate": _simulate,
     "check-config": _check_config,
     "task": _task,
+    "tasks": _tasks,
 }
 
 

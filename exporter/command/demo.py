@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 from collections import Counter
@@ -14,6 +13,7 @@ import requests
 
 from exporter import config, wiring
 from exporter.command.stack import Stack
+from exporter.command.terminal import LiveLine
 from exporter.errors import ListenError
 from exporter.keys import Key
 from exporter.metrics.telemetry import Telemetry
@@ -97,12 +97,14 @@ class Demo:
             self._scraper.close()
 
     def _scrape_until(self, out: TextIO, stopped: Callable[[], bool]) -> None:
+        line = LiveLine(out)
         while not stopped():
             started = time.monotonic()
             summary = self._scrape()
-            _print(f"{time.strftime('%H:%M:%S')}  {summary}, scrape {time.monotonic() - started:.1f} s", out)
+            line.show(f"{time.strftime('%H:%M:%S')}  {summary}, scrape {time.monotonic() - started:.1f} s")
             while not stopped() and time.monotonic() < started + SCRAPE_INTERVAL_SECONDS:
                 time.sleep(0.05)
+                line.fit()
 
     def _scrape(self) -> str:
         try:
@@ -127,13 +129,3 @@ def _summary(account: AccountSnapshot, *, series: int) -> str:
         f"tasks {sum(view.task_counts.values()) - finished} running, {finished} finished; jobs {jobs['Transcoding']}"
         f" transcoding, {jobs['TranscodeSuccess']} done, {jobs['TranscodeFail']} failed; {series} series"
     )
-
-
-def _print(line: str, out: TextIO) -> None:
-    """On a terminal, replace the last line, cut to the width of the terminal. Elsewhere, add a line."""
-    if out.isatty():
-        columns = os.get_terminal_size(out.fileno()).columns or 80
-        out.write(f"\r\x1b[K{line[: columns - 1]}")
-    else:
-        out.write(f"{line}\n")
-    out.flush()

@@ -5,102 +5,21 @@ from __future__ import annotations
 import argparse
 import math
 import re
-import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 from typing import NoReturn
+from urllib.parse import urlsplit
 
 from exporter import __version__
-from exporter.command import logs
+from exporter.command import help, logs  # noqa: A004 - it is what it has
+from exporter.command.help import PROGRAM
 from exporter.model import ID_PATTERN
 from exporter.simulator.scenario import SCENARIOS
 
-PROGRAM = "vod-transcode-exporter"
 CONFIG_FILE = Path("vod-transcode-exporter.yml")
 _TAKEN = ("/probe", "/sd")  # paths that the web interface serves itself
-
-_TOP = f"""\
-usage: {PROGRAM} [COMMAND] [FLAGS]
-
-Prometheus exporter for the transcode tasks of ApsaraVideo VOD.
-
-commands:
-  run                 serve metrics (the default command)
-  demo                run a simulator and the exporter on loopback; no account needed
-  simulate            run only the simulator
-  check-config FILE   check a configuration file; with --online also keys, network and permissions
-  task ID...          ask VOD once about tasks; print them and their jobs as a table
-
-flags:
-  --help, -h          print this text; after a command, the flags of that command
-  --version           print the version
-
-Without an account:   {PROGRAM} demo
-With an account:      {PROGRAM} --config.file=FILE
-"""
-_RUN = """\
-Serve metrics for Prometheus. At each scrape, the exporter asks VOD about the tracked tasks.
-"""
-_RUN_END = """\
-In prometheus.yml:
-
-  scrape_configs:
-    - job_name: vod-transcode
-      static_configs:
-        - targets: ["localhost:10870"]
-
-It also serves / (status page), /probe?account=NAME (metrics of one account), /sd (the list of
-accounts, for http_sd_configs), /-/healthy and /-/ready. SIGTERM stops the exporter after it has
-answered the running requests; a second SIGTERM stops it at once. SIGHUP reloads the configuration,
-and so does POST /-/reload with --web.enable-lifecycle. If the new configuration has faults, the
-exporter logs them and keeps the old one.
-"""
-_DEMO = """\
-Run a simulator and the exporter on loopback; no account needed. The demo prints the addresses to
-open, scrapes the exporter every few seconds, as Prometheus would, and prints a summary. With
---stack it also starts Prometheus, Alertmanager and Grafana, if installed, with the rules and
-dashboards of this project, on free ports.
-"""
-_SIMULATE = """\
-Run a simulated VOD service over HTTP. Tasks arrive; their jobs make progress, finish or fail.
-"""
-_SIMULATE_END = """\
-The access key is `simulator`, its secret `simulator`. In addition to the API it serves:
-
-  GET  /simulator/truth      the true state of every task; ?summary=1 returns only counts
-  POST /simulator/faults     inject a fault, e.g. {"kind": "delay", "seconds": 2}; DELETE clears all
-  POST /simulator/clock      {"frozen": true} stops the clock, {"frozen": false} starts it again
-"""
-_CHECK = """\
-Check a configuration file, and the key files that it names. If the file is valid, it prints the
-endpoint of each account. If not, it prints every fault with file, line and key, and ends with exit
-status 1. It opens no port, and does not call VOD without --online.
-
-It warns about what is odd: AccessKey id and secret exchanged, more calls a second than VOD allows,
-file patterns without a file, a missing folder of the state. Warnings leave the exit status at 0.
-"""
-_CHECK_END = f"""\
-With --online, it calls each operation once for each account, and prints whether it is granted:
-
-  account prod: https://vod.cn-shanghai.aliyuncs.com
-    GetTranscodeTask     granted
-    GetVideoList         not granted: Forbidden.RAM: ... (grant ... the action vod:GetVideoList)
-
-Most calls ask for an id that does not exist. No call changes anything, or takes over 10 seconds.
-If the keys are refused, VOD cannot be reached, or an operation that the configuration needs is not
-granted, the exit status is 1. Run it where the exporter will run, because the network counts, too:
-
-  {PROGRAM} check-config --online prod.yml
-"""
-_TASK = """\
-Ask VOD once about tasks, and print the tasks and their jobs.
-"""
-_TASK_END = f"""\
-Example: {PROGRAM} task --config.file=prod.yml b1b65ab107e14e7fa0f3dbb900f6c1fe
-The exit status is 1 if a task could not be read.
-"""
 
 
 class _Parser(argparse.ArgumentParser):
@@ -111,7 +30,10 @@ class _Parser(argparse.ArgumentParser):
 
 class _Form(argparse.RawDescriptionHelpFormatter):
     def __init__(self, prog: str) -> None:
-        super().__init__(prog, max_help_position=26, width=min(98, shutil.get_terminal_size().columns - 2))
+        super().__init__(prog, max_help_position=26, width=help.width())
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:  # noqa: ARG002 - argparse calls it
+        return help.wrapped(text, width)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +51,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     """
     first = arguments[0] if arguments else ""
     if first in ("-h", "--help"):
-        print(_TOP, end="")
+        print(help.wrapped(help.TOP, help.width()), end="")
         raise SystemExit(0)
     name, rest = ("run", arguments) if not first or first.startswith("-") else (first, arguments[1:])
     if name not in _COMMANDS:
@@ -143,9 +65,10 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
 
 
 def _parser(name: str, command: _Command) -> argparse.ArgumentParser:
+    usage = f"{PROGRAM} {'[run]' if name == 'run' else name} [FLAGS]{command.arguments}"
     parser = _Parser(
         f"{PROGRAM} {name}",
-        usage=f"{PROGRAM} {'[run]' if name == 'run' else name} [FLAGS]{command.arguments}",
+        usage=help.wrapped(f"  usage: {usage}", help.width()).strip().removeprefix("usage: "),
         description=command.about,
         epilog=command.end,
         formatter_class=_Form,
@@ -153,7 +76,13 @@ def _parser(name: str, command: _Command) -> argparse.ArgumentParser:
     )
     command.add_flags(parser)
     parser.add_argument(
-        "--log.level", dest="log_level", type=_level, choices=logs.LEVELS, default="info", help="default: info"
+        "--log.level",
+        dest="log_level",
+        type=_level,
+        choices=logs.LEVELS,
+        default="info",
+        metavar="LEVEL",
+        help="debug, info (the default), warn or error",
     )
     parser.add_argument(
         "--log.format",
@@ -161,7 +90,8 @@ def _parser(name: str, command: _Command) -> argparse.ArgumentParser:
         type=str.lower,
         choices=logs.FORMATS,
         default="logfmt",
-        help="default: logfmt",
+        metavar="FORMAT",
+        help="logfmt (the default) or json",
     )
     parser.add_argument("--version", action="version", version=f"{PROGRAM} {__version__}", help="print the version")
     return parser
@@ -259,12 +189,25 @@ def _task(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print JSON in base units instead of a table")
 
 
+def _tasks(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--url",
+        type=_url,
+        default="http://localhost:10870/metrics",
+        metavar="URL",
+        help="the exporter, or its metrics (default: http://localhost:10870/metrics)",
+    )
+    parser.add_argument("--watch", action="store_true", help="print the list again every five seconds")
+    parser.add_argument("--json", action="store_true", help="print JSON in base units instead of a table")
+
+
 _COMMANDS = {
-    "run": _Command(_RUN, _RUN_END, _run),
-    "demo": _Command(_DEMO, "", _demo),
-    "simulate": _Command(_SIMULATE, _SIMULATE_END, _simulate),
-    "check-config": _Command(_CHECK, _CHECK_END, _check_config, " FILE"),
-    "task": _Command(_TASK, _TASK_END, _task, " ID..."),
+    "run": _Command(help.RUN, help.RUN_END, _run),
+    "demo": _Command(help.DEMO, "", _demo),
+    "simulate": _Command(help.SIMULATE, help.SIMULATE_END, _simulate),
+    "check-config": _Command(help.CHECK, help.CHECK_END, _check_config, " FILE"),
+    "task": _Command(help.TASK, help.TASK_END, _task, " ID..."),
+    "tasks": _Command(help.TASKS, help.TASKS_END, _tasks),
 }
 
 
@@ -294,9 +237,10 @@ def _world(parser: argparse.ArgumentParser, *, speed: float) -> None:
         "--scenario",
         choices=sorted(SCENARIOS),
         default="steady",
-        help="what to simulate: burst (tasks in bursts), failures, stuck (jobs that never end), throttled (other "
-        "applications use the quota), outage (VOD is down for 15 of every 30 minutes), late (VOD knows a task 90 s "
-        "after its start) (default: steady)",
+        metavar="NAME",
+        help="what to simulate: steady (the default), burst (tasks in bursts), failures, stuck (jobs that never end), "
+        "throttled (other applications use the quota), outage (VOD is down for 15 of every 30 minutes), late (VOD "
+        "knows a task 90 s after its start)",
     )
     parser.add_argument(
         "--seed", type=int, default=1, metavar="N", help="the same seed makes the same tasks (default: 1)"
@@ -319,6 +263,13 @@ def _id(text: str) -> str:
     if not re.fullmatch(ID_PATTERN, text):
         raise argparse.ArgumentTypeError(f"{text!r} is not an id of VOD; write 1 to 128 letters, digits, _ and -")
     return text
+
+
+def _url(text: str) -> str:
+    parts = urlsplit(text)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a URL; write for example http://localhost:10870")
+    return parts._replace(path="/metrics").geturl() if parts.path in ("", "/") else text
 
 
 def _path(text: str) -> str:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+import textwrap
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
 
 from exporter.deadline import Deadline
-from exporter.display import duration, moment, percent, size
+from exporter.display import moment, percent, size
 from exporter.errors import CredentialsError, VodError
-from exporter.model import Job, Task
+from exporter.model import Job, Output, Task
 from exporter.vod.client import Client
 
-_JOB_HEADINGS = ("JOB", "DEFINITION", "STATUS", "PROGRESS", "BITRATE", "SIZE", "DURATION", "ERROR")
+WIDTH = 100  # of all lines except those with URLs, which can be copied only if they are not wrapped
+_JOB_HEADINGS = ("JOB", "DEFINITION", "STATUS", "BITRATE", "SIZE", "DURATION")
+_MAX_DEFINITION = 10
 
 
 def ask(client: Client, task_ids: Iterable[str], deadline: Callable[[], Deadline]) -> tuple[list[Task], list[str]]:
@@ -40,13 +43,14 @@ def as_json(tasks: Iterable[Task]) -> str:
 
 
 def as_table(tasks: Iterable[Task]) -> str:
-    """For each task some lines about it, and a table of its jobs."""
+    """For each task some lines about it, a table of its jobs, their errors, and the URLs of files."""
     return "\n\n".join("\n".join(_task_lines(task)) for task in tasks)
 
 
 def _task_lines(task: Task) -> Iterable[str]:
     yield f"task {task.id}  {task.status}  {_known(percent, task.progress)}"
-    yield f"  video {task.video_id}  template group {task.template_group_id}  trigger {task.trigger or '-'}"
+    yield f"  video {task.video_id or '-'}  trigger {task.trigger or '-'}"
+    yield f"  template group {task.template_group_id or '-'}"
     yield f"  created {_known(moment, task.created)}  completed {_known(moment, task.completed)}"
     if not task.jobs:
         yield "  no jobs" + (": the source could not be transcoded" if task.finished else "")
@@ -56,25 +60,38 @@ def _task_lines(task: Task) -> Iterable[str]:
     for row in rows:
         yield "  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
     for job in task.jobs:
-        if job.input_url:
-            yield f"  {job.id} <- {job.input_url}"
-        if job.output is not None and job.output.url:
-            yield f"  {job.id} -> {job.output.url}"
+        if job.status == "TranscodeFail":
+            error = ": ".join(filter(None, (job.error_code, job.error_message))) or "failed without an error code"
+            yield from textwrap.wrap(f"{job.id}: {error}", WIDTH, initial_indent="  ", subsequent_indent="    ")
+    for url in dict.fromkeys(job.input_url for job in task.jobs if job.input_url):
+        yield f"  input {url}"
+    for job in task.jobs:
+        if (output := _output(job)) is not None and output.url:
+            yield f"  {job.id} -> {output.url}"
 
 
 def _row(job: Job) -> Sequence[str]:
-    output = job.output if job.output is not None and job.status != "TranscodeFail" else None
-    error = f"{job.error_code}: {job.error_message}" if job.status == "TranscodeFail" else ""
+    output = _output(job)
     return (
         job.id,
-        job.definition,
-        job.status,
-        _known(percent, job.progress),
-        f"{output.bitrate / 1000:,.0f} kbit/s" if output and output.bitrate is not None else "-",
+        job.definition if len(job.definition) <= _MAX_DEFINITION else f"{job.definition[: _MAX_DEFINITION - 1]}…",
+        f"{job.status} {_known(percent, job.progress)}" if job.status == "Transcoding" else job.status,
+        f"{output.bitrate / 1e6:,.2f} Mbit/s" if output and output.bitrate is not None else "-",
         _known(size, output.size if output else None),
-        _known(duration, output.duration if output else None),
-        error,
+        _known(_clock, output.duration if output else None),
     )
+
+
+def _output(job: Job) -> Output | None:
+    """The output file. A failed job has none: VOD sends zeros, and the URL of a file that is not there."""
+    return job.output if job.status != "TranscodeFail" else None
+
+
+def _clock(seconds: float) -> str:
+    """Seconds as a player shows them: `1:27`, `1:02:03`."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
 def _known(display: Callable[[float], str], amount: float | None) -> str:

@@ -22,9 +22,10 @@ from exporter.command import cli, flags, logs
 from exporter.model import ACTIONS
 from exporter.simulator.faults import Fault
 from exporter.simulator.server import Simulator
+from tests.command.conftest import terminal
 from tests.conftest import Simulators
 
-COMMANDS = ("run", "demo", "simulate", "check-config", "task")
+COMMANDS = ("run", "demo", "simulate", "check-config", "task", "tasks")
 PREFIX = "vod-transcode-exporter: "
 TELEMETRY = "argument --web.telemetry-path:"
 Run = Callable[..., tuple[int, str, str]]
@@ -78,13 +79,24 @@ def one_line(text: str) -> str:
     return text.removeprefix(PREFIX).rstrip("\n")
 
 
-@pytest.mark.parametrize("columns", ["40", "80", "100", "300"])
-def test_help_fits_100_columns_on_every_terminal(run: Run, monkeypatch: pytest.MonkeyPatch, columns: str) -> None:
-    monkeypatch.setenv("COLUMNS", columns)
+@pytest.mark.parametrize("columns", [40, 60, 80, 100, 300])
+def test_help_fits_the_width_of_the_terminal(run: Run, monkeypatch: pytest.MonkeyPatch, columns: int) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
     for arguments in (["--help"], *([command, "--help"] for command in COMMANDS)):
         status, out, err = run(*arguments)
         assert (status, err) == (0, "")
-        assert max(map(len, out.splitlines())) <= 100, arguments
+        assert max(map(len, out.splitlines())) <= min(columns, 100), arguments
+        assert out.count("\n\n\n") == 0
+
+
+def test_help_asks_the_terminal_for_its_width() -> None:
+    environ = {key: value for key, value in os.environ.items() if key != "COLUMNS"}
+    for columns in (50, 72):
+        with terminal(columns) as there:
+            command = [sys.executable, "-m", "exporter", "check-config", "--help"]
+            subprocess.run(command, stdout=there.theirs, check=True, env=environ, timeout=30)
+            lines = there.read(lambda seen: "prod.yml" in seen).splitlines()
+        assert columns - 12 < max(map(len, lines)) <= columns
 
 
 def test_help_names_every_command_and_how_to_start(run: Run) -> None:
@@ -109,17 +121,19 @@ def test_help_names_every_command_and_how_to_start(run: Run) -> None:
         (
             "check-config",
             [
-                *("FILE", "every fault with file, line and key", "exit\nstatus 1", "--online", "not granted"),
+                *("FILE", "every fault with file, line and key", "exit status 1", "--online", "not granted"),
                 *("vod:GetVideoList", "over 10 seconds", "where the exporter will run", "Warnings leave"),
             ],
         ),
+        ("tasks", ["--url", "--watch", "--json", "running exporter", "series.per_job", "exit status is 1"]),
         ("task", ["ID...", "TranscodeTaskId", "--json", "base units", "--account", "Example: "]),
     ],
 )
 def test_help_of_a_command_names_its_flags_and_paths(run: Run, command: str, words: list[str]) -> None:
     _, out, _ = run(command, "--help")
+    text = " ".join(out.split())  # without line breaks
     for word in [*words, "--log.level", "--log.format"]:
-        assert word in out
+        assert word in text
     for line in out.splitlines():
         assert not line.strip().startswith("--") or len(line.split()) > 1
 
@@ -141,7 +155,7 @@ def test_version_is_printed_for_every_command(run: Run, arguments: list[str]) ->
             ["chek-config"],
             "unknown command 'chek-config'; did you mean check-config?; see vod-transcode-exporter --help",
         ),
-        (["serve"], "unknown command 'serve'; the commands are run, demo, simulate, check-config, task; see"),
+        (["serve"], "unknown command 'serve'; the commands are run, demo, simulate, check-config, task, tasks; see"),
         (["prod.yml"], "unknown command 'prod.yml'; to use this configuration, pass --config.file=prod.yml"),
         (["--config-file=prod.yml"], "unknown flag '--config-file'; did you mean --config.file?"),
         (["--config.fil", "prod.yml"], "unknown flag '--config.fil'; did you mean --config.file?"),
@@ -304,8 +318,9 @@ def test_errors_of_task_have_no_control_characters(run: Run, tmp_path: Path, sim
     """This holds for the text of the service and for an id on the command line."""
     simulator = simulators()
     simulator.faults.add(Fault(kind="code", status=400, code="Odd", message="\x1b[2J\r\nforged\x9b1m\u202e"))
-    _, _, err = run("task", configured(tmp_path, simulator), "a\x1b[2J\nb")
-    assert all(char.isprintable() for char in one_line(err))
+    for task_id in ("a" * 32, "a\x1b[2J\nb"):
+        _, _, err = run("task", configured(tmp_path, simulator), task_id)
+        assert all(char.isprintable() for char in one_line(err))
 
 
 def test_task_needs_an_account_if_there_are_several(run: Run, tmp_path: Path) -> None:

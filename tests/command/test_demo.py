@@ -3,27 +3,23 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
-import pty
 import re
-import select
 import signal
 import socket
-import struct
 import subprocess
 import sys
-import termios
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import IO
 
 import pytest
 import requests
 
+from tests.command.conftest import PATIENCE_SECONDS, terminal
+
 pytestmark = pytest.mark.slow
 
-PATIENCE_SECONDS = 30.0
 LINE = re.compile(
     r"\d\d:\d\d:\d\d  tasks \d+ running, \d+ finished; jobs \d+ transcoding, \d+ done, \d+ failed;"
     r" \d+ series, scrape \d+\.\d s"
@@ -106,40 +102,24 @@ def test_it_takes_a_free_port_if_its_own_is_in_use() -> None:
         assert (process.returncode, errors) == (0, "")
 
 
-@contextlib.contextmanager
-def terminal(columns: int) -> Iterator[tuple[int, Callable[[Callable[[str], object]], str]]]:
-    """A pseudo-terminal: its end for the program, and a function that reads until a condition on all output holds."""
-    ours, theirs = pty.openpty()
-    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
-    seen = ""
-
-    def read(condition: Callable[[str], object]) -> str:
-        nonlocal seen
-        until = time.monotonic() + PATIENCE_SECONDS
-        while not condition(seen):
-            assert time.monotonic() < until, seen
-            if select.select([ours], [], [], 0.5)[0]:
-                seen += os.read(ours, 65536).decode()
-        return seen
-
-    try:
-        yield theirs, read
-    finally:
-        os.close(ours)
-        os.close(theirs)
-
-
-def test_on_a_terminal_one_line_changes_and_never_wraps() -> None:
-    with terminal(60) as (theirs, read), demo("--web.listen-address=127.0.0.1:0", stdout=theirs) as process:
-        live = read(lambda seen: seen.count("\r\x1b[K") >= 2).partition("Ctrl-C")[2]
+def test_on_a_terminal_one_line_changes_and_never_wraps_also_after_a_resize() -> None:
+    """After the terminal has become narrower, the old line wraps. The line starts again below it, at once."""
+    with terminal(70) as there, demo("--web.listen-address=127.0.0.1:0", stdout=there.theirs) as process:
+        wide = there.read(lambda seen: seen.count("\r\x1b[K") >= 2).partition("Ctrl-C")[2]
+        before = len(there.seen)
+        there.resize(40)
+        there.read(lambda seen: "\n" in seen[before:])
+        there.read(lambda seen: "\r\x1b[K" in seen[before:])
         process.terminate()
         assert process.wait(PATIENCE_SECONDS) == 0
-        end = read(lambda seen: seen.endswith("\r\n"))
-    updates = live.split("\r\x1b[K")[1:]
+        narrow = there.read(lambda seen: seen.endswith("\r\n"))[before:]
+    updates = wide.split("\r\x1b[K")[1:]
     assert len(updates) >= 2
-    assert all(len(update) < 60 and "\n" not in update for update in updates)
-    assert len({update[:8] for update in updates}) == len(updates)
-    assert end.endswith("\r\n")
+    assert all(len(update) < 70 and "\n" not in update for update in updates)
+    again, *later = narrow.removesuffix("\r\n").partition("\n")[2].split("\r\x1b[K")
+    assert all(len(update) < 40 for update in (again, *later))
+    assert updates[-1].startswith(again)
+    assert len({update[:8] for update in (*updates, *later)}) == len(updates) + len(later)
 
 
 def test_a_closed_stdout_ends_it_without_a_traceback() -> None:

@@ -7,12 +7,14 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from exporter import wiring
 from exporter.command import tasktable
 from exporter.config import load
 from exporter.deadline import Deadline
-from exporter.model import Job, Output, Task
+from exporter.model import JOB_STATUSES, TASK_STATUSES, Job, Output, Task
 from exporter.simulator.faults import Fault
 from exporter.simulator.server import Simulator
 from exporter.vod.client import Client
@@ -23,25 +25,62 @@ DONE = Job(
     "HD",
     "TranscodeSuccess",
     progress=1.0,
+    input_url="oss://in/a.mov",
     output=Output(url="https://media.example/a.mp4", bitrate=1964380.0, size=21478000.0, duration=87.4),
 )
-FAILED = Job("job-2", "FHD", "TranscodeFail", error_code="InvalidSource", error_message="no video stream")
+FAILED = Job(
+    "job-2",
+    "FHD",
+    "TranscodeFail",
+    input_url="oss://in/a.mov",
+    error_code="InvalidSource",
+    error_message="no video stream",
+    output=Output(url="https://media.example/none.mp4", bitrate=0.0, size=0.0, duration=0.0),
+)
 RUNNING = Job("job-3", "LD", "Transcoding", progress=0.425)
 TASK = Task("task-1", "video-1", "Processing", "Manual", "group-1", 1700000000.0, None, (DONE, FAILED, RUNNING))
 
 TABLE = """\
 task task-1  Processing  71 %
-  video video-1  template group group-1  trigger Manual
+  video video-1  trigger Manual
+  template group group-1
   created 2023-11-14 22:13:20 UTC  completed -
-  JOB    DEFINITION  STATUS            PROGRESS  BITRATE       SIZE     DURATION    ERROR
-  job-1  HD          TranscodeSuccess  100 %     1,964 kbit/s  21.5 MB  1 min 27 s
-  job-2  FHD         TranscodeFail     -         -             -        -           InvalidSource: no video stream
-  job-3  LD          Transcoding       42 %      -             -        -
+  JOB    DEFINITION  STATUS            BITRATE      SIZE     DURATION
+  job-1  HD          TranscodeSuccess  1.96 Mbit/s  21.5 MB  1:27
+  job-2  FHD         TranscodeFail     -            -        -
+  job-3  LD          Transcoding 42 %  -            -        -
+  job-2: InvalidSource: no video stream
+  input oss://in/a.mov
   job-1 -> https://media.example/a.mp4"""
 
 
 def test_table_of_a_task() -> None:
     assert tasktable.as_table([TASK]) == TABLE
+
+
+jobs = st.builds(
+    Job,
+    st.text("0123456789abcdef", min_size=32, max_size=32),
+    definition=st.text("HDX-", max_size=60),
+    status=st.sampled_from(JOB_STATUSES),
+    progress=st.floats(0, 1),
+    error_code=st.text("Abc.", max_size=60),
+    error_message=st.text("abc ", max_size=500),
+    output=st.builds(Output, bitrate=st.floats(0, 99e6), size=st.floats(0, 9e12), duration=st.floats(0, 99 * 3600)),
+)
+
+
+@given(st.lists(jobs, max_size=4), st.sampled_from(TASK_STATUSES))
+def test_a_task_fits_100_columns(some: list[Job], status: str) -> None:
+    task = Task("f" * 32, "v" * 32, status, "Manual", "g" * 32, 1700000000.0, 1700000000.0, tuple(some))
+    assert max(map(len, tasktable.as_table([task]).splitlines())) <= 100
+
+
+def test_a_failed_job_shows_no_output_and_its_error_below_the_table() -> None:
+    """VOD sends an output of zeros, with the URL of a file that does not exist."""
+    lines = tasktable.as_table([Task("t", jobs=(FAILED,))]).splitlines()
+    assert not any("none.mp4" in line or "0.00" in line for line in lines)
+    assert "  job-2: InvalidSource: no video stream" in lines
 
 
 def test_an_empty_line_separates_tasks() -> None:
@@ -67,7 +106,7 @@ def test_json_has_base_units() -> None:
         "size": 21478000.0,
         "duration": 87.4,
     }
-    assert task["jobs"][1]["output"] is None
+    assert task["jobs"][2]["output"] is None
 
 
 @pytest.fixture

@@ -1,0 +1,49 @@
+"""Shared by the tests of the commands: a terminal to run them on."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import pty
+import select
+import struct
+import termios
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+PATIENCE_SECONDS = 30.0
+
+
+@dataclass(slots=True)
+class Terminal:
+    """A pseudo-terminal: `theirs` is its end for the program, `seen` all that the program wrote so far."""
+
+    ours: int
+    theirs: int
+    seen: str = field(default="")
+
+    def resize(self, columns: int, lines: int = 24) -> None:
+        fcntl.ioctl(self.theirs, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
+
+    def read(self, condition: Callable[[str], object]) -> str:
+        """Read until the condition on all output holds."""
+        until = time.monotonic() + PATIENCE_SECONDS
+        while not condition(self.seen):
+            assert time.monotonic() < until, self.seen
+            if select.select([self.ours], [], [], 0.2)[0]:
+                self.seen += os.read(self.ours, 65536).decode()
+        return self.seen
+
+
+@contextlib.contextmanager
+def terminal(columns: int, lines: int = 24) -> Iterator[Terminal]:
+    ours, theirs = pty.openpty()
+    made = Terminal(ours, theirs)
+    made.resize(columns, lines)
+    try:
+        yield made
+    finally:
+        os.close(ours)
+        os.close(theirs)
