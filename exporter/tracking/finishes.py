@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import NamedTuple
 
 from exporter.model import UNKNOWN, Job, Task, job_status
 from exporter.specification import specification
 from exporter.tracking import figures
 from exporter.tracking.records import TrackedJob, TrackedTask
 from exporter.tracking.roster import Roster
+from exporter.tracking.store import PendingEvent
 from exporter.tracking.totals import Totals
 
 _PENDING_SECONDS = 3600.0
@@ -47,7 +47,6 @@ class Finishes:
         self._state_created = math.floor(state_created)  # VOD reports whole seconds
         self._memory = memory
         self._templates = templates or {}
-        self._pending: dict[str, _Pending] = {}  # by job id
 
     def task_seen_first(self, task: TrackedTask, seen: Task, now: float) -> None:
         """VOD describes the task for the first time. If it is already finished, it may have been counted long ago."""
@@ -66,9 +65,8 @@ class Finishes:
         # VOD may report the output later than the finish.
         if job.finished_at is not None and seen.status == "TranscodeSuccess" and not job.output_counted:
             self._count_output(job, seen)
-        if self._pending and seen.id in self._pending:
-            pending = self._pending.pop(seen.id)
-            self.event(job, started=pending.started, processing=pending.processing)
+        if self._roster.events and (pending := self._roster.drop_event(seen.id)):
+            self._count_times(job, started=pending.started, processing=pending.processing)
 
     def _count_output(self, job: TrackedJob, seen: Job) -> None:
         if seen.output is not None:
@@ -105,8 +103,7 @@ class Finishes:
         if job_status(job.job.status) == UNKNOWN and not counted:
             figures.finished_job(self._totals, job.job)
 
-    def event(self, job: TrackedJob, *, started: float | None, processing: float | None) -> None:
-        """An event reported when the job was started (Unix seconds), and for how many seconds it was transcoded."""
+    def _count_times(self, job: TrackedJob, *, started: float | None, processing: float | None) -> None:
         if self._roster.tasks[job.task_id].already_counted:
             return
         if processing is not None and not job.processing_counted:
@@ -117,26 +114,22 @@ class Finishes:
             if 0 <= started - job.job.created <= _MAX_QUEUE_SECONDS:
                 figures.queued_job(self._totals, job.job, started - job.job.created)
 
-    def event_of_unknown(self, job_id: str, now: float, *, started: float | None, processing: float | None) -> None:
-        """As `event`, for a job that is not tracked. The times are kept for an hour, in case the job is found."""
-        if len(self._pending) < _MAX_PENDING:
-            self._pending[job_id] = _Pending(started, processing, now)
+    def event(self, job_id: str, now: float, *, started: float | None, processing: float | None) -> None:
+        """An event reported when the job was started (Unix seconds), and for how many seconds it was transcoded.
+
+        The times of a job that is not tracked are kept for an hour, in case the job is found.
+        """
+        job = self._roster.jobs.get(job_id)
+        if job is not None:
+            self._count_times(job, started=started, processing=processing)
+        elif len(self._roster.events) < _MAX_PENDING:
+            self._roster.add_event(job_id, PendingEvent(started, processing, now))
 
     def expire(self, now: float) -> None:
         """Forget the times of events that have waited for an hour."""
-        over = [
-            job_id for job_id, pending in self._pending.items() if not 0 <= now - pending.arrived < _PENDING_SECONDS
-        ]
-        for job_id in over:
-            del self._pending[job_id]
-
-
-class _Pending(NamedTuple):
-    """The times in an event about an unknown job, and when the event arrived."""
-
-    started: float | None
-    processing: float | None
-    arrived: float
+        for job_id, event in list(self._roster.events.items()):
+            if not 0 <= now - event.arrived < _PENDING_SECONDS:
+                self._roster.drop_event(job_id)
 
 
 def _before(completed: float | None, created: float | None, limit: float) -> bool:

@@ -79,7 +79,7 @@ class Ledger:
             hold=hold,
             clock=clock,
         )
-        self._roster = Roster(stored.tasks, stored.jobs)
+        self._roster = Roster(stored.tasks, stored.jobs, stored.events)
         self._keeper = Keeper(account, store, self._roster, self._totals)
         self._departures = Departures(self._roster, self._names, self._limits, started=clock(), dropped=dropped)
         self._finishes = Finishes(
@@ -261,23 +261,18 @@ class Ledger:
     def observe_event(self, job_id: str, *, processing: float | None, started: float | None = None) -> bool:
         """An event reported the end of a job. Returns False for an unknown job.
 
-        `started` is the start of the job in Unix seconds, `processing` its time from start to finish in seconds; only
-        events report them. The event prioritizes the job; its status comes from the next answer of VOD. The times are
-        counted once, and saved before this returns. Those of an unknown job are kept in memory for an hour. Raises
-        `StateError` if they cannot be saved; then the sender should repeat the event.
+        `started` (Unix seconds) and `processing` (seconds from start to finish) are counted once, and saved before this
+        returns; for an unknown job they wait for an hour. The event prioritizes the job; its status comes from the next
+        answer of VOD. Raises `StateError` if the event cannot be saved; then the sender should repeat it.
         """
         with self._lock:
             job = self._roster.jobs.get(job_id)
-            timed = processing is not None or started is not None
-            if job is None:
-                if timed:
-                    self._finishes.event_of_unknown(job_id, self._clock(), started=started, processing=processing)
-                return False
-            job.prioritized = job.finished_at is None
-            if timed:
-                self._finishes.event(job, started=started, processing=processing)
+            if job is not None:
+                job.prioritized = job.finished_at is None
+            if processing is not None or started is not None:
+                self._finishes.event(job_id, self._clock(), started=started, processing=processing)
                 self._keeper.save(self._clock())
-            return True
+            return job is not None
 
     def observe_not_found(self, task_id: str) -> bool:
         """VOD does not know the task. If a second answer in a row says so, stops tracking it and returns True.

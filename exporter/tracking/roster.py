@@ -8,7 +8,7 @@ from exporter.model import Job
 from exporter.snapshot import TotalsView
 from exporter.tracking.marks import Marks
 from exporter.tracking.records import JobRecord, TaskRecord, TrackedJob, TrackedTask, values
-from exporter.tracking.store import Changes, Memory
+from exporter.tracking.store import Changes, Memory, PendingEvent
 
 
 class Roster:
@@ -18,11 +18,18 @@ class Roster:
     Not safe to use from several threads.
     """
 
-    def __init__(self, tasks: Iterable[TaskRecord] = (), jobs: Iterable[JobRecord] = ()) -> None:
+    def __init__(
+        self,
+        tasks: Iterable[TaskRecord] = (),
+        jobs: Iterable[JobRecord] = (),
+        events: Mapping[str, PendingEvent] | None = None,
+    ) -> None:
         self._tasks: dict[str, TrackedTask] = {}
         self._jobs: dict[str, TrackedJob] = {}
         self._task_marks = Marks()
         self._job_marks = Marks()
+        self._events = dict(events or {})
+        self._event_marks = Marks()
         # All records share one bound method, to save memory.
         self._note_task, self._note_job = self._task_marks.change, self._job_marks.change
         self._memories: dict[str, Memory] = {}  # the unsaved ones
@@ -104,6 +111,25 @@ class Roster:
             del self._jobs[job.job.id]
             self._job_marks.drop(job.job.id)
 
+    @property
+    def events(self) -> Mapping[str, PendingEvent]:
+        """What events said about jobs that are not tracked yet, by job id."""
+        return self._events
+
+    def add_event(self, job_id: str, event: PendingEvent) -> None:
+        """Keep the event until the job is tracked."""
+        if job_id not in self._events:
+            self._event_marks.add(job_id)
+        self._events[job_id] = event
+        self._event_marks.change(job_id)
+
+    def drop_event(self, job_id: str) -> PendingEvent | None:
+        """Return the event of the job, and forget it."""
+        event = self._events.pop(job_id, None)
+        if event is not None:
+            self._event_marks.drop(job_id)
+        return event
+
     def memory(self, task_id: str) -> Memory | None:
         """The unsaved memory of a removed task."""
         return self._memories.get(task_id)
@@ -117,7 +143,8 @@ class Roster:
     def changes(self, totals: TotalsView, *, now: float) -> Changes | None:
         """All changes since `saved` with their present values, and the changed totals. None if nothing changed."""
         self._memories = {task_id: memory for task_id, memory in self._memories.items() if memory.until >= now}
-        if not (self._task_marks or self._job_marks or self._memories or totals.counters or totals.histograms):
+        marks = self._task_marks, self._job_marks, self._event_marks
+        if not (any(marks) or self._memories or totals.counters or totals.histograms):
             return None
         return Changes(
             now=now,
@@ -127,10 +154,13 @@ class Roster:
             dropped_jobs=tuple(self._job_marks.dropped),
             totals=totals,
             remembered=dict(self._memories),
+            events={job_id: self._events[job_id] for job_id in self._event_marks.changed},
+            dropped_events=tuple(self._event_marks.dropped),
         )
 
     def saved(self) -> None:
         """The last `changes` were saved."""
         self._task_marks.clear()
         self._job_marks.clear()
+        self._event_marks.clear()
         self._memories.clear()

@@ -16,7 +16,7 @@ from pydantic import TypeAdapter, ValidationError
 from exporter.errors import StateError
 from exporter.snapshot import HistogramView, Key, Total, TotalsView
 from exporter.tracking.records import JobRecord, TaskRecord
-from exporter.tracking.store import Changes, Stored
+from exporter.tracking.store import Changes, PendingEvent, Stored
 
 _log = logging.getLogger(__name__)
 
@@ -55,6 +55,11 @@ _MIGRATIONS = (
     """
     ALTER TABLE counters ADD COLUMN held INTEGER NOT NULL DEFAULT FALSE;
     ALTER TABLE histograms ADD COLUMN held INTEGER NOT NULL DEFAULT FALSE;
+    """,
+    # Events about jobs that are not tracked yet.
+    """
+    CREATE TABLE events (account TEXT, job_id TEXT, started REAL, processing REAL, arrived REAL NOT NULL,
+                         PRIMARY KEY (account, job_id)) WITHOUT ROWID;
     """,
 )
 """One migration for each version of the schema. `PRAGMA user_version` is the number of applied migrations."""
@@ -103,11 +108,14 @@ class SqliteStore:
             lost |= lost_too
             self._remember_lost(account, lost, until=now + _REMEMBER_UNREADABLE_SECONDS)
             totals = self._totals(account)
+            events = db.execute("SELECT job_id, started, processing, arrived FROM events WHERE account = ?", (account,))
+            pending = {job_id: PendingEvent(*times) for job_id, *times in events}
         return Stored(
             state_created=created,
             tasks=[task for task in tasks if task.id not in lost],
             jobs=[job for job in jobs if job.task_id not in lost],
             totals=totals,
+            events=pending,
         )
 
     def save(self, account: str, changes: Changes) -> None:
@@ -140,6 +148,16 @@ class SqliteStore:
                     (account, key[0], json.dumps(key[1]), *_columns(view), key in changes.totals.held)
                     for key, view in changes.totals.histograms.items()
                 ),
+            )
+            db.executemany(
+                "INSERT OR REPLACE INTO events VALUES (?, ?, ?, ?, ?)",
+                (
+                    (account, job_id, event.started, event.processing, event.arrived)
+                    for job_id, event in changes.events.items()
+                ),
+            )
+            db.executemany(
+                "DELETE FROM events WHERE account = ? AND job_id = ?", _rows(account, changes.dropped_events)
             )
             db.executemany(
                 "INSERT OR REPLACE INTO remembered VALUES (?, ?, ?, ?)",

@@ -12,6 +12,18 @@ from exporter.tracking.records import JobRecord, TaskRecord
 
 
 @dataclass(frozen=True, slots=True)
+class PendingEvent:
+    """What an event says about a job that is not tracked yet: its start, its processing time, and when the event came.
+
+    `started` and `arrived` are Unix seconds, `processing` is seconds.
+    """
+
+    started: float | None
+    processing: float | None
+    arrived: float
+
+
+@dataclass(frozen=True, slots=True)
 class Stored:
     """The stored state of one account. `state_created` is when the store got its first state, in Unix seconds."""
 
@@ -19,6 +31,7 @@ class Stored:
     tasks: Collection[TaskRecord] = ()
     jobs: Collection[JobRecord] = ()
     totals: TotalsView = field(default_factory=TotalsView)
+    events: Mapping[str, PendingEvent] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +49,8 @@ class Memory:
 class Changes:
     """All changes of one ledger since the last save. A store saves all of them or none.
 
-    `totals` are whole values, not differences. `remembered` is by task id. The store forgets memories that ended before
-    `now`, in Unix seconds.
+    `totals` are whole values, not differences. `remembered` is by task id, `events` by job id. The store forgets
+    memories that ended before `now`, in Unix seconds.
     """
 
     now: float
@@ -47,6 +60,8 @@ class Changes:
     dropped_jobs: Collection[str] = ()
     totals: TotalsView = field(default_factory=TotalsView)
     remembered: Mapping[str, Memory] = field(default_factory=dict)
+    events: Mapping[str, PendingEvent] = field(default_factory=dict)
+    dropped_events: Collection[str] = ()
 
 
 class Store(Protocol):
@@ -76,7 +91,8 @@ class MemoryStore:
         with self._lock:
             kept = self._accounts.setdefault(account, _Kept(now))
             totals = TotalsView(dict(kept.counters), dict(kept.histograms), held=frozenset(kept.held))
-            return Stored(kept.state_created, tuple(kept.tasks.values()), tuple(kept.jobs.values()), totals)
+            tasks, jobs = tuple(kept.tasks.values()), tuple(kept.jobs.values())
+            return Stored(kept.state_created, tasks, jobs, totals, dict(kept.events))
 
     def save(self, account: str, changes: Changes) -> None:
         with self._lock:
@@ -91,6 +107,9 @@ class MemoryStore:
             kept.histograms.update(changes.totals.histograms)
             kept.held -= {*changes.totals.counters, *changes.totals.histograms}
             kept.held |= set(changes.totals.held)
+            kept.events.update(changes.events)
+            for job_id in changes.dropped_events:
+                kept.events.pop(job_id, None)
             kept.remembered.update(changes.remembered)
             over = [task_id for task_id, memory in kept.remembered.items() if memory.until < changes.now]
             for task_id in over:
@@ -114,3 +133,4 @@ class _Kept:
     histograms: dict[Key, HistogramView] = field(default_factory=dict)
     held: set[Key] = field(default_factory=set)
     remembered: dict[str, Memory] = field(default_factory=dict)
+    events: dict[str, PendingEvent] = field(default_factory=dict)

@@ -402,6 +402,19 @@ def test_the_time_in_the_queue_is_counted_once_before_or_after_the_job_is_known(
     assert account.counted()["job_processing"] == 2
 
 
+def test_times_of_a_job_that_is_not_known_yet_survive_a_restart(account: Account) -> None:
+    """VOD drops an event that was accepted, so a crash must not lose it."""
+    account.ledger.observe_event("a", processing=3.0, started=NOW + 5)
+    account.restart()
+    account.sees(created("a"))
+    account.ledger.view()
+    account.restart()
+    account.ledger.observe_event("a", processing=3.0, started=NOW + 5)
+
+    assert queued(account) == [5.0]
+    assert account.counted()["job_processing"] == 1
+
+
 @pytest.mark.parametrize("started", [NOW - 1, NOW + 31 * DAY])
 def test_a_start_that_cannot_be_right_is_not_counted(account: Account, started: float) -> None:
     account.sees(created("a"))
