@@ -6,6 +6,8 @@ import importlib.util
 import os
 import re
 import shlex
+import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -85,3 +87,11 @@ def test_each_relative_link_in_a_document_leads_to_a_file(page: Path) -> None:
     links = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text())
 
     assert [link for link in links if not (page.parent / link).exists()] == []
+
+
+@pytest.mark.parametrize(("stack", "flags"), [("STACK=1", ["--stack"]), ("STACK=0", []), ("STACK=", [])])
+def test_make_demo_starts_the_stack_on_request(tool: Callable[[str], str], stack: str, flags: list[str]) -> None:
+    command = [tool("make"), "--dry-run", "demo", stack, "VENV=/nowhere"]
+    lines = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines()
+    assert lines[0].startswith('echo "Installing')
+    assert lines[-1].split() == ["/nowhere/bin/vod-transcode-exporter", "demo", *flags]

@@ -180,7 +180,7 @@ def test_text_from_vod_and_from_clients_forges_no_log_line(start: Start, simulat
     assert "account down" in exporter.log
     assert "Forbidden.RAM" in exporter.log
     for line in exporter.log.splitlines():
-        assert re.match(r"ts=20\d\d-\S+Z level=(info|warn) component=[\w.]+ msg=", line)
+        assert re.match(r"ts=20\d\d-\S+Z level=(debug|info|warn) component=[\w.]+ msg=", line)
         assert all(" " <= char <= "~" for char in line)
     assert "<script>" not in page  # the page has one of its own, with attributes
     assert "&lt;script&gt;" in page
