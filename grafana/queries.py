@@ -64,9 +64,9 @@ def increase(metric: Metric, *matchers: str, window: str = RANGE, offset: str = 
 def counted(metric: Metric, *matchers: str, window: str) -> str:
     """The increase of a counter in `window` as a whole number, including the first increment.
 
-    `increase` misses the first increment, because a series that starts with its first error starts at 1, and its
-    extrapolation returns 1.07 for 1. So this query subtracts the value at the start of the window from the value now.
-    If the series did not exist at the start, or the counter was reset, the result is the value now. That is correct
+    The extrapolation of `increase` returns 1.07 for 1, and it misses the first increment if Prometheus did not scrape
+    the new series while the exporter showed it at 0. So this query subtracts the value at the start of the window from
+    the value now. If the series did not exist at the start, or the counter was reset, the result is the value now. That is correct
     only if the counter is new, which is so if its account already had series before it. (A metric without `account` is
     compared with the series of the exporter.) Otherwise Prometheus found an old counter, which may hold years of
     counts, and the result is the value now minus the first value that Prometheus stored.
