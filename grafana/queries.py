@@ -65,11 +65,11 @@ def counted(metric: Metric, *matchers: str, window: str) -> str:
     """The increase of a counter in `window` as a whole number, including the first increment.
 
     The extrapolation of `increase` returns 1.07 for 1, and it misses the first increment if Prometheus did not scrape
-    the new series while the exporter showed it at 0. So this query subtracts the value at the start of the window from
-    the value now. If the series did not exist at the start, or the counter was reset, the result is the value now. That is correct
-    only if the counter is new, which is so if its account already had series before it. (A metric without `account` is
-    compared with the series of the exporter.) Otherwise Prometheus found an old counter, which may hold years of
-    counts, and the result is the value now minus the first value that Prometheus stored.
+    the new series while the exporter showed it at 0. So this query subtracts the value at the start of the window
+    from the value now. If the series did not exist at the start, or the counter was reset, the result is the value
+    now. That is correct only if the counter is new, which is so if its account already had series before it. (A
+    metric without `account` is compared with the series of the exporter.) Otherwise Prometheus found an old counter,
+    which may hold years of counts, and the result is the value now minus the first value that Prometheus stored.
     """
     selector = series(metric, *matchers)
     now = _once(metric, f"last_over_time({selector}[{_GONE}])")
