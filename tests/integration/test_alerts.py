@@ -51,6 +51,7 @@ scrape_configs: [{{job_name: vod-transcode, static_configs: [{{targets: ["{expor
 """
 WITHOUT_DATA: dict[str, str] = {
     "VodExporterAbsent": "has data only if the series are missing",
+    "VodUsageNotCounted": "needs data of a day, and what VOD has billed",
     "VodQueueGrowing": "needs data of an hour, which is a minute here: longer than this test",
     "VodJobSlow": "no job here is fifteen minutes old",
     "job_account_definition_job_id:vod_transcode_job_age_seconds:slow": "no job here is fifteen minutes old",

@@ -85,16 +85,17 @@ def check_counts(query: Query) -> None:
 
 
 def check_exemplars(query: Query) -> None:
-    """Each panel with exemplars finds some, and they have the ids of jobs that the exporter shows."""
+    """Each panel with exemplars finds some, and they have the ids of jobs or tasks that the exporter shows."""
     with_exemplars = [
         panel["title"] for each in dashboards().values() for panel in panels(each) if has_exemplars(panel)
     ]
-    assert len(with_exemplars) == 3
+    assert len(with_exemplars) == 5
     for title in with_exemplars:
         (first, *_) = (each.query for each in expressions(SHORTENED) if each.panel == title)
-        found = [each["labels"]["job_id"] for row in query(first, "query_exemplars") for each in row["exemplars"]]
+        found = [each["labels"] for row in query(first, "query_exemplars") for each in row["exemplars"]]
         assert found, title
-        assert query(f'last_over_time(vod_transcode_job_info{{job_id="{found[-1]}"}}[10m])')
+        ((name, value),) = found[-1].items()
+        assert query(f'last_over_time({{__name__=~"vod_transcode_(job|task)_info",{name}="{value}"}}[10m])'), title
 
 
 def has_exemplars(panel: Mapping[str, Any]) -> bool:
@@ -102,13 +103,13 @@ def has_exemplars(panel: Mapping[str, Any]) -> bool:
 
 
 def send_event(exporter: str, world: Simulator) -> None:
-    """VOD sends an event about three running jobs, with their times."""
+    """VOD sends an event about three running jobs, with their times on the clock of the simulator."""
     truth = requests.get(f"{world.url}/simulator/truth", timeout=10).json()["tasks"]
     jobs = [job for task in truth for job in task["jobs"] if job["status"] == "Transcoding"]
     now = time.time()
-    times = {"StartTime": utc(now - 9), "FinishTime": utc(now)}
     event = {"EventType": "StreamTranscodeComplete", "VideoId": "", "Status": "success"}
     for job in jobs[-3:]:
+        times = {"StartTime": utc(job["created"] + 3), "FinishTime": utc(job["created"] + 12)}
         body = json.dumps(event | times | {"JobId": job["job_id"], "Definition": job["definition"]})
         stamp = str(int(now))
         signed = signature(url=CALLBACK, timestamp=stamp, key=SecretText(KEY))
