@@ -24,6 +24,8 @@ _CODECS = {
     **dict.fromkeys(("av1", "av01"), "AV1"),
 }
 
+_PICTURES = ("mjpeg", "png", "bmp", "gif")  # a cover is a video stream of one picture for FFmpeg, but no video
+
 SPECIFICATIONS = (
     *(AUDIO, SEGMENTATION),
     *(f"{codec}.{tier}" for codec in ("H264", "H265", "AV1") for tier, _, _ in _TIERS),
@@ -38,9 +40,12 @@ def specification(output: Output) -> str:
     A tier is the first one that both sides fit into, with the long side first, so a portrait video costs as much as a
     landscape one. Narrowband HD and a mere change of the container look like other outputs: they cannot be told.
     """
-    if not output.codec("video"):
-        return AUDIO if output.codec("audio") and not (output.width or output.height) else UNKNOWN
-    codec = _CODECS.get(output.codec("video").lower().replace(".", ""))
+    videos = [stream.codec for stream in output.streams if stream.kind == "video"]
+    moving = [name for name in videos if name.lower() not in _PICTURES]
+    if not moving:
+        sound_alone = bool(videos) or not (output.width or output.height)  # the size may be that of a cover
+        return AUDIO if output.codec("audio") and sound_alone else UNKNOWN
+    codec = _CODECS.get(moving[0].lower().replace(".", ""))
     tier = _tier(output.width, output.height)
     return f"{codec}.{tier}" if codec and tier else UNKNOWN
 

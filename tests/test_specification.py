@@ -46,7 +46,7 @@ def test_a_tier_holds_outputs_whose_long_and_short_side_fit(width: int, height: 
     ("codec", "expected"),
     [
         *(("h264", "H264.SD"), ("H.264", "H264.SD"), ("hevc", "H265.SD"), ("h265", "H265.SD"), ("H.265", "H265.SD")),
-        *(("av1", "AV1.SD"), ("vp9", UNKNOWN), ("mjpeg", UNKNOWN)),
+        *(("av1", "AV1.SD"), ("vp9", UNKNOWN), ("mpeg2video", UNKNOWN)),
     ],
 )
 def test_the_codec_of_the_video_stream_decides(codec: str, expected: str) -> None:
@@ -56,6 +56,14 @@ def test_the_codec_of_the_video_stream_decides(codec: str, expected: str) -> Non
 def test_an_output_with_sound_alone_is_audio() -> None:
     assert specification(output(codec="", width=None, height=None)) == AUDIO
     assert specification(output(codec="", width=0, height=0)) == AUDIO
+
+
+def test_a_cover_is_no_video() -> None:
+    """FFmpeg shows the cover of a song as a video stream of one picture."""
+    cover, sound, film = Stream("video", "0", "mjpeg"), Stream("audio", "1", "aac"), Stream("video", "2", "h264")
+    assert specification(Output(width=500, height=500, streams=(cover, sound))) == AUDIO
+    assert specification(Output(width=1280, height=720, streams=(cover, sound, film))) == "H264.SD"
+    assert specification(Output(width=500, height=500, streams=(cover,))) == UNKNOWN
 
 
 @pytest.mark.parametrize(

@@ -66,7 +66,7 @@ def _ask(account: Account, settings: Settings) -> list[Permission]:
                 client.probe(action, Deadline.after(min(_CALL_SECONDS, settings.scrape.timeout)))
             except VodError as error:
                 found.append(_permission(account, action, error))
-                if granted(error) is None and not isinstance(error, Throttled):
+                if granted(action, error) is None and not isinstance(error, Throttled):
                     break
             else:
                 found.append(Permission(action, "granted"))
@@ -74,7 +74,7 @@ def _ask(account: Account, settings: Settings) -> list[Permission]:
 
 
 def _permission(account: Account, action: str, error: VodError) -> Permission:
-    verdict = granted(error)
+    verdict = granted(action, error)
     if verdict:
         return Permission(action, "granted")
     said = str(error).removeprefix(f"{action}: ")

@@ -11,7 +11,7 @@ from exporter.errors import AccountRefused, PermissionDenied, RequestRejected, V
 _log = logging.getLogger(__name__)
 
 _REFUSED_SECONDS = 3600.0
-_OF_ACCOUNT = ("operationdenied", "invalidversion", "invalidproduct")  # VOD refuses every operation with these codes
+_NO_OPERATION = ("invalidaction", "unsupportedoperation")
 
 
 class Fallback:
@@ -48,7 +48,9 @@ class Fallback:
 def refuses_operation(error: VodError) -> bool:
     """Whether VOD does not have the operation, or the RAM user has no permission for it.
 
-    A suspended account is another matter: when it can be read again, so can this operation.
+    Other refusals, such as those of a suspended account, concern every operation. When the account can be read again,
+    this operation can be called too.
     """
-    refused = isinstance(error, PermissionDenied | AccountRefused | RequestRejected)
-    return refused and not error.code.lower().startswith(_OF_ACCOUNT)
+    if isinstance(error, AccountRefused):
+        return error.code.lower().startswith(_NO_OPERATION)
+    return isinstance(error, PermissionDenied | RequestRejected)

@@ -20,6 +20,7 @@ from exporter.model import (
 from exporter.vod.signing import timestamp
 
 _NO_ID = "0" * 32
+_WITHOUT_ID = (GET_VIDEO_LIST, DESCRIBE_VOD_TRANSCODE_DATA)
 
 PROBES: Mapping[str, Mapping[str, str]] = MappingProxyType(
     {
@@ -51,8 +52,9 @@ def answered(action: str, body: object) -> None:
         raise MalformedResponse(f"{action}: the answer is not from VOD; check the endpoint", code="not_vod")
 
 
-def granted(error: VodError) -> bool | None:
+def granted(action: str, error: VodError) -> bool | None:
     """Whether the error of a probe shows that the operation is granted, or that it is not; None if it shows neither."""
-    if isinstance(error, (NotFoundError, RequestRejected)):  # about the id or a parameter
+    # About an id. The lists of videos and of usage have none: if VOD rejects such a call, the exporter cannot use it.
+    if isinstance(error, NotFoundError) or (isinstance(error, RequestRejected) and action not in _WITHOUT_ID):
         return True
     return False if isinstance(error, PermissionDenied) or error.code == "InvalidAction.NotFound" else None

@@ -357,3 +357,19 @@ def test_an_answer_that_none_of_the_videos_exists_lists_them() -> None:
     made.vod.summaries = GONE
 
     assert made.refresh() == ["summary v0,v1", "video v0", "video v1"]
+
+
+@pytest.mark.parametrize(
+    "code", ["OperationDenied.Suspended", "Forbidden.Overdue", "InsufficientBalance", "UserDisable"]
+)
+def test_a_refusal_of_the_account_does_not_turn_summaries_off(code: str) -> None:
+    """Else each video would cost a call for an hour after the account can be read again."""
+    made = listed(3)
+    made.vod.summaries = AccountRefused("not now", code=code)
+    refused, down = made.refresh(), made.up
+    made.vod.summaries = None
+    made.now += 60
+
+    assert (refused, down) == (["summary v0,v1,v2"], False)
+    assert made.refresh() == ["summary v0,v1,v2"]
+    assert made.up is True

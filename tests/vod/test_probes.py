@@ -46,4 +46,10 @@ def test_any_other_answer_is_malformed(body: object) -> None:
     ],
 )
 def test_the_code_of_an_error_shows_whether_the_operation_is_granted(error: VodError, shown: bool | None) -> None:
-    assert granted(error) is shown
+    assert granted("GetTranscodeTask", error) is shown
+
+
+@pytest.mark.parametrize("action", ["GetVideoList", "DescribeVodTranscodeData"])
+def test_a_rejected_parameter_of_a_call_without_id_shows_nothing(action: str) -> None:
+    """The exporter would make the same call, and read the account as down."""
+    assert granted(action, RequestRejected("", code="InvalidParameter")) is None
