@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from exporter.model import API
 from exporter.tracking.names import Names
 from exporter.tracking.records import TrackedTask
 from exporter.tracking.roster import Roster
 from exporter.tracking.store import Memory
 from exporter.tracking.view import Limits
+from exporter.tracking.work import NOT_YET_SECONDS
 
 # If the clock was a day ahead, memories end a day early. The lists of VOD may also be late.
 MEMORY_MARGIN_SECONDS = 49 * 3600.0
 REMEMBER_GIVEN_UP_SECONDS = 366 * 86400.0  # VOD lists unfinished tasks for a year
+_CONFIRMATIONS = 2  # consecutive answers that a task does not exist, before it is dropped
+_FIRST_PAUSE_SECONDS = 5.0  # before a registered task that VOD does not know yet is asked about again
 
 
 class Departures:
@@ -52,8 +56,30 @@ class Departures:
         The task may have ended while no exporter ran."""
         return task.answered or now - self._started > self._limits.give_up_after
 
+    def not_found(self, task: TrackedTask, now: float) -> bool:
+        """VOD does not know the task. If a second answer in a row says so, stops tracking it and returns True.
+
+        Within ten minutes after a registration, such an answer means that VOD does not know the task yet. The task is
+        then asked about again after half of its age, so ten minutes cost about 15 calls.
+        """
+        if task.finished_at is not None:
+            return False
+        age = now - task.since
+        if task.source == API and task.task is None and 0 <= age < NOT_YET_SECONDS:
+            task.ask_after = now + min(max(_FIRST_PAUSE_SECONDS, age / 2), NOT_YET_SECONDS - age)
+            return False
+        task.not_found += 1
+        if task.not_found < _CONFIRMATIONS:
+            return False
+        self.give_up(task, "not_found", now)
+        return True
+
     def give_up(self, task: TrackedTask, reason: str, now: float) -> None:
-        """Stop tracking the task. `reason` is a value of the label of `vod_exporter_dropped_tasks_total`."""
+        """Stop tracking the task, until a source names it that does not name it now.
+
+        `reason` is a value of the label of `vod_exporter_dropped_tasks_total`.
+        """
+        self._names.drop(task.id)
         finished = task.finished_at is not None
         if not finished:
             self._report_dropped(reason)

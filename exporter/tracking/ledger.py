@@ -15,7 +15,7 @@ from dataclasses import replace
 
 from exporter.config import Buckets
 from exporter.errors import StateError
-from exporter.model import API, UNKNOWN, Job, Task, job_status
+from exporter.model import UNKNOWN, Job, Task, job_status
 from exporter.snapshot import LedgerView
 from exporter.tracking.departures import Departures
 from exporter.tracking.finishes import Finishes
@@ -26,13 +26,11 @@ from exporter.tracking.roster import Roster
 from exporter.tracking.store import MemoryStore, Store
 from exporter.tracking.totals import Totals
 from exporter.tracking.view import Limits, view
-from exporter.tracking.work import NOT_YET_SECONDS, Work, work
+from exporter.tracking.work import Work, work
 
 _log = logging.getLogger(__name__)
 
 MAX_TASKS = 100_000  # tracked at a time: about 400,000 jobs and half a gigabyte of memory
-_CONFIRMATIONS = 2  # consecutive answers that a task does not exist, before it is dropped
-_FIRST_PAUSE_SECONDS = 5.0  # before a registered task that VOD does not know yet is asked about again
 
 
 def _ignore(reason: str) -> None: ...
@@ -156,7 +154,6 @@ class Ledger:
             task = self._roster.tasks.get(task_id)
             if task is None:
                 return False
-            self._names.drop(task_id)
             self._departures.give_up(task, "deleted", self._clock())
             self._keeper.try_to_save(self._clock())
             return True
@@ -275,26 +272,10 @@ class Ledger:
             return job is not None
 
     def observe_not_found(self, task_id: str) -> bool:
-        """VOD does not know the task. If a second answer in a row says so, stops tracking it and returns True.
-
-        Within ten minutes after a registration, such an answer means that VOD does not know the task yet. The task is
-        then asked about again after half of its age, so ten minutes cost about 15 calls.
-        """
+        """VOD does not know the task. See `Departures.not_found`. Returns whether it is not tracked any more."""
         with self._lock:
             task = self._roster.tasks.get(task_id)
-            if task is None or task.finished_at is not None:
-                return False
-            now = self._clock()
-            age = now - task.since
-            if task.source == API and task.task is None and 0 <= age < NOT_YET_SECONDS:
-                task.ask_after = now + min(max(_FIRST_PAUSE_SECONDS, age / 2), NOT_YET_SECONDS - age)
-                return False
-            task.not_found += 1
-            if task.not_found < _CONFIRMATIONS:
-                return False
-            self._names.drop(task_id)
-            self._departures.give_up(task, "not_found", now)
-            return True
+            return task is not None and self._departures.not_found(task, self._clock())
 
     def forbid(self, task_id: str) -> bool:
         """VOD forbids to read the task. Stop tracking it, even if a source names it. False if it is not tracked."""
@@ -302,7 +283,6 @@ class Ledger:
             task = self._roster.tasks.get(task_id)
             if task is None or task.finished_at is not None:
                 return False
-            self._names.drop(task_id)
             self._departures.give_up(task, "forbidden", self._clock())
             return True
 

@@ -135,20 +135,7 @@ class SqliteStore:
             )
             db.executemany("DELETE FROM tasks WHERE account = ? AND id = ?", _rows(account, changes.dropped_tasks))
             db.executemany("DELETE FROM jobs WHERE account = ? AND id = ?", _rows(account, changes.dropped_jobs))
-            db.executemany(
-                "INSERT OR REPLACE INTO counters VALUES (?, ?, ?, ?, ?)",
-                (
-                    (account, key[0], json.dumps(key[1]), value, key in changes.totals.held)
-                    for key, value in changes.totals.counters.items()
-                ),
-            )
-            db.executemany(
-                "INSERT OR REPLACE INTO histograms VALUES (?, ?, ?, ?, ?, ?, ?)",
-                (
-                    (account, key[0], json.dumps(key[1]), *_columns(view), key in changes.totals.held)
-                    for key, view in changes.totals.histograms.items()
-                ),
-            )
+            _save_totals(db, account, changes.totals)
             db.executemany(
                 "INSERT OR REPLACE INTO events VALUES (?, ?, ?, ?, ?)",
                 (
@@ -273,6 +260,20 @@ def _read(adapter: TypeAdapter[_Record], rows: Iterable[tuple[str, bytes]]) -> t
         except ValidationError:
             lost.add(task_id)
     return records, lost
+
+
+def _save_totals(db: sqlite3.Connection, account: str, totals: TotalsView) -> None:
+    db.executemany(
+        "INSERT OR REPLACE INTO counters VALUES (?, ?, ?, ?, ?)",
+        ((account, key[0], json.dumps(key[1]), value, key in totals.held) for key, value in totals.counters.items()),
+    )
+    db.executemany(
+        "INSERT OR REPLACE INTO histograms VALUES (?, ?, ?, ?, ?, ?, ?)",
+        (
+            (account, key[0], json.dumps(key[1]), *_columns(view), key in totals.held)
+            for key, view in totals.histograms.items()
+        ),
+    )
 
 
 def _columns(view: HistogramView) -> tuple[str, str, float]:

@@ -237,7 +237,7 @@ def test_pending_counts_the_calls_of_each_operation_that_are_not_started() -> No
     assert during == none | {"GetTranscodeTask": 49, "ListTranscodeTask": 29, "GetTranscodeSummary": 13}
 
 
-def test_after_refused_summaries_the_tasks_of_each_video_are_listed_in_the_same_refresh() -> None:
+def test_after_refused_summaries_each_video_is_listed_in_the_same_refresh() -> None:
     planned = Planned(concurrency=1)
     for number in range(20):
         planned.videos.found(f"v{number}", created=1000.0 - number, transcoding=True, source="discovery")

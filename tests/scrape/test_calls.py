@@ -137,7 +137,7 @@ def test_a_task_that_vod_forbids_is_dropped_while_others_are_answered(
     ]
 
 
-def test_a_job_that_vod_forbids_costs_its_batch_one_call_per_task_and_its_task_is_dropped() -> None:
+def test_a_forbidden_job_costs_its_batch_one_call_per_task_and_its_task_is_dropped() -> None:
     made = Made(FakeVod(*(running(f"t{number}", f"a{number}") for number in range(5))))
     made.refresh()
     made.vod.tasks["t0"] = made.vod.jobs = FORBIDDEN

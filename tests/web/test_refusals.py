@@ -92,9 +92,7 @@ def test_every_refusal_is_counted(clock: Clock) -> None:
     assert telemetry.registry.get_sample_value("vod_exporter_rejected_requests_total", labels) == 3
 
 
-def test_refused_events_and_api_requests_of_the_last_ten_minutes_are_counted_by_reason(
-    refusals: Refusals, clock: Clock
-) -> None:
+def test_refused_events_and_api_requests_of_ten_minutes_are_counted_by_reason(refusals: Refusals, clock: Clock) -> None:
     note(refusals, 2)
     clock.now += 300
     note(refusals, 3, route="/api/v1/tasks", reason="wrong token")
