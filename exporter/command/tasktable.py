@@ -9,7 +9,7 @@ from dataclasses import asdict
 
 from exporter.deadline import Deadline
 from exporter.display import moment, percent, size
-from exporter.errors import CredentialsError, VodError
+from exporter.errors import CredentialsError, PermissionDenied, VodError
 from exporter.model import Job, Output, Task
 from exporter.vod.client import Client
 
@@ -21,19 +21,18 @@ _MAX_DEFINITION = 10
 def ask(client: Client, task_ids: Iterable[str], deadline: Callable[[], Deadline]) -> tuple[list[Task], list[str]]:
     """Ask VOD for each task. `deadline` makes a deadline for each call.
 
-    Returns the tasks found, and an error line for each task that could not be read. Stops at a `CredentialsError`:
-    every further call would be refused too.
+    Returns the tasks found, and an error line for each task that could not be read. Stops if VOD refuses the
+    credentials, because every further call would be refused too. A missing permission may concern one task only.
     """
     tasks, faults = [], []
     for task_id in task_ids:
         try:
             task, _ = client.get_task(task_id, deadline())
             tasks.append(task)
-        except CredentialsError as error:
-            faults.append(str(error))
-            break
         except VodError as error:
             faults.append(f"{task_id}: {error}")
+            if isinstance(error, CredentialsError) and not isinstance(error, PermissionDenied):
+                break
     return tasks, faults
 
 

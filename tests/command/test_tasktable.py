@@ -143,6 +143,16 @@ def test_an_unknown_task_is_one_line_and_the_others_are_found(
     assert fault.startswith("f" * 32 + ": ")
 
 
+def test_a_forbidden_task_does_not_stop_the_others(simulators: Simulators, client_of: Callable[..., Client]) -> None:
+    simulator = simulators(speed=0.001)
+    known = [task.id for task in simulator.world.tasks[:2]]
+    simulator.faults.add(Fault(kind="code", code="Forbidden", count=1))
+    tasks, faults = tasktable.ask(client_of(simulator), known, soon)
+    assert [task.id for task in tasks] == known[1:]
+    (fault,) = faults
+    assert fault.startswith(f"{known[0]}: GetTranscodeTask: Forbidden: ")
+
+
 def test_denied_keys_stop_after_the_first_call(simulators: Simulators, client_of: Callable[..., Client]) -> None:
     simulator = simulators(speed=0.001)
     tasks, faults = tasktable.ask(client_of(simulator, secret="wrong"), ["a" * 32, "b" * 32], soon)
