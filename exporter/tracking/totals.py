@@ -44,7 +44,9 @@ class Totals:
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._buckets = buckets or Buckets()
-        self._counters = _zeros() | dict(counters or {})
+        stored = dict(counters or {})
+        names = _names(stored, Total.JOBS_FINISHED, 0)
+        self._counters = _zeros() | {key: 0.0 for name in names for key in _zeros_of(name)} | stored
         self._histograms = {
             key: view for key, view in (histograms or {}).items() if view.bounds == _bounds(self._buckets, key[0])
         }

@@ -283,7 +283,9 @@ class CountedOnce(RuleBasedStateMachine):
         jobs = {
             one.job.id
             for one in ledger._roster.jobs.values()
-            if one.job.finished and one.task_id not in already_counted
+            if one.task_id not in already_counted
+            # A job in an undocumented status ends with its task.
+            and (one.job.finished or (one.job.status == "Unlisted" and one.finished_at is not None))
         }
         return jobs, {
             one.id for one in ledger._roster.tasks.values() if one.finished_at is not None and not one.already_counted

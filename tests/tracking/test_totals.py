@@ -252,3 +252,11 @@ def test_the_exemplars_of_a_view_do_not_change_with_later_counts(totals: Totals)
     finished_job(totals, replace(FAILURE, id="c"))
 
     assert [[one.id for one in buckets.values()] for buckets in view.exemplars.values()] == [["b"]]
+
+
+def test_the_zeros_of_a_definition_are_there_after_a_restart() -> None:
+    """A series that vanishes for a while would be new to Prometheus again."""
+    before = Totals()
+    before.count(Total.JOBS_FINISHED, (before.definition(Job("j", "Own")), "TranscodeFail"))
+    after = Totals(counters={key: value for key, value in before.view().counters.items() if value})
+    assert after.view().counters == before.view().counters
