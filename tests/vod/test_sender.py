@@ -205,8 +205,10 @@ def test_backing_off_ends_with_the_deadline(
     monkeypatch.setattr(sender, "_BACKOFF_SECONDS", 1.0)
     monkeypatch.setattr("random.uniform", lambda *_: 1.0)
     server = wire(answer(b"", status="503 Busy"))
+    deadline = Deadline.after(2.5)
     with pytest.raises(TemporaryError):
-        clients(server.url).get_task("1", Deadline.after(2.5))
+        clients(server.url).get_task("1", deadline)
+    assert not deadline.expired
     assert len(server.heads) == 2
 
 
