@@ -69,7 +69,8 @@ def test_the_totals_of_a_changed_account_survive_the_reload_and_a_restart(
         name = "vod_transcode_tasks_finished_total"
         return sum(float(line.rpartition(" ")[2]) for line in lines if line.startswith(name))
 
-    at_start = counted()  # VOD reports whole seconds: a task may have ended in the second in which the state was created
+    # VOD reports whole seconds, so a task that ended in the second in which the state was created counts.
+    at_start = counted()
     simulator.clock.resume()
     wait_until(lambda: counted() >= at_start + 2)
     simulator.clock.freeze()
