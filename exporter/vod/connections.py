@@ -5,6 +5,9 @@ a second, in the headers or in the body, would block a caller for ever. Here con
 from the socket get the time that is left until the deadline. Only the DNS lookup cannot be interrupted: it ends when
 the resolver of the system gives up.
 
+An answer may also have at most `MAX_ANSWER_BYTES` on the socket. `http.client` reads interim answers (1xx) and trailers
+without a limit, and passes none of them on.
+
 The classes override private methods of `urllib3`, because it has no public way to do this. `pyproject.toml` limits
 its version.
 """
@@ -23,8 +26,11 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.util.connection import allowed_gai_family, create_connection
 
 from exporter.deadline import Deadline
+from exporter.errors import MalformedResponse
+from exporter.vod.body import MAX_BODY_BYTES
 from exporter.vod.route import OPENSSL
 
+MAX_ANSWER_BYTES = 2 * MAX_BODY_BYTES  # with headers, the framing of chunks, interim answers and trailers
 _SHORTEST_SECONDS = 0.001  # a timeout of 0 would make the socket non-blocking
 
 
@@ -47,14 +53,18 @@ class Until(Timeout):
         return self._deadline.remaining()
 
 
-class _DeadlineReader(io.RawIOBase):
-    """Reads a socket for at most its timeout in total, from the start of the response, not for each read."""
+class _BoundedReader(io.RawIOBase):
+    """Reads one answer from a socket, for at most the timeout of the socket in total, not for each read.
+
+    Raises `MalformedResponse` for more than `MAX_ANSWER_BYTES`.
+    """
 
     def __init__(self, sock: socket.socket, raw: io.RawIOBase) -> None:
         self._sock = sock
         self._raw = raw
         timeout = sock.gettimeout()
         self._deadline = None if timeout is None else Deadline.after(timeout)
+        self._bytes_left = MAX_ANSWER_BYTES
 
     def readable(self) -> bool:
         return True
@@ -66,6 +76,10 @@ class _DeadlineReader(io.RawIOBase):
                 raise TimeoutError("timed out")
             self._sock.settimeout(left)
         count: int | None = self._raw.readinto(buffer)
+        self._bytes_left -= count or 0
+        if self._bytes_left < 0:
+            text = f"the answer has more than {MAX_ANSWER_BYTES:,} bytes with its headers and trailers"
+            raise MalformedResponse(text, code="too_large")
         return count
 
     def close(self) -> None:
@@ -77,7 +91,7 @@ class _Response(http.client.HTTPResponse):
     # `http.client` reads the headers itself, line by line, so the bound must be below it: at the socket's file.
     def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
         super().__init__(sock, *args, **kwargs)
-        self.fp: io.BufferedReader = io.BufferedReader(_DeadlineReader(sock, self.fp.detach()))
+        self.fp: io.BufferedReader = io.BufferedReader(_BoundedReader(sock, self.fp.detach()))
 
 
 class _Connection(HTTPConnection):

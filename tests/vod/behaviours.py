@@ -126,6 +126,25 @@ def endless(server: Any, connection: socket.socket) -> None:
     server.stopping.wait(20)
 
 
+def _flood(start: bytes, block: bytes) -> Any:
+    def sends(server: Any, connection: socket.socket) -> None:
+        connection.sendall(start)
+        server.sent = 0
+        while server.sent < MUCH:
+            connection.sendall(block)
+            server.sent += len(block)
+        server.stopping.wait(20)
+
+    return sends
+
+
+_CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+endless_trailers = _flood(_CHUNKED + b"2\r\n{}\r\n0\r\n", b"X-T: 1\r\n" * 4096)
+endless_chunk_extensions = _flood(_CHUNKED, (b"1;" + b"x" * 60_000 + b"\r\n \r\n"))
+endless_interim_answers = _flood(b"", b"HTTP/1.1 100 Continue\r\n\r\n" * 2000)
+endless_proxy_headers = _flood(b"HTTP/1.1 200 Connection established\r\n", b"X-T: 1\r\n" * 4096)
+
+
 def tunnel(server: Any, connection: socket.socket) -> None:
     """A forward proxy: connects to the address in the request line, and forwards both directions."""
     host, _, port = server.heads[-1].split()[1].decode().rpartition(":")

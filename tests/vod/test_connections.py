@@ -13,10 +13,11 @@ from typing import Any
 
 import pytest
 
-from exporter.errors import ConnectionFailed, DeadlineError, VodError
+from exporter.errors import ConnectionFailed, DeadlineError, MalformedResponse, VodError
 from exporter.vod.transport import Http
 from tests.vod.behaviours import (
     LONG,
+    MUCH,
     SHORT,
     SOON,
     dripped_body,
@@ -29,6 +30,10 @@ from tests.vod.behaviours import (
     dripped_headers,
     dripped_redirect,
     dripped_trailers,
+    endless_chunk_extensions,
+    endless_interim_answers,
+    endless_proxy_headers,
+    endless_trailers,
     failure,
     hang,
     post,
@@ -57,6 +62,33 @@ def test_the_deadline_holds_for_slow_headers_bodies_and_chunks(http_: Http, wire
     assert time.monotonic() - started < SOON
     assert (type(error), error.code) == (DeadlineError, "timeout")
     assert len(server.heads) == 1
+
+
+FLOODS = [endless_trailers, endless_chunk_extensions, endless_interim_answers]
+
+
+@pytest.mark.parametrize("flood", FLOODS, ids=["trailers", "chunk extensions", "interim answers"])
+def test_all_bytes_of_an_answer_are_bounded(http_: Http, wire: Start, flood: Any) -> None:
+    """They are no part of the body, and `http.client` reads them without a limit."""
+    server = wire(flood)
+    error = failure(http_, server.url)
+    assert (type(error), error.code) == (MalformedResponse, "too_large")
+    server.stop()
+    assert server.sent < MUCH  # this includes data in the buffers of the sockets
+
+
+def test_the_headers_of_a_proxy_are_bounded(http_: Http, behind: Start) -> None:
+    proxy = behind(endless_proxy_headers)
+    assert failure(http_, "https://vod.example").code == "too_large"
+    proxy.stop()
+    assert proxy.sent < MUCH
+
+
+def test_an_answer_after_interim_answers_and_with_trailers_is_read(http_: Http, wire: Start, chunked: Make) -> None:
+    interim = b"HTTP/1.1 100 Continue\r\n\r\n" * 3
+    head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+    server = wire(interim + head + chunked(b"{", b"}", end=b"0\r\nX-T: 1\r\n\r\n"))
+    assert [post(http_, server.url).content for _ in range(2)] == [b"{}"] * 2
 
 
 @pytest.mark.slow
