@@ -6,6 +6,9 @@ import math
 import time
 from dataclasses import dataclass
 
+_FORGET = 0.9  # what is left of a rate after each faster step
+_MANY = 1000  # a step over fewer items tells nothing about the time for each item
+
 
 @dataclass(frozen=True, slots=True, order=True)
 class Deadline:
@@ -30,6 +33,27 @@ class Deadline:
     def expired(self) -> bool:
         """Whether the deadline has passed."""
         return time.monotonic() >= self.at
+
+
+class Reserve:
+    """How long the last step of a scrape takes, so that this time can be kept back before a deadline.
+
+    It is at least `least`, as long as the last time, and longer for more items. Starts with a guess of `seconds` for
+    each item. A slow rate is forgotten slowly, because the step is fast while nothing changes.
+    """
+
+    def __init__(self, seconds: float, *, least: float = 0.0) -> None:
+        self._rate = seconds
+        self._least = self._last = least
+
+    def before(self, deadline: Deadline, size: int) -> Deadline:
+        """The deadline for all that comes before a step over `size` items. At most half of the time is kept back."""
+        return deadline.less(min(max(self._rate * size, self._last, self._least), deadline.remaining() / 2))
+
+    def took(self, seconds: float, size: int) -> None:
+        """The step took so long for `size` items."""
+        self._last = seconds
+        self._rate = max(seconds / max(size, _MANY), _FORGET * self._rate)
 
 
 def scrape_timeout(header: str | None, *, offset: float, limit: float) -> float:

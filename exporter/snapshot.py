@@ -94,7 +94,8 @@ class LedgerView:
 
     `tasks` and `jobs` have series of their own, within `series.max_jobs`. The counts have no such bound: `task_counts`
     by status, `job_counts` by definition and status. `oldest_unfinished` is a creation time by definition. `durable` is
-    False while the store does not take the changes.
+    False while the store does not take the changes. `taken` is the time of the view. The unfinished `jobs` come first;
+    `refreshed` has the time at which VOD described each of them last.
     """
 
     tasks: tuple[ShownTask, ...] = ()
@@ -108,6 +109,8 @@ class LedgerView:
     truncated_jobs: int = 0
     totals: TotalsView = field(default_factory=TotalsView)
     durable: bool = True
+    taken: float = field(default=0.0, compare=False)
+    refreshed: tuple[float, ...] = field(default=(), compare=False)
 
 
 @dataclass(frozen=True, slots=True)

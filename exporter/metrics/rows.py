@@ -60,6 +60,7 @@ def aggregate_rows(account: AccountSnapshot) -> Iterator[Row]:
     yield catalog.STALE_JOBS, (name,), view.stale_jobs
     yield catalog.TRUNCATED_JOBS, (name,), view.truncated_jobs
     yield catalog.STATE_DURABLE, (name,), view.durable
+    yield catalog.DATA_TIME, (name,), view.taken or None
     yield from _answer_rows(account)
     for key, amount in view.totals.counters.items():
         yield _TOTALS[key[0]], (name, *key[1], *_cause(key)), _exemplified(view.totals, key, amount)

@@ -7,15 +7,17 @@ import threading
 import time
 from collections.abc import Sequence
 from concurrent.futures import Future
+from contextlib import ExitStack
 from dataclasses import replace
 
 from exporter.deadline import Deadline
+from exporter.errors import StateError
 from exporter.model import ACTIONS, API, DESCRIBE_VOD_TRANSCODE_DATA, EVENTS, Task
 from exporter.scrape.health import Health
 from exporter.scrape.refresh import Refresh
 from exporter.scrape.threads import Threads
 from exporter.scrape.usage import BilledUsage
-from exporter.snapshot import AccountSnapshot
+from exporter.snapshot import AccountSnapshot, LedgerView
 from exporter.tracking.tracker import Tracker
 from exporter.vod.client import Client
 from exporter.vod.limiter import Limiter
@@ -49,10 +51,9 @@ class Account:
         self._threads = threads
         self._usage = usage
         self._refreshed_at: float | None = None
-        self._last = empty  # the last snapshot that was ready in time
+        self._empty = empty
         self._lock = threading.Lock()
-        self._taking = threading.Lock()
-        self._next: Future[AccountSnapshot] | None = None  # the queued snapshot that has not started yet
+        self._next: Future[LedgerView] | None = None  # the queued view that has not started yet
 
     def close(self) -> None:
         """End the refresh and save its results. After that, nothing more is saved."""
@@ -80,44 +81,59 @@ class Account:
         # If the request was sent in the second half of the scrape, VOD had too little time for an answer.
         self._health.judge(waiting=waiting if waiting > (now - since) / 2 else 0.0)
 
-    def start_snapshot(self) -> Future[AccountSnapshot]:
-        """Start to take a snapshot, for `finish_snapshot`.
+    @property
+    def tracked_jobs(self) -> int:
+        """How many jobs are tracked. A view takes time for each."""
+        return self._ledger.tracked_jobs
 
-        Readers share a snapshot that has not started yet. So at most two snapshots of an account wait for the store.
+    @property
+    def shown_jobs(self) -> int:
+        """How many jobs the last view showed. The exposition takes time for each."""
+        return self._ledger.shown_jobs
+
+    def start_view(self) -> Future[LedgerView]:
+        """Start to take a view of the ledger, for `finish_snapshot`. It may have to wait for the store.
+
+        Readers share a view that has not started yet. So at most two views of an account wait for the store.
         """
         with self._lock:
             if self._next is None:
                 try:
-                    self._next = self._threads.submit(self._take_snapshot)
+                    self._next = self._threads.submit(self._take_view)
                 except RuntimeError as error:  # the system allows no further thread
-                    failed: Future[AccountSnapshot] = Future()
+                    failed: Future[LedgerView] = Future()
                     failed.set_exception(error)
                     return failed
             return self._next
 
-    def _take_snapshot(self) -> AccountSnapshot:
-        with self._taking:
-            with self._lock:
-                self._next = None  # readers that come now need a newer snapshot
-            return self.snapshot()
+    def _take_view(self) -> LedgerView:
+        with ExitStack() as turn:
+            try:
+                turn.enter_context(self._ledger.turn())
+            finally:
+                with self._lock:
+                    self._next = None  # readers that come now need a newer view
+            return self._ledger.view()
 
-    def finish_snapshot(self, taken: Future[AccountSnapshot], deadline: Deadline) -> AccountSnapshot:
-        """The snapshot. If the store is slow and it is not ready by the deadline, the last snapshot."""
+    def finish_snapshot(self, view: Future[LedgerView], deadline: Deadline) -> AccountSnapshot:
+        """The snapshot with this view; with the last view if the store hangs, or is slower than the deadline."""
         try:
-            self._last = taken.result(deadline.remaining())
-        except TimeoutError:
+            return self._snapshot(view.result(deadline.remaining()))
+        except (TimeoutError, StateError):
             pass
         except Exception as error:  # noqa: BLE001 - the scrape must be answered in spite of a bug
             _log.error("bug in a snapshot", exc_info=error, extra={"account": self.name})
-        else:
-            return self._last
-        return replace(self._last, view=replace(self._last.view, durable=False))
+        return self._snapshot(self._ledger.last_view())
 
     def snapshot(self) -> AccountSnapshot:
-        """The present snapshot. Waits until the store has saved everything in it."""
+        """The present snapshot. Waits until the store has saved everything in it. Raises `StateError` if it hangs."""
+        return self._snapshot(self._ledger.view())
+
+    def _snapshot(self, view: LedgerView) -> AccountSnapshot:
+        """Everything but the view is as it is now, because only the view depends on the store."""
         health = self._health.state
         return replace(
-            self._last,
+            self._empty,
             up=health.up,
             down_since=health.down_since,
             refreshed_at=self._refreshed_at,
@@ -129,7 +145,7 @@ class Account:
             pending_calls=self._refresh.pending,
             budget={action: self._limiter.rate(action) for action in self._actions()},
             usage=self._usage.seconds if self._usage is not None else {},
-            view=self._ledger.view(),
+            view=view,
         )
 
     def _actions(self) -> Sequence[str]:

@@ -9,14 +9,13 @@ from concurrent.futures import Future, wait
 from dataclasses import dataclass
 from weakref import WeakKeyDictionary
 
-from exporter.deadline import Deadline
+from exporter.deadline import Deadline, Reserve
 from exporter.scrape.account import Account
 from exporter.snapshot import Snapshot
 
 _PATIENCE_SECONDS = 5.0  # how long the status page waits for a slow store
-# A scrape reserves at least this time for the snapshot at its end. It reserves three times the duration of the last
-# snapshot if that is longer, because a busy machine may be slower this time.
-_SNAPSHOT_SECONDS = 0.25
+# A scrape keeps back this time for the views at its end: for all, and for each tracked job.
+_VIEW_SECONDS, _VIEW_SECONDS_PER_JOB = 0.25, 10e-6
 
 
 @dataclass(slots=True)
@@ -36,7 +35,7 @@ class Scraper:
         self._min_interval = min_interval
         self._lock = threading.Lock()
         self._flights: WeakKeyDictionary[Account, _Flight] = WeakKeyDictionary()
-        self._snapshot_seconds = 0.0  # duration of the last snapshot
+        self._views = Reserve(_VIEW_SECONDS_PER_JOB, least=_VIEW_SECONDS)
 
     @property
     def accounts(self) -> Mapping[str, Account]:
@@ -60,7 +59,7 @@ class Scraper:
         """
         since = time.monotonic()
         accounts = self._accounts if account is None else [self.accounts[account]]
-        answer = deadline.less(min(max(3 * self._snapshot_seconds, _SNAPSHOT_SECONDS), deadline.remaining() / 2))
+        answer = self._views.before(deadline, sum(refreshed.tracked_jobs for refreshed in accounts))
         flights = [self._flight(refreshed, answer) for refreshed in accounts]
         for refreshed, flight in zip(accounts, flights, strict=True):
             _, unfinished = wait([flight.done], timeout=answer.remaining())
@@ -74,11 +73,17 @@ class Scraper:
 
     def _snapshot(self, accounts: Sequence[Account], deadline: Deadline) -> Snapshot:
         started = time.monotonic()
-        taken = [account.start_snapshot() for account in accounts]  # in parallel, because the store may be slow
-        pairs = zip(accounts, taken, strict=True)
+        views = [account.start_view() for account in accounts]  # in parallel, because the store may be slow
+        pairs = zip(accounts, views, strict=True)
         snapshot = Snapshot(tuple(account.finish_snapshot(future, deadline) for account, future in pairs))
-        self._snapshot_seconds = time.monotonic() - started
+        if all(view.done() for view in views):  # else the store hangs, which says nothing about the next views
+            self._views.took(time.monotonic() - started, sum(account.tracked_jobs for account in accounts))
         return snapshot
+
+    def shown_jobs(self, account: str | None = None) -> int:
+        """How many jobs the last snapshot showed: of this account, or of all. Raises `KeyError` as `scrape` does."""
+        accounts = self._accounts if account is None else [self.accounts[account]]
+        return sum(shown.shown_jobs for shown in accounts)
 
     def _flight(self, account: Account, until: Deadline) -> _Flight:
         """The refresh to wait for: the last one if it is recent or other scrapes wait for it, else a new one."""

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+import threading
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 
 from exporter.errors import StateError
 from exporter.tracking.roster import Roster
@@ -13,34 +15,123 @@ from exporter.tracking.totals import Totals
 
 _log = logging.getLogger(__name__)
 
+PATIENCE_SECONDS = 5.0  # a store that takes longer for one call hangs
+
 
 class Keeper:
-    """`durable` is False while the store does not take the changes. Not safe to use from several threads."""
+    """The only user of the store for one account. Safe to use from several threads.
 
-    def __init__(self, account: str, store: Store, roster: Roster, totals: Totals) -> None:
-        self.durable = True
+    `lock` guards the roster and the totals. A call of the store may take long or hang, so no thread holds `lock`
+    meanwhile. The order is: `turn`, then `lock`.
+    """
+
+    def __init__(self, account: str, store: Store, roster: Roster, totals: Totals, lock: threading.RLock) -> None:
         self._account = account
         self._store = store
         self._roster = roster
         self._totals = totals
+        self._lock = lock
         self._closed = False
+        self._fault = ""  # why the store does not take the changes
+        self._readable = True
+        self._turn = threading.RLock()
+        self._depth = 0  # how often the holder of the turn has taken it
+        self._since = 0.0  # when the holder has taken it, on the monotonic clock
 
-    def save(self, now: float) -> None:
-        """Save all changes in one transaction; `now` is Unix seconds.
+    # Turns
 
-        Raises `StateError` if they cannot be saved; the next `save` tries again. After `close` it always raises.
+    @contextmanager
+    def turn(self) -> Iterator[None]:
+        """Use the store alone, to save and recall without changes in between. The same thread may nest turns.
+
+        Raises `StateError` if the thread that has the turn has waited for the store for five seconds.
+        """
+        while not self._turn.acquire(timeout=self._patience()):
+            self._check_answering()
+        if self._depth == 0:
+            self._since = time.monotonic()
+        self._depth += 1
+        try:
+            yield
+        finally:
+            self._depth -= 1
+            self._turn.release()
+
+    def _patience(self) -> float:
+        if self._depth == 0:
+            return PATIENCE_SECONDS
+        return max(0.0, self._since + PATIENCE_SECONDS - time.monotonic())
+
+    def _check_answering(self) -> None:
+        if self._depth and self._patience() == 0.0:
+            error = StateError(f"the disk of state.path has not answered for {PATIENCE_SECONDS:.0f} seconds; check it")
+            self._note(error)
+            raise error
+
+    @property
+    def durable(self) -> bool:
+        """False while the store does not take the changes, or hangs."""
+        try:
+            self._check_answering()
+        except StateError:
+            return False
+        return not self._fault
+
+    # Saving
+
+    def take(self, now: float) -> Changes | None:
+        """The unsaved changes, for `write` in the same turn. None if there are none. The caller holds `lock`."""
+        return None if self._closed else self._roster.take(self._totals.take(), now=now)
+
+    def write(self, changes: Changes | None) -> None:
+        """Save the changes in one transaction.
+
+        Raises `StateError` if they cannot be saved; the next `take` has them again. After `close` it always raises.
         """
         self.check_open()
-        changes = self._roster.changes(self._totals.changes(), now=now)
         if changes is not None:
             started = time.monotonic()
-            self._store.save(self._account, changes)
+            try:
+                self._store.save(self._account, changes)
+            except BaseException:
+                with self._lock:
+                    self._roster.restore()
+                    self._totals.restore(changes.totals)
+                raise
             self._log_saved(changes, time.monotonic() - started)
-            self._roster.saved()
-            self._totals.saved()
-        if not self.durable:
+        if self._fault:
+            self._fault = ""
             _log.warning("state is saved again", extra={"account": self._account})
-        self.durable = True
+
+    def try_to_write(self, changes: Changes | None) -> None:
+        """As `write`, but a failure is logged once, and `durable` is False. Does nothing after `close`."""
+        if self._closed:
+            return
+        try:
+            self.write(changes)
+        except StateError as error:
+            self._note(error)
+
+    def save(self, now: float) -> None:
+        """Save all changes; `now` is Unix seconds. Raises `StateError` as `turn` and `write` do."""
+        with self.turn():
+            with self._lock:
+                changes = self.take(now)
+            self.write(changes)
+
+    def try_to_save(self, now: float) -> None:
+        """As `save`, but a failure is logged once, and `durable` is False. Does nothing after `close`."""
+        if self._closed:
+            return
+        try:
+            self.save(now)
+        except StateError as error:
+            self._note(error)
+
+    def _note(self, error: StateError) -> None:
+        if not self._fault:
+            _log.error("state cannot be saved", extra={"account": self._account, "error": str(error)})
+        self._fault = str(error)
 
     def _log_saved(self, changes: Changes, seconds: float) -> None:
         dropped = len(changes.dropped_tasks) + len(changes.dropped_jobs)
@@ -48,17 +139,6 @@ class Keeper:
         totals = len(changes.totals.counters) + len(changes.totals.histograms)
         extra = {"account": self._account, **counts, "totals": totals, "seconds": round(seconds, 3)}
         _log.debug("state saved", extra=extra)
-
-    def try_to_save(self, now: float) -> None:
-        """As `save`, but a failure is logged once, and sets `durable` to False. Does nothing after `close`."""
-        if self._closed:
-            return
-        try:
-            self.save(now)
-        except StateError as error:
-            if self.durable:
-                _log.error("state cannot be saved", extra={"account": self._account, "error": str(error)})
-            self.durable = False
 
     def check_open(self) -> None:
         """Raises `StateError` after `close`, because a change would then be lost."""
@@ -69,31 +149,37 @@ class Keeper:
     def close(self, now: float) -> None:
         """Save the changes and the progress of unfinished jobs. After that, nothing more is saved."""
         try:
-            self._roster.note_progress()
-            self.try_to_save(now)
-        finally:
+            with self.turn():
+                try:
+                    with self._lock:
+                        self._roster.note_progress()
+                    self.try_to_save(now)
+                finally:
+                    self._closed = True  # in this turn, so that no later change is saved
+        except StateError as error:
+            self._note(error)
             self._closed = True
+
+    # Remembering
 
     def recall(self, task_ids: Collection[str]) -> Mapping[str, bool | None]:
         """Whether each task was finished (True) or given up (False) before; None if it is not remembered.
 
-        Raises `StateError` if the store cannot be read.
+        Call it in a `turn`, and track the tasks in the same turn. Raises `StateError` if the store cannot be read; then
+        track none of them, because they may have been counted.
         """
         if not task_ids:
             return {}
         stored = self._store.remembered(self._account, task_ids)
-        unsaved = {task_id: memory for task_id in task_ids if (memory := self._roster.memory(task_id)) is not None}
+        self._readable = True
+        with self._lock:
+            unsaved = {task_id: memory for task_id in task_ids if (memory := self._roster.memory(task_id)) is not None}
         return {
             task_id: unsaved[task_id].finished if task_id in unsaved else stored.get(task_id) for task_id in task_ids
         }
 
-    def try_to_recall(self, task_ids: Collection[str]) -> Mapping[str, bool | None]:
-        """As `recall`, but logs an error and returns nothing if the store cannot be read.
-
-        Then the caller tracks none of the tasks, because they may have been counted already.
-        """
-        try:
-            return self.recall(task_ids)
-        except StateError as error:
+    def not_recalled(self, error: StateError) -> None:
+        """Log that the store could not be read: once, until it can be read again."""
+        if self._readable:
             _log.error("state cannot be read", extra={"account": self._account, "error": str(error)})
-            return {}
+        self._readable = False

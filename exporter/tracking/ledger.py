@@ -11,6 +11,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
 
 from exporter.config import Buckets
@@ -25,7 +26,7 @@ from exporter.tracking.records import TrackedTask
 from exporter.tracking.roster import Roster
 from exporter.tracking.store import MemoryStore, Store
 from exporter.tracking.totals import Totals
-from exporter.tracking.view import Limits, view
+from exporter.tracking.view import Limits, aged, view
 from exporter.tracking.work import Work, work
 
 _log = logging.getLogger(__name__)
@@ -78,7 +79,7 @@ class Ledger:
             clock=clock,
         )
         self._roster = Roster(stored.tasks, stored.jobs, stored.events)
-        self._keeper = Keeper(account, store, self._roster, self._totals)
+        self._keeper = Keeper(account, store, self._roster, self._totals, self._lock)
         self._departures = Departures(self._roster, self._names, self._limits, started=clock(), dropped=dropped)
         self._finishes = Finishes(
             self._roster,
@@ -89,6 +90,8 @@ class Ledger:
         )
         for job in self._roster.jobs.values():
             self._totals.definition(job.job)
+        self._departures.expire(clock())
+        self._last = self._view(clock())
 
     # Which tasks are tracked
 
@@ -97,22 +100,39 @@ class Ledger:
 
         Returns False if the store cannot say which tasks were counted before. Then call again later.
         """
+        ids = tuple(dict.fromkeys(task_ids))
         with self._lock:
-            ids = tuple(dict.fromkeys(task_ids))
             self._names.name(key, ids)
-            new = [task_id for task_id in ids if task_id not in self._roster.tasks and self._names.allowed(task_id)]
-            known = self._keeper.try_to_recall(new)
-            for task_id, finished in known.items():
-                self._track(task_id, source, already_counted=finished is not None)
-            return len(known) == len(new)
+            new = [task_id for task_id in self._untracked(ids) if self._names.allowed(task_id)]
+        return self._find(new, source, named=True)
 
     def discover(self, task_ids: Iterable[str], *, source: str) -> None:
         """Track these tasks until they are finished. Tasks that were finished or given up before are left out."""
         with self._lock:
-            new = [task_id for task_id in dict.fromkeys(task_ids) if task_id not in self._roster.tasks]
-            for task_id, finished in self._keeper.try_to_recall(new).items():
-                if finished is None:
-                    self._track(task_id, source)
+            new = self._untracked(task_ids)
+        self._find(new, source, named=False)
+
+    def _untracked(self, task_ids: Iterable[str]) -> list[str]:
+        return [task_id for task_id in dict.fromkeys(task_ids) if task_id not in self._roster.tasks]
+
+    def _find(self, new: Sequence[str], source: str, *, named: bool) -> bool:
+        """Track new tasks. Those that were counted before are tracked only if a source names them.
+
+        Returns False, and tracks none of them, if the store cannot say which were counted.
+        """
+        if not new:
+            return True
+        try:
+            with self._keeper.turn():
+                known = self._keeper.recall(new)
+                with self._lock:
+                    for task_id, finished in known.items():
+                        if finished is None or (named and self._names.allowed(task_id)):
+                            self._track(task_id, source, already_counted=finished is not None)
+        except StateError as error:
+            self._keeper.not_recalled(error)
+            return False
+        return True
 
     def listed(self, task_ids: Iterable[str]) -> None:
         """VOD lists these tasks, so it knows them. Those that it did not know yet are asked about at once."""
@@ -127,22 +147,33 @@ class Ledger:
         Tasks that were finished before are not tracked. Tasks that were given up or deleted are shown again, but
         not counted. If the tasks cannot be saved, raises `StateError` and tracks none of them.
         """
-        with self._lock:
-            new = [task_id for task_id in dict.fromkeys(task_ids) if task_id not in self._roster.tasks]
-            tracked = len(self._roster.tasks)
+        with self._keeper.turn():
+            with self._lock:
+                new, tracked = self._untracked(task_ids), len(self._roster.tasks)
             if tracked + len(new) > MAX_TASKS:
                 raise StateError(f"{tracked:,} tasks are tracked already; the limit is {MAX_TASKS:,}")
-            for task_id, finished in self._keeper.recall(new).items():
-                if not finished:
-                    self._track(task_id, source, already_counted=finished is False)
+            known = self._keeper.recall(new)
+            with self._lock:
+                for task_id, finished in known.items():
+                    if not finished:
+                        self._track(task_id, source, already_counted=finished is False)
+                changes = self._keeper.take(self._clock())
             try:
-                self._keeper.save(self._clock())
+                self._keeper.write(changes)
             except StateError:
-                for task_id in self._roster.tasks.keys() & set(new):
-                    self._roster.remove_task(self._roster.tasks[task_id])
+                self._untrack(new)
                 raise
-            self._names.allow(new)
-            return {task_id: task_id in self._roster.tasks for task_id in task_ids}
+            with self._lock:
+                self._names.allow(new)
+                return {task_id: task_id in self._roster.tasks for task_id in task_ids}
+
+    def _untrack(self, task_ids: Iterable[str]) -> None:
+        """Stop tracking tasks that could not be saved. A task stays if VOD has described it meanwhile."""
+        with self._lock:
+            for task_id in task_ids:
+                task = self._roster.tasks.get(task_id)
+                if task is not None and task.task is None:
+                    self._roster.remove_task(task)
 
     def delete(self, task_id: str) -> bool:
         """Stop tracking the task, even if a source names it. Returns False if it is not tracked.
@@ -155,8 +186,8 @@ class Ledger:
             if task is None:
                 return False
             self._departures.give_up(task, "deleted", self._clock())
-            self._keeper.try_to_save(self._clock())
-            return True
+        self._keeper.try_to_save(self._clock())
+        return True
 
     def tasks(self) -> list[tuple[str, str, Task | None]]:
         """The id, source and last description of every tracked task, in the order in which they were first tracked."""
@@ -268,8 +299,9 @@ class Ledger:
                 job.prioritized = job.finished_at is None
             if processing is not None or started is not None:
                 self._finishes.event(job_id, self._clock(), started=started, processing=processing)
-                self._keeper.save(self._clock())
-            return job is not None
+        if processing is not None or started is not None:
+            self._keeper.save(self._clock())
+        return job is not None
 
     def observe_not_found(self, task_id: str) -> bool:
         """VOD does not know the task. See `Departures.not_found`. Returns whether it is not tracked any more."""
@@ -292,22 +324,49 @@ class Ledger:
         """Save all changes, and return what to show now.
 
         Drops tasks that finished longer ago than the retention, and gives up tasks that are unfinished for too long.
+        Raises `StateError` while the store hangs: see `Keeper.turn`.
         """
-        with self._lock:
-            now = self._clock()
-            self._finishes.expire(now)
-            self._departures.expire(now)
-            self._totals.show(now)
-            self._keeper.try_to_save(self._clock())
-            shown = view(self._roster, definitions=self._totals.definitions, limits=self._limits, now=now)
-            return replace(shown, totals=self._totals.view(), durable=self._keeper.durable)
+        with self._keeper.turn():
+            with self._lock:
+                now = self._clock()
+                self._finishes.expire(now)
+                self._departures.expire(now)
+                self._totals.show(now)
+                changes = self._keeper.take(now)
+                shown = self._view(now)
+            self._keeper.try_to_write(changes)
+            self._last = shown
+        return replace(shown, durable=self._keeper.durable)
+
+    @property
+    def tracked_jobs(self) -> int:
+        """How many jobs are tracked, shown or not."""
+        return len(self._roster.jobs)
+
+    @property
+    def shown_jobs(self) -> int:
+        """How many jobs the last view showed."""
+        return len(self._last.jobs)
+
+    def turn(self) -> AbstractContextManager[None]:
+        """For a thread that is about to take a view: see `Keeper.turn`."""
+        return self._keeper.turn()
+
+    def last_view(self) -> LedgerView:
+        """The last view, as far as it is still fresh, for readers that cannot wait for the store. It was saved."""
+        return replace(aged(self._last, self._limits, self._clock()), durable=self._keeper.durable)
+
+    def _view(self, now: float) -> LedgerView:
+        shown = view(self._roster, definitions=self._totals.definitions, limits=self._limits, now=now)
+        return replace(shown, totals=self._totals.view())
 
     def close(self) -> None:
         """Save the changes and the progress of unfinished jobs. After that, nothing more is saved."""
-        with self._lock:
-            self._keeper.close(self._clock())
+        self._keeper.close(self._clock())
 
     def _track(self, task_id: str, source: str, *, already_counted: bool = False) -> None:
+        if task_id in self._roster.tasks:  # since the store was asked about it
+            return
         if len(self._roster.tasks) >= MAX_TASKS:
             if task_id not in self._refused and len(self._refused) < MAX_TASKS:
                 self._refused.add(task_id)  # so that the same task is reported once

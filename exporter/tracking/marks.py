@@ -39,8 +39,21 @@ class Marks:
         else:
             self.dropped[record_id] = None
 
-    def clear(self) -> None:
-        """Forget all marks: the store has taken the changes."""
-        self.changed.clear()
-        self.dropped.clear()
-        self._new.clear()
+    def take(self) -> Marks:
+        """Return all marks and forget them: the store is about to take the changes."""
+        taken = Marks()
+        taken.changed, taken.dropped, taken._new = self.changed, self.dropped, self._new
+        self.changed, self.dropped, self._new = {}, {}, set()
+        return taken
+
+    def restore(self, taken: Marks) -> None:
+        """Mark what `take` returned again, beneath the marks made since: the store has not taken the changes."""
+        since = self.take()
+        self.changed, self.dropped, self._new = taken.changed, taken.dropped, taken._new
+        for record_id in since.dropped:
+            self.drop(record_id)
+        for record_id in since.changed:
+            if record_id in since._new:
+                self.add(record_id)
+            else:
+                self.change(record_id)

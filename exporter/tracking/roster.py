@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from exporter.model import Job
 from exporter.snapshot import TotalsView
 from exporter.tracking.marks import Marks
 from exporter.tracking.records import JobRecord, TaskRecord, TrackedJob, TrackedTask, values
 from exporter.tracking.store import Changes, Memory, PendingEvent
+
+_Taken = tuple[Sequence[Marks], dict[str, Memory]]
 
 
 class Roster:
@@ -33,6 +35,7 @@ class Roster:
         # All records share one bound method, to save memory.
         self._note_task, self._note_job = self._task_marks.change, self._job_marks.change
         self._memories: dict[str, Memory] = {}  # the unsaved ones
+        self._taken: _Taken | None = None
         for task in sorted(tasks, key=lambda record: record.since):
             tracked = self._tasks[task.id] = TrackedTask(**values(task))
             tracked.join(self._note_task)
@@ -140,27 +143,34 @@ class Roster:
             if job.finished_at is None:
                 self._job_marks.change(job_id)
 
-    def changes(self, totals: TotalsView, *, now: float) -> Changes | None:
-        """All changes since `saved` with their present values, and the changed totals. None if nothing changed."""
+    def take(self, totals: TotalsView, *, now: float) -> Changes | None:
+        """All unsaved changes with their present values, and the changed totals. None if nothing changed.
+
+        The changes count as saved from now on, unless `restore` is called before the next `take`.
+        """
         self._memories = {task_id: memory for task_id, memory in self._memories.items() if memory.until >= now}
         marks = self._task_marks, self._job_marks, self._event_marks
         if not (any(marks) or self._memories or totals.counters or totals.histograms):
             return None
+        tasks, jobs, events = taken = [one.take() for one in marks]
+        self._taken, self._memories = (taken, self._memories), {}
         return Changes(
             now=now,
-            tasks=[self._tasks[task_id].record() for task_id in self._task_marks.changed],
-            jobs=[self._jobs[job_id].record() for job_id in self._job_marks.changed],
-            dropped_tasks=tuple(self._task_marks.dropped),
-            dropped_jobs=tuple(self._job_marks.dropped),
+            tasks=[self._tasks[task_id].record() for task_id in tasks.changed],
+            jobs=[self._jobs[job_id].record() for job_id in jobs.changed],
+            dropped_tasks=tuple(tasks.dropped),
+            dropped_jobs=tuple(jobs.dropped),
             totals=totals,
-            remembered=dict(self._memories),
-            events={job_id: self._events[job_id] for job_id in self._event_marks.changed},
-            dropped_events=tuple(self._event_marks.dropped),
+            remembered=self._taken[1],
+            events={job_id: self._events[job_id] for job_id in events.changed},
+            dropped_events=tuple(events.dropped),
         )
 
-    def saved(self) -> None:
-        """The last `changes` were saved."""
-        self._task_marks.clear()
-        self._job_marks.clear()
-        self._event_marks.clear()
-        self._memories.clear()
+    def restore(self) -> None:
+        """The changes of the last `take` were not saved."""
+        if self._taken is not None:
+            taken, memories = self._taken
+            for marks, one in zip((self._task_marks, self._job_marks, self._event_marks), taken, strict=True):
+                marks.restore(one)
+            self._memories = memories | self._memories
+            self._taken = None

@@ -124,17 +124,18 @@ class Totals:
         """All totals as they are now."""
         return TotalsView(dict(self._counters), dict(self._histograms), dict(self._exemplars), frozenset(self._held))
 
-    def changes(self) -> TotalsView:
-        """The totals that changed since `saved`. They are whole values, not differences."""
+    def take(self) -> TotalsView:
+        """The unsaved totals: whole values, not differences. They count as saved, unless they are restored."""
+        changed, self._changed = self._changed, set()
         return TotalsView(
-            {key: self._counters[key] for key in self._changed & self._counters.keys()},
-            {key: self._histograms[key] for key in self._changed & self._histograms.keys()},
-            held=self._changed & self._held.keys(),
+            {key: self._counters[key] for key in changed & self._counters.keys()},
+            {key: self._histograms[key] for key in changed & self._histograms.keys()},
+            held=changed & self._held.keys(),
         )
 
-    def saved(self) -> None:
-        """The last `changes` were saved."""
-        self._changed.clear()
+    def restore(self, taken: TotalsView) -> None:
+        """The totals that `take` returned were not saved."""
+        self._changed |= taken.counters.keys() | taken.histograms.keys()
 
     def _add(self, key: Key) -> None:
         if key not in self._counters and key not in self._histograms:

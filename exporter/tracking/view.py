@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
-from itertools import product
+from dataclasses import dataclass, replace
+from itertools import compress, product
 
 from exporter.config import SeriesSettings, Track
 from exporter.model import (
@@ -58,6 +58,28 @@ def view(roster: Roster, *, definitions: Collection[str], limits: Limits, now: f
         oldest_refresh=min((job.refreshed for job in unfinished), default=None),
         stale_jobs=len(unfinished) - len(fresh),
         truncated_jobs=len(fresh) + len(finished) - len(shown) if limits.per_job else 0,
+        taken=now,
+        refreshed=tuple(job.refreshed for job in fresh[: len(shown)]),
+    )
+
+
+def aged(last: LedgerView, limits: Limits, now: float) -> LedgerView:
+    """An older view at `now` (Unix seconds): without the unfinished jobs and tasks that have become stale since."""
+    fresh = [_fresh(refreshed, limits, now) for refreshed in last.refreshed]
+    if all(fresh) and _fresh(last.taken, limits, now):
+        return last
+    count = len(fresh)
+    jobs = (*compress(last.jobs[:count], fresh), *last.jobs[count:])
+    shown = {job.task_id for job in jobs}
+    stale = {job.task_id for job in last.jobs} - shown
+    if _fresh(last.taken, limits, now):
+        shown |= {task.task.id for task in last.tasks} - stale  # tasks without jobs
+    return replace(
+        last,
+        jobs=jobs,
+        tasks=tuple(task for task in last.tasks if task.task.id in shown or task.task.finished),
+        refreshed=tuple(compress(last.refreshed, fresh)),
+        stale_jobs=last.stale_jobs + fresh.count(False),
     )
 
 

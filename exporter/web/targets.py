@@ -10,13 +10,14 @@ from prometheus_client.registry import Collector
 from starlette.datastructures import Headers
 from starlette.responses import Response
 
-from exporter.deadline import Deadline
+from exporter.deadline import Deadline, Reserve
 from exporter.metrics.exposition import Exposition, accepts_gzip, choose_format
 from exporter.scrape.scraper import Scraper
 from exporter.web.admission import Admission
 
 _HOST = re.compile(r"(?:[A-Za-z0-9][A-Za-z0-9._-]{0,252}|\[[0-9A-Fa-f:.]{2,45}\])(?::(?P<port>[0-9]{1,5}))?")
 _MAX_PORT = 65535
+_RENDERING_SECONDS_PER_JOB = 50e-6  # a guess, until the first exposition was rendered
 
 
 class Target:
@@ -32,7 +33,7 @@ class Target:
         self._registry = registry
         self._account = account
         self._lines = Exposition()
-        self._rendering = 0.0  # seconds that rendering the last exposition took
+        self._rendering = Reserve(_RENDERING_SECONDS_PER_JOB)
         subject = "all accounts" if account is None else "this account"
         self.admission = Admission(
             scrapes_at_once,
@@ -45,10 +46,8 @@ class Target:
 
         Raises `KeyError` if the account was removed.
         """
-        # Rendering will take about as long as the last time, so the refresh has to end that much before the deadline.
-        # The refresh always gets at least half of the remaining time.
-        refresh_deadline = deadline.less(min(self._rendering, deadline.remaining() / 2))
-        snapshot = self._scraper.scrape(refresh_deadline, account=self._account)
+        before = self._rendering.before(deadline, self._scraper.shown_jobs(self._account))
+        snapshot = self._scraper.scrape(before, account=self._account)
         began = time.monotonic()
         # Several lines of one header are one list (RFC 9110, section 5.3).
         form = choose_format(",".join(headers.getlist("accept")))
@@ -57,7 +56,7 @@ class Target:
         fields = {"Content-Type": form.content_type, "Vary": "Accept, Accept-Encoding"}
         if compressed:
             fields["Content-Encoding"] = "gzip"
-        self._rendering = time.monotonic() - began
+        self._rendering.took(time.monotonic() - began, sum(len(account.view.jobs) for account in snapshot.accounts))
         return Response(body, headers=fields)
 
 

@@ -75,6 +75,7 @@ CONTRACT = {
     "vod_exporter_dropped_tasks_total": ("counter", ("account", "reason")),
     "vod_exporter_events_total": ("counter", ("account", "event")),
     "vod_exporter_state_durable": ("gauge", ACCOUNT),
+    "vod_exporter_data_timestamp_seconds": ("gauge", ACCOUNT),
     "vod_exporter_pending_calls": ("gauge", (*ACCOUNT, "action")),
     "vod_exporter_api_budget_requests_per_second": ("gauge", ("account", "action")),
     "vod_exporter_rejected_requests_total": ("counter", ("path", "reason")),

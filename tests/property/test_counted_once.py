@@ -80,6 +80,7 @@ class CountedOnce(RuleBasedStateMachine):
         self.excused: set[str] = set()
         self.model = Model()
         self.kept = Model()  # the part of the model that the store has
+        self.taken: Model | None = None  # the part of the model that is being saved, while VOD answers
         self.shown: dict[str, float] = {}
         self.store = FailingStore(self.make(), saved=self._taken)
         self.ledger = self._open()
@@ -88,7 +89,7 @@ class CountedOnce(RuleBasedStateMachine):
         return self.time + self.off
 
     def _taken(self) -> None:
-        self.kept = deepcopy(self.model)
+        self.kept = deepcopy(self.model if self.taken is None else self.taken)
 
     def _open(self) -> Ledger:
         return Ledger("prod", LIMITS, store=self.store, clock=self._clock)
@@ -198,6 +199,20 @@ class CountedOnce(RuleBasedStateMachine):
             self.shown = counts
         assert {key for key, amount in counts.items() if amount and key in JOB_IDS} == self.model.jobs
         assert {key for key, amount in counts.items() if amount and key in TASKS} == self.model.tasks
+
+    @rule(task_id=task_ids, over=st.booleans(), jobs=described_jobs)
+    def answer_during_a_save(self, task_id: str, over: bool, jobs: dict[str, tuple[str, Output | None]]) -> None:
+        def answer() -> None:
+            self.taken = deepcopy(self.model)
+            self.answer_task(task_id, over, jobs)
+
+        self.store.meanwhile = answer
+        try:
+            with self._giving_up():
+                self.ledger.view()
+        finally:
+            self.store.meanwhile = lambda: None
+            self.taken = None
 
     @invariant()
     def nothing_is_counted_twice(self) -> None:
@@ -352,6 +367,7 @@ class CountedOnceInAFile(CountedOnce):
 
 @pytest.mark.no_cover
 @pytest.mark.slow
+@pytest.mark.timeout(900)  # the profile `thorough` runs many examples, also on a busy machine
 @pytest.mark.parametrize(("machine", "share"), [(CountedOnce, 0.8), (CountedOnceInAFile, 0.2)], ids=["memory", "file"])
 def test_each_finish_counts_once(machine: type[CountedOnce], share: float) -> None:
     """The file gets a fifth of the examples, because each commit to the disk is slow."""

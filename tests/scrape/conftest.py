@@ -20,6 +20,7 @@ from exporter.errors import (
 )
 from exporter.model import Job, Task
 from exporter.tracking.ledger import Ledger
+from exporter.tracking.store import Store
 from exporter.tracking.videos import Videos
 from exporter.vod.client import Client
 from exporter.vod.limiter import Limiter
@@ -118,11 +119,13 @@ class Counted:
 class Made:
     """An account over a fake client. It tracks all tasks of that client."""
 
-    def __init__(self, vod: FakeVod, *, videos: Sequence[str] = (), concurrency: int = 4) -> None:
+    def __init__(
+        self, vod: FakeVod, *, videos: Sequence[str] = (), concurrency: int = 4, store: Store | None = None
+    ) -> None:
         self.vod = vod
         self.now = NOW
         self.counted = Counted()
-        self.ledger = Ledger(clock=lambda: self.now, dropped=self.counted.dropped)
+        self.ledger = Ledger(store=store, clock=lambda: self.now, dropped=self.counted.dropped)
         self.ledger.name("tasks", vod.tasks, source="tasks")
         self.videos = Videos(clock=lambda: self.now)
         self.videos.name("configuration", videos, source="videos")

@@ -13,13 +13,15 @@ from exporter.deadline import Deadline
 from exporter.errors import (
     StateError,
 )
+from exporter.model import Job, Task
 from exporter.scrape.usage import BilledUsage
 from exporter.snapshot import LedgerView
+from exporter.tracking.store import MemoryStore
 from tests.conftest import wait_until
 from tests.scrape.conftest import DOWN, FakeVod, Made, running
 
 
-def test_readers_share_a_snapshot_that_nobody_has_begun_to_take(release: threading.Event) -> None:
+def test_readers_share_a_view_that_nobody_has_begun_to_take(release: threading.Event) -> None:
     made = Made(FakeVod(running("t", "a")))
     views = 0
     view = made.ledger.view
@@ -31,47 +33,82 @@ def test_readers_share_a_snapshot_that_nobody_has_begun_to_take(release: threadi
         return view()
 
     made.ledger.view = slow  # type: ignore[method-assign]
-    first = made.account.start_snapshot()
+    first = made.account.start_view()
     wait_until(lambda: views == 1)
-    second = made.account.start_snapshot()
+    second = made.account.start_view()
     time.sleep(0.1)  # its thread is there and waits; without its turn it would have begun
-    others = [made.account.start_snapshot() for _ in range(30)]
+    others = [made.account.start_view() for _ in range(30)]
     release.set()
-    snapshots = [future.result(20) for future in (first, second, *others)]
+    seen = [future.result(20) for future in (first, second, *others)]
 
     assert {id(future) for future in others} == {id(second)}
     assert second is not first  # the first one started before they came, so it may be too old
     assert views == 2
-    assert {snapshot.name for snapshot in snapshots} == {"prod"}
+    assert {view.tracked_tasks["tasks"] for view in seen} == {1}
 
 
-def test_a_snapshot_that_is_not_ready_in_time_is_the_last_one_and_not_durable(release: threading.Event) -> None:
+def test_a_view_that_is_not_ready_in_time_is_the_last_one_with_the_present_health(release: threading.Event) -> None:
+    """A slow store says nothing about the account, and a late view nothing about the store."""
     made = Made(FakeVod(running("t", "a")))
     made.refresh()
-    before = made.account.finish_snapshot(made.account.start_snapshot(), Deadline.after(20))
+    before = made.account.finish_snapshot(made.account.start_view(), Deadline.after(20))
     view = made.ledger.view
     made.ledger.view = lambda: release.wait(20) and view()  # type: ignore[method-assign, return-value, assignment]
-    late = made.account.finish_snapshot(made.account.start_snapshot(), Deadline.after(0.05))
+    made.vod.tasks["t"] = made.vod.jobs = DOWN
+    made.refresh()
+    late = made.account.finish_snapshot(made.account.start_view(), Deadline.after(0.05))
 
-    assert (before.view.durable, late.view.durable) == (True, False)
+    assert (before.up, late.up) == (True, False)
+    assert (before.view.durable, late.view.durable) == (True, True)
     assert late.view.jobs == before.view.jobs != ()
+    assert late.view.taken == before.view.taken
 
 
-def test_after_a_bug_in_a_snapshot_the_last_snapshot_is_shown(caplog: pytest.LogCaptureFixture) -> None:
+def test_while_the_store_hangs_a_scrape_gets_the_last_view_without_waiting() -> None:
+    made = Made(FakeVod(running("t", "a")))
+    made.refresh()
+    made.account.snapshot()
+
+    def hangs() -> LedgerView:
+        raise StateError("the disk does not answer")
+
+    made.ledger.view = hangs  # type: ignore[method-assign]
+    snapshot = made.account.finish_snapshot(made.account.start_view(), Deadline.after(20))
+
+    assert [job.job.id for job in snapshot.view.jobs] == ["a"]
+
+
+def test_the_first_snapshot_has_what_the_store_has(release: threading.Event) -> None:
+    """Seen: with 100,000 jobs, the first scrape after a start was empty."""
+    store = MemoryStore()
+    finished = Task("t", "video", "CompleteAllSucc", jobs=(Job("a", "HD", "TranscodeSuccess", 1.0),))
+    first = Made(FakeVod(finished), store=store)
+    first.refresh()
+    first.account.snapshot()
+    made = Made(FakeVod(), store=store)
+    made.ledger.view = lambda: release.wait(20)  # type: ignore[method-assign, return-value, assignment]
+    snapshot = made.account.finish_snapshot(made.account.start_view(), Deadline.after(0.0))
+
+    assert [job.job.id for job in snapshot.view.jobs] == ["a"]
+    assert snapshot.view.durable is True
+    assert sum(snapshot.view.totals.counters.values()) > 0
+
+
+def test_after_a_bug_in_a_view_the_last_view_is_shown(caplog: pytest.LogCaptureFixture) -> None:
     made = Made(FakeVod(running("t", "a")))
     made.ledger.view = lambda: 1 / 0  # type: ignore[method-assign, return-value, assignment]
-    snapshot = made.account.finish_snapshot(made.account.start_snapshot(), Deadline.after(20))
+    snapshot = made.account.finish_snapshot(made.account.start_view(), Deadline.after(20))
 
-    assert (snapshot.name, snapshot.view.durable) == ("prod", False)
+    assert snapshot.name == "prod"
     assert caplog.messages == ["bug in a snapshot"]
 
 
-def test_where_no_thread_can_start_the_last_snapshot_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_where_no_thread_can_start_the_last_view_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     made = Made(FakeVod(running("t", "a")))
     monkeypatch.setattr(made.account._threads, "submit", refuse)
-    snapshot = made.account.finish_snapshot(made.account.start_snapshot(), Deadline.after(20))
+    snapshot = made.account.finish_snapshot(made.account.start_view(), Deadline.after(20))
 
-    assert (snapshot.name, snapshot.view.durable) == ("prod", False)
+    assert snapshot.name == "prod"
 
 
 def refuse(_: object) -> None:

@@ -21,7 +21,7 @@ from exporter.scrape.scraper import Scraper
 from exporter.scrape.threads import Threads
 from exporter.simulator.faults import Fault
 from exporter.simulator.server import Simulator
-from exporter.snapshot import AccountSnapshot, Snapshot
+from exporter.snapshot import AccountSnapshot, LedgerView, Snapshot
 from exporter.tracking.store import Changes, MemoryStore
 from tests.conftest import Simulators, wait_until
 
@@ -201,6 +201,7 @@ class Slow:
     """A fake account. The test ends its refreshes."""
 
     name = "slow"
+    tracked_jobs = shown_jobs = 0
 
     def __init__(self) -> None:
         self.refreshes: list[Future[None]] = []
@@ -213,10 +214,10 @@ class Slow:
     def late(self, since: float) -> None:
         self.late_since.append(since)
 
-    def start_snapshot(self) -> Future[AccountSnapshot]:
+    def start_view(self) -> Future[LedgerView]:
         return Future()
 
-    def finish_snapshot(self, taken: Future[AccountSnapshot], deadline: Deadline) -> AccountSnapshot:  # noqa: ARG002
+    def finish_snapshot(self, taken: Future[LedgerView], deadline: Deadline) -> AccountSnapshot:  # noqa: ARG002
         return AccountSnapshot("slow", "", "")
 
     def close(self) -> None: ...

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
 import pytest
 
@@ -41,17 +43,22 @@ def ledger(clock: Clock) -> Ledger:
 
 
 class FailingStore:
-    """A store that fails to read or to write while `reads` or `writes` is False. `saved` is called after each save."""
+    """A store that fails to read or to write while `reads` or `writes` is False.
+
+    `meanwhile` is called during each save, `saved` after it.
+    """
 
     def __init__(self, inner: Store | None = None, *, saved: Callable[[], None] = lambda: None) -> None:
         self.inner = inner or MemoryStore()
         self.reads = self.writes = True
+        self.meanwhile: Callable[[], None] = lambda: None
         self._saved = saved
 
     def load(self, account: str, *, now: float) -> Stored:
         return self.inner.load(account, now=now)
 
     def save(self, account: str, changes: Changes) -> None:
+        self.meanwhile()
         if not self.writes:
             raise StateError("the disk is full")
         self.inner.save(account, changes)
@@ -64,6 +71,41 @@ class FailingStore:
 
     def close(self) -> None:
         self.inner.close()
+
+
+class HangingStore(FailingStore):
+    """A store whose `save` waits while it is `stuck`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._go = threading.Event()
+        self._go.set()
+        self._waiting = threading.Event()
+
+    def save(self, account: str, changes: Changes) -> None:
+        self._waiting.set()
+        self._go.wait(60)
+        super().save(account, changes)
+
+    @contextmanager
+    def stuck(self, ledger: Ledger) -> Iterator[None]:
+        """Meanwhile a thread waits for the store, which does not save a change of the ledger."""
+        ledger.name("stuck", ["stuck"], source="tasks")
+        self._go.clear()
+        self._waiting.clear()
+        thread = threading.Thread(target=ledger.view)
+        thread.start()
+        try:
+            assert self._waiting.wait(60)
+            yield
+        finally:
+            self._go.set()
+            thread.join()
+
+
+@pytest.fixture
+def hanging() -> HangingStore:
+    return HangingStore()
 
 
 @pytest.fixture

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable, Mapping
 
 import pytest
 
 from exporter.errors import StateError
-from exporter.model import Job
+from exporter.model import Job, Task
 from exporter.snapshot import Total
+from exporter.tracking import keeper
 from exporter.tracking.figures import finished_task
 from exporter.tracking.keeper import Keeper
 from exporter.tracking.ledger import Ledger
@@ -20,11 +22,13 @@ from tests.conftest import NOW, Clock
 from tests.tracking.conftest import (
     HOUR,
     FailingStore,
+    HangingStore,
     ask_jobs,
     ask_task,
     discover,
     done,
     finished_jobs,
+    next_work,
     pass_retention,
     running,
     track,
@@ -58,7 +62,7 @@ class Kept:
         self.store = RecordingStore()
         self.roster = Roster()
         self.totals = Totals()
-        self.keeper = Keeper("prod", self.store, self.roster, self.totals)
+        self.keeper = Keeper("prod", self.store, self.roster, self.totals, threading.RLock())
 
     def add(self, task_id: str) -> None:
         self.roster.add_task(task_id, source="tasks", since=NOW, already_counted=False)
@@ -174,15 +178,83 @@ def test_the_store_is_asked_only_about_tasks_that_there_are(kept: Kept) -> None:
     assert (answer, kept.store.asked) == ({}, [])
 
 
-def test_where_the_store_cannot_be_read_nothing_is_recalled_and_the_log_says_so(
-    kept: Kept, caplog: pytest.LogCaptureFixture
+def test_a_store_that_cannot_be_read_is_logged_once_until_it_can(
+    failing: FailingStore, clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
-    kept.store.reads = False
-    with pytest.raises(StateError):
-        kept.keeper.recall(["t"])
+    ledger = Ledger(store=failing, clock=clock)
+    for reads in (False, False, True, False):
+        failing.reads = reads
+        ledger.name("key", ["t" if not reads else "u"], source="tasks")
 
-    assert kept.keeper.try_to_recall(["t"]) == {}
-    assert caplog.messages == ["state cannot be read"]
+    assert tracked_ids(ledger) == ["u"]
+    assert caplog.messages == ["state cannot be read", "state cannot be read"]
+
+
+# A store that hangs
+
+
+def test_who_waits_for_a_store_that_hangs_gets_an_error_and_the_log_one_line(
+    hanging: HangingStore, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(keeper, "PATIENCE_SECONDS", 0.1)
+    ledger = Ledger(store=hanging)
+    with hanging.stuck(ledger):
+        for _ in range(2):
+            with pytest.raises(StateError, match="not answered"):
+                ledger.view()
+        with pytest.raises(StateError, match="not answered"):
+            ledger.register(["new"], source="api")
+        with pytest.raises(StateError, match="not answered"):
+            ledger.observe_event("job", processing=1.0)
+        meanwhile = ledger.last_view().durable
+    after = ledger.view()
+
+    assert (meanwhile, after.durable) == (False, True)
+    assert caplog.messages == ["state cannot be saved", "state is saved again"]
+
+
+def test_while_the_store_hangs_answers_are_taken_and_nothing_unsaved_is_shown(
+    hanging: HangingStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keeper, "PATIENCE_SECONDS", 0.1)
+    ledger = Ledger(store=hanging)
+    track(ledger, running("t", "a"), running("u", "b"))
+    ledger.view()
+    with hanging.stuck(ledger):
+        ask_task(ledger, done("t", "a"))
+        assert [job_id for job_id, _ in next_work(ledger).jobs] == ["b"]
+        shown = ledger.last_view()
+        asked = ledger.delete("u")
+    after = ledger.view()
+
+    assert (finished_jobs(shown), finished_jobs(after)) == (0, 1)
+    assert sorted(job.job.id for job in shown.jobs) == ["a", "b"]
+    assert asked is True
+    assert [job.job.id for job in after.jobs] == ["a"]
+    again = Ledger(store=hanging.inner).view()
+    assert again.totals == after.totals
+    assert again.tracked_tasks == after.tracked_tasks
+
+
+def test_an_old_view_loses_the_series_of_jobs_that_become_stale(clock: Clock) -> None:
+    """`series.max_staleness` holds by the time of each job's last description, not by the time of the view."""
+    ledger = Ledger(limits=Limits(max_staleness=300.0), clock=clock)
+    track(ledger, running("t", "a"), done("f", "c"), Task("waiting", "v", "Processing"))
+    clock.now += 200
+    track(ledger, running("u", "b"))
+    ledger.view()
+    seen = []
+    for _ in range(4):
+        view = ledger.last_view()
+        seen.append(([job.job.id for job in view.jobs], sorted(task.task.id for task in view.tasks), view.stale_jobs))
+        clock.now += 101
+
+    assert seen == [
+        (["a", "b", "c"], ["f", "t", "u", "waiting"], 0),
+        (["b", "c"], ["f", "u", "waiting"], 1),
+        (["b", "c"], ["f", "u", "waiting"], 1),
+        (["c"], ["f"], 2),
+    ]
 
 
 # Through the ledger
@@ -294,7 +366,7 @@ def test_tasks_that_come_and_go_while_the_disk_is_full_leave_only_memories(faili
         discover(ledger, done(f"t{number}", f"j{number}"))
         clock.now += HOUR
         ledger.view()
-    pending = ledger._roster.changes(ledger._totals.changes(), now=clock.now)
+    pending = ledger._roster.take(ledger._totals.take(), now=clock.now)
 
     assert pending is not None
     assert (pending.tasks, pending.jobs, pending.dropped_tasks, pending.dropped_jobs) == ([], [], (), ())

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from exporter.model import Job
 from exporter.snapshot import Total, TotalsView
 from exporter.tracking.records import JobRecord, TaskRecord, TrackedTask
 from exporter.tracking.roster import Roster
-from exporter.tracking.store import Changes, Memory
+from exporter.tracking.store import Changes, Memory, PendingEvent
 
 NOW = 1_700_000_000.0
 TOTALS = TotalsView({(Total.TASKS_FINISHED, ("CompleteAllSucc", "Auto")): 1.0})
@@ -23,7 +25,7 @@ def roster_of(*task_ids: str) -> Roster:
 
 
 def changes(roster: Roster, *, now: float = NOW) -> Changes | None:
-    return roster.changes(TotalsView(), now=now)
+    return roster.take(TotalsView(), now=now)
 
 
 def add_job(roster: Roster, job_id: str, task: TrackedTask) -> None:
@@ -36,8 +38,7 @@ def test_changes_hold_all_present_values_and_are_none_after_a_save() -> None:
     roster.add_task("u", source="api", since=NOW, already_counted=True)
     add_job(roster, "a", roster.tasks["t"])
     roster.tasks["t"].finished_at = NOW
-    taken = roster.changes(TOTALS, now=NOW)
-    roster.saved()
+    taken = roster.take(TOTALS, now=NOW)
 
     assert taken == Changes(
         now=NOW,
@@ -55,7 +56,7 @@ def test_changes_hold_all_present_values_and_are_none_after_a_save() -> None:
 
 
 def test_totals_alone_are_a_change() -> None:
-    assert Roster().changes(TOTALS, now=NOW) == Changes(now=NOW, totals=TOTALS, tasks=[], jobs=[])
+    assert Roster().take(TOTALS, now=NOW) == Changes(now=NOW, totals=TOTALS, tasks=[], jobs=[])
 
 
 def test_records_handed_to_the_store_do_not_change_later() -> None:
@@ -75,7 +76,7 @@ def test_a_memory_is_known_until_it_is_saved_or_past() -> None:
     changes(roster, now=NOW + 11)
     past = roster.memory("t")
     roster.remove_task(roster.tasks["u"], FINISHED)
-    roster.saved()
+    changes(roster)
 
     assert (before, past) == (FINISHED, None)
     assert roster.memory("u") is None
@@ -101,7 +102,7 @@ def test_a_job_goes_to_another_task_that_named_it_and_can_ask_about_it(*, finish
     job.claimed_by = ("t", "gone", "u")
     job.finished_at = NOW if finished else None
     roster.tasks["u"].finished_at = NOW if heir_finished else None
-    roster.saved()
+    changes(roster)
     roster.remove_task(roster.tasks["t"], FINISHED)
     left = changes(roster)
 
@@ -134,7 +135,7 @@ def test_progress_of_unfinished_jobs_is_saved_on_request_alone() -> None:
     for job_id in "ab":
         add_job(roster, job_id, roster.tasks["t"])
     roster.jobs["b"].finished_at = NOW
-    roster.saved()
+    changes(roster)
     roster.jobs["a"].describe(Job("a", "HD", "Transcoding", 0.9))
     before = changes(roster)
     roster.note_progress()
@@ -143,3 +144,19 @@ def test_progress_of_unfinished_jobs_is_saved_on_request_alone() -> None:
     assert before is None
     assert after is not None
     assert [record.job.progress for record in after.jobs] == [0.9]
+
+
+def test_changes_that_were_not_saved_are_taken_again_with_those_made_since() -> None:
+    roster = roster_of("gone", "t")
+    roster.remove_task(roster.tasks["gone"], FINISHED)
+    roster.add_task("u", source="api", since=NOW, already_counted=True)
+    add_job(roster, "a", roster.tasks["t"])
+    roster.add_event("b", PendingEvent(1.0, 2.0, NOW))
+    first = roster.take(TOTALS, now=NOW)
+    roster.tasks["t"].finished_at = NOW
+    roster.restore()
+    again = roster.take(TOTALS, now=NOW)
+
+    assert first is not None
+    assert again == replace(first, tasks=[*first.tasks, roster.tasks["t"].record()])
+    assert changes(roster) is None

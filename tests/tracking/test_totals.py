@@ -131,18 +131,27 @@ def test_a_histogram_with_changed_bounds_starts_at_zero_and_others_continue(tota
 
 def test_changes_hold_the_present_values_of_totals_that_changed_since_a_save(totals: Totals) -> None:
     key = (Total.JOBS_FINISHED, ("HD", "TranscodeSuccess"))
-    first = totals.changes()
+    first = totals.take()
     finished_job(totals, SUCCESS)
-    totals.saved()
+    totals.take()
     finished_job(totals, SUCCESS)
     finished_job(totals, SUCCESS)
-    changes = totals.changes()
-    totals.saved()
+    changes = totals.take()
 
     assert (first.counters, first.histograms) == ({}, {})
     assert changes.counters == {key: 3.0}
     assert list(changes.histograms) == [(Total.JOB_DURATION, ("HD", "TranscodeSuccess"))]
-    assert totals.changes() == first
+    assert totals.take() == first
+
+
+def test_totals_that_were_not_saved_are_taken_again_with_those_counted_since(totals: Totals) -> None:
+    finished_job(totals, SUCCESS)
+    totals.restore(totals.take())
+    finished_job(totals, SUCCESS)
+    again = totals.take()
+
+    assert again.counters == {(Total.JOBS_FINISHED, ("HD", "TranscodeSuccess")): 2.0}
+    assert [sum(histogram.counts) for histogram in again.histograms.values()] == [2]
 
 
 def test_a_view_does_not_change_with_later_counts(totals: Totals) -> None:
@@ -194,18 +203,18 @@ def test_the_counters_of_a_definition_are_zero_from_its_first_job() -> None:
 
     assert set(zeros.values()) == {0.0}
     assert len(zeros) == 3 + 1 + 3
-    assert totals.changes().counters == {}
+    assert totals.take().counters == {}
 
 
 def test_a_held_total_is_held_again_after_a_restart_and_others_are_not() -> None:
     totals = Totals(hold=150.0)
     finished_job(totals, FAILURE)
     totals.show(1000.0)
-    changes = totals.changes()
+    changes = totals.take()
     soon = Totals(counters=changes.counters, held=changes.held, hold=150.0)
     first = held_at(soon, 9000.0)
     later = held_at(soon, 9150.0)
-    changed = soon.changes()
+    changed = soon.take()
     again = Totals(counters=changed.counters, held=changed.held, hold=150.0)
 
     assert (first, later) == ({FAILURES, FINISHED}, set())
@@ -243,7 +252,7 @@ def test_exemplars_are_not_stored(totals: Totals) -> None:
 
     assert view.exemplars
     assert after.view() == view
-    assert after.view().exemplars == totals.changes().exemplars == {}
+    assert after.view().exemplars == totals.take().exemplars == {}
 
 
 def test_the_exemplars_of_a_view_do_not_change_with_later_counts(totals: Totals) -> None:

@@ -146,6 +146,9 @@ class FakeScraper(Scraper):
     def snapshot(self) -> Snapshot:
         return Snapshot(tuple(self.shown.values()))
 
+    def shown_jobs(self, account: str | None = None) -> int:
+        return sum(len(shown.view.jobs) for name, shown in self.shown.items() if account in (None, name))
+
 
 def up(*names: str) -> list[AccountSnapshot]:
     """Accounts that can be read and have no tasks."""

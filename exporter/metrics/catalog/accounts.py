@@ -55,6 +55,12 @@ STATE_DURABLE = Metric(
     "1 if the state can be written; 0 if not, and then a restart would lose counts or count twice.",
     ("account",),
 )
+DATA_TIME = Metric(
+    "vod_exporter_data_timestamp_seconds",
+    "gauge",
+    "Time of the exposed tasks, jobs and totals in Unix seconds: the last ones that the state could take in time.",
+    ("account",),
+)
 PENDING_CALLS = Metric(
     "vod_exporter_pending_calls",
     "gauge",
@@ -84,6 +90,7 @@ ACCOUNTS = (
     TRACKED_TASKS,
     TRUNCATED_JOBS,
     STATE_DURABLE,
+    DATA_TIME,
     PENDING_CALLS,
     API_BUDGET,
     USAGE,
