@@ -48,6 +48,13 @@ settings.register_profile(
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fast"))
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run property tests without coverage. Tracing makes them several times as slow, and adds few lines."""
+    for item in items:
+        if getattr(getattr(item, "obj", None), "is_hypothesis_test", False):
+            item.add_marker("no_cover")
+
+
 def examples(share: float) -> settings:
     """This share of the examples of the profile, for a test whose examples are expensive."""
     return settings(max_examples=max(1, round(share * settings().max_examples)))

@@ -163,7 +163,6 @@ def _loads_or_explains(text: str, folder: Path) -> None:
     assert all(FAULT.fullmatch(fault) and clean(fault) == fault for fault in found)
 
 
-@pytest.mark.no_cover
 @pytest.mark.slow
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(document=st.dictionaries(st.sampled_from(["accounts", "scrape", "series", "x"]), VALUES) | VALUES)
@@ -177,7 +176,6 @@ def test_any_text_loads_or_is_explained(text: str, tmp_path: Path) -> None:
     _loads_or_explains(text, tmp_path)
 
 
-@pytest.mark.no_cover
 @pytest.mark.slow
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())

@@ -84,7 +84,6 @@ def render(exposition: Exposition, snapshot: Snapshot, form: Format) -> bytes:
     return exposition.render(snapshot, OWN, form, gzip=False)
 
 
-@pytest.mark.no_cover
 @pytest.mark.slow
 @examples(0.4)
 @given(histories(), st.sampled_from([1, 2, 64]))

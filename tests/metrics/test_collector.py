@@ -194,7 +194,6 @@ def snapshots(draw: st.DrawFn) -> Snapshot:
     )
 
 
-@pytest.mark.no_cover
 @pytest.mark.slow
 @examples(0.3)
 @given(snapshots())
@@ -212,7 +211,6 @@ def total(found: dict[Series, float], account_name: str, name: str, **labels: st
     return sum(value for (metric, had), value in found.items() if metric == name and set(wanted) <= had)
 
 
-@pytest.mark.no_cover
 @pytest.mark.slow
 @examples(0.3)
 @given(snapshots())
@@ -233,7 +231,6 @@ def test_counts_of_any_snapshot_add_up(snapshot: Snapshot) -> None:
             assert 0 < had <= total(found, name, "vod_transcode_jobs", status=status)
 
 
-@pytest.mark.no_cover
 @pytest.mark.slow
 @examples(0.2)
 @given(st.lists(TASKS, max_size=4))

@@ -51,7 +51,6 @@ def reference(shown: AccountSnapshot, form: Format) -> bytes:
     return b"".join(line + b"\n" for line in exposition.split(b"\n") if line and not line.startswith(b"#"))
 
 
-@pytest.mark.no_cover
 @given(ACCOUNTS)
 def test_lines_of_any_account_are_those_of_prometheus_client(shown: AccountSnapshot) -> None:
     for form in (TEXT, OPENMETRICS):

@@ -249,7 +249,6 @@ class Life:
                 self.ledger.asked_jobs(job_ids)
 
 
-@pytest.mark.no_cover
 @pytest.mark.slow
 @given(
     jobs=st.integers(1, 120),

@@ -19,7 +19,6 @@ from tests.conftest import examples
 MakeWorld = Callable[..., tuple[World, Any]]
 
 
-@pytest.mark.no_cover
 @pytest.mark.slow
 @pytest.mark.parametrize("scenario", sorted(SCENARIOS))
 @examples(0.2)
@@ -67,7 +66,6 @@ def test_every_task_job_and_video_is_found_by_its_id(make_world: MakeWorld) -> N
     assert (world.task("none"), world.job("none"), world.video("none")) == (None, None, None)
 
 
-@pytest.mark.no_cover
 @pytest.mark.slow
 @examples(0.3)
 @given(seed=st.integers(0, 20), steps=st.lists(st.floats(0, 600), min_size=1, max_size=8))

@@ -249,7 +249,6 @@ EVENTS = st.fixed_dictionaries(
 )
 
 
-@pytest.mark.no_cover
 @pytest.mark.slow
 @given(ANY_JSON | EVENTS)
 def test_any_json_is_an_event_that_can_be_counted_and_asked_about(body: object) -> None:
@@ -264,7 +263,6 @@ def test_any_json_is_an_event_that_can_be_counted_and_asked_about(body: object) 
         assert job.processing is None or 0 <= job.processing <= MAX_PROCESSING_SECONDS
 
 
-@pytest.mark.no_cover
 @pytest.mark.slow
 @given(st.binary() | st.binary().map(base64.b64encode) | ANY_JSON.map(lambda body: json.dumps(body).encode()))
 def test_any_bytes_are_json_or_refused(raw: bytes) -> None:
