@@ -27,8 +27,9 @@ def set_up(*, level: str, format: str, stream: TextIO | None = None) -> None:  #
     handler.setFormatter(_JsonFormatter() if format == "json" else _LogfmtFormatter())
     handler.setLevel({"warn": "WARNING"}.get(level, level.upper()))
     logging.basicConfig(level=handler.level, handlers=[handler], force=True)
-    for name in ("urllib3", "uvicorn", "asyncio"):  # they log every connection
+    for name in ("urllib3", "asyncio"):  # they log every connection
         logging.getLogger(name).setLevel(logging.WARNING)
+    logging.getLogger("uvicorn").setLevel(logging.ERROR)  # it warns of each malformed request; web/refusals counts them
     threading.excepthook = _log_end_of_thread
 
 

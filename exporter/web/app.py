@@ -114,6 +114,10 @@ class Interface:
 
         return bounded
 
+    def malformed(self, client: str) -> None:
+        """Note that the client with this IP address sent no HTTP/1.1 request. Called in the event loop."""
+        self._refusals.note(route=OTHER, path="", status=400, client=client, reason="this is not an HTTP/1.1 request")
+
     async def _status(self, request: Request) -> Response:
         with self._pages:
             page = await run_in_threadpool(self._status_page, Query.of(request.query_params))

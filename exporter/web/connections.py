@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from typing import cast
+from collections.abc import Callable
+from typing import Any, cast
 
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
@@ -26,7 +27,13 @@ class BoundedProtocol(H11Protocol):
     client completed no request and read no bytes of a response. Idle connections are left to uvicorn's keep-alive
     timeout, and the server's own work on a response has no limit here. New connections beyond `MAX_CONNECTIONS` are
     closed. If all responses together have more than `MAX_UNREAD_BYTES` unread, the oldest responses are dropped.
+
+    `malformed` is called with the IP address of each client that sends no HTTP/1.1 request.
     """
+
+    def __init__(self, *options: Any, malformed: Callable[[str], None], **named: Any) -> None:
+        super().__init__(*options, **named)
+        self._malformed = malformed
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -65,6 +72,7 @@ class BoundedProtocol(H11Protocol):
             # The invalid bytes are in a body. Its request has a response already, or will get one.
             self.transport.close()
             return
+        self._malformed(self.client[0] if self.client else "")
         self.transport.write(_BAD_REQUEST)
         if self.transport.can_write_eof():
             # Closing a socket with unread bytes resets the connection, and the client would lose the response.

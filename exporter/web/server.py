@@ -6,7 +6,10 @@ import contextlib
 import math
 import resource
 import socket
-from collections.abc import Iterator
+from asyncio import Protocol
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import cast
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -18,13 +21,23 @@ GRACE_SECONDS = 5.0  # to send responses after a stop, in addition to the time t
 
 
 class Server(uvicorn.Server):
-    """Serves `app` on the listening socket `listener`. `timeout` is the longest time of a request, in seconds."""
+    """Serves `app` on the listening socket `listener`. `timeout` is the longest time of a request, in seconds.
 
-    def __init__(self, app: ASGIApp, listener: socket.socket, *, timeout: float) -> None:
+    `malformed` is called with the IP address of each client that sends no HTTP/1.1 request.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        listener: socket.socket,
+        *,
+        timeout: float,
+        malformed: Callable[[str], None] = lambda _: None,
+    ) -> None:
         super().__init__(
             uvicorn.Config(
                 app,
-                http=BoundedProtocol,
+                http=cast("type[Protocol]", partial(BoundedProtocol, malformed=malformed)),
                 ws="none",
                 lifespan="off",
                 log_config=None,

@@ -146,12 +146,21 @@ def test_a_level_hides_what_is_below_it(level: str, seen: list[str]) -> None:
 
 
 @pytest.mark.parametrize("level", logs.LEVELS)
-@pytest.mark.parametrize("name", ["urllib3.connectionpool", "uvicorn.error", "asyncio"])
+@pytest.mark.parametrize("name", ["urllib3.connectionpool", "asyncio"])
 def test_libraries_log_warnings_but_no_connections(level: str, name: str) -> None:
     stream = set_up(level=level)
     logging.getLogger(name).info("Starting new connection")
     logging.getLogger(name).warning("retrying")
     assert len(lines(stream)) == (0 if level == "error" else 1)
+
+
+def test_the_server_logs_errors_but_no_malformed_requests() -> None:
+    """uvicorn warns of each malformed request. Refusals count and log them."""
+    stream = set_up()
+    logging.getLogger("uvicorn.error").warning("Invalid HTTP request received.")
+    logging.getLogger("uvicorn.error").error("Exception in ASGI application")
+    (line,) = lines(stream)
+    assert "Exception" in line
 
 
 def test_plain_values_have_no_quotes() -> None:

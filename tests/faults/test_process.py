@@ -175,7 +175,7 @@ def test_text_from_vod_and_from_clients_forges_no_log_line(start: Start, simulat
         "F\x1b[31mO / HTTP/1.1\r\nHost: \x1b[31m\r\n\r\n",
     ):
         exporter.connect().sendall(text.encode("latin-1"))
-    wait_until(lambda: "Invalid HTTP request" in exporter.log)
+    wait_until(lambda: "not an HTTP/1.1 request" in exporter.log)
     assert exporter.stop() == 0
     assert "account down" in exporter.log
     assert "Forbidden.RAM" in exporter.log

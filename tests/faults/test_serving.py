@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import time
 from collections.abc import Iterator
@@ -123,6 +124,36 @@ def test_clients_that_disconnect_during_an_answer_cause_no_traceback(exporter: E
         client.close()
     assert scrape_seconds(exporter) < 10
     assert exporter.log[before:] == ""
+
+
+def rejected(exporter: ExporterProcess) -> float:
+    counters = re.findall(r"^vod_exporter_rejected_requests_total{.*} (.*)$", exporter.get().text, re.MULTILINE)
+    return sum(map(float, counters))
+
+
+MALFORMED = (
+    b"nonsense\r\n\r\n",
+    b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",  # the start of TLS
+    b"GET /\x00 HTTP/1.1\r\n\r\n",
+    b"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
+    b"GET / HTTP/1.1\r\nno colon\r\n\r\n",
+    b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\4\0\0\0\0\0",
+    b"POST /nowhere HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nnonsense\r\n",
+)
+
+
+def test_a_flood_of_malformed_requests_leaves_a_few_log_lines(exporter: ExporterProcess) -> None:
+    """Each left a warning of uvicorn. Now it is one line a minute for each kind, and all of them are counted."""
+    before, refused, count = len(exporter.log), rejected(exporter), 2000
+    for number in range(count):
+        client = exporter.connect()
+        client.sendall(MALFORMED[number % len(MALFORMED)])
+        client.recv(1)  # the exporter has read the request
+        client.close()
+    lines = exporter.log[before:].splitlines()
+    assert 3 <= len(lines) < 30
+    assert all("component=web.refusals" in line and "client=127.0.0.1" in line for line in lines), lines
+    assert rejected(exporter) - refused == count
 
 
 def test_oversized_requests_are_refused_in_bounded_memory(exporter: ExporterProcess) -> None:

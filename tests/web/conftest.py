@@ -38,11 +38,11 @@ TASKS = "/api/v1/tasks"
 class Served:
     """A server for an app, on a free port of 127.0.0.1, and the raw clients that a test connects to it."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, malformed: Callable[[str], None] = lambda _: None) -> None:
         self._listener = listen("127.0.0.1:0")
         self.url = url(self._listener)
         self._port = self._listener.getsockname()[1]
-        self.server = Server(app, self._listener, timeout=5.0)
+        self.server = Server(app, self._listener, timeout=5.0, malformed=malformed)
         self._thread = threading.Thread(target=self.server.serve_until_stopped, daemon=True)
         self._clients: list[socket.socket] = []
         self._thread.start()
@@ -87,7 +87,7 @@ class Served:
             client.close()
 
 
-Serve = Callable[[ASGIApp], Served]
+Serve = Callable[..., Served]
 
 
 class ServeInterface(Protocol):
@@ -100,8 +100,8 @@ def serve() -> Iterator[Serve]:
     """Serves apps until the test ends."""
     with contextlib.ExitStack() as stack:
 
-        def start(app: ASGIApp) -> Served:
-            served = Served(app)
+        def start(app: ASGIApp, malformed: Callable[[str], None] = lambda _: None) -> Served:
+            served = Served(app, malformed)
             stack.callback(served.close)
             return served
 
@@ -115,7 +115,7 @@ def serve_interface(serve: Serve) -> ServeInterface:
     def start(scraper: Scraper, telemetry: Telemetry | None = None, **options: Any) -> Served:
         reload = options.pop("reload", None)
         interface = Interface(scraper, telemetry or Telemetry(), timeout=10.0, offset=0.5, **options)
-        return serve(interface.app(reload=reload))
+        return serve(interface.app(reload=reload), interface.malformed)
 
     return start
 
