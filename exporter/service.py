@@ -33,6 +33,7 @@ class Exporter:
         load: Callable[[], config.Settings],
         *,
         telemetry_path: str = "/metrics",
+        grafana_url: str | None = None,
         hold: float = config.HOLD_SECONDS,
     ) -> None:
         self._load = load
@@ -44,7 +45,9 @@ class Exporter:
         self._closed = False
         self._running: dict[str, _Running] = {}
         self.scraper = Scraper([], min_interval=settings.scrape.min_interval)
-        self.interface = wiring.interface(settings, self.scraper, self._telemetry, telemetry_path=telemetry_path)
+        self.interface = wiring.interface(
+            settings, self.scraper, self._telemetry, telemetry_path=telemetry_path, grafana_url=grafana_url
+        )
         if faults := self._apply(settings):
             raise StateError("; ".join(faults))
 

@@ -44,10 +44,16 @@ def scraper(settings: config.Settings, telemetry: Telemetry, store: Store) -> Sc
 
 
 def interface(
-    settings: config.Settings, scraper: Scraper, telemetry: Telemetry, *, telemetry_path: str = "/metrics"
+    settings: config.Settings,
+    scraper: Scraper,
+    telemetry: Telemetry,
+    *,
+    telemetry_path: str = "/metrics",
+    grafana_url: str | None = None,
 ) -> Interface:
     """The HTTP interface on the scraper."""
-    return Interface(scraper, telemetry, telemetry_path=telemetry_path, **_answering(settings))
+    options = _answering(settings)
+    return Interface(scraper, telemetry, telemetry_path=telemetry_path, grafana_url=grafana_url, **options)
 
 
 def configure(interface: Interface, settings: config.Settings) -> None:

@@ -76,7 +76,7 @@ def _run(args: argparse.Namespace) -> int:
         load = partial(_checked_settings, args)
         settings = load()
         listener = listen(args.web_listen_address)
-        exporter = Exporter(settings, load, telemetry_path=args.web_telemetry_path)
+        exporter = Exporter(settings, load, telemetry_path=args.web_telemetry_path, grafana_url=args.web_grafana_url)
         app = exporter.interface.app(reload=exporter.reload if args.web_enable_lifecycle else None)
         server = Server(app, listener, timeout=settings.scrape.timeout, malformed=exporter.interface.malformed)
         with signals(lambda: server.stop(timeout=exporter.interface.timeout)):

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 from typing import NoReturn
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from exporter import __version__
 from exporter.command import help, logs  # noqa: A004 - it is what it has
@@ -144,6 +144,14 @@ def _run(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="allow POST /-/reload, which reloads the configuration",
     )
+    parser.add_argument(
+        "--web.grafana-url",
+        dest="web_grafana_url",
+        type=_grafana_url,
+        metavar="URL",
+        help="Grafana with the dashboards of this project, such as https://grafana.example/grafana; jobs on the "
+        "status page link to it (default: no links)",
+    )
 
 
 def _demo(parser: argparse.ArgumentParser) -> None:
@@ -266,10 +274,31 @@ def _id(text: str) -> str:
 
 
 def _url(text: str) -> str:
-    parts = urlsplit(text)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a URL; write for example http://localhost:10870")
+    parts = _parts(text)
+    if parts is None:
+        raise argparse.ArgumentTypeError("this is not a URL; write for example http://localhost:10870")
     return parts._replace(path="/metrics").geturl() if parts.path in ("", "/") else text
+
+
+def _grafana_url(text: str) -> str:
+    parts = _parts(text)
+    if parts is None:
+        raise argparse.ArgumentTypeError("this is not a URL; write for example https://grafana.example")
+    if "@" in parts.netloc:
+        raise argparse.ArgumentTypeError("leave out user name and password; every reader of the page would see them")
+    if parts.query or parts.fragment or "/d/" in f"{parts.path}/":
+        raise argparse.ArgumentTypeError("write the address of Grafana alone, without a dashboard, ? and #")
+    return text.rstrip("/")
+
+
+def _parts(text: str) -> SplitResult | None:
+    """The parts of an absolute HTTP URL; None if it is none. Messages do not quote it: it may have a password."""
+    try:
+        parts = urlsplit(text)
+        valid = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:  # an invalid port or IPv6 address
+        return None
+    return parts if valid and re.fullmatch(r"[^\s\\\"<>^`{|}\x00-\x1f\x7f]+", text) else None
 
 
 def _path(text: str) -> str:

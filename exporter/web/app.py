@@ -41,7 +41,8 @@ class Interface:
     """Answers HTTP requests from `scraper`. `timeout` and `offset` are those of section `scrape`, in seconds.
 
     Without `api_token` the API answers 403. `callbacks` maps account names to event callbacks. Keys are read for each
-    request; if a key cannot be read, the request gets 503. `clock` returns Unix seconds.
+    request; if a key cannot be read, the request gets 503. `clock` returns Unix seconds. Jobs on the status page link
+    to the Grafana at `grafana_url`.
     """
 
     def __init__(
@@ -52,6 +53,7 @@ class Interface:
         timeout: float,
         offset: float,
         telemetry_path: str = "/metrics",
+        grafana_url: str | None = None,
         api_token: Key | None = None,
         callbacks: Mapping[str, Callback] | None = None,
         clock: Callable[[], float] = time.time,
@@ -60,6 +62,7 @@ class Interface:
         self._telemetry = telemetry
         self._refusals = Refusals(telemetry)
         self._telemetry_path = telemetry_path
+        self._grafana_url = grafana_url
         self._clock = clock
         self._scrapes = Scrapes(scraper, telemetry, telemetry_path=telemetry_path)
         self._lifecycle = Lifecycle()
@@ -131,6 +134,7 @@ class Interface:
                 reload_failed=not self._telemetry.reload_successful, refused=self._refusals.unauthorized()
             ),
             telemetry_path=self._telemetry_path,
+            grafana_url=self._grafana_url,
             now=self._clock(),
         )
 

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from functools import partial
 from importlib.resources import files
+from urllib.parse import urlencode
 
 from jinja2 import Environment, PackageLoader
 
@@ -48,6 +49,11 @@ def task_counts(account: AccountSnapshot) -> tuple[int, int]:
     counts = account.view.task_counts
     finished = sum(counts.get(status, 0) for status in TASK_FINAL)
     return sum(counts.values()) - finished, finished
+
+
+def job_dashboard(grafana_url: str, account: str, job_id: str) -> str:
+    """The URL of the dashboard Job (`grafana/job.py`) for this job."""
+    return f"{grafana_url}/d/vod-job?{urlencode({'var-account': account, 'var-job_id': job_id})}"
 
 
 environment = Environment(
@@ -94,10 +100,17 @@ HEADERS = {
 
 
 def status_page(
-    snapshot: Snapshot, query: Query, troubled: Iterable[Trouble] = (), *, telemetry_path: str, now: float
+    snapshot: Snapshot,
+    query: Query,
+    troubled: Iterable[Trouble] = (),
+    *,
+    telemetry_path: str,
+    grafana_url: str | None = None,
+    now: float,
 ) -> str:
     """The page as HTML for `now` in Unix seconds. `troubled` are the troubles of the exporter itself.
 
+    With `grafana_url`, jobs and the page link to the dashboards there. Without it, the page links to their files.
     The only script loads the page again; without scripts the browser does that. Text from VOD is escaped. Rendering
     reads the snapshot only; it sends no requests to VOD.
     """
@@ -118,6 +131,8 @@ def status_page(
         refresh_seconds=REFRESH_SECONDS,
         search_limit=SEARCH_LIMIT,
         telemetry_path=telemetry_path,
+        dashboards=f"{grafana_url}/d/vod-overview" if grafana_url else f"{REPOSITORY}/tree/main/grafana",
+        job_dashboard=partial(job_dashboard, grafana_url) if grafana_url else None,
         version=__version__,
         repository=REPOSITORY,
         style=STYLE,

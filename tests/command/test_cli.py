@@ -113,6 +113,7 @@ def test_help_names_every_command_and_how_to_start(run: Run) -> None:
             "run",
             [
                 *("--config.file", "--web.listen-address", ":10870", "--web.telemetry-path", "--web.enable-lifecycle"),
+                *("--web.grafana-url", "https://grafana.example/grafana", "default: no links"),
                 *("scrape_configs", "/probe?account=NAME", "/sd", "SIGTERM", "SIGHUP", "POST /-/reload"),
             ],
         ),

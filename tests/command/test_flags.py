@@ -68,3 +68,40 @@ def test_path_of_metrics_must_be_free(path: str, capsys: pytest.CaptureFixture[s
     with pytest.raises(SystemExit) as ended:
         parse([f"--web.telemetry-path={path}"])
     assert (ended.value.code, "path such as /metrics" in capsys.readouterr().err) == (2, True)
+
+
+@pytest.mark.parametrize("url", ["https://grafana.example", "http://[::1]:3000", "https://host/grafana/", None])
+def test_the_url_of_grafana_may_have_a_path(url: str | None) -> None:
+    arguments = [f"--web.grafana-url={url}"] if url else []
+    assert parse(arguments).web_grafana_url == (url and url.rstrip("/"))
+
+
+@pytest.mark.parametrize(
+    ("url", "remedy"),
+    [
+        *(
+            (url, "not a URL")
+            for url in ("", "grafana", "//host", "ftp://host", "https://", "http://[", "http://h:99999")
+        ),
+        *((url, "not a URL") for url in ("javascript:alert(1)", "https://a b", "https://h/\nx", 'https://h/"x')),
+        ("https://admin:s3cret@host", "leave out user name and password"),
+        *((f"https://host/{more}", "the address of Grafana alone") for more in ("?orgId=1", "#x", "d/vod-job/job")),
+    ],
+)
+def test_a_wrong_url_of_grafana_is_refused_at_the_start(
+    url: str, remedy: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        parse([f"--web.grafana-url={url}"])
+    message = capsys.readouterr().err
+    assert (ended.value.code, message.count("\n")) == (2, 1)
+    assert message.startswith("vod-transcode-exporter: argument --web.grafana-url: ")
+    assert remedy in message
+    assert "s3cret" not in message
+
+
+@pytest.mark.parametrize("url", ["http://[", "http://h:99999", "localhost:10870"])
+def test_a_wrong_url_of_an_exporter_is_one_line(url: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        parse(["tasks", f"--url={url}"])
+    assert "argument --url: this is not a URL; write for example http://localhost:10870" in capsys.readouterr().err

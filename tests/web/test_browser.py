@@ -186,6 +186,21 @@ def test_problems_are_visible_first_and_link_to_the_failed_jobs(
     expect(page.get_by_role("table")).to_be_in_viewport()
 
 
+def test_a_job_leads_to_its_dashboard(tab: Callable[..., Tab]) -> None:
+    """No Grafana is needed to see what the browser asks it for."""
+    account = account_snapshot([Task("t")], [Job("j1", "HD", "Transcoding", 0.5)])
+    interface = Interface(
+        FakeScraper([account]), Telemetry(), timeout=10.0, offset=0.5, grafana_url="http://localhost:9/grafana"
+    )
+    with served(interface.app()) as address:
+        opened = tab()
+        opened.page.goto(address)
+        assert violations(opened.page) == {}
+        with opened.page.expect_request(lambda request: "/d/" in request.url) as asked:
+            opened.page.get_by_role("link", name="j1").click()
+        assert asked.value.url == "http://localhost:9/grafana/d/vod-job?var-account=prod&var-job_id=j1"
+
+
 @pytest.mark.parametrize("scripts", [True, False], ids=["scripts", "no-scripts"])
 def test_a_search_finds_a_job_a_task_and_a_status(
     exporter: Exporter, tab: Callable[..., Tab], *, scripts: bool

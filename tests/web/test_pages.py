@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import re
 import time
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import requests
@@ -96,6 +98,29 @@ def test_the_page_loads_nothing_and_links_only_here_and_to_the_repository() -> N
         assert not href.startswith("//")
     assert "/probe?account=a/b%26c" in shown.links
     assert {"/metrics", "/sd", "/-/healthy", "/-/ready", f"{REPOSITORY}/tree/main/docs"} <= set(shown.links)
+
+
+def test_jobs_link_to_their_dashboard_if_there_is_a_grafana(serve_interface: ServeInterface) -> None:
+    """The path of a proxy stays, and the names are those of the shipped dashboards."""
+    account = account_snapshot([Task("t")], [Job("j&1", "HD", "Transcoding")], name="a b/ü&c")
+    exporter = serve_interface(FakeScraper([account]), grafana_url="https://proxy.example/grafana")
+    shown = Elements(requests.get(exporter.url, timeout=10).text)
+    linked = {link: urlsplit(link) for link in shown.links if link.startswith("https://proxy.example/grafana/d/")}
+    query = {"var-account": ["a b/ü&c"], "var-job_id": ["j&1"]}
+    assert [parse_qs(parts.query) for parts in linked.values()] == [{}, query]
+    assert all(link["rel"] == "noreferrer" for link in shown.all("a") if link["href"] in linked)
+    overview, job = (
+        json.loads((ROOT / f"grafana/dashboards/{parts.path.rpartition('/')[2]}.json").read_text())
+        for parts in linked.values()
+    )
+    assert [parts.path for parts in linked.values()] == [f"/grafana/d/{overview['uid']}", f"/grafana/d/{job['uid']}"]
+    assert {f"var-{variable['name']}" for variable in job["templating"]["list"]} >= set(query)
+
+
+def test_without_a_grafana_jobs_are_no_links() -> None:
+    shown = page(account_snapshot([Task("t")], [Job("j", "HD", "Transcoding")]))
+    assert not any("/d/" in link for link in shown.links)
+    assert f"{REPOSITORY}/tree/main/grafana" in shown.links
 
 
 def test_the_content_security_policy_allows_one_script_and_no_frames(serve_interface: ServeInterface) -> None:
