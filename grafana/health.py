@@ -246,8 +246,8 @@ def _errors() -> tuple[Panel, ...]:
         rows(
             Text(
                 title="What was dropped or malformed?",
-                description="In the selected time range: tasks that the exporter stopped tracking before they "
-                "finished, and fields that it ignored because their value was malformed.",
+                description="In the selected time range: tasks and videos that the exporter stopped tracking before "
+                "they finished, and fields that it ignored because their value was malformed.",
                 unit="short",
                 no_value="Nothing",
             ),

@@ -68,7 +68,7 @@ class AccountTelemetry:
                     self._malformed.labels(self._account, field).inc()
 
     def dropped(self, reason: str) -> None:
-        """Counts a task that is not tracked any more. `reason` is `not_found`, `given_up`, `deleted` or `too_many`."""
+        """Counts a task or video that is not tracked any more. `reason` is one of `_DROPPED`."""
         with self._lock:
             if not self._closed:
                 self._dropped.labels(self._account, reason).inc()

@@ -30,8 +30,10 @@ _log = logging.getLogger(__name__)
 
 _HORIZON_SECONDS = 10.0  # the length of a plan; later calls are left to the next plan, which has newer results
 _PLANNING_SHARE = 0.02  # the maximum share of the time for new plans, while the present plan still has calls
-# A refresh ends after this number of failed calls in a row, or after `concurrency` failed calls if that is more.
+# A refresh ends after this number of failed calls in a row, or after `concurrency` failed calls if that is more. An
+# operation ends after this number of refusals in a row of ids that VOD refused before.
 _FAILURES_IN_A_ROW = 4
+_MAX_REFUSED = 100_000  # ids that are remembered; beyond that the memory starts again
 
 
 class Agenda:
@@ -64,6 +66,7 @@ class Agenda:
         self._closed = False
         self._under_way: list[Call] = []
         self._taken: Counter[str] = Counter()  # calls so far, by operation
+        self._refused: dict[str, set[str]] = {}  # ids that VOD refused since its last answer, by operation
         self._reset()
 
     def _reset(self) -> None:
@@ -71,7 +74,7 @@ class Agenda:
         self._listed: set[str] = set()  # videos
         self._summarized: set[str] = set()  # videos
         self._denied: set[str] = set()  # operations
-        self._refusals: Counter[str] = Counter()  # by operation: calls in a row that lacked a permission
+        self._refusals: Counter[str] = Counter()  # by operation: in a row, of ids that VOD refused before
         self._failed_in_a_row = 0
         self._plan: list[Call] = []
         self._beyond: Counter[str] = Counter()  # calls that come after the plan, by operation
@@ -139,7 +142,8 @@ class Agenda:
         """The call has a result: an answer, or an error."""
         self._under_way.remove(call)
         self._outdated = True
-        self._failed_in_a_row = self._failed_in_a_row + 1 if error is not None else 0
+        if not _is_of_ids(call, error):
+            self._failed_in_a_row = self._failed_in_a_row + 1 if error is not None else 0
         if self._is_denied(call, error):  # VOD would reject the other calls of this operation too
             self._denied.add(action(call))
             self._plan = []
@@ -156,14 +160,26 @@ class Agenda:
                 self._queries = [other for other in self._queries if other != query]
 
     def _is_denied(self, call: Call, error: Exception | None) -> bool:
-        """Whether the credentials may not call the operation. One refusal of a single id does not say that yet."""
+        """Whether the credentials may not call the operation.
+
+        A refusal of ids does not say that, because VOD may answer about the other ids. So all of them are asked about
+        once. As long as VOD answers none of them, each further refresh makes only a few calls.
+        """
         name = action(call)
         if not isinstance(error, CredentialsError):
             self._refusals[name] = 0
+            if error is None:
+                self._refused.pop(name, None)
             return False
-        self._refusals[name] += 1
-        of_one_id = isinstance(error, PermissionDenied) and isinstance(call, ListTasks | GetTask | GetJobs)
-        return not of_one_id or self._refusals[name] >= _FAILURES_IN_A_ROW
+        if not _is_of_ids(call, error):
+            return True
+        refused, ids = self._refused.setdefault(name, set()), _ids(call)
+        if refused.issuperset(ids):
+            self._refusals[name] += 1
+        if len(refused) >= _MAX_REFUSED:
+            refused.clear()
+        refused.update(ids)
+        return self._refusals[name] >= _FAILURES_IN_A_ROW
 
     def end_refresh(self) -> None:
         """Nothing is left to ask."""
@@ -217,6 +233,21 @@ class Agenda:
         if name in self._denied:
             return 0
         return self._limiter.calls_within(name, _HORIZON_SECONDS) or int(not under_way.get(name))
+
+
+def _is_of_ids(call: Call, error: Exception | None) -> bool:
+    """Whether VOD refused a permission, and it may be that for these ids only."""
+    return isinstance(error, PermissionDenied) and bool(_ids(call))
+
+
+def _ids(call: Call) -> tuple[str, ...]:
+    """The ids of an operation that is refused as a whole only if VOD refuses all ids."""
+    match call:
+        case ListTasks(id_) | GetTask(id_):
+            return (id_,)
+        case GetJobs(ids):
+            return ids
+    return ()
 
 
 def _by_action(calls: Iterable[Call]) -> Counter[str]:

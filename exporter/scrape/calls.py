@@ -37,6 +37,9 @@ class Recorder(Protocol):
     def malformed(self, fields: Iterable[str]) -> None:
         """An answer had these malformed fields; a field may be there several times."""
 
+    def dropped(self, reason: str) -> None:
+        """A task or video is not tracked any more. `reason` is a value of the label."""
+
 
 class Calls:
     """Safe to use from several threads. `clock` is monotonic, in seconds."""
@@ -64,6 +67,11 @@ class Calls:
         self.summaries = Fallback(
             account, "GetTranscodeSummary refused: one call per video instead of one per ten videos", clock=clock
         )
+
+    def start_refresh(self) -> None:
+        """A refresh starts. While the account is down, the cause of that may have caused the refusal of summaries."""
+        if self._health.state.up is False:
+            self.summaries.forget()
 
     def make(self, call: Call) -> None:
         """Make the call and handle its answer. Raises `VodError` if it failed."""
@@ -136,14 +144,16 @@ class Calls:
         except NotFoundError as error:
             self._forbidden.answered(LIST_TRANSCODE_TASK, video_id)
             if self._videos.not_found(video_id):
-                self._drop_video(video_id, "video not found", error)
+                self._drop_video(video_id, "not_found", "video not found", error)
             return
         except PermissionDenied as error:
             if not self._is_forbidden(LIST_TRANSCODE_TASK, video_id):
                 self._videos.list_another(video_id)
                 raise
             self._videos.forbid(video_id)
-            self._drop_video(video_id, "video dropped: VOD forbids to read it, and answers about others", error)
+            self.summaries.forget()  # VOD may have refused them because of this video
+            message = "video dropped: VOD forbids to read it, and answers about others"
+            self._drop_video(video_id, "forbidden", message, error)
             return
         self._forbidden.answered(LIST_TRANSCODE_TASK, video_id)
         self._ledger.listed(task.id for task in tasks)
@@ -180,7 +190,7 @@ class Calls:
         except NotFoundError:
             self._ledger.observe_jobs(job_ids, ())
         except PermissionDenied:
-            if not self._forbidden.refused_batch(GET_TRANSCODE_TASK):
+            if not self._forbidden.refused_batch(GET_TRANSCODE_TASK, job_ids):
                 raise
             self._ledger.observe_jobs(job_ids, ())  # one of them may be forbidden: ask for each task alone
         except RequestRejected as error:
@@ -189,7 +199,7 @@ class Calls:
             self.job_ids.refused(error)
         else:
             self.job_ids.accepted()
-            self._forbidden.answered(GET_TRANSCODE_TASK)
+            self._forbidden.answered_batch(GET_TRANSCODE_TASK, job_ids)
             self._recorder.malformed(reply.malformed)
             self._ledger.observe_jobs(job_ids, reply.jobs)
 
@@ -218,8 +228,9 @@ class Calls:
             self._health.called(action=action, error=None)
         return forbidden
 
-    def _drop_video(self, video_id: str, message: str, error: VodError) -> None:
+    def _drop_video(self, video_id: str, reason: str, message: str, error: VodError) -> None:
         self._tracker.unname_tasks_of(video_id)
+        self._recorder.dropped(reason)
         self._log_dropped(message, error, video_id=video_id)
 
     def _log_dropped(self, message: str, error: VodError, **id_: str) -> None:

@@ -26,6 +26,7 @@ class Fallback:
         self._clock = clock
         self._lock = threading.Lock()
         self._refused_at: float | None = None
+        self._said = False
 
     @property
     def usable(self) -> bool:
@@ -36,12 +37,17 @@ class Fallback:
     def refused(self, error: VodError) -> None:
         """VOD refused this way. It is logged once, until VOD accepts it again."""
         with self._lock:
-            first, self._refused_at = self._refused_at is None, self._clock()
-        if first:
+            said, self._said, self._refused_at = self._said, True, self._clock()
+        if not said:
             _log.warning(self._message, extra={"account": self._account, "error": str(error)})
 
     def accepted(self) -> None:
         """VOD accepted this way."""
+        with self._lock:
+            self._refused_at, self._said = None, False
+
+    def forget(self) -> None:
+        """Try this way again: something else may have caused the refusal. A further refusal is not logged."""
         self._refused_at = None
 
 

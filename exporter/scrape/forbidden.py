@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
+from collections.abc import Collection
 
 _MAX_IDS = 100_000  # refused ids that are remembered; beyond that the memory starts again
 
@@ -23,14 +24,18 @@ class Forbidden:
         self._last_refused: set[str] = set()  # operations whose last call was refused
         self._witnesses: dict[str, str] = {}  # by operation: the id that VOD answered about last
 
-    def answered(self, action: str, *ids: str) -> None:
-        """VOD answered a call of the operation about these ids."""
+    def answered(self, action: str, id_: str) -> None:
+        """VOD answered a call of the operation about this id."""
+        self.answered_batch(action, [id_])
+        with self._lock:
+            self._witnesses[action] = id_
+
+    def answered_batch(self, action: str, ids: Collection[str]) -> None:
+        """VOD answered a call of the operation about several ids."""
         with self._lock:
             self._answers[action] += 1
             self._last_refused.discard(action)
-            for id_ in ids:
-                self._refused.pop((action, id_), None)
-                self._witnesses[action] = id_
+            self._forget(action, ids)
 
     def refused(self, action: str, id_: str) -> bool:
         """VOD refused a call of the operation about this id. Returns whether the id is forbidden."""
@@ -38,9 +43,7 @@ class Forbidden:
             self._last_refused.add(action)
             if self._witnesses.get(action) == id_:
                 del self._witnesses[action]
-            if len(self._refused) >= _MAX_IDS:
-                self._refused.clear()
-            return self._answers[action] > self._refused.setdefault((action, id_), self._answers[action])
+            return self._was_answered_since(action, [id_])
 
     def witness(self, action: str) -> str | None:
         """The id that VOD answered about last, if it did not refuse it since.
@@ -50,12 +53,25 @@ class Forbidden:
         with self._lock:
             return self._witnesses.get(action)
 
-    def refused_batch(self, action: str) -> bool:
+    def refused_batch(self, action: str, ids: Collection[str]) -> bool:
         """VOD refused a call of the operation about several ids. Returns whether to ask about each of them alone.
 
-        That is so if VOD answered the last call of the operation.
+        That is so if VOD answered the last call of the operation, or any call since it first refused these ids.
         """
         with self._lock:
-            before = action in self._last_refused
+            split = action not in self._last_refused or self._was_answered_since(action, ids)
             self._last_refused.add(action)
-            return not before
+            if split:
+                self._forget(action, ids)
+            return split
+
+    def _was_answered_since(self, action: str, ids: Collection[str]) -> bool:
+        """Whether VOD answered the operation since it first refused one of these ids; notes new refusals."""
+        if len(self._refused) >= _MAX_IDS:
+            self._refused.clear()
+        now = self._answers[action]
+        return now > min([self._refused.setdefault((action, id_), now) for id_ in ids], default=now)
+
+    def _forget(self, action: str, ids: Collection[str]) -> None:
+        for id_ in ids:
+            self._refused.pop((action, id_), None)

@@ -113,6 +113,7 @@ class Refresh:
             assert self._next is not None  # noqa: S101 - `start` has set it
             self._present, self._next = self._next, None
         self._started = time.monotonic()
+        self._calls.start_refresh()
         self._health.start_refresh()
         self._agenda.restart()
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from exporter.model import API
 from exporter.tracking.names import Names
 from exporter.tracking.records import TrackedTask
 from exporter.tracking.roster import Roster
@@ -60,12 +59,12 @@ class Departures:
         """VOD does not know the task. If a second answer in a row says so, stops tracking it and returns True.
 
         Within ten minutes after a registration, such an answer means that VOD does not know the task yet. The task is
-        then asked about again after half of its age, so ten minutes cost about 15 calls.
+        then asked about again after half of the time since, so ten minutes cost about 15 calls.
         """
         if task.finished_at is not None:
             return False
-        age = now - task.since
-        if task.source == API and task.task is None and 0 <= age < NOT_YET_SECONDS:
+        age = now - task.registered if task.registered is not None else NOT_YET_SECONDS
+        if task.task is None and 0 <= age < NOT_YET_SECONDS:
             task.ask_after = now + min(max(_FIRST_PAUSE_SECONDS, age / 2), NOT_YET_SECONDS - age)
             return False
         task.not_found += 1

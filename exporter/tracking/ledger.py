@@ -144,6 +144,8 @@ class Ledger:
     def register(self, task_ids: Sequence[str], *, source: str) -> dict[str, bool]:
         """Track these tasks, and save them. Returns for each task whether it is tracked.
 
+        For ten minutes from now, also for tasks that were tracked before, an answer that VOD does not know one is not
+        believed.
         Tasks that were finished before are not tracked. Tasks that were given up or deleted are shown again, but
         not counted. If the tasks cannot be saved, raises `StateError` and tracks none of them.
         """
@@ -157,6 +159,9 @@ class Ledger:
                 for task_id, finished in known.items():
                     if not finished:
                         self._track(task_id, source, already_counted=finished is False)
+                for task in (self._roster.tasks[one] for one in self._roster.tasks.keys() & set(task_ids)):
+                    if task.task is None:  # else VOD knows it
+                        task.registered = self._clock()
                 changes = self._keeper.take(self._clock())
             try:
                 self._keeper.write(changes)

@@ -24,7 +24,8 @@ def _ignore(_: str) -> None:
 class TaskRecord:
     """A task as the store keeps it. Times are Unix seconds.
 
-    `source` is the source that found the task first, at the time `since`. `task` is VOD's last description without its
+    `source` is the source that found the task first, at the time `since`. `registered` is when an application
+    registered it last, before VOD knew it. `task` is VOD's last description without its
     jobs, and None until there is one; `refreshed` is the time of that description. `finished_at` is when the exporter
     saw the task finished. `already_counted` tasks were counted before they were tracked: they are shown and add to no
     total.
@@ -35,6 +36,7 @@ class TaskRecord:
     since: float
     task: Task | None = None
     refreshed: float = 0.0
+    registered: float | None = None
     finished_at: float | None = None
     already_counted: bool = False
 

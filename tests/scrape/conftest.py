@@ -28,10 +28,12 @@ from exporter.vod.payloads import JobsReply, SummaryReply, TaskListReply
 from exporter.vod.sender import Observer, ignore
 from tests.conftest import NOW, make_account
 
+CREATED = NOW - 60
 DENIED = PermissionDenied("grant vod:ListTranscodeTask", code="Forbidden.RAM")
 KEYS = CredentialsError("no such key", code="InvalidAccessKeyId.NotFound")
 DOWN = ConnectionFailed("no connection", code="connect")
 GONE = NotFoundError("gone", code="NoSuchResource")
+FORBIDDEN = PermissionDenied("not yours", code="Forbidden")
 REFUSED = RequestRejected("JobIds is not known", code="MissingParameter")
 
 
@@ -55,6 +57,7 @@ class FakeVod:
         self.videos: dict[str, Sequence[Task | Exception]] = {}
         self.before: Callable[[str], object] = lambda _: None
         self.asked: list[str] = []
+        self.forbidden: set[str] = set()  # ids of tasks and jobs
 
     def connect(self, limiter: Limiter, observer: Observer) -> Client:  # noqa: ARG002 - takes no turns
         self.observer = observer
@@ -64,11 +67,12 @@ class FakeVod:
 
     def get_task(self, task_id: str, deadline: Deadline) -> tuple[Task, tuple[str, ...]]:  # noqa: ARG002 - as the client's
         self._ask(f"task {task_id}")
-        return self._answer("GetTranscodeTask", self.tasks[task_id]), ()
+        return self._answer("GetTranscodeTask", FORBIDDEN if task_id in self.forbidden else self.tasks[task_id]), ()
 
     def get_jobs(self, job_ids: Sequence[str], deadline: Deadline) -> JobsReply:  # noqa: ARG002 - as the client's
         self._ask(f"jobs {','.join(job_ids)}")
-        self._answer("GetTranscodeTask", self.jobs or done("any"))
+        refusal = FORBIDDEN if self.forbidden.intersection(job_ids) else self.jobs
+        self._answer("GetTranscodeTask", refusal or done("any"))
         known = [job for task in self.tasks.values() if isinstance(task, Task) for job in task.jobs]
         return JobsReply(tuple(job for job in known if job.id in job_ids))
 
@@ -150,6 +154,18 @@ class Made:
     @property
     def job_statuses(self) -> dict[str, str]:
         return {shown.job.id: shown.job.status for shown in self.ledger.view().jobs}
+
+
+def listed(count: int, *, concurrency: int = 4) -> Made:
+    """An account with these named videos. The tasks of each were listed once; all have ended."""
+    vod = FakeVod()
+    for number in range(count):
+        vod.tasks[f"t{number}"] = Task(f"t{number}", f"v{number}", "CompleteAllFail", created=CREATED)
+        vod.videos[f"v{number}"] = [Task(f"t{number}", f"v{number}", "CompleteAllFail", created=CREATED)]
+    made = Made(vod, videos=list(vod.videos), concurrency=concurrency)
+    made.refresh()
+    made.now += 60
+    return made
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from exporter.errors import (
     VodError,
 )
 from exporter.model import Task
-from tests.scrape.conftest import DOWN, GONE, REFUSED, FakeVod, Made, done, running
+from tests.scrape.conftest import CREATED, DOWN, FORBIDDEN, GONE, REFUSED, FakeVod, Made, done, listed, running
 
 
 def test_refused_job_ids_cost_one_call_per_task_and_are_logged_once(caplog: pytest.LogCaptureFixture) -> None:
@@ -76,7 +76,7 @@ def test_a_task_is_dropped_after_the_second_answer_that_it_does_not_exist() -> N
     assert made.up is True
 
 
-def test_a_video_that_does_not_exist_is_logged_once_after_the_second_answer(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_video_that_does_not_exist_is_logged_and_counted_once(caplog: pytest.LogCaptureFixture) -> None:
     vod = FakeVod()
     vod.videos["v"] = [GONE]
     made = Made(vod, videos=["v"])
@@ -87,6 +87,7 @@ def test_a_video_that_does_not_exist_is_logged_once_after_the_second_answer(capl
         said.append(len(caplog.records))
 
     assert said == [0, 1, 1, 1]
+    assert made.counted.reasons == ["not_found"]  # it was not counted
 
 
 @pytest.mark.parametrize(
@@ -114,90 +115,6 @@ def test_what_concerns_the_account_drops_no_task_and_it_is_down_at_every_refresh
     assert up == [False] * 6
     assert made.counted.reasons == []
     assert made.job_statuses == {"a": "Transcoding", "b": "Transcoding"}
-
-
-@pytest.mark.parametrize("named_first", [True, False], ids=["first", "last"])
-def test_a_task_that_vod_forbids_is_dropped_while_others_are_answered(
-    caplog: pytest.LogCaptureFixture, *, named_first: bool
-) -> None:
-    """VOD answers so about media of an application that the RAM user may not read."""
-    tasks = [running("t", "a"), *(running(f"u{number}", f"b{number}") for number in range(12))]
-    made = Made(FakeVod(*(tasks if named_first else reversed(tasks))))
-    made.vod.tasks["t"] = FORBIDDEN
-    up = []
-    for _ in range(3):
-        made.refresh()
-        up.append(made.up)
-
-    assert up == [True] * 3
-    assert made.counted.reasons == ["forbidden"]
-    assert not any("task t" in call for call in made.refresh())
-    assert [(record.message, vars(record)["task_id"]) for record in caplog.records] == [
-        ("task dropped: VOD forbids to read it, and answers about others", "t")
-    ]
-
-
-def test_a_forbidden_job_costs_its_batch_one_call_per_task_and_its_task_is_dropped() -> None:
-    made = Made(FakeVod(*(running(f"t{number}", f"a{number}") for number in range(5))))
-    made.refresh()
-    made.vod.tasks["t0"] = made.vod.jobs = FORBIDDEN
-    split = made.refresh()
-    made.vod.jobs = None
-    made.refresh()
-
-    assert sorted(set(split)) == ["jobs a0,a1,a2,a3,a4", *(f"task t{number}" for number in range(5))]
-    assert len(split) <= 1 + 5 + 1  # the last is a task that was answered before
-    assert made.counted.reasons == ["forbidden"]
-    assert made.up is True
-
-
-@pytest.mark.parametrize("other", [done("u"), GONE], ids=["ended", "not-found"])
-def test_a_task_that_vod_forbids_is_dropped_when_the_others_have_ended(other: Task | VodError) -> None:
-    """VOD is asked about one of them again. Without that the account was down until there was another task."""
-    made = Made(FakeVod(done("u")))
-    made.refresh()
-    made.vod.tasks |= {"t": FORBIDDEN, "u": other}
-    made.ledger.name("more", ["t"], source="tasks")
-    calls, up = [], []
-    for _ in range(3):
-        calls.append(made.refresh())
-        up.append(made.up)
-
-    assert (calls, up) == ([["task t", "task u"], ["task t"], []], [True] * 3)
-    assert made.counted.reasons == ["forbidden"]
-
-
-def test_a_permission_that_is_taken_away_costs_one_call_about_an_ended_task() -> None:
-    made = Made(FakeVod(running("t", "a")))
-    made.refresh()
-    made.vod.tasks["u"] = done("u")
-    made.ledger.name("more", ["u"], source="tasks")
-    made.refresh()
-    made.vod.tasks = dict.fromkeys("tu", FORBIDDEN)
-    made.vod.jobs = FORBIDDEN
-    calls, up = [], []
-    for _ in range(4):
-        calls += made.refresh()
-        up.append(made.up)
-
-    assert (calls.count("task u"), up) == (1, [False] * 4)
-    assert made.counted.reasons == []
-
-
-def test_a_video_that_vod_forbids_is_not_asked_about_again(caplog: pytest.LogCaptureFixture) -> None:
-    """Another video is listed again, because one answer shows that the operation is allowed."""
-    made = listed(3)
-    made.vod.videos["x"] = [FORBIDDEN]
-    made.videos.name("configuration", ["v0", "v1", "v2", "x"], source="videos")
-    calls, up = [], []
-    for _ in range(4):
-        calls.append([call for call in made.refresh() if call.startswith("video")])
-        up.append(made.up)
-        made.now += 60
-
-    assert [("video x" in made, len(made)) for made in calls] == [(True, 2), (True, 1), (False, 0), (False, 0)]
-    assert up == [True] * 4
-    assert [vars(record)["video_id"] for record in caplog.records if "dropped" in record.message] == ["x"]
 
 
 def test_an_unfinished_task_that_left_the_list_of_its_video_is_still_asked_about() -> None:
@@ -249,23 +166,9 @@ def prioritized(made: Made) -> tuple[tuple[str, str], ...]:
 
 # GetTranscodeSummary
 
-FORBIDDEN = PermissionDenied("not yours", code="Forbidden")
 SUSPENDED = AccountRefused("pay the bill", code="OperationDenied.Suspended")
 UNSUPPORTED = AccountRefused("The specified action is not supported.", code="UnsupportedOperation")
 NO_PERMISSION = PermissionDenied("grant vod:GetTranscodeSummary", code="Forbidden.RAM")
-CREATED = 1_700_000_000.0 - 60
-
-
-def listed(count: int, *, concurrency: int = 4) -> Made:
-    """An account with these named videos. The tasks of each were listed once; all have ended."""
-    vod = FakeVod()
-    for number in range(count):
-        vod.tasks[f"t{number}"] = Task(f"t{number}", f"v{number}", "CompleteAllFail", created=CREATED)
-        vod.videos[f"v{number}"] = [Task(f"t{number}", f"v{number}", "CompleteAllFail", created=CREATED)]
-    made = Made(vod, videos=list(vod.videos), concurrency=concurrency)
-    made.refresh()
-    made.now += 60
-    return made
 
 
 def test_known_videos_cost_one_call_for_ten_and_a_new_task_one_more() -> None:
@@ -373,3 +276,60 @@ def test_a_refusal_of_the_account_does_not_turn_summaries_off(code: str) -> None
     assert (refused, down) == (["summary v0,v1,v2"], False)
     assert made.refresh() == ["summary v0,v1,v2"]
     assert made.up is True
+
+
+def forbidden(made: Made) -> Made:
+    """VOD refuses every call of the account, because somebody edits its RAM policy."""
+    made.vod.summaries = FORBIDDEN
+    made.vod.tasks = dict.fromkeys(made.vod.tasks, FORBIDDEN)
+    made.vod.videos = {video_id: [FORBIDDEN] for video_id in made.vod.videos}
+    return made
+
+
+@pytest.mark.parametrize("refreshes", [1, 3])
+def test_an_outage_of_all_permissions_does_not_turn_summaries_off(
+    refreshes: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A minute without permissions cost a call for each video for an hour."""
+    made = listed(12)
+    tasks, videos = made.vod.tasks, made.vod.videos
+    for _ in range(refreshes):
+        forbidden(made).refresh()
+        made.now += 60
+        assert made.up is False
+    made.vod.summaries, made.vod.tasks, made.vod.videos = None, tasks, videos
+    made.refresh()
+    made.now += 60
+
+    assert [len(call.split(",")) for call in made.refresh()] == [10, 2]
+    assert made.up is True
+    assert sum("GetTranscodeSummary" in record.message for record in caplog.records) == 1
+
+
+def test_summaries_that_are_refused_alone_stay_off_for_an_hour_although_the_account_was_down() -> None:
+    made = listed(2)
+    made.vod.summaries = FORBIDDEN
+    videos, made.vod.videos = made.vod.videos, {video_id: [DOWN] for video_id in made.vod.videos}
+    made.refresh()
+    made.vod.videos = videos
+    calls = []
+    for _ in range(3):
+        made.now += 60
+        calls.append(made.refresh())
+
+    lists = ["video v0", "video v1"]
+    assert calls == [["summary v0,v1", *lists], lists, lists]
+
+
+def test_summaries_that_one_forbidden_video_made_vod_refuse_are_asked_for_again() -> None:
+    made = listed(3)
+    made.vod.summaries = FORBIDDEN
+    made.vod.videos["v0"] = [FORBIDDEN]
+    made.refresh()
+    made.now += 60
+    made.refresh()
+    made.vod.summaries = None
+    made.now += 60
+
+    assert made.refresh() == ["summary v1,v2"]
+    assert made.counted.reasons == ["forbidden"]

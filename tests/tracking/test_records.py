@@ -34,6 +34,7 @@ OTHER_TASK = TaskRecord(
     since=2.0,
     task=Task("t", "v", "Partial"),
     refreshed=3.0,
+    registered=3.0,
     finished_at=3.0,
     already_counted=True,
 )

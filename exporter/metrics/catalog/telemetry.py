@@ -28,7 +28,7 @@ MALFORMED_FIELDS = Metric(
 DROPPED_TASKS = Metric(
     "vod_exporter_dropped_tasks_total",
     "counter",
-    "Tasks that the exporter stopped tracking before they finished.",
+    "Tasks that the exporter stopped tracking before they finished, and videos that it does not ask about any more.",
     ("account", "reason"),
 )
 EVENTS = Metric(
