@@ -195,7 +195,7 @@ class CountedOnce(RuleBasedStateMachine):
         if view.durable:
             assert self.store.writes or self.model == self.kept
             self._is_in_the_store()
-            assert all(counts[key] >= amount for key, amount in self.shown.items())
+            assert all(counts.get(key, 0.0) >= amount for key, amount in self.shown.items())
             self.shown = counts
         assert {key for key, amount in counts.items() if amount and key in JOB_IDS} == self.model.jobs
         assert {key for key, amount in counts.items() if amount and key in TASKS} == self.model.tasks
