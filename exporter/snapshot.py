@@ -55,6 +55,11 @@ Key = tuple[Total, tuple[str, ...]]
 """A total and the values of its metric's labels after `account`, without `cause`, which follows from the error code."""
 
 
+_TWO = (Total.TASKS_FINISHED, Total.JOBS_FINISHED, Total.JOB_FAILURES, Total.SUSPICIOUS_OUTPUTS, Total.JOB_DURATION)
+LABEL_COUNTS: Mapping[Total, int] = dict.fromkeys(Total, 1) | dict.fromkeys(_TWO, 2) | {Total.TASK_FIRST_OUTPUT: 0}
+"""How many label values each total has in a `Key`."""
+
+
 @dataclass(frozen=True, slots=True)
 class HistogramView:
     """`counts` are per bucket, not cumulative. The last bucket has the values above all `bounds`."""

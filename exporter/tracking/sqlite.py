@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import sqlite3
-import threading
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
-from exporter.errors import StateError
-from exporter.snapshot import HistogramView, Key, Total, TotalsView
+from exporter.snapshot import LABEL_COUNTS, HistogramView, Key, Total, TotalsView
+from exporter.tracking.database import Database
 from exporter.tracking.records import JobRecord, TaskRecord
 from exporter.tracking.store import Changes, PendingEvent, Stored
 
@@ -24,52 +23,8 @@ _Record = TypeVar("_Record")
 _tasks = TypeAdapter(TaskRecord)
 _jobs = TypeAdapter(JobRecord)
 
-_APPLICATION_ID = 0x564F4454  # "VODT", in the header of the file: distinguishes our files from other databases
-_MIGRATIONS = (
-    """
-    CREATE TABLE accounts (name TEXT PRIMARY KEY, born REAL NOT NULL) WITHOUT ROWID;
-    CREATE TABLE tasks (account TEXT, id TEXT, record BLOB NOT NULL, PRIMARY KEY (account, id));
-    CREATE TABLE jobs (account TEXT, id TEXT, task_id TEXT NOT NULL, record BLOB NOT NULL,
-                       PRIMARY KEY (account, id));
-    CREATE TABLE counters (account TEXT, name TEXT, labels TEXT, value REAL NOT NULL,
-                           PRIMARY KEY (account, name, labels)) WITHOUT ROWID;
-    CREATE TABLE histograms (account TEXT, name TEXT, labels TEXT, bounds TEXT NOT NULL, counts TEXT NOT NULL,
-                             sum REAL NOT NULL, PRIMARY KEY (account, name, labels)) WITHOUT ROWID;
-    CREATE TABLE remembered (account TEXT, task_id TEXT, until REAL NOT NULL, finished INTEGER NOT NULL,
-                             PRIMARY KEY (account, task_id)) WITHOUT ROWID;
-    CREATE INDEX remembered_until ON remembered (account, until);
-    """,
-    # Renames `born` to `state_created` and `silent` to `already_counted`. Records that are not valid JSON stay
-    # unchanged, and `load` reports them.
-    """
-    ALTER TABLE accounts RENAME COLUMN born TO state_created;
-    UPDATE tasks SET record = CAST(json_remove(json_set(CAST(record AS TEXT), '$.already_counted', json('true')),
-                                               '$.silent') AS BLOB)
-    WHERE CASE WHEN json_valid(CAST(record AS TEXT)) THEN json_extract(CAST(record AS TEXT), '$.silent') END;
-    """,
-    # Histograms that were stored without the labels `status` and `priority` cannot be split: they start again at zero.
-    """
-    DELETE FROM histograms WHERE name IN ('job_duration', 'task_duration');
-    """,
-    # Whether a total was not shown for long enough to be known to Prometheus. The totals of older versions were.
-    """
-    ALTER TABLE counters ADD COLUMN held INTEGER NOT NULL DEFAULT FALSE;
-    ALTER TABLE histograms ADD COLUMN held INTEGER NOT NULL DEFAULT FALSE;
-    """,
-    # Events about jobs that are not tracked yet.
-    """
-    CREATE TABLE events (account TEXT, job_id TEXT, started REAL, processing REAL, arrived REAL NOT NULL,
-                         PRIMARY KEY (account, job_id)) WITHOUT ROWID;
-    """,
-)
-"""One migration for each version of the schema. `PRAGMA user_version` is the number of applied migrations."""
-
-_LOG_BYTES = 16 * 1024 * 1024  # the write-ahead log shrinks to this size after a large transaction
 _REMEMBER_UNREADABLE_SECONDS = 366 * 86400.0
-
-_CHECK_FOLDER = "check that the folder exists, is writable and has space, or set state.path to another file"
-_MOVE_AWAY = "move it away, or set state.path to another file; totals then start again at zero"
-_REMEDIES = {sqlite3.SQLITE_CORRUPT: _MOVE_AWAY, sqlite3.SQLITE_NOTADB: _MOVE_AWAY}
+_EXPIRE_AT_ONCE = 10_000  # memories in one transaction, so that the end of millions blocks nothing
 
 
 class SqliteStore:
@@ -80,34 +35,22 @@ class SqliteStore:
     """
 
     def __init__(self, path: Path) -> None:
-        self._path = path
-        self._lock = threading.Lock()
-        with self._translated("cannot be opened"):
-            path.touch(mode=0o600)  # the URLs of input files may hold secrets
-            self._db = sqlite3.connect(path, timeout=0, isolation_level=None, check_same_thread=False)
-        try:
-            with self._translated("cannot be used"):
-                self._hold()
-                self._migrate()
-        except StateError:
-            self._db.close()
-            raise
+        self._database = Database(path)
 
     def close(self) -> None:
         """See `Store`. Other processes can open the file now."""
-        with self._lock:
-            self._db.close()
+        self._database.close()
 
     def load(self, account: str, *, now: float) -> Stored:
         """See `Store`. A task with an unreadable record is dropped and remembered, so that it is not counted twice."""
-        with self._transaction("cannot be read") as db:
+        with self._database.transaction("cannot be read") as db:
             db.execute("INSERT OR IGNORE INTO accounts VALUES (?, ?)", (account, now))
             ((created,),) = db.execute("SELECT state_created FROM accounts WHERE name = ?", (account,))
-            tasks, lost = _read(_tasks, self._ordered("SELECT id, record FROM tasks", account))
-            jobs, lost_too = _read(_jobs, self._ordered("SELECT task_id, record FROM jobs", account))
+            tasks, lost = _read(_tasks, _ordered(db, "SELECT id, record FROM tasks", account))
+            jobs, lost_too = _read(_jobs, _ordered(db, "SELECT task_id, record FROM jobs", account))
             lost |= lost_too
-            self._remember_lost(account, lost, until=now + _REMEMBER_UNREADABLE_SECONDS)
-            totals = self._totals(account)
+            _remember_lost(db, account, lost, until=now + _REMEMBER_UNREADABLE_SECONDS)
+            totals = _totals(db, account)
             events = db.execute("SELECT job_id, started, processing, arrived FROM events WHERE account = ?", (account,))
             pending = {job_id: PendingEvent(*times) for job_id, *times in events}
         return Stored(
@@ -120,7 +63,7 @@ class SqliteStore:
 
     def save(self, account: str, changes: Changes) -> None:
         """See `Store`."""
-        with self._transaction("cannot be written") as db:
+        with self._database.transaction("cannot be written") as db:
             db.executemany(
                 "INSERT INTO tasks VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET record = excluded.record",
                 ((account, task.id, _tasks.dump_json(task, exclude_defaults=True)) for task in changes.tasks),
@@ -150,105 +93,26 @@ class SqliteStore:
                 "INSERT OR REPLACE INTO remembered VALUES (?, ?, ?, ?)",
                 ((account, task_id, memory.until, memory.finished) for task_id, memory in changes.remembered.items()),
             )
-            db.execute("DELETE FROM remembered WHERE account = ? AND until < ?", (account, changes.now))
+            db.execute(
+                "DELETE FROM remembered WHERE account = ?1 AND task_id IN"
+                " (SELECT task_id FROM remembered WHERE account = ?1 AND until < ?2 LIMIT ?3)",
+                (account, changes.now, _EXPIRE_AT_ONCE),
+            )
 
     def remembered(self, account: str, task_ids: Iterable[str]) -> Mapping[str, bool]:
         """See `Store`."""
-        with self._lock, self._translated("cannot be read"):
-            rows = self._db.execute(
+        with self._database.reading("cannot be read") as db:
+            rows = db.execute(
                 "SELECT task_id, finished FROM remembered"
                 " WHERE account = ? AND task_id IN (SELECT value FROM json_each(?))",
                 (account, json.dumps(list(task_ids))),
             ).fetchall()
         return {task_id: bool(finished) for task_id, finished in rows}
 
-    def _ordered(self, select: str, account: str) -> Iterator[tuple[str, bytes]]:
-        """The rows of the account, in the order of their insertion."""
-        return self._db.execute(f"{select} WHERE account = ? ORDER BY rowid", (account,))
 
-    def _totals(self, account: str) -> TotalsView:
-        counters: dict[Key, float] = {}
-        histograms: dict[Key, HistogramView] = {}
-        held = set()
-        rows = self._db.execute("SELECT name, labels, held, value FROM counters WHERE account = ?", (account,))
-        for name, labels, is_held, value in rows:
-            key = Total(name), tuple(json.loads(labels))
-            counters[key] = value
-            held |= {key} if is_held else set()
-        rows = self._db.execute(
-            "SELECT name, labels, held, bounds, counts, sum FROM histograms WHERE account = ?", (account,)
-        )
-        for name, labels, is_held, bounds, counts, total in rows:
-            key = Total(name), tuple(json.loads(labels))
-            histograms[key] = HistogramView(tuple(json.loads(bounds)), tuple(json.loads(counts)), total)
-            held |= {key} if is_held else set()
-        return TotalsView(counters, histograms, held=frozenset(held))
-
-    def _remember_lost(self, account: str, task_ids: Iterable[str], *, until: float) -> None:
-        for task_id in task_ids:
-            _log.error("task dropped: its record cannot be read", extra={"account": account, "task_id": task_id})
-            self._db.execute("DELETE FROM tasks WHERE account = ? AND id = ?", (account, task_id))
-            self._db.execute("DELETE FROM jobs WHERE account = ? AND task_id = ?", (account, task_id))
-            self._db.execute("INSERT OR REPLACE INTO remembered VALUES (?, ?, ?, TRUE)", (account, task_id, until))
-
-    def _hold(self) -> None:
-        """Lock the file until this process ends, and check that it is ours and undamaged."""
-        self._db.execute("PRAGMA locking_mode = EXCLUSIVE")
-        self._db.execute("BEGIN EXCLUSIVE")
-        self._db.execute("COMMIT")
-        ((application,),) = self._db.execute("PRAGMA application_id")
-        ((version,),) = self._db.execute("PRAGMA user_version")
-        ((tables,),) = self._db.execute("SELECT count(*) FROM sqlite_schema")
-        if tables and application != _APPLICATION_ID:
-            raise StateError(f"{self._path} is a database of another program; set state.path to another file")
-        if version > len(_MIGRATIONS):
-            raise StateError(
-                f"{self._path} is from a newer version of the exporter; install that version, or set state.path to"
-                " another file"
-            )
-        ((result,),) = self._db.execute("PRAGMA quick_check(1)")
-        if result != "ok":
-            raise StateError(f"{self._path} is damaged: {' '.join(result.split())}; {_MOVE_AWAY}")
-
-    def _migrate(self) -> None:
-        """Bring the file to the present schema, and make each commit survive a crash of the machine."""
-        self._db.execute("PRAGMA journal_mode = WAL")
-        self._db.execute("PRAGMA synchronous = FULL")
-        self._db.execute(f"PRAGMA journal_size_limit = {_LOG_BYTES}")
-        ((version,),) = self._db.execute("PRAGMA user_version")
-        for number, migration in enumerate(_MIGRATIONS[version:], version + 1):
-            self._db.executescript(
-                f"BEGIN; {migration} PRAGMA user_version = {number}; PRAGMA application_id = {_APPLICATION_ID}; COMMIT;"
-            )
-
-    @contextmanager
-    def _transaction(self, trouble: str) -> Iterator[sqlite3.Connection]:
-        with self._lock, self._translated(trouble):
-            self._db.execute("BEGIN IMMEDIATE")
-            try:
-                yield self._db
-                self._db.execute("COMMIT")
-            except BaseException:
-                if self._db.in_transaction:
-                    self._db.execute("ROLLBACK")
-                raise
-
-    @contextmanager
-    def _translated(self, trouble: str) -> Iterator[None]:
-        """Turn errors of the file system, of `sqlite3` and of unreadable records into `StateError`."""
-        try:
-            yield
-        except sqlite3.Error as error:
-            code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # the primary code, without its extension
-            if code == sqlite3.SQLITE_BUSY:
-                raise StateError(
-                    f"{self._path} is in use by another process; give each exporter its own state.path"
-                ) from None
-            raise StateError(f"{self._path} {trouble}: {error}; {_REMEDIES.get(code, _CHECK_FOLDER)}") from None
-        except OSError as error:
-            raise StateError(f"{self._path} {trouble}: {error.strerror}; {_CHECK_FOLDER}") from None
-        except (ValueError, TypeError) as error:
-            raise StateError(f"{self._path} {trouble}: {str(error).splitlines()[0]}; {_MOVE_AWAY}") from None
+def _ordered(db: sqlite3.Connection, select: str, account: str) -> Iterator[tuple[str, bytes]]:
+    """The rows of the account, in the order of their insertion."""
+    return db.execute(f"{select} WHERE account = ? ORDER BY rowid", (account,))
 
 
 def _read(adapter: TypeAdapter[_Record], rows: Iterable[tuple[str, bytes]]) -> tuple[list[_Record], set[str]]:
@@ -260,6 +124,69 @@ def _read(adapter: TypeAdapter[_Record], rows: Iterable[tuple[str, bytes]]) -> t
         except ValidationError:
             lost.add(task_id)
     return records, lost
+
+
+def _remember_lost(db: sqlite3.Connection, account: str, task_ids: Iterable[str], *, until: float) -> None:
+    for task_id in task_ids:
+        _log.error("task dropped: its record cannot be read", extra={"account": account, "task_id": task_id})
+        db.execute("DELETE FROM tasks WHERE account = ? AND id = ?", (account, task_id))
+        db.execute("DELETE FROM jobs WHERE account = ? AND task_id = ?", (account, task_id))
+        db.execute("INSERT OR REPLACE INTO remembered VALUES (?, ?, ?, TRUE)", (account, task_id, until))
+
+
+def _totals(db: sqlite3.Connection, account: str) -> TotalsView:
+    """The totals. A value that cannot be read is left out, so it starts again at zero; the others stay."""
+    counters: dict[Key, float] = {}
+    histograms: dict[Key, HistogramView] = {}
+    held = set()
+    rows = db.execute("SELECT name, labels, held, value FROM counters WHERE account = ?", (account,))
+    for name, labels, is_held, value in rows:
+        try:
+            key = _key(name, labels)
+            counters[key] = _amount(value)
+        except (ValueError, TypeError) as error:
+            _log_unreadable(account, name, labels, error)
+        else:
+            held |= {key} if is_held else set()
+    rows = db.execute("SELECT name, labels, held, bounds, counts, sum FROM histograms WHERE account = ?", (account,))
+    for name, labels, is_held, bounds, counts, total in rows:
+        try:
+            key = _key(name, labels)
+            histograms[key] = _histogram(json.loads(bounds), json.loads(counts), total)
+        except (ValueError, TypeError) as error:
+            _log_unreadable(account, name, labels, error)
+        else:
+            held |= {key} if is_held else set()
+    return TotalsView(counters, histograms, held=frozenset(held))
+
+
+def _log_unreadable(account: str, name: object, labels: object, error: Exception) -> None:
+    extra = {"account": account, "total": str(name), "labels": str(labels), "error": str(error)}
+    _log.error("total starts again at zero: its stored value cannot be read", extra=extra)
+
+
+def _key(name: str, labels: str) -> Key:
+    values = json.loads(labels)
+    if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
+        raise ValueError("its labels are not a list of texts")
+    total = Total(name)
+    if len(values) != LABEL_COUNTS[total]:
+        raise ValueError(f"it has {len(values)} labels in place of {LABEL_COUNTS[total]}")
+    return total, tuple(values)
+
+
+def _amount(value: float) -> float:
+    if not 0 <= value < math.inf:
+        raise ValueError("it is not a number from 0 on")
+    return float(value)
+
+
+def _histogram(bounds: list[float], counts: list[int], total: float) -> HistogramView:
+    if len(counts) != len(bounds) + 1 or any(count < 0 or count != int(count) for count in counts):
+        raise ValueError("its counts do not fit its buckets")
+    if sorted(set(map(float, bounds))) != bounds:
+        raise ValueError("its buckets are not in order")
+    return HistogramView(tuple(map(float, bounds)), tuple(map(int, counts)), _amount(total))
 
 
 def _save_totals(db: sqlite3.Connection, account: str, totals: TotalsView) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -12,6 +13,7 @@ from exporter.errors import StateError
 from exporter.model import Job, Task
 from exporter.snapshot import LedgerView, Total
 from exporter.tracking.ledger import Ledger
+from exporter.tracking.sqlite import SqliteStore
 from exporter.tracking.store import Changes, MemoryStore, Store, Stored
 from exporter.tracking.videos import Videos
 from exporter.tracking.view import Limits
@@ -111,6 +113,27 @@ def hanging() -> HangingStore:
 @pytest.fixture
 def failing() -> FailingStore:
     return FailingStore()
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "state.db"
+
+
+@pytest.fixture
+def opened(path: Path) -> Iterator[Callable[[], SqliteStore]]:
+    """Opens the store at `path` again each time it is called."""
+    stores: list[SqliteStore] = []
+
+    def make() -> SqliteStore:
+        for store in stores:
+            store.close()
+        stores.append(SqliteStore(path))
+        return stores[-1]
+
+    yield make
+    for store in stores:
+        store.close()
 
 
 class TickingClock:

@@ -37,7 +37,7 @@ JOB = JobRecord(
 )
 TOTALS = TotalsView(
     {(Total.TASKS_FINISHED, ("CompleteAllSucc", "Auto")): 3.0, (Total.OUTPUT_DURATION, ('a "quoted" label\n,',)): 0.1},
-    {(Total.TASK_DURATION, ()): HistogramView((10, 30.5), (1, 2, 3), 99.5)},
+    {(Total.TASK_DURATION, ("default",)): HistogramView((10, 30.5), (1, 2, 3), 99.5)},
 )
 
 
