@@ -171,7 +171,7 @@ def _tracker(
             dropped=dropped,
         ),
         videos,
-        [Static(tasks=track.tasks, videos=track.videos), Files(track.files, account=name)],
+        [Static(tasks=track.tasks, videos=track.videos), Files(track.files, account=name, state=settings.state.path)],
         Discovery(videos, interval=found.interval, lookback=found.lookback) if found.enabled else None,
     )
 

@@ -15,6 +15,7 @@ import re
 import stat
 import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -67,11 +68,22 @@ class Files:
     An invalid file keeps the ids of its last valid content. A file that is removed names nothing. The log has one line
     when a file becomes invalid, valid again, or is removed. `clock` gives Unix seconds. Not safe to use from several
     threads.
+
+    The files of the state at the path `state` are never opened, even if a pattern matches them: when a process closes a
+    file, it loses its locks on it, and a second exporter could use the state (https://sqlite.org/howtocorrupt.html).
     """
 
-    def __init__(self, patterns: Iterable[str], *, account: str = "", clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        patterns: Iterable[str],
+        *,
+        account: str = "",
+        state: Path | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
         self._patterns = tuple(patterns)
         self._account = account
+        self._state = [f"{state}{end}" for end in ("", "-wal", "-shm", "-journal")] if state is not None else []
         self._clock = clock
         self._files: dict[str, _File] = {}
 
@@ -98,7 +110,7 @@ class Files:
         except OSError as error:
             self._unreadable(path, error)
             return True
-        if not stat.S_ISREG(status.st_mode):
+        if not stat.S_ISREG(status.st_mode) or self._is_state(status):
             return False
         file = self._files.setdefault(path, _File())
         state = fingerprint(status)
@@ -108,6 +120,13 @@ class Files:
             if file.state is not None and 0 <= self._clock() - status.st_mtime < _TICK_SECONDS:
                 file.state = None
         return True
+
+    def _is_state(self, status: os.stat_result) -> bool:
+        for path in self._state:
+            with suppress(OSError):
+                if os.path.samestat(status, os.stat(path)):  # noqa: PTH116 - as above
+                    return True
+        return False
 
     def _read(self, path: str, file: _File, state: object) -> None:
         try:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import logging
 import os
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -18,6 +20,7 @@ from exporter.model import FILES
 from exporter.tracking import files as module
 from exporter.tracking.files import MAX_BYTES, MAX_YAML_BYTES, Files
 from exporter.tracking.ledger import Ledger
+from exporter.tracking.sqlite import SqliteStore
 from exporter.tracking.videos import Videos
 from tests.conftest import growth
 from tests.tracking.conftest import due
@@ -444,3 +447,23 @@ def test_a_fault_in_json_is_reported_with_its_line(document: object) -> None:
         found = error.line
 
     assert found == expected
+
+
+def test_a_pattern_that_matches_the_state_does_not_open_it(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Seen: the exporter closed its own state, lost its lock, and a second exporter counted everything twice."""
+    state = tmp_path / "state.db"
+    store = SqliteStore(state)
+    store.load("prod", now=0.0)
+    write(tmp_path / "ids.yml", "[t1]")
+    (tmp_path / "link.db").symlink_to(state)
+    os.link(state, tmp_path / "hard.db")
+    ledger = RecordingLedger()
+    Files([f"{tmp_path}/*"], state=state).name(ledger, Videos())
+    opens = f"SqliteStore(Path({str(state)!r}))"
+    script = f"from pathlib import Path; from exporter.tracking.sqlite import SqliteStore; {opens}"
+    second = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False, timeout=60)
+    store.close()
+
+    assert "in use by another process" in second.stderr
+    assert [ids for _, ids in ledger.calls] == [("t1",)]
+    assert logged(caplog) == []
