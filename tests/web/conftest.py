@@ -25,14 +25,20 @@ from exporter.tracking.store import Changes, MemoryStore
 from exporter.vod.client import Client
 from exporter.web.app import Interface
 from exporter.web.callback import Callback
+from exporter.web.connections import BoundedProtocol
 from exporter.web.listener import listen, url
 from exporter.web.server import Server
-from tests.conftest import make_account
+from tests.conftest import make_account, wait_until
 
 TOKEN = "s3cret-token"
 KEY = Key(TOKEN)
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
 TASKS = "/api/v1/tasks"
+
+
+def read_to_end(client: socket.socket) -> bytes:
+    """All that the server sends until it closes the connection. Often the head comes alone, before the body."""
+    return b"".join(iter(lambda: client.recv(65536), b""))
 
 
 class Served:
@@ -67,19 +73,48 @@ class Served:
 
     def talk(self, text: str) -> str:
         """Everything that the server sends until it closes the connection."""
-        client, parts = self.send(text), []
+        client, answer = self.send(text), b""
         with contextlib.suppress(ConnectionResetError):
             while part := client.recv(65536):
-                parts.append(part)
-        return b"".join(parts).decode("latin-1")
+                answer += part
+        return answer.decode("latin-1")
 
-    def stop(self) -> float:
-        """Stops the server, waits for its end, and returns how many seconds that took."""
-        began = time.monotonic()
+    def check(self) -> None:
+        """Let the server check each of its connections now, after it has read what clients have sent."""
+        done = threading.Event()
+        checked = [cast(BoundedProtocol, one) for one in list(self.server.server_state.connections)]
+
+        def run() -> None:
+            for connection in checked:
+                if not connection.transport.is_closing():
+                    connection._check.cancel()
+                    connection._check_progress()
+            done.set()
+
+        if checked:
+            loop = checked[0].loop
+            loop.call_soon_threadsafe(loop.call_soon, run)  # in the next turn of the loop: this one reads the sockets
+            assert done.wait(20)
+
+    @property
+    def is_running(self) -> bool:
+        return self._thread.is_alive()
+
+    def listens(self) -> bool:
+        with contextlib.suppress(ConnectionRefusedError), socket.create_connection(("127.0.0.1", self._port), 10):
+            return True
+        return False
+
+    def begin_stop(self) -> None:
+        """Stops the server, and waits until it has begun to stop: it accepts no connection."""
         self.server.stop()
-        self._thread.join(20)
-        assert not self._thread.is_alive()
-        return time.monotonic() - began
+        wait_until(lambda: not self.listens())
+
+    def stop(self) -> None:
+        """Stops the server, and waits for its end."""
+        self.server.stop()
+        self._thread.join(30)
+        assert not self.is_running
 
     def close(self) -> None:
         self.stop()

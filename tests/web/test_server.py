@@ -5,10 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
-import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -16,14 +15,26 @@ import requests
 from starlette.types import Receive, Scope, Send
 
 from tests.conftest import wait_until
+from tests.web.conftest import read_to_end
 
 GET = "GET {} HTTP/1.1\r\nHost: x\r\n\r\n"
 Serve = Callable[..., Any]
 
 
+gate = threading.Event()
+
+
+@pytest.fixture(autouse=True)
+def closed_gate() -> Iterator[None]:
+    """Requests for `/slow` wait until `gate` is set. It is set at the end of the test."""
+    gate.clear()
+    yield
+    gate.set()
+
+
 async def app(scope: Scope, receive: Receive, send: Send) -> None:
     if scope["path"] == "/slow":
-        await asyncio.sleep(1.0)
+        await asyncio.to_thread(gate.wait, 60)
     body = b"x" * (8 * 1024 * 1024 if scope["path"] == "/big" else 5)
     headers = [(b"content-length", str(len(body)).encode())]
     await send({"type": "http.response.start", "status": 200, "headers": headers})
@@ -34,9 +45,10 @@ def test_a_request_in_progress_is_answered_after_a_stop(serve: Serve) -> None:
     served = serve(app)
     client = served.send(GET.format("/slow"))
     wait_until(lambda: served.server.server_state.tasks)
-    assert served.stop() >= 0.5
-    assert b"xxxxx" in client.recv(4096)
-    assert client.recv(1) == b""
+    served.begin_stop()
+    assert served.is_running
+    gate.set()
+    assert read_to_end(client).endswith(b"xxxxx")
 
 
 def test_a_timeout_that_was_raised_since_the_start_counts_at_the_stop(serve: Serve) -> None:
@@ -45,31 +57,28 @@ def test_a_timeout_that_was_raised_since_the_start_counts_at_the_stop(serve: Ser
     served.server.config.timeout_graceful_shutdown = 0.2
     client = served.send(GET.format("/slow"))
     wait_until(lambda: served.server.server_state.tasks)
-    served.server.stop(timeout=3.0)
-    answer = b""
-    while part := client.recv(4096):
-        answer += part
-    assert answer.endswith(b"xxxxx")
+    served.server.stop(timeout=30.0)
+    wait_until(lambda: not served.listens())
+    time.sleep(0.5)  # longer than the timeout of the start
+    gate.set()
+    assert read_to_end(client).endswith(b"xxxxx")
     grace = served.server.config.timeout_graceful_shutdown
     served.server.stop(timeout=1.0)
-    assert served.server.config.timeout_graceful_shutdown == grace > 3.0
+    assert served.server.config.timeout_graceful_shutdown == grace > 30.0
 
 
 def test_a_large_response_in_progress_is_sent_completely(serve: Serve) -> None:
     served = serve(app)
     client = served.send(GET.format("/big"), receive_buffer=65536)
     wait_until(lambda: served.server.server_state.total_requests)
-    served.server.stop()
-    taken = 0
-    while part := client.recv(1024 * 1024):
-        taken += len(part)
-        time.sleep(0.02)
-    assert taken > 8 * 1024 * 1024
+    served.begin_stop()
+    assert len(read_to_end(client)) > 8 * 1024 * 1024
 
 
 def test_a_stop_does_not_wait_for_silent_and_unreading_clients(serve: Serve, caplog: pytest.LogCaptureFixture) -> None:
     """A silent one, half a request, an idle connection, and a response that is not read."""
     served = serve(app)
+    served.server.config.timeout_graceful_shutdown = 600
     served.connect()
     served.send("GET / HTTP/1.1\r\nHo")
     idle = served.send(GET.format("/"))
@@ -77,7 +86,7 @@ def test_a_stop_does_not_wait_for_silent_and_unreading_clients(serve: Serve, cap
     served.send(GET.format("/big"), receive_buffer=4096)
     wait_until(lambda: served.server.server_state.total_requests == 2)
     assert served.connections == 4
-    assert served.stop() < 6
+    served.stop()
     assert served.connections == 0
     assert not [record for record in caplog.records if record.levelno > logging.INFO]
 
@@ -92,8 +101,7 @@ def test_no_connection_is_accepted_after_the_stop(serve: Serve) -> None:
 
 def test_a_stop_before_the_start_ends_the_server(serve: Serve) -> None:
     served = serve(app)
-    served.server.stop()
-    assert served.stop() < 5
+    served.stop()
 
 
 def test_signal_handlers_are_left_to_the_caller(serve: Serve) -> None:
@@ -110,5 +118,4 @@ def test_the_port_and_threads_are_released(serve: Serve) -> None:
     requests.get(served.url, timeout=10)
     served.stop()
     assert threading.active_count() <= threads
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", int(served.url.rpartition(":")[2])))
+    assert not served.listens()
