@@ -17,7 +17,7 @@ import requests
 
 from tests.conftest import exporter_command, wait_until
 
-PATIENCE_SECONDS = 30.0
+PATIENCE_SECONDS = 60.0
 NOWHERE = "http://127.0.0.1:9"  # nothing listens there
 
 
@@ -40,7 +40,9 @@ def command(folder: Path, config: str, *arguments: str) -> list[str]:
 
 def run_to_end(folder: Path, config: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run an exporter that is expected to end by itself."""
-    return subprocess.run(command(folder, config, *arguments), capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(
+        command(folder, config, *arguments), capture_output=True, text=True, timeout=PATIENCE_SECONDS, check=False
+    )
 
 
 class ExporterProcess:
@@ -77,6 +79,12 @@ class ExporterProcess:
         client.settimeout(PATIENCE_SECONDS)
         client.connect(("127.0.0.1", self.port))
         return client
+
+    def listens(self) -> bool:
+        with contextlib.suppress(ConnectionRefusedError):
+            self.connect()
+            return True
+        return False
 
     def hang_up(self) -> None:
         for client in self._clients:

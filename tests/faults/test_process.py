@@ -10,7 +10,6 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -20,42 +19,43 @@ import pytest
 import requests
 
 from exporter.simulator.faults import Fault
-from tests.conftest import Simulators, wait_until
+from tests.conftest import Simulators, held, wait_until
 from tests.faults.conftest import NOWHERE, Start, account, command, run_to_end
 
 
 def test_after_sigterm_the_scrape_in_progress_is_still_answered(start: Start, simulators: Simulators) -> None:
-    simulator = simulators(speed=0.001, delay=1.5)
-    exporter = start(account(simulator.url, [simulator.world.tasks[0].id]))
-    with ThreadPoolExecutor(1) as pool:
+    simulator = simulators(speed=0.001)
+    exporter = start(account(simulator.url, [simulator.world.tasks[0].id], more="scrape: {timeout: 60s}\n"))
+    with ThreadPoolExecutor(1) as pool, held(simulator) as go:
         scrape = pool.submit(exporter.get)
         wait_until(lambda: simulator.quota.calls)
-        assert exporter.stop() == 0
+        exporter.process.terminate()
+        wait_until(lambda: not exporter.listens())
+        go.set()
+        assert exporter.wait() == 0
         answer = scrape.result()
     assert (answer.status_code, 'vod_up{account="prod"} 1.0' in answer.text) == (200, True)
     assert [line.partition("msg=")[2].split()[0] for line in exporter.log.splitlines()] == ["listening", "stopped"]
 
 
 def test_a_second_sigterm_ends_the_process_at_once(start: Start, simulators: Simulators) -> None:
-    simulator = simulators(delay=60.0)
-    exporter = start(account(simulator.url, ["a" * 32], more="scrape: {timeout: 60s}\n"))
+    simulator = simulators(delay=3600.0)
+    exporter = start(account(simulator.url, ["a" * 32], more="scrape: {timeout: 300s}\n"))
     with ThreadPoolExecutor(1) as pool:
         scrape = pool.submit(exporter.get)
         wait_until(lambda: simulator.quota.calls)
         exporter.process.terminate()
-        time.sleep(0.5)
+        wait_until(lambda: not exporter.listens())  # it stops, and waits for the scrape
         assert exporter.process.poll() is None
-        started = time.monotonic()
         assert exporter.stop() == 128 + signal.SIGTERM
-        assert time.monotonic() - started < 5
         with pytest.raises(requests.RequestException):
             scrape.result()
 
 
 def test_a_stop_waits_for_no_idle_client_and_for_none_that_does_not_read(start: Start, simulators: Simulators) -> None:
     """Nor does it wait for a half-sent request, or for a refresh whose scrape has been answered."""
-    simulator = simulators(delay=60.0)
-    exporter = start(account(simulator.url, ["a" * 32], more="scrape: {timeout: 60s}\n"))
+    simulator = simulators(delay=3600.0)
+    exporter = start(account(simulator.url, ["a" * 32], more="scrape: {timeout: 300s}\n"))
     assert exporter.get(headers={"X-Prometheus-Scrape-Timeout-Seconds": "1"}).status_code == 200
     for _ in range(20):
         exporter.connect()
@@ -64,9 +64,7 @@ def test_a_stop_waits_for_no_idle_client_and_for_none_that_does_not_read(start: 
         idle.sendall(b"GET /-/healthy HTTP/1.1\r\nHost: x\r\n\r\n")
         assert idle.recv(4096)
     exporter.connect(receive_buffer=2048).sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n" * 1000)
-    started = time.monotonic()
     assert exporter.stop() == 0
-    assert time.monotonic() - started < 10
     assert "level=error" not in exporter.log
     assert "Traceback" not in exporter.log
 
