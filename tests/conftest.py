@@ -128,6 +128,19 @@ class Clock:
         return self.now
 
 
+class WorldTime:
+    """The monotonic clock of a simulator. It stands at `now`, which a test moves; if that is None, it is the real one.
+
+    Without it, a world that runs fast has moved on by the time that the test stops its clock.
+    """
+
+    def __init__(self) -> None:
+        self.now: float | None = time.monotonic()
+
+    def __call__(self) -> float:
+        return time.monotonic() if self.now is None else self.now
+
+
 def make_account(
     connect: Callable[[Limiter, Observer], Client],
     ledger: Ledger,

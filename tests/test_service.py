@@ -25,7 +25,7 @@ from exporter.snapshot import AccountSnapshot, Total
 from exporter.tracking.sqlite import SqliteStore
 from exporter.web.listener import listen, url
 from exporter.web.server import Server
-from tests.conftest import Simulators, wait_until
+from tests.conftest import Simulators, WorldTime, held, wait_until
 
 pytestmark = pytest.mark.slow
 
@@ -181,7 +181,8 @@ def test_each_finish_counts_once_before_and_after_a_reload(
     simulators: Simulators, tmp_path: Path, start: Callable[[], Exporter]
 ) -> None:
     """Some of the tasks end before the reload, the others after it."""
-    simulator = simulators(speed=100.0, quota=math.inf)
+    world_time = WorldTime()
+    simulator = simulators(speed=100.0, quota=math.inf, monotonic=world_time)
     simulator.clock.freeze()
     tasks = [task.id for task in simulator.world.tasks[-12:]]
     file = File(tmp_path, simulator, tasks)
@@ -190,13 +191,16 @@ def test_each_finish_counts_once_before_and_after_a_reload(
     first = scraped(exporter)["one"]
     running = [shown.task for shown in first.view.tasks if not shown.task.finished]
     already = finished(first)  # a world that runs fast is a little ahead of the state
+    now = world_time.now = time.monotonic()
     simulator.clock.resume()
 
     def until(count: int) -> float:
-        """Scrape until `count` more finishes are counted, and return how many are."""
-        end = time.monotonic() + 30
-        while (counted := finished(scraped(exporter)["one"])) < count + already and time.monotonic() < end:
-            time.sleep(0.02)
+        """Move the world until `count` more finishes are counted, and return how many are."""
+        nonlocal now
+        for _ in range(1000):
+            if (counted := finished(scraped(exporter)["one"])) >= count + already:
+                break
+            now = world_time.now = now + 0.05
         return counted - already
 
     before = until(2)
@@ -287,14 +291,14 @@ def test_changes_of_the_api_and_callbacks_take_effect(
 def test_a_scrape_under_way_finishes_with_the_old_accounts(
     file: File, simulator: Simulator, start: Callable[[], Exporter]
 ) -> None:
-    simulator.delay = 1.0
     file.write("one")
     exporter = start()
-    with ThreadPoolExecutor(1) as pool:
+    with ThreadPoolExecutor(1) as pool, held(simulator) as go:
         under_way = pool.submit(scraped, exporter)
         wait_until(lambda: calls(simulator))
         file.write("two")
         assert exporter.reload() == []
+        go.set()
         assert list(under_way.result()) == ["one"]
     assert list(scraped(exporter)) == ["two"]
 
@@ -304,20 +308,24 @@ def test_an_account_that_was_removed_makes_no_further_calls(
 ) -> None:
     """Its refresh was under way. When the account returns, the results of that refresh are there."""
     file = File(tmp_path, simulator, [task.id for task in simulator.world.tasks[:100]])
-    file.write("one", more="    requests_per_second: 4\n")
+    file.write("one", more="    requests_per_second: 1\n")
     exporter = start()
     exporter.scraper.scrape(Deadline.after(0.2))
-    wait_until(lambda: calls(simulator))
-    file.write("two", more="    requests_per_second: 4\n")
+
+    def described() -> int:
+        return sum(exporter.scraper.snapshot().accounts[0].view.task_counts.values())
+
+    wait_until(lambda: described() == calls(simulator) > 0)  # so that no call is under way, for most of a second
+    file.write("two", more="    requests_per_second: 1\n")
     assert exporter.reload() == []
     spent = calls(simulator)
-    time.sleep(0.7)
+    time.sleep(1.5)
     assert 0 < spent < 100
     assert calls(simulator) == spent
 
-    file.write("one", more="    requests_per_second: 4\n")
+    file.write("one", more="    requests_per_second: 1\n")
     assert exporter.reload() == []
-    assert sum(exporter.scraper.snapshot().accounts[0].view.task_counts.values()) == spent
+    assert described() == spent
 
 
 def test_a_replaced_account_refuses_registrations(

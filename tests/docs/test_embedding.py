@@ -15,8 +15,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 import exporter
 from exporter.metrics.catalog import CATALOG
-from tests.conftest import Simulators
-from tests.integration.programs import free_address
+from tests.conftest import Simulators, reserved_port
 
 PAGE = (Path(__file__).parents[2] / "docs" / "embedding.md").read_text()
 
@@ -36,14 +35,14 @@ def test_application_exports_its_own_metrics_and_those_of_vod(
     monkeypatch.setenv("ALIBABA_CLOUD_ACCESS_KEY_ID", "simulator")
     monkeypatch.setenv("ALIBABA_CLOUD_ACCESS_KEY_SECRET", "simulator")
     begin, end = blocks("python")
-    address = free_address()
     names: dict[str, Any] = {}
-    exec(begin.replace("8000", address.rpartition(":")[2]), names)
-    try:
-        assert requests.get(f"{world.url}/simulator/truth", timeout=10).json()["calls"] == {}
-        text = requests.get(f"http://{address}/metrics", timeout=20).text
-    finally:
-        exec(end, names)
+    with reserved_port() as port:
+        exec(begin.replace("8000", str(port)), names)
+        try:
+            assert requests.get(f"{world.url}/simulator/truth", timeout=10).json()["calls"] == {}
+            text = requests.get(f"http://127.0.0.1:{port}/metrics", timeout=20).text
+        finally:
+            exec(end, names)
 
     families = list(text_string_to_metric_families(text))
     assert set(Counter(family.name for family in families).values()) == {1}

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import re
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -16,7 +15,7 @@ import requests
 
 import tests.conftest
 
-PATIENCE_SECONDS = 90.0
+PATIENCE_SECONDS = 240.0
 
 # Other programs need more time than code of the exporter. Frequent questions would only keep the machine busy.
 wait_until = partial(tests.conftest.wait_until, seconds=PATIENCE_SECONDS, pause=0.2)
@@ -36,7 +35,7 @@ def running_demo(*flags: str) -> Iterator[tuple[str, str]]:
             yield metrics[1], simulator[1]
         finally:
             process.terminate()
-            process.communicate(timeout=30)
+            process.communicate(timeout=60)
 
 
 @contextlib.contextmanager
@@ -63,13 +62,14 @@ def running_exporter(folder: Path, settings: Mapping[str, object], *, hold: floa
 @contextlib.contextmanager
 def running_prometheus(program: str, folder: Path, config: str, *flags: str) -> Iterator[str]:
     """Runs Prometheus with this configuration. It stores exemplars. Yields its URL."""
-    path, address = folder / "prometheus.yml", free_address()
+    path = folder / "prometheus.yml"
     path.write_text(config)
-    command = [program, f"--config.file={path}", f"--storage.tsdb.path={folder / 'data'}"]
-    command += [f"--web.listen-address={address}", "--enable-feature=exemplar-storage", *flags]
-    with running(command, folder, "prometheus.log"):
-        wait_until(lambda: is_ready(address))
-        yield f"http://{address}"
+    with reserved_address() as address:
+        command = [program, f"--config.file={path}", f"--storage.tsdb.path={folder / 'data'}"]
+        command += [f"--web.listen-address={address}", "--enable-feature=exemplar-storage", *flags]
+        with running(command, folder, "prometheus.log"):
+            wait_until(lambda: is_ready(address))
+            yield f"http://{address}"
 
 
 @contextlib.contextmanager
@@ -98,6 +98,8 @@ def is_ready(address: str) -> bool:
     return False
 
 
-def free_address() -> str:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        return f"127.0.0.1:{free.getsockname()[1]}"
+@contextlib.contextmanager
+def reserved_address() -> Iterator[str]:
+    """An address on which only one program can listen meanwhile."""
+    with tests.conftest.reserved_port() as port:
+        yield f"127.0.0.1:{port}"

@@ -27,7 +27,7 @@ from exporter.simulator.plan import ERRORS
 from exporter.simulator.scenario import SCENARIOS, Outage, Scenario
 from exporter.simulator.server import Simulator
 from tests.conftest import exporter_command
-from tests.integration.programs import free_address, is_ready, wait_until
+from tests.integration.programs import is_ready, reserved_address, wait_until
 from tests.integration.programs import running as running_program
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
@@ -121,7 +121,7 @@ def stack(tmp_path: Path, tool: Callable[[str], str]) -> Iterator[Callable[[Scen
         def start(scenario: Scenario, speed: float) -> Stack:
             simulator = running.enter_context(Simulator(scenario=scenario, speed=speed, quota=math.inf))
             receiver = running.enter_context(serving(Receiver()))
-            addresses = [free_address() for _ in range(3)]
+            addresses = [running.enter_context(reserved_address()) for _ in range(3)]
             exporter, prometheus, alertmanager = addresses
             write_configuration(tmp_path, simulator.url, receiver.url, exporter, alertmanager)
             commands = [
@@ -183,8 +183,8 @@ def test_failures_arrive_grouped_with_code_definition_and_jobs(stack: Callable[[
 def test_an_outage_is_one_message_and_inhibits_the_alerts_that_it_causes(
     stack: Callable[[Scenario, float], Stack],
 ) -> None:
-    outage = Outage(after=12.0, lasts=3600.0, every=7200.0)
-    running = stack(replace(SCENARIOS["outage"], outage=outage, history=300.0), 1.0)
+    running = stack(replace(SCENARIOS["outage"], outage=None, history=300.0), 1.0)
+    running.simulator._outage = Outage(after=0.0, lasts=3600.0, every=7200.0)  # now that all programs run
     wait_until(lambda: "VodDataStale" in running.firing() and "VodDataStale" in running.inhibited())
     wait_until(lambda: running.receiver.messages)
 

@@ -125,7 +125,7 @@ def prometheus(tool: Callable[[str], str], tmp_path_factory: pytest.TempPathFact
         file = folder / f"{case.month}.om"
         file.write_text("".join(history(case, samples)) + "# EOF\n")
         command = ["tsdb", "create-blocks-from", "--max-block-duration=480h", "openmetrics", str(file), "data"]
-        subprocess.run([tool("promtool"), *command], cwd=folder, check=True, capture_output=True, timeout=60)
+        subprocess.run([tool("promtool"), *command], cwd=folder, check=True, capture_output=True, timeout=280)
     with running_prometheus(tool("prometheus"), folder, "{}", "--storage.tsdb.retention.time=100y") as address:
         yield address
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, closing
-from typing import cast
+from typing import Any, cast
 
 import pytest
 
@@ -23,7 +24,7 @@ from exporter.simulator.faults import Fault
 from exporter.simulator.server import Simulator
 from exporter.snapshot import AccountSnapshot, LedgerView, Snapshot
 from exporter.tracking.store import Changes, MemoryStore
-from tests.conftest import Simulators, wait_until
+from tests.conftest import Simulators, fastest, held, wait_until
 
 pytestmark = pytest.mark.slow
 
@@ -116,17 +117,17 @@ def test_with_vod_answering_in_30_s_a_scrape_of_3_s_is_answered_in_time(simulato
     simulator.clock.resume()
     timeout = scrape_timeout("3", offset=0.5, limit=10.0)
     assert timeout == 2.5
-    took: list[float] = []
-    up: bool | None = True
-    while up and len(took) < 5:  # a busy machine may need further scrapes
-        started = time.monotonic()
-        account = scraper.scrape(Deadline(started + timeout)).accounts[0]
-        took.append(time.monotonic() - started)
-        up = account.up
+    answers: list[AccountSnapshot] = []
 
-    assert max(took) < 3.0
-    assert took[0] > 2.0
-    assert up is False
+    def scrape() -> None:
+        answers.append(scraper.scrape(Deadline.after(timeout)).accounts[0])
+
+    fast = fastest(scrape, wanted=3.0)
+    while answers[-1].up and len(answers) < 10:  # a request that is sent late has waited for too short a time
+        scrape()
+    account = answers[-1]
+    assert 1.0 < fast < 3.0
+    assert account.up is False
     assert "deadline" in account.last_error
     assert sum(account.view.task_counts.values()) == 10  # the data of the last refresh
 
@@ -138,15 +139,11 @@ def test_an_answer_that_drips_or_stalls_does_not_hold_the_scrape(simulator: Simu
     scraper = start(tracking("prod", simulator.url, newest(simulator, 3)))
     scraper.scrape(Deadline.after(0.1))
     wait_until(lambda: calls(simulator))
-    took, up = [], []
-    for _ in range(3):
-        started = time.monotonic()
-        account = scraper.scrape(Deadline.after(0.5)).accounts[0]
-        took.append(time.monotonic() - started)
-        up.append(account.up)
+    up: list[bool | None] = []
+    fast = fastest(lambda: up.append(scraper.scrape(Deadline.after(0.5)).accounts[0].up), wanted=1.0)
 
-    assert min(took) < 1.0  # a busy machine may delay one scrape
-    assert up == [False] * 3
+    assert fast < 1.0
+    assert set(up) == {False}
 
 
 @pytest.mark.parametrize("fault", [None, Fault(kind="hang"), Fault(kind="reset"), Fault(kind="code", code="Forbidden")])
@@ -161,21 +158,39 @@ def test_an_account_that_is_down_does_not_affect_the_other(
     tasks = newest(simulator, 20)
     scraper = start(tracking("down", url, tasks), tracking("up", simulator.url, tasks))
 
-    down, up = scraper.scrape(Deadline.after(2.0)).accounts
+    def both() -> tuple[AccountSnapshot, ...]:
+        return scraper.scrape(Deadline.after(1.0)).accounts
+
+    wait_until(lambda: sum(both()[1].view.task_counts.values()) == 20)
+    wait_until(lambda: both()[0].up is not None)  # a request must have waited for some time
+    down, up = both()
     assert (down.name, down.up, up.name, up.up) == ("down", False, "up", True)
     assert down.last_error
     assert (sum(down.view.task_counts.values()), sum(up.view.task_counts.values())) == (0, 20)
     assert up.last_error == ""
 
 
-def test_an_account_whose_name_does_not_resolve_is_down_in_time(simulator: Simulator, start: Start) -> None:
+@pytest.mark.parametrize("seconds", [0.0, 60.0], ids=["refused", "silent"])
+def test_an_account_whose_name_does_not_resolve_is_down_in_time(
+    simulator: Simulator, start: Start, monkeypatch: pytest.MonkeyPatch, release: threading.Event, seconds: float
+) -> None:
+    """The name server refuses the name, or does not answer."""
+    real = socket.getaddrinfo
+
+    def lookup(host: str, *rest: Any, **more: Any) -> Any:
+        if host == "vod.invalid":
+            release.wait(seconds)
+            raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+        return real(host, *rest, **more)
+
+    monkeypatch.setattr(socket, "getaddrinfo", lookup)
     tasks = newest(simulator, 5)
     scraper = start(tracking("down", "http://vod.invalid", tasks), tracking("up", simulator.url, tasks))
-    started = time.monotonic()
-    down, up = scraper.scrape(Deadline.after(3.0)).accounts
+    answers: list[tuple[AccountSnapshot, ...]] = []
+    fast = fastest(lambda: answers.append(scraper.scrape(Deadline.after(3.0)).accounts), wanted=4.0)
 
-    assert time.monotonic() - started < 4
-    assert (down.up, up.up) == (False, True)
+    wait_until(lambda: [account.up for account in scraper.scrape(Deadline.after(1.0)).accounts] == [False, True])
+    assert fast < 4.0
 
 
 def test_two_accounts_may_have_the_same_ids(simulator: Simulator, start: Start) -> None:
@@ -188,13 +203,14 @@ def test_two_accounts_may_have_the_same_ids(simulator: Simulator, start: Start) 
 
 
 def test_accounts_are_refreshed_at_the_same_time(simulator: Simulator, start: Start) -> None:
-    simulator.delay = 0.5
+    """VOD answers no call before each account has sent all that it may send at a time."""
     scraper = start(*(tracking(f"a{n}", simulator.url, newest(simulator, 8)) for n in range(6)))
-    started = time.monotonic()
-    answer = scraper.scrape(Deadline.after(20))
+    with ThreadPoolExecutor(1) as pool, held(simulator) as go:
+        answer = pool.submit(scraper.scrape, Deadline.after(60))
+        wait_until(lambda: calls(simulator) == 8 * 6)
+        go.set()
 
-    assert time.monotonic() - started < 0.5 * 6
-    assert all(account.up for account in answer.accounts)
+    assert all(account.up for account in answer.result().accounts)
 
 
 class Slow:
@@ -261,12 +277,12 @@ def test_a_scrape_within_the_interval_joins_the_running_refresh(slow: Slow) -> N
     """A scrape with a short timeout starts a refresh, and a scrape with a longer one waits for it."""
     scraper = over(slow, min_interval=60.0)
     scraper.scrape(Deadline.after(0.05))
-    threading.Timer(0.2, slow.refreshes[0].set_result, [None]).start()
     started = time.monotonic()
+    threading.Timer(0.2, slow.refreshes[0].set_result, [None]).start()
     scraper.scrape(Deadline(started + 20))
 
     assert len(slow.refreshes) == 1
-    assert 0.1 < time.monotonic() - started < 10
+    assert 0.2 <= time.monotonic() - started < 10
 
 
 def test_an_account_is_late_for_scrapes_answered_before_its_refresh_ends(slow: Slow) -> None:
@@ -284,7 +300,7 @@ def test_a_deadline_that_has_passed_is_answered_at_once(slow: Slow) -> None:
     started = time.monotonic()
     over(slow).scrape(Deadline.after(-5))
 
-    assert time.monotonic() - started < 1
+    assert time.monotonic() - started < 10
 
 
 def test_a_scrape_of_one_account_does_not_ask_the_others(simulator: Simulator, start: Start) -> None:
@@ -298,17 +314,18 @@ def test_a_scrape_of_one_account_does_not_ask_the_others(simulator: Simulator, s
 
 
 def test_a_refresh_continues_after_the_answer_until_its_plan_is_done(simulator: Simulator, start: Start) -> None:
-    scraper = start(tracking("prod", simulator.url, newest(simulator, 30), rate=20.0))
-    answer = scraper.scrape(Deadline.after(0.5)).accounts[0]
+    scraper = start(tracking("prod", simulator.url, newest(simulator, 30)))
 
     def shown() -> AccountSnapshot:
         return scraper.snapshot().accounts[0]
 
-    wait_until(lambda: any(shown().pending_calls.values()), pause=0.005)
+    with held(simulator):
+        answer = scraper.scrape(Deadline.after(0.5)).accounts[0]
+        assert any(shown().pending_calls.values())
     wait_until(lambda: sum(shown().view.task_counts.values()) == 30)
     wait_until(lambda: not any(shown().pending_calls.values()))
 
-    assert sum(answer.view.task_counts.values()) < 30
+    assert sum(answer.view.task_counts.values()) == 0
     assert shown().up is True
     assert calls(simulator) == 30
 
@@ -366,19 +383,14 @@ def test_a_store_that_hangs_delays_no_answer_and_no_other_account(simulator: Sim
         scraper.scrape(Deadline.after(20))
         store.hangs.set()
         simulator.clock.resume()
-        took, answers = [], []
-        for _ in range(3):
-            started = time.monotonic()
-            answers.append(scraper.scrape(Deadline(started + 1.0)))
-            took.append(time.monotonic() - started)
-        alone = time.monotonic()
-        scraper.scrape(Deadline.after(20), account="other")
-        alone = time.monotonic() - alone
+        answers = [scraper.scrape(Deadline.after(1.0)) for _ in range(2)]
+        fast = fastest(lambda: answers.append(scraper.scrape(Deadline.after(1.0))), wanted=2.0)
+        alone = fastest(lambda: scraper.scrape(Deadline.after(60), account="other"), wanted=5.0)
         store.goes_on.set()
         after = scraper.scrape(Deadline.after(20)).accounts[0]
 
-    assert max(took) < 2.0
+    assert fast < 2.0
     assert alone < 5.0
     assert all(sum(answer.accounts[0].view.task_counts.values()) == 20 for answer in answers)
-    assert [answer.accounts[1].view.durable for answer in answers] == [True] * 3
+    assert {answer.accounts[1].view.durable for answer in answers} == {True}
     assert after.view.durable is True

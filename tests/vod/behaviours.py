@@ -16,9 +16,9 @@ from exporter.errors import VodError
 from exporter.vod.body import MAX_BODY_BYTES
 from exporter.vod.transport import Answer, Http
 
-SHORT = 0.5
-LONG = 20.0
-SOON = 3.0  # much later than SHORT, and much earlier than the timeouts of the scripted servers
+SHORT = 1.0  # a busy machine needs some time to send a request
+LONG = 60.0
+SOON = 12.0  # much later than SHORT, and much earlier than the timeouts of the scripted servers
 MUCH = 8 * MAX_BODY_BYTES
 HEADERS = {"host": "vod.example", "x-acs-action": "GetTranscodeTask", "authorization": "ACS3-HMAC-SHA256 canary"}
 
@@ -166,5 +166,5 @@ def tunnel(server: Any, connection: socket.socket) -> None:
 
 def slow_tunnel(server: Any, connection: socket.socket) -> None:
     """A server that takes most of the time to connect, and then does not respond to TLS."""
-    server.drip(connection, b"HTTP/1.1 200 Connection established\r\n\r\n", interval=0.01)
+    server.drip(connection, b"HTTP/1.1 200 Connection established\r\n\r\n", interval=0.08)
     server.stopping.wait(20)

@@ -25,6 +25,7 @@ from exporter.vod.client import Client
 from exporter.vod.credentials import ConfiguredKeys, Keys
 from exporter.vod.limiter import Limiter
 from exporter.vod.transport import Http
+from tests.conftest import reserved_port
 
 KEY_ID = "simulator"
 SECRET = "canary+secret/=="
@@ -90,6 +91,10 @@ class Wire:
                     break
         connection.close()
         plain.close()
+
+    def ended(self) -> bool:
+        """Whether the server has closed all its connections."""
+        return not any(thread.is_alive() for thread in list(self._threads)[1:])
 
     def drip(self, connection: socket.socket, data: bytes, *, interval: float = 0.02) -> None:
         """Send one byte at a time until the client closes the connection."""
@@ -165,6 +170,13 @@ def wire() -> Iterator[Callable[..., Wire]]:
     yield start
     for server in started:
         server.stop()
+
+
+@pytest.fixture
+def closed_port() -> Iterator[int]:
+    """A port of 127.0.0.1 on which nothing listens until the end of the test."""
+    with reserved_port() as port:
+        yield port
 
 
 @pytest.fixture
@@ -345,4 +357,4 @@ def vod(world: Simulator, clients: Callable[..., Client]) -> Client:
 
 @pytest.fixture
 def soon() -> Deadline:
-    return Deadline.after(20)
+    return Deadline.after(60)

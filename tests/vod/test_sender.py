@@ -116,7 +116,7 @@ def test_every_fault_ends_by_the_deadline(world: Simulator, vod: Client, kind: s
     with suppress(VodError):
         vod.get_jobs([a_task(world).jobs[0].id], Deadline.after(SHORT))
         list(vod.list_videos(Deadline.after(SHORT)))
-    assert time.monotonic() - started < SOON + SHORT
+    assert time.monotonic() - started < SOON
 
 
 @pytest.mark.parametrize(
@@ -257,11 +257,9 @@ def test_a_wrong_clock_says_so(world: Simulator, vod: Client, soon: Deadline, mo
         vod.get_task(a_task(world).id, soon)
 
 
-def test_a_refused_connection_is_not_retried(clients: Start, wire: Start, observed: Observed) -> None:
-    server = wire(b"")
-    server.stop()
+def test_a_refused_connection_is_not_retried(clients: Start, closed_port: int, observed: Observed) -> None:
     with pytest.raises(ConnectionFailed):
-        clients(server.url).get_task("1", Deadline.after(20))
+        clients(f"http://127.0.0.1:{closed_port}").get_task("1", Deadline.after(20))
     assert codes(observed) == ["connect"]
 
 
@@ -338,11 +336,13 @@ def test_the_observer_gets_the_duration_of_each_attempt(
     world: Simulator, vod: Client, soon: Deadline, observed: Observed
 ) -> None:
     world.faults.add(Fault(kind="delay", seconds=0.2, count=1))
-    vod.get_task(a_task(world).id, soon)
-    vod.get_task(a_task(world).id, soon)
+    moments = [time.monotonic()]
+    for _ in range(2):
+        vod.get_task(a_task(world).id, soon)
+        moments.append(time.monotonic())
     seconds = [one or 0.0 for _, one, _ in observed]
-    assert 0.2 <= seconds[0] < SOON
-    assert 0.0 < seconds[1] < seconds[0]
+    assert 0.2 <= seconds[0] <= moments[1] - moments[0]
+    assert 0.0 < seconds[1] <= moments[2] - moments[1]
 
 
 def test_a_throttled_call_slows_its_operation_down(
@@ -363,17 +363,17 @@ def test_waiting_calls_respect_a_retry_after_of_another_call(
 
     def busy_once(_: Any, connection: socket.socket) -> bool:
         moments.append(time.monotonic())
-        busy = answer(b"", "Retry-After: 1", status="429 Busy")
+        busy = answer(b"", "Retry-After: 2", status="429 Busy")
         connection.sendall(busy if len(moments) == 1 else answer(b'{"TranscodeTask": {"TranscodeTaskId": "1"}}'))
         return True
 
-    client = clients(wire(busy_once).url, limiter=Limiter(10))
-    with ThreadPoolExecutor(5) as pool:
-        for call in [pool.submit(client.get_task, "1", soon) for _ in range(5)]:
+    client = clients(wire(busy_once).url, limiter=Limiter(1))  # the second turn is after the answer to the first call
+    with ThreadPoolExecutor(2) as pool:
+        for call in [pool.submit(client.get_task, "1", soon) for _ in range(2)]:
             call.result()
 
-    assert len(moments) == 6
-    assert min(moments[1:]) - moments[0] >= 0.9
+    assert len(moments) == 3
+    assert min(moments[1:]) - moments[0] >= 1.9
 
 
 def test_missing_keys_cost_no_turn_and_no_request(

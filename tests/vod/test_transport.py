@@ -76,10 +76,8 @@ def test_a_host_name_that_does_not_resolve_is_an_error(http_: Http) -> None:
     )
 
 
-def test_a_refused_connection_is_an_error(http_: Http, wire: Start) -> None:
-    server = wire(b"")
-    server.stop()
-    error = failure(http_, server.url)
+def test_a_refused_connection_is_an_error(http_: Http, closed_port: int) -> None:
+    error = failure(http_, f"http://127.0.0.1:{closed_port}")
     assert (type(error), error.code) == (ConnectionFailed, "connect")
     assert str(error).endswith("no connection to 127.0.0.1: Connection refused; check endpoint and firewall")
 
