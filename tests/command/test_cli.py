@@ -9,7 +9,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
@@ -23,7 +22,7 @@ from exporter.model import ACTIONS
 from exporter.simulator.faults import Fault
 from exporter.simulator.server import Simulator
 from tests.command.conftest import terminal
-from tests.conftest import Simulators
+from tests.conftest import Simulators, wait_until
 
 COMMANDS = ("run", "demo", "simulate", "check-config", "task", "tasks")
 PREFIX = "vod-transcode-exporter: "
@@ -343,7 +342,7 @@ def test_simulate_prints_its_configuration_and_runs_until_a_signal() -> None:
             assert f"endpoint: {url}\n" in printed
             assert len(requests.get(f"{url}/simulator/truth", timeout=10).json()["tasks"]) <= 3
             running.send_signal(number)
-            _, err = running.communicate(timeout=20)
+            _, err = running.communicate(timeout=60)
             assert (running.returncode, err) == (0, "")
 
 
@@ -354,7 +353,7 @@ def test_a_closed_stdout_causes_no_traceback(tmp_path: Path) -> None:
     with process("check-config", str(path)) as running:
         assert running.stdout is not None
         running.stdout.close()
-        assert running.wait(20) == 1
+        assert running.wait(60) == 1
         assert running.stderr is not None
         assert running.stderr.read() == ""
 
@@ -365,18 +364,16 @@ def test_text_that_the_terminal_cannot_show_causes_no_traceback(tmp_path: Path, 
     done = next(t for t in simulator.world.tasks if t.jobs)
     config = configured(tmp_path, simulator)
     with process("task", config, done.id, environ={"PYTHONIOENCODING": "ascii"}) as running:
-        _, err = running.communicate(timeout=20)
+        _, err = running.communicate(timeout=60)
         assert (running.returncode, err) == (0, "")
 
 
 def test_an_interrupted_command_causes_no_traceback(tmp_path: Path, simulators: Simulators) -> None:
     simulator = simulators(delay=30.0)
     with process("task", configured(tmp_path, simulator), "a" * 32) as running:
-        until = time.monotonic() + 20
-        while not simulator.quota.calls and time.monotonic() < until:
-            time.sleep(0.05)
+        wait_until(lambda: simulator.quota.calls)
         running.send_signal(signal.SIGINT)
-        assert running.communicate(timeout=20) == ("", "")
+        assert running.communicate(timeout=60) == ("", "")
         assert running.returncode == 128 + signal.SIGINT
 
 

