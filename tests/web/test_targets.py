@@ -189,7 +189,7 @@ def test_the_next_refresh_ends_earlier_by_the_time_of_the_last_rendering(
     target = Target(scraper, clock, account="prod", scrapes_at_once=1)
     for seconds in (10.0, 10.0, 0.4):
         target.scrape(Headers(), Deadline.after(seconds))
-    assert scraper.times == pytest.approx([10.0, 9.7, 0.2])
+    assert scraper.times == pytest.approx([10.0, 9.7, 0.2], abs=0.001)  # it has the job for which time is reserved
 
 
 # -- /sd ---------------------------------------------------------------------------------------------------------------
