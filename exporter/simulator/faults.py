@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from random import Random
 from threading import Lock
@@ -41,11 +41,14 @@ VARIANTS = ("types", "nesting", "digits", "nan")
 class Fault:
     """A fault for the operation `action` (None: for all). `share` of the calls meet it, at most `count` of them.
 
+    With `ids`, it is only for calls whose parameters have one of these ids, alone or in a list.
+
     Raises `ValueError` for a malformed parameter.
     """
 
     kind: str
     action: str | None = None
+    ids: Sequence[str] | None = None
     share: float = 1.0
     count: int | None = None
     seconds: float | None = None
@@ -64,6 +67,7 @@ class Fault:
         _check("kind", self.kind, self.kind in tuple(KINDS), f"one of {', '.join(KINDS)}")
         known = self.action in (None, *OPERATIONS)
         _check("action", self.action, known, f"null or one of {', '.join(OPERATIONS)}")
+        _check("ids", self.ids, self.ids is None or _is_texts(self.ids), "a list of texts")
         _check("share", self.share, _is_number(self.share) and 0 <= self.share <= 1, "a number from 0 to 1")
         for name, least in (("count", 1), ("status", 200), ("size", 0)):
             value = getattr(self, name)
@@ -101,7 +105,14 @@ class Fault:
             return action == "GetTranscodeTask" and "JobIds" in parameters
         if self.kind == "repeat-page" and "PageNo" not in parameters:
             return False
-        return self.action in (None, action)
+        return self.action in (None, action) and (self.ids is None or self._names_one(parameters))
+
+    def _names_one(self, parameters: Mapping[str, str]) -> bool:
+        return any(not {*value.split(",")}.isdisjoint(self.ids or ()) for value in parameters.values())
+
+
+def _is_texts(value: object) -> bool:
+    return isinstance(value, list | tuple) and all(isinstance(item, str) for item in value)
 
 
 def _is_number(value: object) -> bool:

@@ -86,6 +86,10 @@ class Task:
     jobs: tuple[Job, ...]
 
 
+DEFAULT_PRIORITY = "6"
+_OTHER_PRIORITIES = ("1", "2", "3", "4", "5", "7", "8", "9", "10")
+
+
 def hexadecimal(rng: Random) -> str:
     """A random id of 32 hexadecimal digits, as in VOD."""
     return f"{rng.getrandbits(128):032x}"
@@ -109,6 +113,11 @@ def plan_group(rng: Random, video: Video) -> TemplateGroup:
     return rng.choices(groups, [group.weight for group in groups])[0]
 
 
+def plan_priority(rng: Random, scenario: Scenario) -> str:
+    """The priority of all jobs of a task."""
+    return rng.choice(_OTHER_PRIORITIES) if _chance(rng, scenario.priority_share) else DEFAULT_PRIORITY
+
+
 def plan_task(
     rng: Random,
     *,
@@ -117,7 +126,7 @@ def plan_task(
     trigger: str,
     created: float,
     scenario: Scenario,
-    priority: str = "6",
+    priority: str = DEFAULT_PRIORITY,
 ) -> Task:
     task_id = hexadecimal(rng)
     if video.bad:

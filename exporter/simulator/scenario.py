@@ -33,7 +33,8 @@ class Scenario:
     passed at the start. Of the jobs that do not fail, `stuck_share` stop and never end, and
     `suspicious_output_share` succeed with an odd output, and `skipped_share` end in a status that VOD does not
     document. `quota_taken` is the largest share of the account's quota that other applications use. Only the status
-    of its video shows a task in the first `visible_after` seconds.
+    of its video shows a task in the first `visible_after` seconds. `priority_share` is the share of tasks that have
+    another priority than 6, the default.
     """
 
     tasks_per_minute: float = 5.0
@@ -44,6 +45,7 @@ class Scenario:
     bad_source_share: float = 0.01
     retranscode_share: float = 0.04
     asynchronous_share: float = 0.2
+    priority_share: float = 0.2
     stuck_share: float = 0.0
     suspicious_output_share: float = 0.0
     skipped_share: float = 0.0

@@ -9,7 +9,7 @@ from random import Random
 from threading import RLock
 
 from exporter.simulator.clock import Clock
-from exporter.simulator.plan import Job, Task, Video, plan_group, plan_task, plan_video
+from exporter.simulator.plan import Job, Task, Video, plan_group, plan_priority, plan_task, plan_video
 from exporter.simulator.scenario import Scenario, arrivals
 from exporter.simulator.shelves import Shelves
 from exporter.simulator.state import video_status
@@ -98,7 +98,15 @@ class World:
         else:
             video, trigger = plan_video(rng, uploaded=created, scenario=self._scenario), "Auto"
         group = plan_group(rng, video)
-        task = plan_task(rng, video=video, group=group, trigger=trigger, created=created, scenario=self._scenario)
+        task = plan_task(
+            rng,
+            video=video,
+            group=group,
+            trigger=trigger,
+            created=created,
+            scenario=self._scenario,
+            priority=plan_priority(Random(f"{self._seed}/priority/{number}"), self._scenario),
+        )
         self._planned.append(task)
         return task
 

@@ -20,6 +20,8 @@ def _hits(faults: Faults, action: str, calls: int, **parameters: str) -> int:
         ({"kind": []}, "kind of a fault is"),
         ({"kind": "delay", "action": "Get"}, "action of a fault is 'Get'; it must be null or one of GetTranscodeTask"),
         ({"kind": "delay", "action": {}}, "action of a fault is"),
+        ({"kind": "delay", "ids": "one"}, "ids of a fault is 'one'; it must be a list of texts"),
+        ({"kind": "delay", "ids": [1]}, "ids of a fault"),
         ({"kind": "delay", "share": 1.5}, "share of a fault is 1.5; it must be a number from 0 to 1"),
         ({"kind": "delay", "share": True}, "share of a fault"),
         ({"kind": "delay", "count": 0}, "count of a fault is 0; it must be a whole number, 1 or more"),
@@ -44,6 +46,15 @@ def test_faults_without_sense_are_refused(value: object, message: str) -> None:
 @pytest.mark.parametrize("kind", sorted(set(KINDS) - {"replace"}))
 def test_every_kind_needs_no_more_than_its_name(kind: str) -> None:
     assert Fault.parse({"kind": kind}).kind == kind
+
+
+def test_a_fault_of_ids_is_met_by_calls_about_one_of_them() -> None:
+    faults = Faults(seed=1)
+    faults.add(Fault.parse({"kind": "code", "code": "Forbidden", "ids": ["t1", "j1"]}))
+    asked = [{"TranscodeTaskId": "t1"}, {"JobIds": "j0,j1"}, {"TranscodeTaskId": "t10"}, {"JobIds": "j0"}, {}]
+    assert [faults.pick("GetTranscodeTask", parameters) is not None for parameters in asked] == [
+        *(True, True, False, False, False)
+    ]
 
 
 def test_action_share_and_count() -> None:

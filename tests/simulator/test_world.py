@@ -90,6 +90,19 @@ def test_some_videos_are_transcoded_again_by_hand(make_world: MakeWorld) -> None
         assert tasks.index(task) > 0
 
 
+def test_the_share_of_the_scenario_has_other_priorities_than_the_default(make_world: MakeWorld) -> None:
+    worlds = {share: make_world(scenario=replace(SCENARIOS["steady"], priority_share=share)) for share in (0.0, 0.5)}
+    for world, clock in worlds.values():
+        clock.go(7200)
+        world.advance()
+    same, mixed = ([task for task in world.tasks if task.jobs] for world, _ in worlds.values())
+    assert {job.priority for task in same for job in task.jobs} == {"6"}
+    assert {job.priority for task in mixed for job in task.jobs} == {str(number) for number in range(1, 11)}
+    assert all(len({job.priority for job in task.jobs}) == 1 for task in mixed)
+    assert 0.4 < sum(task.jobs[0].priority != "6" for task in mixed) / len(mixed) < 0.6
+    assert [task.id for task in same] == [task.id for task in mixed], "the rest of the world is the same"
+
+
 def test_a_finite_world_has_exactly_its_tasks(make_world: MakeWorld) -> None:
     world, clock = make_world(tasks=7)
     clock.go(10**6)
