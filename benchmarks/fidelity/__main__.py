@@ -36,7 +36,8 @@ def main() -> int:
         stack.callback(exporter.kill)
         watch = Watch(exporter, patience=args.patience)
         exporter.start()
-        watch.until_answered()
+        while not exporter.ready():
+            time.sleep(0.1)
         kept.live(exporter, watch)
         lived = day.live(exporter, watch, kill_every=args.kill_every, chance=random.Random(args.seed))
         settled = time.monotonic()

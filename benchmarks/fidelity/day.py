@@ -66,7 +66,7 @@ class Day:
     def live(self, exporter: Exporter, watch: Watch, *, kill_every: float, chance: random.Random) -> float:
         """Let all tasks arrive and end, and kill the exporter at random moments meanwhile. Returns the seconds."""
         started = time.monotonic()
-        events = Events(self.simulator.world, url=exporter.callback(NAME), key=SecretText(KEY))
+        events = Events(self.simulator.world, url=exporter.callback(NAME), key=SecretText(KEY), tries=100)
         events.start()
         self._go_on()
         end_of_life = started + chance.expovariate(1 / kill_every)
@@ -85,7 +85,9 @@ class Day:
                 end_of_life = math.inf
         seconds = time.monotonic() - started
         self.simulator.faults.clear()
-        time.sleep(1.0)  # the last events are sent
+        # VOD tries three times. Here each event arrives in the end, so that none is stored without an acknowledgement.
+        jobs = sum(len(task.jobs) for task in self.simulator.world.tasks)
+        watch.until(lambda: len(events.accepted) >= jobs)
         events.stop()
         self._reported = events.accepted
         _restart(exporter)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import signal
 import socket
@@ -64,8 +65,8 @@ class Exporter:
             account |= {"credentials": _KEYS, "callback": {"url": self.callback(str(account["name"])), "key": KEY}}
         config = {
             "accounts": accounts,
-            "scrape": {"timeout": "2s", "offset": "200ms", "min_interval": 0, "concurrency": AT_ONCE},
-            "series": {"retention": "5s"},
+            "scrape": {"timeout": "20s", "offset": "200ms", "min_interval": 0, "concurrency": AT_ONCE},
+            "series": {"retention": "5m", "max_jobs": 1000},
             "billing": {"currency": CURRENCY, "prices": PRICES, "usage": True},
             "api": {"token_file": str(token)},
             "state": {"path": str(folder / "state.db")},
@@ -98,6 +99,13 @@ class Exporter:
         """Register tasks of the account `kept`."""
         body = {"account": "kept", "task_ids": list(task_ids)}
         self._api("POST", "", {"Authorization": f"Bearer {TOKEN}"}, body).raise_for_status()
+
+    def ready(self) -> bool:
+        """Whether it answers."""
+        self.check()
+        with contextlib.suppress(requests.RequestException):
+            return requests.get(f"{self.url}/-/ready", timeout=10).ok
+        return False
 
     def delete(self, task_id: str) -> None:
         """Delete a task of the account `kept`."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 import requests
 
@@ -45,19 +46,23 @@ class Watch:
         self.samples = seen
         return True
 
-    def until_answered(self) -> None:
-        while not self.scrape():
-            time.sleep(0.1)
+    def until(self, condition: Callable[[], bool]) -> None:
+        """Scrape until the condition holds. Raises if it does not within `patience`."""
+        started = time.monotonic()
+        while not condition():
+            if time.monotonic() - started > self._patience:
+                raise SystemExit(f"the events were not accepted within {self._patience} seconds")
+            self.scrape()
+            time.sleep(SCRAPE_INTERVAL_SECONDS)
 
-    def until_equal(self, part: Part, *, pause: float = SCRAPE_INTERVAL_SECONDS, timeout: float = 2.0) -> float:
-        """Scrape until the part equals the truth, at most `patience` seconds. Returns the seconds that this took."""
+    def until_equal(self, part: Part) -> None:
+        """Scrape until the part equals the truth, at most `patience` seconds."""
         started = time.monotonic()
         while True:
-            answered = self.scrape(timeout=timeout)
+            answered = self.scrape()
             exposed = {series: value for series, value in self.samples.items() if part.covers(series)}
             outcome = Outcome(part.name, part.truth(), exposed)
-            seconds = time.monotonic() - started
-            if (answered and not outcome.differences) or seconds > self._patience:
+            if (answered and not outcome.differences) or time.monotonic() - started > self._patience:
                 self.outcomes.append(outcome)
-                return seconds
-            time.sleep(pause)
+                return
+            time.sleep(SCRAPE_INTERVAL_SECONDS / 2)

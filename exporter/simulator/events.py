@@ -30,14 +30,19 @@ _AT_ONCE = 8
 class Events:
     """Sends the events of what ends after `start`. `accepted` has the ids of the jobs whose event got 200.
 
-    `url` and `key` are those of the callback as the exporter's configuration has them.
+    `url` and `key` are those of the callback as the exporter's configuration has them. VOD makes 3 `tries`, and waits
+    5 seconds for an answer: `patience`.
     """
 
-    def __init__(self, world: World, *, url: str, key: SecretText) -> None:
+    def __init__(
+        self, world: World, *, url: str, key: SecretText, tries: int = _TRIES, patience: float = _ANSWER_SECONDS
+    ) -> None:
         self.accepted: set[str] = set()
         self._world = world
         self._url = url
         self._key = key
+        self._tries = tries
+        self._patience = patience
         self._known = 0  # tasks of the world whose ends are in `_ends`
         self._ends: list[tuple[float, int, Task, Job | None]] = []
         self._numbers = itertools.count()
@@ -79,11 +84,12 @@ class Events:
     def _send(self, task: Task, job: Job | None) -> None:
         what = self._task_body(task) if job is None else {"EventType": events.STREAM_COMPLETE, **self._job_body(job)}
         body: Json = {"EventTime": timestamp(int(time.time())), "VideoId": task.video.id, **what}
-        for _ in range(_TRIES):
+        for _ in range(self._tries):
             if self._accepted(body):
                 self.accepted.update(one.id for one in (task.jobs if job is None else (job,)))
                 return
-            self._stopped.wait(1.0)
+            if self._stopped.wait(1.0):
+                return
 
     def _accepted(self, body: Json) -> bool:
         now = str(int(time.time()))
@@ -92,7 +98,7 @@ class Events:
             "X-VOD-SIGNATURE": events.signature(url=self._url, timestamp=now, key=self._key),
         }
         try:
-            return requests.post(self._url, json=body, headers=headers, timeout=_ANSWER_SECONDS).status_code == 200
+            return requests.post(self._url, json=body, headers=headers, timeout=self._patience).status_code == 200
         except requests.RequestException:
             return False
 
