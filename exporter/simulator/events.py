@@ -88,8 +88,7 @@ class Events:
             if self._accepted(body):
                 self.accepted.update(one.id for one in (task.jobs if job is None else (job,)))
                 return
-            if self._stopped.wait(1.0):
-                return
+            self._stopped.wait(1.0)
 
     def _accepted(self, body: Json) -> bool:
         now = str(int(time.time()))

@@ -18,6 +18,7 @@ WITHOUT_TRUTH = {
     catalog.REFRESH_DURATION: "how long the exporter took",
     catalog.LAST_SUCCESS: "when the exporter called; tests/integration/test_up.py has that it stands still",
     catalog.OLDEST_REFRESH: "when the exporter called",
+    catalog.DATA_TIME: "when the exporter took what it exposes",
     catalog.STALE_JOBS: "0 while VOD answers",
     catalog.TRUNCATED_JOBS: "0 below series.max_jobs",
     catalog.MALFORMED_FIELDS: "0, because the true answers of the simulator are well-formed",
