@@ -18,8 +18,9 @@ from exporter.metrics.catalog import (
     Metric,
 )
 from grafana.frame import account, choice, dashboard, definition, section
-from grafana.panels import Column, Panel, Query, Steps, Text, lines, rows
+from grafana.panels import Panel, Query, Steps, Text, lines
 from grafana.queries import KEY, RANGE, counted, increase, latest, mean, one, quantile, rate, share, total
+from grafana.tables import Column, rows
 
 _NONE = "Nothing finished in this time"
 _DRIFT_STEPS: Steps = (("red", None), ("yellow", -0.25), ("green", -0.1), ("yellow", 0.1), ("red", 0.25))
@@ -106,49 +107,59 @@ def _outputs() -> tuple[Panel, ...]:
         _history("Which bitrates do the outputs have?", "Median of the bitrates", OUTPUT_BITRATE, "bps", q=0.5),
         _history("How high do the bitrates get?", "95 of 100 bitrates are below", OUTPUT_BITRATE, "bps", q=0.95),
         _history("How large are the files?", "Median of the sizes", OUTPUT_SIZE, "bytes", q=0.5),
-        lines(
-            Text(
-                title="Which frame rates do the outputs have?",
-                description="Mean over the jobs with series: those with an output that are unfinished or finished "
-                "recently.",
-                unit="none",
-                no_value="No outputs on show",
-            ),
-            Query(f"avg by (definition) ({one(JOB_OUTPUT_FPS)})", _NAMED),
-            width=8,
+        _frame_rates(),
+        _heights(),
+        _resolutions(),
+    )
+
+
+def _frame_rates() -> Panel:
+    return lines(
+        Text(
+            title="Which frame rates do the outputs have?",
+            description="Mean over the jobs with series: those with an output that are unfinished or finished "
+            "recently.",
+            unit="none",
+            no_value="No outputs on show",
         ),
-        lines(
-            Text(
-                title="Which heights do the outputs have?",
-                description="The shorter side of the video, so that portrait does not count as higher. Mean over "
-                "the jobs with series. If the height of a definition changes, its sources are too small "
-                "for it, or its template changed.",
-                unit="pixel",
-                no_value="No outputs on show",
-                decimals=0,
-            ),
-            Query(f"avg by (definition) ({_shorter()})", _NAMED),
-            width=8,
+        Query(f"avg by (definition) ({one(JOB_OUTPUT_FPS)})", _NAMED),
+        width=8,
+    )
+
+
+def _heights() -> Panel:
+    return lines(
+        Text(
+            title="Which heights do the outputs have?",
+            description="The shorter side of the video, so that portrait does not count as higher. Mean over "
+            "the jobs with series. If the height of a definition changes, its sources are too small "
+            "for it, or its template changed.",
+            unit="pixel",
+            no_value="No outputs on show",
+            decimals=0,
         ),
-        rows(
-            Text(
-                title="Which resolutions and codecs are there?",
-                description="Jobs that had series in the selected time range: smallest and largest shorter side, by "
-                "definition and codec.",
-                unit="short",
-                no_value="No outputs on show",
-            ),
-            {"definition": "Definition", "video_codec": "Codec"},
-            Column(name="Jobs", expression=_by_codec("count", latest(JOB_OUTPUT_HEIGHT)), unit="short"),
-            Column(name="Least", expression=_by_codec("min", _shorter(lately=True)), unit="pixel"),
-            Column(name="Most", expression=_by_codec("max", _shorter(lately=True)), unit="pixel"),
-            Column(
-                name="Frames a second", expression=_by_codec("avg", latest(JOB_OUTPUT_FPS)), unit="none", decimals=1
-            ),
-            sort="Jobs",
-            width=8,
-            height=8,
+        Query(f"avg by (definition) ({_shorter()})", _NAMED),
+        width=8,
+    )
+
+
+def _resolutions() -> Panel:
+    return rows(
+        Text(
+            title="Which resolutions and codecs are there?",
+            description="Jobs that had series in the selected time range: smallest and largest shorter side, by "
+            "definition and codec.",
+            unit="short",
+            no_value="No outputs on show",
         ),
+        {"definition": "Definition", "video_codec": "Codec"},
+        Column(name="Jobs", expression=_by_codec("count", latest(JOB_OUTPUT_HEIGHT)), unit="short"),
+        Column(name="Least", expression=_by_codec("min", _shorter(lately=True)), unit="pixel"),
+        Column(name="Most", expression=_by_codec("max", _shorter(lately=True)), unit="pixel"),
+        Column(name="Frames a second", expression=_by_codec("avg", latest(JOB_OUTPUT_FPS)), unit="none", decimals=1),
+        sort="Jobs",
+        width=8,
+        height=8,
     )
 
 

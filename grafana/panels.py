@@ -14,7 +14,6 @@ from grafana_foundation_sdk.builders import bargauge, common, prometheus, stat, 
 from grafana_foundation_sdk.builders import dashboard as build
 from grafana_foundation_sdk.models import common as options
 from grafana_foundation_sdk.models import dashboard as model
-from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 
 DATASOURCE = model.DataSourceRef(type_val="prometheus", uid="${datasource}")
 TAG = "vod-transcode"
@@ -42,18 +41,6 @@ class Query:
     expression: str
     legend: str = "__auto"
     exemplars: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Column:
-    """A column of numbers in a table. `bar` draws it as a bar from 0 to 1; `steps` colour the text."""
-
-    name: str
-    expression: str
-    unit: str
-    steps: Steps | None = None
-    bar: bool = False
-    decimals: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,11 +73,11 @@ def big(
     panel.text_mode(show)
     panel.reduce_options(common.ReduceDataOptions().calcs(["lastNotNull"]))
     for number, query in enumerate(queries):
-        target = _target(query, number)
+        target = dataquery(query, number)
         panel.with_target(target.range() if line else target.instant())
     panel.color_scheme(build.FieldColor().mode(model.FieldColorModeId.THRESHOLDS))
     _paint(panel, colors or {})
-    return _described(panel, text, width, height)
+    return described(panel, text, width, height)
 
 
 def lines(
@@ -134,70 +121,18 @@ def ranking(text: Text, query: Query, *, width: int = 12, height: int = 8) -> Pa
     panel = bargauge.Panel().orientation(options.VizOrientation.HORIZONTAL).show_unfilled(True).min(0)
     panel.display_mode(options.BarGaugeDisplayMode.BASIC).value_mode(options.BarGaugeValueMode.TEXT)
     panel.reduce_options(common.ReduceDataOptions().calcs(["lastNotNull"]))
-    panel.with_target(_target(query, 0).instant())
+    panel.with_target(dataquery(query, 0).instant())
     panel.color_scheme(build.FieldColor().mode(model.FieldColorModeId.THRESHOLDS))
-    return _described(panel, text, width, height)
+    return described(panel, text, width, height)
 
 
 def states(text: Text, query: Query, *, width: int = 24, height: int = 5) -> Panel:
     """A timeline of the periods in which each series exists."""
     panel = statetimeline.Panel().show_value(options.VisibilityMode.NEVER).row_height(0.8).fill_opacity(80)
-    panel.with_target(_target(query, 0).range())
+    panel.with_target(dataquery(query, 0).range())
     panel.color_scheme(build.FieldColor().mode(model.FieldColorModeId.THRESHOLDS))
     _paint(panel, STATUS_COLORS)
-    return _described(panel, text, width, height)
-
-
-def rows(
-    text: Text,
-    labels: Mapping[str, str],
-    *columns: Column,
-    details: str | None = None,
-    sort: str,
-    links: Mapping[str, tuple[str, str]] | None = None,
-    width: int = 24,
-    height: int = 10,
-    step: str | None = None,
-) -> Panel:
-    """A table with a row per combination of `labels` (label -> heading) and a column per query.
-
-    `details` is a query whose labels are shown, not its value. `links` maps a heading to link text and URL.
-    """
-    panel = table.Panel().cell_height(options.TableCellHeight.SM).filterable(True)
-    panel.footer(common.TableFooterOptions().show(False).enable_pagination(True))
-    panel.sort_by([common.TableSortByFieldState().display_name(sort).desc(True)])
-    queries = [column.expression for column in columns] + ([details] if details else [])
-    for number, expression in enumerate(queries):
-        target = _target(Query(expression), number)
-        panel.with_target(target.instant().format(PromQueryFormat.TABLE))
-    renamed = {f"Value #{_ref(number)}": column.name for number, column in enumerate(columns)}
-    hidden = {"Time": True, f"Value #{_ref(len(columns))}": True}
-    # If there is only one query, Grafana names its value column Value, without a number.
-    if len(queries) == 1:
-        renamed["Value"] = columns[0].name
-    else:
-        hidden["Value"] = True
-    order = [*labels, *renamed]
-    panel.with_transformation(model.DataTransformerConfig(id_val="merge", options={}))
-    panel.with_transformation(
-        model.DataTransformerConfig(
-            id_val="organize",
-            options={
-                "excludeByName": hidden,
-                "indexByName": {name: place for place, name in enumerate(order)},
-                "renameByName": {**labels, **renamed},
-            },
-        )
-    )
-    if step:
-        panel.interval(step)
-    for heading in labels.values():
-        leads_to = (links or {}).get(heading)
-        panel.override_by_name(heading, [*_link(leads_to), model.DynamicConfigValue("noValue", "–")])
-    for column in columns:
-        panel.override_by_name(column.name, _shown(column))
-    _colored_status(panel, labels)
-    return _described(panel, text, width, height)
+    return described(panel, text, width, height)
 
 
 def thresholds(steps: Steps) -> build.ThresholdsConfig:
@@ -206,7 +141,8 @@ def thresholds(steps: Steps) -> build.ThresholdsConfig:
     return build.ThresholdsConfig().mode(model.ThresholdsMode.ABSOLUTE).steps(found)
 
 
-def _described(panel: Panel, text: Text, width: int, height: int) -> Panel:
+def described(panel: Panel, text: Text, width: int, height: int) -> Panel:
+    """The panel with its texts, unit, colours and size."""
     panel.title(text.title).description(text.description).unit(text.unit).no_value(text.no_value)
     panel.datasource(DATASOURCE).thresholds(thresholds(text.steps)).span(width).height(height)
     if text.decimals is not None:
@@ -224,7 +160,7 @@ def _over_time(
     step: str | None,
 ) -> Panel:
     for number, query in enumerate(queries):
-        panel.with_target(_target(query, number).range().exemplar(query.exemplars))
+        panel.with_target(dataquery(query, number).range().exemplar(query.exemplars))
     panel.color_scheme(build.FieldColor().mode(model.FieldColorModeId.PALETTE_CLASSIC_BY_NAME))
     _paint(panel, colors or {})
     panel.tooltip(common.VizTooltipOptions().mode(options.TooltipDisplayMode.MULTI).sort(options.SortOrder.DESCENDING))
@@ -232,7 +168,7 @@ def _over_time(
     panel.legend(legend.placement(options.LegendPlacement.BOTTOM))
     if step:
         panel.interval(step)
-    return _described(panel, text, width, height)
+    return described(panel, text, width, height)
 
 
 def _paint(panel: Panel, colors: Mapping[str, str]) -> None:
@@ -241,50 +177,12 @@ def _paint(panel: Panel, colors: Mapping[str, str]) -> None:
         panel.override_by_name(name, [model.DynamicConfigValue("color", fixed)])
 
 
-def _target(query: Query, number: int) -> prometheus.Dataquery:
+def dataquery(query: Query, number: int) -> prometheus.Dataquery:
+    """The query as Grafana reads it, with its letter."""
     target = prometheus.Dataquery().expr(query.expression).legend_format(query.legend)
-    return target.ref_id(_ref(number)).datasource(DATASOURCE)
+    return target.ref_id(ref(number)).datasource(DATASOURCE)
 
 
-def _ref(number: int) -> str:
+def ref(number: int) -> str:
+    """The letter by which a panel names its query `number`, from 0."""
     return chr(ord("A") + number)
-
-
-def _link(leads_to: tuple[str, str] | None) -> list[model.DynamicConfigValue]:
-    if leads_to is None:
-        return []
-    title, url = leads_to
-    return [model.DynamicConfigValue("links", [{"title": title, "url": url, "targetBlank": False}])]
-
-
-def _shown(column: Column) -> list[model.DynamicConfigValue]:
-    shown = [model.DynamicConfigValue("unit", column.unit), model.DynamicConfigValue("noValue", "–")]
-    if column.decimals is not None:
-        shown.append(model.DynamicConfigValue("decimals", column.decimals))
-    if column.bar:
-        cell = options.TableBarGaugeCellOptions(options.BarGaugeDisplayMode.BASIC, options.BarGaugeValueMode.TEXT)
-        shown += [
-            model.DynamicConfigValue("custom.cellOptions", cell),
-            model.DynamicConfigValue("min", 0),
-            model.DynamicConfigValue("max", 1),
-            model.DynamicConfigValue("color", {"mode": "fixed", "fixedColor": "blue"}),
-        ]
-    elif column.steps is not None:
-        shown += [
-            model.DynamicConfigValue("custom.cellOptions", {"type": "color-text"}),
-            model.DynamicConfigValue("thresholds", thresholds(column.steps).build()),
-        ]
-    return shown
-
-
-def _colored_status(panel: table.Panel, labels: Mapping[str, str]) -> None:
-    if "status" not in labels:
-        return
-    colors = {name: {"color": color, "index": place} for place, (name, color) in enumerate(STATUS_COLORS.items())}
-    panel.override_by_name(
-        labels["status"],
-        [
-            model.DynamicConfigValue("custom.cellOptions", {"type": "color-text"}),
-            model.DynamicConfigValue("mappings", [{"type": "value", "options": colors}]),
-        ],
-    )

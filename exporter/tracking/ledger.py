@@ -68,16 +68,9 @@ class Ledger:
         self._calls_before = 0  # calls before the present refresh
 
         stored = store.load(account, now=clock())
-        loaded = {"account": account, "tasks": len(stored.tasks), "jobs": len(stored.jobs)}
-        _log.debug("state loaded", extra=loaded)
-        self._totals = Totals(
-            buckets,
-            counters=stored.totals.counters,
-            histograms=stored.totals.histograms,
-            held=stored.totals.held,
-            hold=hold,
-            clock=clock,
-        )
+        extra = {"account": account, "tasks": len(stored.tasks), "jobs": len(stored.jobs)}
+        _log.debug("state loaded", extra=extra)
+        self._totals = Totals(buckets, stored=stored.totals, hold=hold, clock=clock)
         self._roster = Roster(stored.tasks, stored.jobs, stored.events)
         self._keeper = Keeper(account, store, self._roster, self._totals, self._lock)
         self._departures = Departures(self._roster, self._names, self._limits, started=clock(), dropped=dropped)

@@ -22,37 +22,34 @@ _RATIOS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0)
 
 
 class Totals:
-    """Starts with the `counters` and `histograms` that the store has.
+    """Starts with the totals that the store has. `stored.held` are those that were not exposed for `hold` seconds.
 
     A stored histogram whose bounds are not those of `buckets` starts again at zero, like a counter after a reset.
     `clock` gives Unix seconds. An exemplar has the time of counting, not of the finish: Prometheus refuses an exemplar
     that is older than the last one.
 
-    `increase()` of Prometheus misses what a series is born with. So a series that is new to Prometheus is `held` at 0
-    for `hold` seconds after it was first shown. `held` are the stored totals that were not shown for so long: after a
-    restart, their time begins again.
+    `increase()` of Prometheus does not count the first value of a series. So each total that is new to Prometheus is
+    exposed at 0 for `hold` seconds after it was first shown. After a restart this time begins again.
     """
 
     def __init__(
         self,
         buckets: Buckets | None = None,
         *,
-        counters: Mapping[Key, float] | None = None,
-        histograms: Mapping[Key, HistogramView] | None = None,
-        held: Collection[Key] = (),
+        stored: TotalsView | None = None,
         hold: float = 0.0,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._buckets = buckets or Buckets()
-        stored = dict(counters or {})
-        names = _names(stored, Total.JOBS_FINISHED, 0)
-        self._counters = _zeros() | {key: 0.0 for name in names for key in _zeros_of(name)} | stored
+        stored = stored or TotalsView()
+        names = _names(stored.counters, Total.JOBS_FINISHED, 0)
+        self._counters = _zeros() | {key: 0.0 for name in names for key in _zeros_of(name)} | dict(stored.counters)
         self._histograms = {
-            key: view for key, view in (histograms or {}).items() if view.bounds == _bounds(self._buckets, key[0])
+            key: view for key, view in stored.histograms.items() if view.bounds == _bounds(self._buckets, key[0])
         }
         self._hold = hold
-        known = {*(counters or {}), *self._histograms} - set(held)
-        # The totals that are held, with the time at which each was first shown.
+        known = {*stored.counters, *self._histograms} - set(stored.held)
+        # The totals that are exposed at 0, with the time at which each was first shown.
         self._held: dict[Key, float | None] = dict.fromkeys(
             key for key in (*self._counters, *self._histograms) if key not in known
         )
@@ -111,7 +108,7 @@ class Totals:
         self._add_exemplar(key, bucket, of, value)
 
     def show(self, now: float) -> None:
-        """The totals are about to be saved and then shown, at `now` (Unix seconds)."""
+        """Call this at `now` (Unix seconds), before the totals are saved and shown."""
         for key, since in list(self._held.items()):
             if since is None or since > now:  # the clock was set back
                 since = self._held[key] = now

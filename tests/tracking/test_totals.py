@@ -8,7 +8,7 @@ import pytest
 
 from exporter.config import Buckets
 from exporter.model import DEFINITIONS, Job, Output, Task
-from exporter.snapshot import Exemplar, HistogramView, Key, Total
+from exporter.snapshot import Exemplar, HistogramView, Key, Total, TotalsView
 from exporter.tracking.figures import finished_job, finished_output, finished_task, processed_job
 from exporter.tracking.totals import MAX_DEFINITIONS, MAX_ERROR_CODES, Totals
 from tests.tracking.conftest import TickingClock
@@ -30,8 +30,7 @@ def counters(totals: Totals) -> dict[Key, float]:
 
 def again(totals: Totals, buckets: Buckets | None = None) -> Totals:
     """The totals after a restart."""
-    view = totals.view()
-    return Totals(buckets, counters=view.counters, histograms=view.histograms)
+    return Totals(buckets, stored=totals.view())
 
 
 def test_counters_whose_labels_are_known_are_there_from_the_start_at_zero(totals: Totals) -> None:
@@ -211,11 +210,11 @@ def test_a_held_total_is_held_again_after_a_restart_and_others_are_not() -> None
     finished_job(totals, FAILURE)
     totals.show(1000.0)
     changes = totals.take()
-    soon = Totals(counters=changes.counters, held=changes.held, hold=150.0)
+    soon = Totals(stored=changes, hold=150.0)
     first = held_at(soon, 9000.0)
     later = held_at(soon, 9150.0)
     changed = soon.take()
-    again = Totals(counters=changed.counters, held=changed.held, hold=150.0)
+    again = Totals(stored=changed, hold=150.0)
 
     assert (first, later) == ({FAILURES, FINISHED}, set())
     assert {FAILURES, FINISHED} <= changed.counters.keys()  # saved before they are shown
@@ -267,5 +266,6 @@ def test_the_zeros_of_a_definition_are_there_after_a_restart() -> None:
     """A series that vanishes for a while would be new to Prometheus again."""
     before = Totals()
     before.count(Total.JOBS_FINISHED, (before.definition(Job("j", "Own")), "TranscodeFail"))
-    after = Totals(counters={key: value for key, value in before.view().counters.items() if value})
+    changed = TotalsView({key: value for key, value in before.view().counters.items() if value})
+    after = Totals(stored=changed)
     assert after.view().counters == before.view().counters

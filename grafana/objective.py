@@ -1,0 +1,93 @@
+"""Panels of the dashboard Overview: the objective, and what is left of its error budget."""
+
+from __future__ import annotations
+
+from grafana_foundation_sdk.builders.dashboard import CustomVariable
+
+from exporter.metrics.catalog import JOBS_FINISHED
+from grafana.frame import choice
+from grafana.panels import Panel, Query, Steps, Text, big, lines
+from grafana.queries import ENDED, FAILED, counted, share, total
+
+FAILURE_STEPS: Steps = (("green", None), ("yellow", 0.02), ("red", 0.1))
+NOT_CANCELLED = "Cancelled jobs are neither: somebody wanted that."
+_BUDGET_STEPS: Steps = (("red", None), ("yellow", 0.1), ("green", 0.5))
+
+
+def variable() -> CustomVariable:
+    return choice(
+        "objective",
+        "Objective, %",
+        ("99.9", "99.5", "99", "98", "95"),
+        "99",
+        "The share of jobs that should succeed; the rest is the error budget.",
+    )
+
+
+def panels() -> tuple[Panel, ...]:
+    windows = (("30d", "30 days"), ("7d", "7 days"))
+    left = (
+        big(
+            Text(
+                title=f"How much of the error budget of {name} is left?",
+                description=f"The objective above allows a share of failures. This is the unused part of it in the "
+                f"last {name}, or in the time that Prometheus stores if that is shorter. Below 0 the objective is "
+                "missed. Yellow below half, red below a tenth. " + NOT_CANCELLED,
+                unit="percentunit",
+                no_value="None ended",
+                steps=_BUDGET_STEPS,
+                decimals=0,
+            ),
+            Query(f"1 - ({failed_share(window)}) / (1 - $objective / 100)"),
+            height=6,
+        )
+        for window, name in windows
+    )
+    return (
+        *left,
+        _succeeded(),
+        _burn_rate(),
+    )
+
+
+def _succeeded() -> Panel:
+    return big(
+        Text(
+            title="What share of jobs succeeded in 30 days?",
+            description="Jobs that ended in the last 30 days. Compare it with the objective above. " + NOT_CANCELLED,
+            unit="percentunit",
+            no_value="None ended",
+            decimals=2,
+        ),
+        Query(f"1 - {failed_share('30d')}"),
+        height=6,
+    )
+
+
+def _burn_rate() -> Panel:
+    return lines(
+        Text(
+            title="How fast is the error budget burned?",
+            description="Failure share divided by the share that the objective allows. At 1 the budget lasts "
+            "exactly 30 days, at 6 five days, at 14.4 two days. 6 and 14.4 are the usual limits for "
+            "an alert, if both windows are above them.",
+            unit="none",
+            no_value="None ended",
+            steps=(("green", None), ("yellow", 1), ("orange", 6), ("red", 14.4)),
+            decimals=1,
+        ),
+        *(
+            Query(f"{failed_share(window)} / (1 - $objective / 100)", f"over {name}")
+            for window, name in (("1h", "an hour"), ("6h", "six hours"))
+        ),
+        width=12,
+        height=6,
+        colors={"over an hour": "light-blue", "over six hours": "dark-blue"},
+        limits=True,
+    )
+
+
+def failed_share(window: str) -> str:
+    return share(
+        total(counted(JOBS_FINISHED, FAILED, window=window)), total(counted(JOBS_FINISHED, ENDED, window=window))
+    )
