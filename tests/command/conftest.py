@@ -1,4 +1,4 @@
-"""Shared by the tests of the commands: a terminal to run them on."""
+"""Shared by the tests of the commands: a run in this process, and a terminal to run them on."""
 
 from __future__ import annotations
 
@@ -12,8 +12,16 @@ import termios
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 
+import prometheus_client
+import pytest
+
+from exporter.command import cli, logs
+
+COMMANDS = ("run", "demo", "simulate", "check-config", "task", "tasks")
 PATIENCE_SECONDS = 60.0
+Run = Callable[..., tuple[int, str, str]]
 
 
 @dataclass(slots=True)
@@ -47,3 +55,20 @@ def terminal(columns: int, lines: int = 24) -> Iterator[Terminal]:
     finally:
         os.close(ours)
         os.close(theirs)
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
+    """Runs `main` in an empty folder, without its set-up of logs and metrics. Returns status, stdout, stderr."""
+    monkeypatch.setattr(logs, "set_up", lambda **_: None)
+    monkeypatch.setattr(prometheus_client, "disable_created_metrics", lambda: None)
+    monkeypatch.chdir(tmp_path)
+
+    def call(*arguments: str) -> tuple[int, str, str]:
+        try:
+            status = cli.main(arguments)
+        except SystemExit as ended:
+            status = int(ended.code or 0)
+        return status, *capsys.readouterr()
+
+    return call

@@ -9,42 +9,22 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-import prometheus_client
 import pytest
 import requests
 
 from exporter import __version__
-from exporter.command import cli, flags, logs
+from exporter.command import cli, flags
 from exporter.model import ACTIONS
 from exporter.simulator.faults import Fault
 from exporter.simulator.server import Simulator
-from tests.command.conftest import terminal
+from tests.command.conftest import COMMANDS, Run
 from tests.conftest import Simulators, wait_until
 
-COMMANDS = ("run", "demo", "simulate", "check-config", "task", "tasks")
 PREFIX = "vod-transcode-exporter: "
 TELEMETRY = "argument --web.telemetry-path:"
-Run = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
-    """Runs `main` in an empty folder, without its set-up of logs and metrics. Returns status, stdout, stderr."""
-    monkeypatch.setattr(logs, "set_up", lambda **_: None)
-    monkeypatch.setattr(prometheus_client, "disable_created_metrics", lambda: None)
-    monkeypatch.chdir(tmp_path)
-
-    def call(*arguments: str) -> tuple[int, str, str]:
-        try:
-            status = cli.main(arguments)
-        except SystemExit as ended:
-            status = int(ended.code or 0)
-        return status, *capsys.readouterr()
-
-    return call
 
 
 @contextlib.contextmanager
@@ -76,66 +56,6 @@ def one_line(text: str) -> str:
     assert text.count("\n") == 1
     assert text.endswith("\n")
     return text.removeprefix(PREFIX).rstrip("\n")
-
-
-@pytest.mark.parametrize("columns", [40, 60, 80, 100, 300])
-def test_help_fits_the_width_of_the_terminal(run: Run, monkeypatch: pytest.MonkeyPatch, columns: int) -> None:
-    monkeypatch.setenv("COLUMNS", str(columns))
-    for arguments in (["--help"], *([command, "--help"] for command in COMMANDS)):
-        status, out, err = run(*arguments)
-        assert (status, err) == (0, "")
-        assert max(map(len, out.splitlines())) <= min(columns, 100), arguments
-        assert out.count("\n\n\n") == 0
-
-
-def test_help_asks_the_terminal_for_its_width() -> None:
-    environ = {key: value for key, value in os.environ.items() if key != "COLUMNS"}
-    for columns in (50, 72):
-        with terminal(columns) as there:
-            command = [sys.executable, "-m", "exporter", "check-config", "--help"]
-            subprocess.run(command, stdout=there.theirs, check=True, env=environ, timeout=30)
-            lines = there.read(lambda seen: "prod.yml" in seen).splitlines()
-        assert columns - 12 < max(map(len, lines)) <= columns
-
-
-def test_help_names_every_command_and_how_to_start(run: Run) -> None:
-    _, out, _ = run("--help")
-    for word in (*COMMANDS, "--version", "vod-transcode-exporter demo", "--config.file=FILE"):
-        assert word in out
-    assert run("-h")[1] == out
-
-
-@pytest.mark.parametrize(
-    ("command", "words"),
-    [
-        (
-            "run",
-            [
-                *("--config.file", "--web.listen-address", ":10870", "--web.telemetry-path", "--web.enable-lifecycle"),
-                *("--web.grafana-url", "https://grafana.example/grafana", "default: no links"),
-                *("scrape_configs", "/probe?account=NAME", "/sd", "SIGTERM", "SIGHUP", "POST /-/reload"),
-            ],
-        ),
-        ("demo", ["--web.listen-address", "127.0.0.1:10870", "no account", "--speed"]),
-        ("simulate", ["127.0.0.1:10871", "/simulator/truth", "secret `simulator`", "--scenario", "--seed", "--tasks"]),
-        (
-            "check-config",
-            [
-                *("FILE", "every fault with file, line and key", "exit status 1", "--online", "not granted"),
-                *("vod:GetVideoList", "over 10 seconds", "where the exporter will run", "Warnings leave"),
-            ],
-        ),
-        ("tasks", ["--url", "--watch", "--json", "running exporter", "series.per_job", "exit status is 1"]),
-        ("task", ["ID...", "TranscodeTaskId", "--json", "base units", "--account", "Example: "]),
-    ],
-)
-def test_help_of_a_command_names_its_flags_and_paths(run: Run, command: str, words: list[str]) -> None:
-    _, out, _ = run(command, "--help")
-    text = " ".join(out.split())  # without line breaks
-    for word in [*words, "--log.level", "--log.format"]:
-        assert word in text
-    for line in out.splitlines():
-        assert not line.strip().startswith("--") or len(line.split()) > 1
 
 
 def test_flags_of_later_versions_are_unknown(run: Run) -> None:

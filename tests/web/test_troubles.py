@@ -6,21 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from exporter.model import Job, Task
 from exporter.snapshot import HistogramView, ShownJob, Total, TotalsView
 from exporter.web.listing import State
 from exporter.web.thresholds import (
-    FAILURE_RATIO,
-    FAILURE_RATIO_MINIMUM,
     OLD_SECONDS,
-    SLOW_FACTOR,
-    SLOW_MINIMUM,
-    SLOW_SECONDS,
     STUCK_SECONDS,
     UNASKED_SECONDS,
-    WAITING_SECONDS,
 )
 from exporter.web.troubles import CODES_NAMED, Trouble, exporter_troubles, slowed_down, troubles
 from tests.web.conftest import account_snapshot
@@ -135,24 +128,6 @@ def test_jobs_without_progress_and_slow_jobs_are_named() -> None:
     still, slow = troubles(account_snapshot(view={"jobs": jobs, "totals": totals}), now=NOW)
     assert (still.title, still.detail) == ("5 jobs without progress", "For 30 min or longer: j0, j1, j2, and others.")
     assert (slow.title, slow.runbook) == ("5 jobs far slower than usual", "VodJobSlow")
-
-
-def test_the_thresholds_are_those_of_the_alerts() -> None:
-    rules = yaml.safe_load((ROOT / "deploy/prometheus/vod-transcode.alerts.yml").read_text())
-    alerts = {rule["alert"]: rule["expr"] for group in rules["groups"] for rule in group["rules"]}
-    assert alerts["VodOldestJobTooOld"].rstrip().endswith(f"> {OLD_SECONDS:.0f}")
-    assert alerts["VodBudgetExhausted"].rstrip().endswith(f"> {WAITING_SECONDS:.0f}")
-    assert f"> {FAILURE_RATIO}" in alerts["VodJobFailureRatioHigh"]
-    assert f">= {FAILURE_RATIO_MINIMUM}" in alerts["VodJobFailureRatioHigh"]
-    recorded = yaml.safe_load((ROOT / "deploy/prometheus/vod-transcode.rules.yml").read_text())
-    records = {rule["record"]: rule["expr"] for group in recorded["groups"] for rule in group["rules"]}
-    unchanged = records["job_account_definition_job_id:vod_transcode_job_progress_ratio:unchanged30m"]
-    assert f"offset {STUCK_SECONDS / 60:.0f}m" in unchanged
-    slow = records["job_account_definition_job_id:vod_transcode_job_age_seconds:slow"]
-    assert f"> {SLOW_SECONDS:.0f}\n" in slow
-    assert f"{SLOW_FACTOR:.0f} * job_account_definition:" in slow
-    usual = records["job_account_definition:vod_transcode_job_duration_seconds:p95_increase1d"]
-    assert usual.rstrip().endswith(f">= {SLOW_MINIMUM}")
 
 
 def test_slowed_down_operations_are_those_below_the_largest_budget() -> None:
