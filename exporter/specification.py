@@ -35,10 +35,10 @@ SPECIFICATIONS = (
 
 
 def specification(output: Output) -> str:
-    """What VOD bills the output as, from its codecs, width and height; `unknown` if these do not tell.
+    """What VOD bills the output as, from its codecs, width and height; `unknown` if these are not enough.
 
     A tier is the first one that both sides fit into, with the long side first, so a portrait video costs as much as a
-    landscape one. Narrowband HD and a mere change of the container look like other outputs: they cannot be told.
+    landscape one. Narrowband HD and a mere change of the container are not visible in an output.
     """
     videos = [stream.codec for stream in output.streams if stream.kind == "video"]
     moving = [name for name in videos if name.lower() not in _PICTURES]

@@ -1,4 +1,4 @@
-"""Panels of the dashboard Overview: how soon outputs arrive, whose fault failures are, and which outputs are odd."""
+"""Panels of the dashboard Overview: how soon outputs arrive, the causes of failures, and suspicious outputs."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ def _causes() -> Panel:
 def _suspicious_outputs() -> Panel:
     return bars(
         Text(
-            title="Which outputs are odd?",
+            title="Which outputs are suspicious?",
             description="Outputs of successful jobs with no bytes, with a bitrate far from their size and playing "
             "time, or truncated: much shorter than the other outputs of their task.",
             unit="short",

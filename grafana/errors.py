@@ -85,7 +85,7 @@ def _dropped_or_malformed() -> Panel:
             unit="short",
             no_value="Nothing",
         ),
-        {"account": "Account", "reason": "Given up because", "field": "Odd field"},
+        {"account": "Account", "reason": "Given up because", "field": "Malformed field"},
         Column(
             name="Times",
             expression=f"{total(counted(DROPPED_TASKS, window=RANGE), 'account', 'reason')} > 0"

@@ -10,7 +10,7 @@ from grafana.panels import Panel, Query, Steps, Text, big, lines
 from grafana.queries import ENDED, FAILED, counted, share, total
 
 FAILURE_STEPS: Steps = (("green", None), ("yellow", 0.02), ("red", 0.1))
-NOT_CANCELLED = "Cancelled jobs are neither: somebody wanted that."
+NOT_CANCELLED = "Cancelled jobs count neither as success nor as failure."
 _BUDGET_STEPS: Steps = (("red", None), ("yellow", 0.1), ("green", 0.5))
 
 

@@ -48,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     args = flags.parse(sys.argv[1:] if arguments is None else arguments)
     logs.set_up(level=args.log_level, format=args.log_format)
-    prometheus_client.disable_created_metrics()  # type: ignore[no-untyped-call] # `_created` series: nobody uses them
+    prometheus_client.disable_created_metrics()  # type: ignore[no-untyped-call] # no query uses `_created` series
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # the terminal may lack characters of VOD's text
     try:

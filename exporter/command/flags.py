@@ -13,7 +13,7 @@ from typing import NoReturn
 from urllib.parse import SplitResult, urlsplit
 
 from exporter import __version__
-from exporter.command import help, logs  # noqa: A004 - it is what it has
+from exporter.command import help, logs  # noqa: A004 - it is named after its content
 from exporter.command.help import PROGRAM
 from exporter.model import ID_PATTERN
 from exporter.simulator.scenario import SCENARIOS

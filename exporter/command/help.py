@@ -102,8 +102,9 @@ Check a configuration file, and the key files that it names. If the file is vali
 endpoint of each account. If not, it prints every fault with file, line and key, and ends with exit
 status 1. It opens no port, and does not call VOD without --online.
 
-It warns about what is odd: AccessKey id and secret exchanged, more calls a second than VOD allows,
-file patterns without a file, a missing folder of the state. Warnings leave the exit status at 0.
+It warns about likely mistakes: AccessKey id and secret exchanged, more calls a second than VOD
+allows, file patterns without a file, a missing folder of the state. Warnings leave the exit status
+at 0.
 """
 CHECK_END = f"""\
 With --online, it calls each operation once for each account, and prints whether it is granted:

@@ -1,4 +1,4 @@
-"""What is odd in a valid configuration: `check-config` warns about it, and the exporter runs with it or may not."""
+"""Likely mistakes in a valid configuration. `check-config` warns about them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _ID_STARTS = ("LTAI", "STS.")  # of AccessKey ids: permanent and temporary ones
 
 
 def oddities(settings: Settings) -> Iterator[str]:
-    """A line for each, with the account and the remedy, without a key. It looks for files, and calls nobody."""
+    """A warning for each, with the account and the remedy, but without keys. Looks for files; calls no service."""
     for account in settings.accounts:
         for text in (*_keys(account), *_rate(account), *_files(account)):
             yield f"account {account.name}: {text}"

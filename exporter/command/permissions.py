@@ -38,7 +38,7 @@ OPTIONAL = {GET_TRANSCODE_SUMMARY: "discovery then needs more calls"}
 
 @dataclass(frozen=True, slots=True)
 class Permission:
-    """What a call of one operation showed. `text` says it; `broken` means that the account cannot do its work."""
+    """The result of a call of one operation, as `text`. If it is `broken`, the account lacks what it needs."""
 
     action: str
     text: str
@@ -89,7 +89,7 @@ def _permission(account: Account, action: str, error: VodError) -> Permission:
 
 
 def _outcome(error: VodError) -> str:
-    """In two words why a call did not show whether its operation is granted."""
+    """Two words that say why a call did not show whether its operation is granted."""
     if isinstance(error, CredentialsError):
         return "keys refused" if error.code != "NoCredentials" else "no keys"
     if isinstance(error, (ConnectionFailed, DeadlineError, TemporaryError)):

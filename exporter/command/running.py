@@ -123,7 +123,7 @@ def as_json(running: Running) -> str:
 def as_table(running: Running, *, now: float, columns: int | None = None, lines: int | None = None) -> str:
     """A line for each job, then what the list does not have. `now` is in Unix seconds.
 
-    Lines are cut to `columns`. If there are more than `lines`, the last jobs are left out, and their number is said.
+    Lines are cut to `columns`. If there are more than `lines`, the last jobs are left out, and a line has their number.
     """
     notes = [f"account {name}: VOD cannot be read; the values may be old" for name in running.down]
     if running.hidden:

@@ -27,10 +27,11 @@ def hangups() -> Iterator[SimpleQueue[None]]:
 
 @contextlib.contextmanager
 def signals(stop: Callable[[], object] = lambda: None, *, hangup: bool = False) -> Iterator[Callable[[], bool]]:
-    """SIGTERM and SIGINT call `stop`; a second signal ends the process at once. The yielded function says if one came.
+    """SIGTERM and SIGINT call `stop`; a second signal ends the process at once.
 
-    With `hangup`, SIGHUP calls `stop` too. It never counts as the second signal: a terminal that closes may send two.
-    The signals are kept in a list, not in an `Event`: the handler may interrupt the thread that holds its lock.
+    The yielded function returns whether a signal came. With `hangup`, SIGHUP calls `stop` too. It never counts as the
+    second signal: a terminal that closes may send two. The signals are kept in a list, not in an `Event`: the handler
+    may interrupt the thread that holds its lock.
     """
     seen: list[int] = []
 

@@ -34,7 +34,7 @@ def coloured(text: str, out: TextIO, environ: Mapping[str, str] = os.environ) ->
 
 @contextlib.contextmanager
 def screen(out: TextIO) -> Iterator[None]:
-    """The second screen of the terminal, so that what was there before comes back. Nothing if `out` is no terminal."""
+    """Use the second screen of the terminal, and show the first again at the end. Does nothing without a terminal."""
     if not out.isatty():
         yield
         return

@@ -15,7 +15,7 @@ from exporter.config.scalars import Expanded
 from exporter.config.yaml_source import GLUED, NO_SPACE, Fault, KeyPath, Source
 from exporter.text import clean
 
-_KEY = "[key]"  # pydantic ends the path of a fault of a key itself with it
+_KEY = "[key]"  # pydantic puts this at the end of the path if the key itself is at fault
 _SHOWN = 60  # characters of a value or key
 _PLAIN_KEY = re.compile(r"[A-Za-z0-9_.-]{1,40}")
 _CONFIG_KEY = re.compile(r"[a-z_]{1,40}")

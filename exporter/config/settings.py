@@ -18,9 +18,9 @@ from exporter.config.section import Section, duration, either, file_key, text_or
 from exporter.errors import ConfigError
 from exporter.keys import Key
 
-LONGEST_SCRAPE_INTERVAL_SECONDS = 120.0  # of a Prometheus that sees every increase, and for which the alerts are made
+LONGEST_SCRAPE_INTERVAL_SECONDS = 120.0  # up to which the alerts work, and `increase()` counts all
 HOLD_SECONDS = LONGEST_SCRAPE_INTERVAL_SECONDS + 30.0
-"""How long a new series of a counter is exposed at 0: the longest scrape interval, and what a scrape may be late."""
+"""How long a new series of a counter is exposed at 0: the longest scrape interval, and a margin for a late scrape."""
 
 STATE_FILE = "vod-transcode-exporter.db"
 
@@ -43,7 +43,7 @@ class ScrapeSettings(Section):
         "500ms", "subtracted from Prometheus's scrape timeout, to leave time for the response"
     )
     min_interval: amounts.MinInterval = duration(
-        "5s", "a scrape within this time after the last refresh is answered without calls to VOD"
+        "5s", "a scrape within this time after the last one shares its refresh"
     )
     concurrency: amounts.Concurrency = Field(
         default=8, description="maximum calls in progress at the same time, for each account"

@@ -1,7 +1,7 @@
 """Caches the sample lines of jobs and tasks between scrapes, so that a scrape renders only the changed records.
 
 Records are cached in blocks, and each block is compressed separately. The hash of an id decides whether a record starts
-a new block. With blocks of fixed length, one new job would shift all blocks after it; with hashes, a job that is added,
+a new block. With blocks of fixed length, one new job would shift all blocks after it. With hashes, a job that is added,
 removed or moved changes only the blocks that it leaves and enters.
 """
 

@@ -30,7 +30,7 @@ class Exemplified(NamedTuple):
 Row = tuple[Metric, Sequence[str], float | HistogramView | Exemplified | None]
 """A metric, its label values in the order of `Metric.labels`, and its value. A row with value None has no sample."""
 
-_TOTALS: Mapping[Total, Metric] = {total: getattr(catalog, total.name) for total in Total}  # each is named alike
+_TOTALS: Mapping[Total, Metric] = {total: getattr(catalog, total.name) for total in Total}  # the names are the same
 _FAILED = ("TranscodeFail", "TranscodeCancelled")
 _MAX_EXEMPLAR = (
     128  # OpenMetrics limits an exemplar to 128 characters in label names and values; Prometheus rejects more

@@ -1,1 +1,1 @@
-"""Spends a scrape's deadline and an account's budget well."""
+"""Answers scrapes before their deadline, and decides which calls to make within the budget."""

@@ -93,7 +93,7 @@ class Calls:
             self._note_made(call)
 
     def _note_made(self, call: Call) -> None:
-        """The call has ended, with or without an answer. What it asked for is now the last to be asked for again."""
+        """The call has ended, with or without an answer. Its tasks, jobs or videos are the last to ask about again."""
         match call:
             case ListVideos(query) if self._discovery is not None:
                 self._discovery.asked(query)

@@ -100,9 +100,9 @@ class Health:
     def judge(self, *, waiting: float = 0.0) -> None:
         """Judge by the calls of this refresh so far whether the account can be read.
 
-        An operation fails if none of its calls was answered, or if the credentials were refused. It fails until a later
-        refresh calls it with success, because not every refresh calls every operation. The account is up if no
-        operation fails. A failure is forgotten after ten minutes without a call of the operation. `waiting` is how many
+        An operation fails if none of its calls was answered, or if the credentials were refused. It counts as failed
+        until a call of it succeeds, because not every refresh calls every operation. The account is up if no operation
+        fails. A failure is forgotten after ten minutes without a call of the operation. `waiting` is how many
         seconds the oldest request has waited for its answer. Without an answer yet, a wait of more than three times the
         slowest recent answer is a failure too.
         """

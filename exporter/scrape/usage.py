@@ -32,8 +32,8 @@ _TURN_SECONDS = 60.0  # how long the call waits for its turn in the budget
 class BilledUsage:
     """The usage of one account in `region`. Safe to use from several threads. `clock` gives Unix seconds.
 
-    `client` must be one that does not report to the health of the account: whether VOD answers this operation does not
-    say whether the tasks can be read, and a scrape does not wait for it.
+    `client` must not report to the health of the account. VOD's answer to this operation does not say whether the tasks
+    can be read, and no scrape waits for it.
     """
 
     def __init__(

@@ -24,7 +24,7 @@ class Quota:
     highest number of calls within one second.
 
     `taken` is the share of the quota that other applications of the account use. They use all of it for 20 of every 30
-    real seconds and half of it for the other 10, so that a client must adapt to a rate that changes.
+    real seconds, and half of it for the other 10. So a client must adapt to a rate that changes.
     """
 
     def __init__(self, rate: float, *, taken: float = 0.0, monotonic: Callable[[], float] = time.monotonic) -> None:

@@ -30,11 +30,11 @@ class Scenario:
     """One scenario. A `share` is a probability from 0 to 1.
 
     `duration_scale` multiplies the waiting and running time of jobs. `history` is how many world seconds have
-    passed at the start. Of the jobs that do not fail, `stuck_share` stop and never end, and
-    `suspicious_output_share` succeed with an odd output, and `skipped_share` end in a status that VOD does not
-    document. `quota_taken` is the largest share of the account's quota that other applications use. Only the status
-    of its video shows a task in the first `visible_after` seconds. `priority_share` is the share of tasks that have
-    another priority than 6, the default.
+    passed at the start. Of the jobs that do not fail, `stuck_share` stop and never end, `suspicious_output_share`
+    succeed with a suspicious output, and `skipped_share` end in a status that VOD does not document. `quota_taken`
+    is the largest share of the account's quota that other applications use. In the first `visible_after` seconds of
+    a task, VOD shows only the status of its video. `priority_share` is the share of tasks
+    that have another priority than 6, the default.
     """
 
     tasks_per_minute: float = 5.0

@@ -1,1 +1,1 @@
-"""Decides what is watched and remembers what was seen."""
+"""Tracks tasks and jobs, counts the finished ones, and stores the state."""

@@ -74,7 +74,7 @@ class Departures:
         return True
 
     def give_up(self, task: TrackedTask, reason: str, now: float) -> None:
-        """Stop tracking the task, until a source names it that does not name it now.
+        """Stop tracking the task, unless a source that does not name it now names it later.
 
         `reason` is a value of the label of `vod_exporter_dropped_tasks_total`.
         """

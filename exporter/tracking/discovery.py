@@ -1,8 +1,8 @@
 """Finds the videos whose tasks to track. VOD has no list of all tasks, but lists of videos by status and creation time.
 
 Discovery misses a task that starts and ends between two lists, if its video was created before the lookback. It finds a
-task late if its video is in asynchronous transcode mode: such a video stays `Normal`, so its task is found when the
-tasks of that video are listed again (`videos.py`). The registration API and events report such tasks at once.
+task late if its video is in asynchronous transcode mode. Such a video stays `Normal`, so its task is found when the
+tasks of the video are listed again (`videos.py`). The registration API and events report such tasks at once.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class Discovery:
         self._unread: dict[VideoQuery, tuple[float, float]] = {}  # what is left of queries that were read in part
         self._total: int | None = None  # of the videos that are transcoding
         self._counted = -math.inf  # when VOD reported that total
-        self._framed = -math.inf  # when windows were added last
+        self._framed = -math.inf  # when the last windows were added
         self._framed_until = -math.inf
 
     def due(self) -> tuple[VideoQuery, ...]:
@@ -73,8 +73,8 @@ class Discovery:
     def read(self, query: VideoQuery, *, oldest: float) -> None:
         """One more page of the query was read, which has the newest videos first. `oldest` was created first."""
         with self._lock:
-            # The list of transcoding videos is read from the start each time: a video that is missing from a complete
-            # list has ended, and pages from different times are not a complete list.
+            # The list of transcoding videos is read from the start each time, because pages from different times are
+            # not a complete list. Only if a complete list lacks a video, its transcoding has ended.
             if query.created is not None:
                 start, end = self._unread.get(query, query.created)
                 self._unread[query] = (start, min(end, max(oldest, start) + 1))

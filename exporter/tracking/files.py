@@ -1,6 +1,6 @@
 """Files that list tasks and videos, found by patterns and read again when they change.
 
-A file is a list of task ids, or a mapping with lists of ids under `tasks` and `videos`: JSON if its name ends in
+A file is a list of task ids, or a mapping with lists of ids under `tasks` and `videos`. It is JSON if its name ends in
 `.json`, else YAML, as strict as the configuration. Reading YAML takes a hundred times longer, so its size limit is
 lower. The content of a file is never shown, because a pattern may match a file with keys.
 """

@@ -26,8 +26,8 @@ class Finishes:
     """Counts the finished tasks and jobs of one account.
 
     `state_created` is when the state of the account was created, in Unix seconds. `memory` is how long the state keeps
-    the id of a counted task, in seconds. `templates` has the specifications of outputs by template, for those that the
-    output does not tell.
+    the id of a counted task, in seconds. `templates` has the specifications of outputs by template, for those that do
+    not follow from the output.
 
     Tasks and jobs that ended before the state was created are shown, but not counted. Otherwise each start without a
     state would count them again. Tasks that ended more than `memory` ago are not counted either.

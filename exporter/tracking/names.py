@@ -19,7 +19,7 @@ class Names:
         self._dropped -= self._by_key[key] - before
 
     def drop(self, task_id: str) -> None:
-        """Do not track the task again until a source names it that did not name it before."""
+        """Do not track the task again, unless a source that does not name it now names it later."""
         self._dropped.add(task_id)
 
     def allow(self, task_ids: Iterable[str]) -> None:

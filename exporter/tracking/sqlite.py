@@ -30,8 +30,8 @@ _EXPIRE_AT_ONCE = 10_000  # memories in one transaction, so that the end of mill
 class SqliteStore:
     """Implements `Store` with a SQLite file.
 
-    Raises `StateError` if the file cannot be used: another process holds it, it is not a database, it is damaged, it
-    is from a newer version of the exporter, or it cannot be written. The text names the file and the remedy.
+    Raises `StateError` if the file cannot be used. Another process holds it, or it cannot be written. Or it is damaged,
+    no database, or from a newer version of the exporter. The text names the file and the remedy.
     """
 
     def __init__(self, path: Path) -> None:

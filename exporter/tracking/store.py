@@ -36,7 +36,7 @@ class Stored:
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """A task that is not tracked any more. It was `finished`, and so counted, or given up.
+    """A task that is not tracked any more. It was `finished` and counted, or given up.
 
     The store keeps the memory until `until`, in Unix seconds.
     """

@@ -28,7 +28,7 @@ _DEFAULTS = Discovery()  # only the configuration defines the defaults
 _AGE_SHARE = 0.25
 _CONFIRMATIONS = 2  # answers that a video does not exist, or that it has no further task, before they are believed
 # VOD transcodes a video again only after its transcoding has ended ("only in the Uploaded, Normal, or Reviewing
-# state"), so a video that is transcoding and has a known unfinished task is asked about less often:
+# state"). So a video that is transcoding and has a known unfinished task is asked about less often:
 # https://www.alibabacloud.com/help/en/vod/developer-reference/api-vod-2017-03-21-submittranscodejobs
 _RUNNING_INTERVALS = 2
 
@@ -37,10 +37,10 @@ _RUNNING_INTERVALS = 2
 class _Video:
     """`since` is when the video was created; if that is unknown, when it was first found. Times are Unix seconds.
 
-    `transcoded` is when VOD last reported the video as transcoding, `doubts` how many later answers without a new task
-    are not believed.
-    `tasks` has the creation time of each task of the last list, and whether a task of that time was unfinished.
-    `newest` is the creation time of the newest task and whether it was unfinished, in the last summary that has one.
+    `transcoded` is when VOD last reported the video as transcoding. `doubts` is how many answers without a new task
+    must follow until the exporter believes that there is none. `tasks` has the creation time of each task of the last
+    list, and whether a task of that time was unfinished. `newest` is the creation time of the newest task and whether
+    it was unfinished, in the last summary that has one.
     """
 
     source: str
@@ -50,7 +50,7 @@ class _Video:
     doubts: int = 0
     prioritized: bool = True  # VOD is asked about it next
     outdated: bool = True  # its tasks have to be listed, because VOD knows a task that the last list did not have
-    checked: float = -math.inf  # when its tasks were listed, or the last list was found to be still right
+    checked: float = -math.inf  # when its tasks were listed, or the last list was confirmed
     asked: float = -math.inf
     not_found: int = 0
     forbidden: bool = False  # VOD is not asked about it again

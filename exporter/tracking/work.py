@@ -8,7 +8,8 @@ from exporter.model import UNKNOWN, job_status
 from exporter.tracking.records import TrackedTask
 from exporter.tracking.roster import Roster
 
-# The ids of its jobs do not tell that a task has ended if a job ends in a status that VOD does not document.
+# A task is asked about as a whole at least this often. Calls by `JobIds` do not show the status of the task, and only
+# that status shows that a job with an undocumented status has ended.
 ASK_WHOLE_SECONDS = 600.0
 NOT_YET_SECONDS = 600.0  # after its registration: VOD may know a task only some time after it was submitted
 
@@ -17,9 +18,9 @@ NOT_YET_SECONDS = 600.0  # after its registration: VOD may know a task only some
 class Work:
     """The tasks and jobs to ask about. Each field has the tasks or jobs with the oldest call first.
 
-    `new_tasks` were never asked about. `whole_tasks` have no unfinished job with a documented status, or a job whose
-    state is unknown until then: VOD left it out of its last answer, or gave it an undocumented status. `overdue_tasks`
-    were not described for `ASK_WHOLE_SECONDS`. `jobs` are pairs of the id of an unfinished job and the id of its task.
+    `new_tasks` were never asked about. `whole_tasks` need a call for the whole task. Either they have no unfinished job
+    with a documented status, or the last answer left a job out or gave it an undocumented status. `overdue_tasks` were
+    not described for `ASK_WHOLE_SECONDS`. `jobs` are pairs of the id of an unfinished job and the id of its task.
     `prioritized_jobs` are such pairs for jobs that events reported as ended.
     """
 

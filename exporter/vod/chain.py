@@ -97,7 +97,7 @@ class _NotAsked:
 
 
 def official() -> dict[str, Any]:
-    """The providers of the package, by what messages call them."""
+    """The providers of the package, by their names in messages."""
     from alibabacloud_credentials import provider
 
     # Their log lines are not ours to print. Some quote answers of token services, including keys.
@@ -143,7 +143,7 @@ def _do_action(url: Callable[[Any], str], request: Any, options: Mapping[str, An
 
 
 def _check_sts(host: str) -> None:
-    """Raise `ExporterError` if the package would ignore a variable, and so ask another STS than was meant."""
+    """Raise `ExporterError` if the package would ignore a variable, and so ask another STS than the user wants."""
     vpc = os.environ.get("ALIBABA_CLOUD_VPC_ENDPOINT_ENABLED", "")
     if vpc.lower() not in ("", "true", "false"):
         raise ExporterError("ALIBABA_CLOUD_VPC_ENDPOINT_ENABLED is neither true nor false")

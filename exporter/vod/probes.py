@@ -30,7 +30,7 @@ PROBES: Mapping[str, Mapping[str, str]] = MappingProxyType(
         GET_VIDEO_LIST: {"PageNo": "1", "PageSize": "1"},
     }
 )
-"""The parameters of the probes that always have the same."""
+"""The parameters of the probes whose parameters never change."""
 
 
 def parameters(action: str, *, now: float) -> Mapping[str, str]:
@@ -54,7 +54,7 @@ def answered(action: str, body: object) -> None:
 
 def granted(action: str, error: VodError) -> bool | None:
     """Whether the error of a probe shows that the operation is granted, or that it is not; None if it shows neither."""
-    # About an id. The lists of videos and of usage have none: if VOD rejects such a call, the exporter cannot use it.
+    # An error about an id. The lists of videos and of usage have no id: if VOD rejects them, they cannot be used.
     if isinstance(error, NotFoundError) or (isinstance(error, RequestRejected) and action not in _WITHOUT_ID):
         return True
     return False if isinstance(error, PermissionDenied) or error.code == "InvalidAction.NotFound" else None

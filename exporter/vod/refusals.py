@@ -18,7 +18,7 @@ from exporter.errors import (
 from exporter.model import GET_TRANSCODE_TASK, LIST_TRANSCODE_TASK
 
 _TEMPORARY = ("internalerror", "serviceunavailable", "signaturenonceused")
-# The gateway of Alibaba Cloud and other products of it write these codes for the same thing.
+# The gateway and other products of Alibaba Cloud use these codes with the same meaning.
 _THROTTLED = ("throttling", "rejected.throttling", "flowcontrolerror", "requeststoofrequent", "systembusy")
 _NOT_FOUND = ("nosuchresource", "invalidvideo.notfound")
 _OF_PARAMETERS = ("invalidparameter", "missingparameter")

@@ -29,7 +29,7 @@ _HASHED = re.compile(r"[0-9a-f]{8}\.[0-9]+")  # OpenSSL finds certificates in a 
 class Route:
     """The way to `host`. `proxy` has no password; `proxies`, the argument of `requests`, may. `variable` names it.
 
-    `verify` is the file or folder with the CA certificates to trust, `OPENSSL`, or True: those that `requests` has.
+    `verify` is the file or folder with the CA certificates to trust, `OPENSSL`, or True for those of `requests`.
     """
 
     host: str

@@ -24,4 +24,4 @@ SLOW_SECONDS = 900.0
 SLOW_FACTOR = 3.0
 """VodJobSlow: an age beyond this multiple of the usual duration."""
 SLOW_MINIMUM = 20
-"""VodJobSlow: fewer successful jobs make no usual duration."""
+"""VodJobSlow: with fewer successful jobs, the usual duration is not known."""

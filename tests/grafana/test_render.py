@@ -128,7 +128,7 @@ def test_exemplars_are_shown_where_the_exporter_makes_them() -> None:
     assert shown == {
         ("vod-overview", "How long do jobs take?"),
         ("vod-overview", "How long until the first output can be played?"),
-        ("vod-overview", "Which outputs are odd?"),
+        ("vod-overview", "Which outputs are suspicious?"),
         ("vod-overview", "What fails, and when?"),
         ("vod-definitions", "How soon are 95 of 100 jobs done?"),
     }

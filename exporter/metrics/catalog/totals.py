@@ -55,7 +55,7 @@ TASK_FAILURES = Metric(
 SUSPICIOUS_OUTPUTS = Metric(
     "vod_transcode_suspicious_outputs_total",
     "counter",
-    "Outputs without bytes, with an odd OutputFile.Bitrate, or much shorter than the others of their task.",
+    "Outputs without bytes, with an unlikely OutputFile.Bitrate, or much shorter than the others of their task.",
     ("account", "definition", "reason"),
 )
 OUTPUT_DURATION = Metric(
