@@ -104,6 +104,9 @@ class Query:
         return text
 
 
+Ask = Callable[[Query, Case], Rows]
+
+
 @cache
 def recorded() -> dict[str, str]:
     rules = yaml.safe_load((ROOT / "deploy" / "prometheus" / "vod-transcode.rules.yml").read_text())
@@ -117,16 +120,15 @@ def documented() -> list[Query]:
     return [Query(page, text.strip()) for page, block in blocks for text in block.split("\n\n")]
 
 
-@pytest.fixture(scope="module")
-def prometheus(tool: Callable[[str], str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    folder = tmp_path_factory.mktemp("queries")
+@pytest.fixture
+def prometheus(tool: Callable[[str], str], tmp_path: Path) -> Iterator[str]:
     samples = base()
     for case in (ONE, TWO, RESTARTED, TODAY):
-        file = folder / f"{case.month}.om"
+        file = tmp_path / f"{case.month}.om"
         file.write_text("".join(history(case, samples)) + "# EOF\n")
         command = ["tsdb", "create-blocks-from", "--max-block-duration=480h", "openmetrics", str(file), "data"]
-        subprocess.run([tool("promtool"), *command], cwd=folder, check=True, capture_output=True, timeout=280)
-    with running_prometheus(tool("prometheus"), folder, "{}", "--storage.tsdb.retention.time=100y") as address:
+        subprocess.run([tool("promtool"), *command], cwd=tmp_path, check=True, capture_output=True, timeout=280)
+    with running_prometheus(tool("prometheus"), tmp_path, "{}", "--storage.tsdb.retention.time=100y") as address:
         yield address
 
 
@@ -182,8 +184,8 @@ def counted(case: Case, instance: str, sample: Sample, moment: float) -> float |
     return sample.value * ((instance == "a") + age / DAY * 30)
 
 
-@pytest.fixture(scope="module")
-def ask(prometheus: str) -> Iterator[Callable[[Query, Case], Rows]]:
+@pytest.fixture
+def ask(prometheus: str) -> Iterator[Ask]:
     with requests.Session() as session:
 
         def rows(query: Query, case: Case) -> Rows:
@@ -205,37 +207,36 @@ def by_labels(result: Iterable[Mapping[str, Any]], now: float) -> Rows:
     return found
 
 
-pytestmark = pytest.mark.slow
-
-queries = pytest.mark.parametrize("query", documented(), ids=lambda query: f"{query.page}: {query.text[:60]}")
-
-
-@queries
-def test_query_holds_however_many_exporters_and_restarts_there_are(
-    query: Query, ask: Callable[[Query, Case], Rows]
-) -> None:
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_each_query_holds_however_many_exporters_and_restarts_there_are(ask: Ask) -> None:
     """It finds data, the same with two exporters and after a restart. What a new account had counted is not new."""
-    if query.text.endswith(TWO_EXPORTERS):
-        assert not ask(query, ONE)
-        assert ask(query, TWO)
-        return
+    for query in documented():
+        if query.text.endswith(TWO_EXPORTERS):
+            assert not ask(query, ONE), query
+            assert ask(query, TWO), query
+        else:
+            assert_holds(query, ask)
+
+
+def assert_holds(query: Query, ask: Ask) -> None:
     expected = ask(query, ONE)
-    assert expected, query.text
+    assert expected, query
 
     two = ask(query, TWO)
     if re.search(OF_EXPORTERS, query.text):
-        assert two.keys() == expected.keys()
-        assert {len(values) for values in two.values()} == {2}
+        assert two.keys() == expected.keys(), query
+        assert {len(values) for values in two.values()} == {2}, query
     else:
         own = 2 if re.search(CALLS, query.text) and "/" not in query.text else 1
-        assert two == {labels: [approx(own * value)] for labels, (value,) in expected.items()}
+        assert two == {labels: [approx(own * value)] for labels, (value,) in expected.items()}, query
 
     restarted = ask(query, RESTARTED)
     again = 1 if "changes(" in query.text else 0
-    assert restarted == {labels: [approx(value + again, 0.1)] for labels, (value,) in expected.items()}
+    assert restarted == {labels: [approx(value + again, 0.1)] for labels, (value,) in expected.items()}, query
 
     for labels, (value,) in ask(query, TODAY).items():
-        assert value <= expected[labels][0] * 1.001
+        assert value <= expected[labels][0] * 1.001, query
 
 
 def approx(value: float, share: float = 1e-6) -> object:
