@@ -6,9 +6,12 @@ BIN := $(VENV)/bin
 # Some container images switch compiled files off. With them, pytest starts twice as fast, and so do the programs in tests.
 unexport PYTHONDONTWRITEBYTECODE
 
-# The tests with browsers, other programs and long runs. `make quick` leaves them out, and `make test` runs them without
-# coverage: it would make them slower, and the other tests cover the package.
-SLOW := integration faults property deploy web/test_browser.py web/test_openapi.py
+# Files with tests marked `slow`, and files with no others. `make quick` leaves slow tests out. `make test` runs them without
+# coverage, which would make them and the programs that they start slower: the fast tests cover the package.
+SLOW = $(shell grep -rl --include='test_*.py' 'pytest.mark.slow' tests)
+ONLY_SLOW = $(shell grep -rl --include='test_*.py' '^pytestmark = pytest.mark.slow' tests)
+PYTEST = $(BIN)/pytest --dist worksteal
+FAST = -n 3 -m 'not slow' -p no:schemathesis $(ONLY_SLOW:%=--ignore=%)
 
 .PHONY: help demo test quick check lint types imports pytest dashboards pictures clean
 
@@ -35,7 +38,7 @@ demo: $(VENV)/demo ## simulator and exporter, no account needed; with STACK=1 al
 test: check pytest ## lint, types, import contracts and all tests, with coverage by branch
 
 quick: check ## lint, types, import contracts and the fast tests, for use while you edit
-	$(BIN)/pytest -n 4 --dist worksteal -m 'not slow' -p no:schemathesis $(SLOW:%=--ignore=tests/%)
+	$(PYTEST) $(FAST)
 
 check: lint types imports ## lint, types and import contracts
 
@@ -50,8 +53,8 @@ imports: $(VENV)/dev
 	$(BIN)/lint-imports
 
 pytest: $(VENV)/dev
-	$(BIN)/pytest -n 4 --dist worksteal -p no:schemathesis $(SLOW:%=--ignore=tests/%) --cov --cov-report=term
-	$(BIN)/pytest -n 4 --dist worksteal $(SLOW:%=tests/%)
+	$(PYTEST) $(FAST) --cov --cov-report=term
+	$(PYTEST) -n 5 -m slow $(SLOW)
 
 dashboards: $(VENV)/dev ## write the JSON files of the Grafana dashboards
 	$(BIN)/python -m grafana

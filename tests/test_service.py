@@ -27,8 +27,6 @@ from exporter.web.listener import listen, url
 from exporter.web.server import Server
 from tests.conftest import Simulators, WorldTime, held, wait_until
 
-pytestmark = pytest.mark.slow
-
 KEYS = "{access_key_id: simulator, access_key_secret: simulator}"
 END = "scrape: {min_interval: 0s}\nstate: {path: state.db}\n"
 

@@ -252,6 +252,7 @@ def test_task_needs_an_account_if_there_are_several(run: Run, tmp_path: Path) ->
     assert (status, "no account 'c'; its accounts are: a, b" in one_line(err)) == (1, True)
 
 
+@pytest.mark.slow
 def test_simulate_prints_its_configuration_and_runs_until_a_signal() -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         with process("simulate", "--listen=127.0.0.1:0", "--tasks=3") as running:
@@ -266,6 +267,7 @@ def test_simulate_prints_its_configuration_and_runs_until_a_signal() -> None:
             assert (running.returncode, err) == (0, "")
 
 
+@pytest.mark.slow
 def test_a_closed_stdout_causes_no_traceback(tmp_path: Path) -> None:
     """`| head -1` closes stdout early, for example."""
     path = tmp_path / "good.yml"
@@ -278,6 +280,7 @@ def test_a_closed_stdout_causes_no_traceback(tmp_path: Path) -> None:
         assert running.stderr.read() == ""
 
 
+@pytest.mark.slow
 def test_text_that_the_terminal_cannot_show_causes_no_traceback(tmp_path: Path, simulators: Simulators) -> None:
     simulator = simulators(speed=0.001)
     simulator.faults.add(Fault(kind="replace", fields={"TranscodeMode": "x", "OutputFileUrl": "http://视频.example/ü"}))
@@ -288,6 +291,7 @@ def test_text_that_the_terminal_cannot_show_causes_no_traceback(tmp_path: Path, 
         assert (running.returncode, err) == (0, "")
 
 
+@pytest.mark.slow
 def test_an_interrupted_command_causes_no_traceback(tmp_path: Path, simulators: Simulators) -> None:
     simulator = simulators(delay=30.0)
     with process("task", configured(tmp_path, simulator), "a" * 32) as running:

@@ -44,6 +44,7 @@ def test_help_fits_the_width_of_the_terminal(run: Run, monkeypatch: pytest.Monke
         assert out.count("\n\n\n") == 0
 
 
+@pytest.mark.slow
 def test_help_asks_the_terminal_for_its_width() -> None:
     environ = {key: value for key, value in os.environ.items() if key != "COLUMNS"}
     for columns in (50, 72):

@@ -113,6 +113,7 @@ def test_something_else_at_the_url_is_an_error_without_the_password(exporter: st
         assert "CANARY" not in str(caught.value)
 
 
+@pytest.mark.slow
 def test_watch_fits_the_terminal_and_gives_back_the_screen(exporter: str) -> None:
     command = [sys.executable, "-m", "exporter", "tasks", "--watch", f"--url={exporter}"]
     with terminal(50, lines=8) as there, subprocess.Popen(command, stdout=there.theirs, env=os.environ) as process:

@@ -14,6 +14,8 @@ import yaml
 
 from exporter.metrics.catalog import CATALOG
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "deploy" / "prometheus"
 RUNBOOKS = ROOT / "docs" / "runbooks"

@@ -22,6 +22,8 @@ from exporter.simulator.faults import Fault
 from tests.conftest import Simulators, held, wait_until
 from tests.faults.conftest import NOWHERE, Start, account, command, run_to_end
 
+pytestmark = pytest.mark.slow
+
 
 def test_after_sigterm_the_scrape_in_progress_is_still_answered(start: Start, simulators: Simulators) -> None:
     simulator = simulators(speed=0.001)

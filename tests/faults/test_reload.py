@@ -12,6 +12,8 @@ import requests
 from tests.conftest import Simulators, WorldTime, wait_until
 from tests.faults.conftest import NOWHERE, ExporterProcess, Start, account
 
+pytestmark = pytest.mark.slow
+
 LIFECYCLE = "--web.enable-lifecycle"
 
 

@@ -17,6 +17,8 @@ from exporter.web.connections import CHECK_SECONDS
 from tests.conftest import Simulators, fastest, held, wait_until
 from tests.faults.conftest import ExporterProcess, Start, account
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def exporter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ExporterProcess]:

@@ -13,6 +13,8 @@ import pytest
 from tests.conftest import Simulators
 from tests.faults.conftest import NOWHERE, Start, account, run_to_end
 
+pytestmark = pytest.mark.slow
+
 ROUNDS = 200
 
 KILLED = """

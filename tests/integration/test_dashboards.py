@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import pytest
 import requests
 
 from exporter.keys import SecretText
@@ -18,6 +19,8 @@ from exporter.vod.events import signature
 from tests.conftest import Simulators
 from tests.grafana.expressions import Expression, dashboards, expressions, panels
 from tests.integration.programs import PATIENCE_SECONDS, running_exporter, running_prometheus
+
+pytestmark = pytest.mark.slow
 
 KEY = "key-of-the-callback"
 CALLBACK = "http://vod.example.com/callback/prod"

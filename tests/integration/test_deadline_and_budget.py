@@ -7,6 +7,8 @@ import time
 from contextlib import closing
 from typing import Any
 
+import pytest
+
 from exporter import config, wiring
 from exporter.deadline import Deadline, scrape_timeout
 from exporter.keys import Key
@@ -15,6 +17,8 @@ from exporter.simulator.server import Simulator
 from exporter.snapshot import AccountSnapshot
 from exporter.tracking.store import MemoryStore
 from tests.conftest import Simulators
+
+pytestmark = pytest.mark.slow
 
 TASKS = 60
 RATE = 10.0

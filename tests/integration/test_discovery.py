@@ -18,6 +18,8 @@ from exporter.simulator.server import Simulator
 from exporter.tracking.store import MemoryStore
 from tests.conftest import Simulators
 
+pytestmark = pytest.mark.slow
+
 INTERVAL = 5.0
 
 

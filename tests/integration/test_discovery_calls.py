@@ -7,6 +7,8 @@ import pytest
 from exporter.simulator.faults import Fault
 from tests.integration.lab import INTERVAL, OF_DISCOVERY, SHORT, Lab, lab
 
+pytestmark = pytest.mark.slow
+
 COUNT = 400
 
 
@@ -19,7 +21,6 @@ def listed(made: Lab, count: int) -> None:
     made.calls()
 
 
-@pytest.mark.slow
 def test_400_videos_in_transcoding_cost_one_call_for_ten_videos_and_interval() -> None:
     """1,983 calls of ListTranscodeTask in 198 s, before GetTranscodeSummary was called."""
     with lab() as made:

@@ -26,6 +26,8 @@ from exporter.metrics.exposition import TEXT
 from exporter.metrics.telemetry import Telemetry
 from tests.integration.programs import running_prometheus
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 PAGES = (ROOT / "README.md", ROOT / "docs" / "metrics.md", *sorted((ROOT / "docs" / "runbooks").glob("*.md")))
 HOUR, DAY = 3600, 86400
@@ -207,7 +209,6 @@ def by_labels(result: Iterable[Mapping[str, Any]], now: float) -> Rows:
     return found
 
 
-@pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_each_query_holds_however_many_exporters_and_restarts_there_are(ask: Ask) -> None:
     """It finds data, the same with two exporters and after a restart. What a new account had counted is not new."""

@@ -8,9 +8,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
 import requests
 
 from tests.integration.programs import running_demo, running_prometheus, wait_until
+
+pytestmark = pytest.mark.slow
 
 CONFIG = """\
 global: {{scrape_interval: 1s, scrape_timeout: 1s}}

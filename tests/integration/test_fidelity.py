@@ -12,6 +12,8 @@ import pytest
 
 from exporter.metrics import catalog
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 
 WITHOUT_TRUTH = {

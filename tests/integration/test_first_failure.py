@@ -16,12 +16,13 @@ from exporter.simulator.server import Simulator
 from tests.conftest import WorldTime
 from tests.integration.programs import running_exporter, running_prometheus, wait_until
 
+pytestmark = pytest.mark.slow
+
 INTERVALS = ("1s", "4s")
 HOLD_SECONDS = 20.0  # several of the longer intervals: on a busy machine a scrape may be late, or fail
 FAILURES = "vod_transcode_job_failures_total"
 
 
-@pytest.mark.slow
 def test_two_prometheus_servers_see_every_failure_with_plain_increase(
     tmp_path: Path, tool: Callable[[str], str]
 ) -> None:

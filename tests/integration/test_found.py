@@ -15,6 +15,8 @@ from exporter.simulator.faults import Fault
 from exporter.simulator.plan import Video
 from tests.integration.lab import INTERVAL, LONG, LOOKBACK, SCRAPE, SHORT, SOME, Lab, lab
 
+pytestmark = pytest.mark.slow
+
 PAGE = (Path(__file__).parents[2] / "docs" / "tracking.md").read_text()
 SOON = INTERVAL + SCRAPE
 HOUR = 3600.0
@@ -143,7 +145,6 @@ def test_the_second_of_two_tasks_of_the_same_second(running: Lab) -> None:
     assert (missed, running.has_ended(second), running.tracks(second)) == (math.inf, True, True)
 
 
-@pytest.mark.slow
 @row("a task of one of more than 5,000 videos in transcoding")
 def test_a_task_of_one_of_many_videos_in_transcoding(running: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(answers, "MAX_VIDEO_ROWS", 120)
@@ -153,7 +154,6 @@ def test_a_task_of_one_of_many_videos_in_transcoding(running: Lab, monkeypatch: 
     assert running.account.snapshot().videos == {"Transcoding": 250}
 
 
-@pytest.mark.slow
 @row("a task of a video from an hour in which more than 5,000 videos were created")
 def test_a_task_of_one_of_many_new_videos(running: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(answers, "MAX_VIDEO_ROWS", 120)

@@ -17,6 +17,8 @@ from exporter.simulator.server import Simulator
 from tests.conftest import Simulators
 from tests.integration.programs import running_demo, running_exporter, running_prometheus, wait_until
 
+pytestmark = pytest.mark.slow
+
 GLOBAL = """\
 global: {scrape_interval: 2s, scrape_timeout: 2s}
 """

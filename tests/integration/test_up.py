@@ -15,6 +15,8 @@ from exporter.simulator.faults import Fault
 from exporter.tracking.store import MemoryStore
 from tests.conftest import Simulators
 
+pytestmark = pytest.mark.slow
+
 KEYS = config.AccountKeys(access_key_id=Key("simulator"), access_key_secret=Key("simulator"))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
@@ -11,6 +12,8 @@ from exporter.tracking.ledger import Ledger
 from exporter.tracking.view import Limits
 from tests.conftest import Clock, examples
 from tests.tracking.conftest import HOUR
+
+pytestmark = pytest.mark.slow
 
 TASK_IDS = ("t1", "t2", "t3", "t4")
 JOB_IDS = ("", "a", "b", "c", "d")

@@ -31,6 +31,8 @@ from exporter.tracking.view import Limits
 from tests.conftest import NOW
 from tests.tracking.conftest import DAY, HOUR, FailingStore
 
+pytestmark = pytest.mark.slow
+
 STATE_CREATED = NOW
 MINUTE = 60.0
 LIMITS = Limits(retention=15 * MINUTE, give_up_after=7 * DAY, lookback=DAY)
@@ -366,7 +368,6 @@ class CountedOnceInAFile(CountedOnce):
 
 
 @pytest.mark.no_cover
-@pytest.mark.slow
 @pytest.mark.timeout(900)  # the profile `thorough` runs many examples, also on a busy machine
 @pytest.mark.parametrize(("machine", "share"), [(CountedOnce, 0.8), (CountedOnceInAFile, 0.2)], ids=["memory", "file"])
 def test_each_finish_counts_once(machine: type[CountedOnce], share: float) -> None:

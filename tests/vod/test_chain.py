@@ -309,11 +309,13 @@ assert threading.active_count() == 1
 """
 
 
+@pytest.mark.slow
 def test_the_official_chain_reads_the_environment_and_is_imported_on_first_use(tmp_path: Path) -> None:
     given = {"ALIBABA_CLOUD_ACCESS_KEY_ID": "env-id", "ALIBABA_CLOUD_ACCESS_KEY_SECRET": "env-secret"}
     assert _run(PROGRAM, tmp_path, **given).stdout == "env-id env-secret None\n"
 
 
+@pytest.mark.slow
 def test_the_official_chain_without_keys_names_each_provider_and_its_fault(tmp_path: Path) -> None:
     done = _run(PROGRAM, tmp_path, ALIBABA_CLOUD_ACCESS_KEY_ID="CANARY", ALIBABA_CLOUD_ROLE_ARN="r")
     assert done.stdout.partition("; set `cred")[0] == (
@@ -327,6 +329,7 @@ def test_the_official_chain_without_keys_names_each_provider_and_its_fault(tmp_p
     assert done.stderr == ""
 
 
+@pytest.mark.slow
 def test_the_logs_of_the_package_and_its_scheduler_are_silent(tmp_path: Path) -> None:
     """They would log the answers of token services, and lines of APScheduler that nobody asked for."""
     program = PROGRAM + (
@@ -351,6 +354,7 @@ def redirecting(wire: Start) -> Start:
     return start
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("variables", "host"),
     [
@@ -389,6 +393,7 @@ def test_the_variables_of_sts_choose_its_host_which_is_asked_through_the_proxy(
     assert proxy.asked == f"{host}:443"
 
 
+@pytest.mark.slow
 def test_the_ecs_role_is_asked_without_a_thread_and_names_its_fault(tmp_path: Path, wire: Start, answer: Make) -> None:
     """The metadata service has a fixed address, so requests to it are redirected here. No proxy is asked."""
     proxy = wire(answer(b"CANARY"))

@@ -25,6 +25,8 @@ from exporter.web.callback import Callback
 from exporter.web.requests import MAX_BODY_BYTES
 from tests.web.conftest import BEARER, KEY, TASKS, TOKEN, ApiExporter, ApiExporters
 
+pytestmark = pytest.mark.slow
+
 PAGE = (Path(__file__).parents[2] / "docs" / "api.md").read_text(encoding="utf-8")
 PATH = "/api/v1/openapi.json"
 UNREADABLE = Key(Path("/nonexistent/token"))
