@@ -15,7 +15,12 @@ SEGMENTATION = "Segmentation"
 """A change of the container format without encoding. No field of an output says so."""
 
 _NARROWBAND = "NarrowBandHDV1"
-# The longest long side and the longest short side of each tier, in pixels.
+# The longest long side and the longest short side of each tier, in pixels. VOD documents no tolerance: "If the long
+# side or short side exceeds the specified resolution range, the output video has higher specifications". The page of
+# Media Processing about its fees says the same. So 1920x1088 is 2K. Encoders pad 1080 lines to 1088, a multiple of 16,
+# but the file tells players to crop the padding, and FFmpeg, whose names the fields of the streams have, reports 1080.
+# `Height` is 1088 only if the picture has 1088 lines.
+# https://www.alibabacloud.com/help/en/mps/product-overview/audio-and-video-transcoding-fees
 _TIERS = (("LD", 640, 480), ("SD", 1280, 720), ("HD", 1920, 1080), ("2K", 2560, 1440), ("4K", 3840, 2160))
 # `CodecName` is the name that FFmpeg gives the codec. The other names are what its encoders and events write.
 _CODECS = {
@@ -29,9 +34,11 @@ _PICTURES = ("mjpeg", "png", "bmp", "gif")  # a cover is a video stream of one p
 SPECIFICATIONS = (
     *(AUDIO, SEGMENTATION),
     *(f"{codec}.{tier}" for codec in ("H264", "H265", "AV1") for tier, _, _ in _TIERS),
-    *(f"{codec}.{tier}.{_NARROWBAND}" for codec in ("H264", "H265") for tier, _, _ in _TIERS),
+    *(f"{codec}.{tier}.{_NARROWBAND}" for codec in ("H264", "H265", "AV1") for tier, _, _ in _TIERS),
 )
-"""Every specification with a price of its own."""
+"""Every specification with a price of its own. VOD documents Narrowband HD of H.264 and H.265 only; the templates of an
+account may have more codecs.
+"""
 
 
 def specification(output: Output) -> str:

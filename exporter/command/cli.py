@@ -158,24 +158,28 @@ def _check_config(args: argparse.Namespace) -> int:
     print(f"{args.file}: valid; {count} {'account' if count == 1 else 'accounts'}")
     for account in settings.accounts if not args.online else ():
         print(f"account {account.name}: {account.url}")
-    broken = _check_online(settings) if args.online else []
+    odd, broken = _check_online(settings) if args.online else ([], [])
     sys.stdout.flush()
-    _complain(*(f"warning: {text}" for text in oddities(settings)), *broken)
+    _complain(*(f"warning: {text}" for text in (*oddities(settings), *odd)), *broken)
     return 1 if broken else 0
 
 
-def _check_online(settings: config.Settings) -> list[str]:
-    """Print what each account may do. Returns a line for each account that cannot do its work."""
-    broken = []
+def _check_online(settings: config.Settings) -> tuple[list[str], list[str]]:
+    """Print what each account may do. Returns a warning for each that VOD throttled, and a line for each that cannot
+    do its work.
+    """
+    odd, broken = [], []
     for account, found in permissions(settings):
         print(f"account {account.name}: {account.url}")
         width = max(len(permission.action) for permission in found)
         for permission in found:
             line = f"  {permission.action:{width}}  {clean(permission.text)}"
             print(terminal.coloured(line, sys.stdout), flush=True)
+        if not all(permission.known for permission in found):
+            odd.append(f"account {account.name}: VOD throttled the check, so not all is known; repeat it later")
         if any(permission.broken for permission in found):
             broken.append(f"account {account.name} cannot do its work; the lines above say why")
-    return broken
+    return odd, broken
 
 
 def _task(args: argparse.Namespace) -> int:

@@ -31,6 +31,7 @@ from exporter.vod.probes import granted
 
 _CALL_SECONDS = 10.0
 _ACCOUNTS_AT_A_TIME = 8
+_ATTEMPTS = 2  # requests for one operation: the second comes after the time for which VOD asks
 
 OPTIONAL = {GET_TRANSCODE_SUMMARY: "discovery then needs more calls"}
 """Operations that the exporter can do without, and what that costs."""
@@ -38,18 +39,23 @@ OPTIONAL = {GET_TRANSCODE_SUMMARY: "discovery then needs more calls"}
 
 @dataclass(frozen=True, slots=True)
 class Permission:
-    """The result of a call of one operation, as `text`. If it is `broken`, the account lacks what it needs."""
+    """The result of a call of one operation, as `text`.
+
+    If it is `broken`, the account lacks what it needs. If VOD throttled the call, it is not `known`.
+    """
 
     action: str
     text: str
     broken: bool = False
+    known: bool = True
 
 
 def permissions(settings: Settings) -> Iterator[tuple[Account, list[Permission]]]:
     """Ask VOD for each account, several accounts at a time. Yields them in the order of the file.
 
     A call takes at most 10 s, or `scrape.timeout` if it is less. The first error that is not about one operation ends
-    the check of its account, because each further call would meet it, too.
+    the check of its account, because each further call would meet it, too. If VOD throttles an operation twice, each
+    further operation has one attempt.
     """
     with ThreadPoolExecutor(_ACCOUNTS_AT_A_TIME) as pool:
         futures = [pool.submit(_ask, account, settings) for account in settings.accounts]
@@ -60,13 +66,19 @@ def permissions(settings: Settings) -> Iterator[tuple[Account, list[Permission]]
 def _ask(account: Account, settings: Settings) -> list[Permission]:
     found: list[Permission] = []
     usage = (DESCRIBE_VOD_TRANSCODE_DATA,) if wiring.reports_usage(account, settings) else ()
+    attempts = _ATTEMPTS
     with contextlib.closing(wiring.client(account, settings.scrape)) as client:
         for action in (*ACTIONS, *usage):
             try:
-                client.probe(action, Deadline.after(min(_CALL_SECONDS, settings.scrape.timeout)))
+                deadline = Deadline.after(min(_CALL_SECONDS, settings.scrape.timeout))
+                client.probe(action, deadline, attempts=attempts)
+            except Throttled as error:
+                said = str(error).removeprefix(f"{action}: ")
+                found.append(Permission(action, f"throttled; not known: {said}", known=False))
+                attempts = 1
             except VodError as error:
                 found.append(_permission(account, action, error))
-                if granted(action, error) is None and not isinstance(error, Throttled):
+                if granted(action, error) is None:
                     break
             else:
                 found.append(Permission(action, "granted"))
@@ -79,8 +91,7 @@ def _permission(account: Account, action: str, error: VodError) -> Permission:
         return Permission(action, "granted")
     said = str(error).removeprefix(f"{action}: ")
     if verdict is None:
-        rest = "" if isinstance(error, Throttled) else "; nothing more was asked"
-        return Permission(action, f"{_outcome(error)}: {said}{rest}", broken=True)
+        return Permission(action, f"{_outcome(error)}: {said}; nothing more was asked", broken=True)
     if action not in _needed(account):
         return Permission(action, f"not granted, and not needed: {said}")
     if action in OPTIONAL:

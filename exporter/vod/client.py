@@ -110,10 +110,10 @@ class Client:
 
         return video_pages(read, created)
 
-    def probe(self, action: str, deadline: Deadline) -> None:
+    def probe(self, action: str, deadline: Deadline, *, attempts: int) -> None:
         """Call the operation only to see whether it is granted; `probes.granted` judges the error."""
         parameters = probes.parameters(action, now=time.time())
-        self._sender.call(action, parameters, deadline, partial(probes.answered, action))
+        self._sender.call(action, parameters, deadline, partial(probes.answered, action), attempts=attempts)
 
     def usage(self, region: str, deadline: Deadline, *, start: float, end: float) -> payloads.UsageReply:
         """`DescribeVodTranscodeData`: what VOD has billed in each hour of the region, from `start` until before `end`.

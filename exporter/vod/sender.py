@@ -33,7 +33,7 @@ from exporter.vod.transport import Http
 _log = logging.getLogger(__name__)
 
 API_VERSION = "2017-03-21"
-ATTEMPTS = 4  # requests for one call, the first included
+ATTEMPTS = 4  # requests for one call by default, the first included
 _BACKOFF_SECONDS = 0.2  # doubled at each attempt, and randomized so that replicas do not retry at the same moment
 
 _IDS = ("TranscodeTaskId", "JobIds", "VideoId", "VideoIds")  # the parameters with ids, separated by commas
@@ -96,11 +96,18 @@ class Sender:
         return min(list(self._sent.values()), default=None)  # the list is a copy: other threads change the dict
 
     def call(
-        self, action: str, parameters: Mapping[str, str], deadline: Deadline, parse: Callable[[object], Reply]
+        self,
+        action: str,
+        parameters: Mapping[str, str],
+        deadline: Deadline,
+        parse: Callable[[object], Reply],
+        *,
+        attempts: int = ATTEMPTS,
     ) -> Reply:
         """Call the operation, and return the result of `parse` for the JSON of a 200 response.
 
-        Each attempt takes a turn of the budget and has a new signature, because VOD refuses a repeated nonce.
+        Sends at most `attempts` requests, and one more if the security token has expired. Each attempt takes a turn of
+        the budget and has a new signature, because VOD refuses a repeated nonce.
         """
         renewed = False
         failure: VodError | None = None
@@ -123,7 +130,7 @@ class Sender:
                 renewed = True
                 continue
             pause = _pause(failure, attempt)
-            if pause is None or attempt >= ATTEMPTS or pause >= deadline.remaining() or self._closing.wait(pause):
+            if pause is None or attempt >= attempts or pause >= deadline.remaining() or self._closing.wait(pause):
                 raise failure
         raise AssertionError("unreachable: count() has no end")
 

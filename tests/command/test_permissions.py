@@ -193,8 +193,30 @@ def test_a_throttled_operation_does_not_end_the_check(simulators: Simulators, sh
     simulator = simulators()
     forbid(simulator, "GetTranscodeTask", code="Throttling.User")
     (rows,) = ask(account(simulator))
-    assert [row.broken for row in rows] == [True, *[False] * (len(model.ACTIONS) - 1)]
-    assert rows[0].text.startswith("not known: Throttling.User")
+    assert [(row.known, row.broken) for row in rows] == [(False, False), *[(True, False)] * (len(model.ACTIONS) - 1)]
+    assert rows[0].text.startswith("throttled; not known: Throttling.User")
+    assert simulator.quota.calls["GetTranscodeTask"] == 2
+
+
+@pytest.mark.parametrize(("retry_after", "attempts"), [(None, 2), (1, 2), (3600, 1)], ids=["none", "second", "hour"])
+def test_a_check_that_vod_throttles_makes_few_requests_and_waits(
+    simulators: Simulators, retry_after: int | None, attempts: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It made 16 requests, and called the account broken."""
+    monkeypatch.setattr("exporter.command.permissions._CALL_SECONDS", 60.0)
+    simulator = simulators()
+    simulator.faults.add(Fault(kind="code", code="Throttling.User", retry_after=retry_after))
+    started = time.monotonic()
+    (rows,) = ask(account(simulator), timeout=60.0)
+    assert not any(row.known or row.broken for row in rows)
+    assert [simulator.quota.calls[action] for action in model.ACTIONS] == [attempts, 1, 1, 1]
+    assert time.monotonic() - started >= (1 if retry_after == 1 else 0)
+
+
+def test_an_operation_that_is_throttled_for_a_moment_is_asked_about_again(simulators: Simulators) -> None:
+    simulator = simulators()
+    simulator.faults.add(Fault(kind="code", code="Throttling.User", count=1))
+    assert ask(account(simulator)) == [[Permission(action, "granted") for action in model.ACTIONS]]
 
 
 @pytest.mark.slow
