@@ -42,18 +42,20 @@ class Totals:
     ) -> None:
         self._buckets = buckets or Buckets()
         stored = stored or TotalsView()
-        names = _names(stored.counters, Total.JOBS_FINISHED, 0)
+        counted = [key for key, value in stored.counters.items() if value]
+        names = dict.fromkeys(_names(counted, Total.JOBS_FINISHED, 0))
         self._counters = _zeros() | {key: 0.0 for name in names for key in _zeros_of(name)} | dict(stored.counters)
-        self._histograms = {
-            key: view for key, view in stored.histograms.items() if view.bounds == _bounds(self._buckets, key[0])
-        }
+        usable = {key: view for key, view in stored.histograms.items() if view.bounds == _bounds(self._buckets, key[0])}
+        zeros = (*_zero_histograms(), *(key for name in names for key in _histograms_of(name)))
+        self._histograms = {key: self._empty(key[0]) for key in zeros} | usable
         self._hold = hold
-        known = {*stored.counters, *self._histograms} - set(stored.held)
+        known = {*stored.counters, *usable} - set(stored.held)
         # The totals that are exposed at 0, with the time at which each was first shown.
         self._held: dict[Key, float | None] = dict.fromkeys(
             key for key in (*self._counters, *self._histograms) if key not in known
         )
         self._definitions = dict.fromkeys((*DEFINITIONS, *_names(self._counters, Total.JOBS_FINISHED, 0)))  # in order
+        self._with_histograms = set(names)  # definitions whose histograms exist
         self._error_codes = set(_names(self._counters, Total.JOB_FAILURES, 1))
         self._changed: set[Key] = set()
         self._exemplars: dict[Key, Mapping[int, Exemplar]] = {}
@@ -78,7 +80,15 @@ class Totals:
                 if key not in self._counters:
                     self._add(key)
                     self._counters[key] = 0.0
-        return name if name in self._definitions else OTHER
+        if name not in self._definitions:
+            return OTHER
+        if name not in self._with_histograms:
+            self._with_histograms.add(name)
+            for key in _histograms_of(name):
+                if key not in self._histograms:
+                    self._add(key)
+                    self._histograms[key] = self._empty(key[0])
+        return name
 
     def error_code(self, job: Job) -> str:
         """The label value for the job's error code: `unknown` without one, `other` after the first 50 codes."""
@@ -98,12 +108,12 @@ class Totals:
 
     def observe(self, total: Total, labels: tuple[str, ...], value: float, *, of: str | None = None) -> None:
         """Add `value` to a histogram. `of` is the id of the job or task, if the histogram has exemplars."""
-        key, bounds = (total, labels), _bounds(self._buckets, total)
+        key = (total, labels)
         self._add(key)
-        before = self._histograms.get(key) or HistogramView(bounds, (0,) * (len(bounds) + 1), 0.0)
-        bucket = bisect_left(bounds, value)
+        before = self._histograms.get(key) or self._empty(total)
+        bucket = bisect_left(before.bounds, value)
         counts = (*before.counts[:bucket], before.counts[bucket] + 1, *before.counts[bucket + 1 :])
-        self._histograms[key] = HistogramView(bounds, counts, before.sum + value)
+        self._histograms[key] = HistogramView(before.bounds, counts, before.sum + value)
         self._changed.add(key)
         self._add_exemplar(key, bucket, of, value)
 
@@ -114,7 +124,7 @@ class Totals:
                 since = self._held[key] = now
             if now - since >= self._hold:
                 del self._held[key]
-                if self._counters.get(key) or key in self._histograms:
+                if self._counters.get(key) or (key in self._histograms and any(self._histograms[key].counts)):
                     self._changed.add(key)
 
     def view(self) -> TotalsView:
@@ -133,6 +143,10 @@ class Totals:
     def restore(self, taken: TotalsView) -> None:
         """The totals that `take` returned were not saved."""
         self._changed |= taken.counters.keys() | taken.histograms.keys()
+
+    def _empty(self, total: Total) -> HistogramView:
+        bounds = _bounds(self._buckets, total)
+        return HistogramView(bounds, (0,) * (len(bounds) + 1), 0.0)
 
     def _add(self, key: Key) -> None:
         if key not in self._counters and key not in self._histograms:
@@ -155,6 +169,21 @@ def _zeros() -> dict[Key, float]:
     failures = product([Total.TASK_FAILURES], product(CAUSES))
     definitions = (key for name in DEFINITIONS for key in _zeros_of(name))
     return dict.fromkeys((*tasks, *failures, *definitions), 0.0)
+
+
+def _zero_histograms() -> Iterable[Key]:
+    """The histograms with few label values, which are all known. They exist from the start, without observations."""
+    yield Total.TASK_FIRST_OUTPUT, ()
+    yield from product([Total.TASK_DURATION], product(PRIORITIES))
+
+
+def _histograms_of(definition: str) -> Iterable[Key]:
+    """The histograms that the first successful job of a definition adds to. They exist as soon as there is a job.
+
+    Not from the start, because each of them is a dozen series, and nobody uses all documented definitions.
+    """
+    yield Total.JOB_DURATION, (definition, "TranscodeSuccess")
+    yield from product([Total.JOB_REALTIME_RATIO, Total.OUTPUT_BITRATE, Total.OUTPUT_SIZE], [(definition,)])
 
 
 def _zeros_of(definition: str) -> Iterable[Key]:

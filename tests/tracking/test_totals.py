@@ -47,6 +47,52 @@ def test_counters_whose_labels_are_known_are_there_from_the_start_at_zero(totals
             assert (Total.JOBS_FINISHED, (definition, status)) in zeros
 
 
+def test_histograms_with_few_known_labels_are_there_from_the_start_and_others_are_not(totals: Totals) -> None:
+    """They were born with their first observation, and so `increase()` saw it only after minutes."""
+    histograms = totals.view().histograms
+
+    assert set(histograms) == {
+        (Total.TASK_FIRST_OUTPUT, ()),
+        *((Total.TASK_DURATION, (priority,)) for priority in ("low", "default", "high")),
+    }
+    assert {sum(histogram.counts) + histogram.sum for histogram in histograms.values()} == {0}
+
+
+def test_the_histograms_of_a_definition_are_there_from_its_first_job_on(totals: Totals) -> None:
+    totals.definition(Job("a", "HD", "Transcoding"))
+    new = {key for key, view in totals.view().histograms.items() if key[1][:1] == ("HD",) and not any(view.counts)}
+
+    assert new == {
+        (Total.JOB_DURATION, ("HD", "TranscodeSuccess")),
+        *((total, ("HD",)) for total in (Total.JOB_REALTIME_RATIO, Total.OUTPUT_BITRATE, Total.OUTPUT_SIZE)),
+    }
+
+
+def test_an_observation_of_a_histogram_that_was_shown_at_zero_is_not_held() -> None:
+    totals = Totals(hold=150.0)
+    totals.definition(Job("a", "HD", "Transcoding"))
+    totals.show(1000.0)
+    totals.show(1150.0)
+    unsaved = totals.take()
+    finished_job(totals, SUCCESS)
+    finished_task(totals, TASK, [SUCCESS])
+
+    assert unsaved.histograms == {}  # zeros are not worth a write
+    observed = totals.take().histograms
+    assert len(observed) == 3
+    assert not set(totals.view().held) & set(observed)
+
+
+def test_histograms_at_zero_replace_no_stored_ones(totals: Totals) -> None:
+    finished_task(totals, TASK, [SUCCESS])
+    finished_job(totals, SUCCESS)
+    stored = {key: view for key, view in totals.view().histograms.items() if any(view.counts)}
+    restarted = again(totals)
+    restarted.definition(SUCCESS)
+
+    assert {key: view for key, view in restarted.view().histograms.items() if any(view.counts)} == stored
+
+
 def test_definitions_and_error_codes_are_bounded_over_restarts(totals: Totals) -> None:
     for number in range(200):
         totals = again(totals) if number % 7 == 0 else totals
@@ -102,7 +148,9 @@ def test_each_histogram_has_the_bounds_of_its_unit() -> None:
     assert bounds == {
         Total.JOB_DURATION: (1.0,),
         Total.TASK_DURATION: (1.0,),
+        Total.TASK_FIRST_OUTPUT: (1.0,),
         Total.JOB_PROCESSING: (1.0,),
+        Total.JOB_REALTIME_RATIO: (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0),
         Total.OUTPUT_BITRATE: (2.0,),
         Total.OUTPUT_SIZE: (3.0,),
     }
@@ -158,7 +206,7 @@ def test_a_view_does_not_change_with_later_counts(totals: Totals) -> None:
     finished_job(totals, SUCCESS)
 
     assert set(view.counters.values()) == {0.0}
-    assert view.histograms == {}
+    assert not any(sum(histogram.counts) for histogram in view.histograms.values())
 
 
 # New series, which `increase()` of Prometheus would miss
@@ -269,3 +317,4 @@ def test_the_zeros_of_a_definition_are_there_after_a_restart() -> None:
     changed = TotalsView({key: value for key, value in before.view().counters.items() if value})
     after = Totals(stored=changed)
     assert after.view().counters == before.view().counters
+    assert after.view().histograms == before.view().histograms
