@@ -8,6 +8,7 @@ from typing import Any
 
 from exporter import config
 from exporter.errors import VodError
+from exporter.metrics.account_telemetry import AccountTelemetry
 from exporter.metrics.telemetry import Telemetry
 from exporter.scrape.account import Account
 from exporter.scrape.agenda import Agenda
@@ -109,7 +110,7 @@ def account(
     return joined(
         AccountSnapshot(name, configured.region or "", configured.url),
         client(configured, scrape, limiter=limiter, observer=observer(recorder, health)),
-        _tracker(configured, settings, store, dropped=recorder.dropped, hold=telemetry.hold),
+        _tracker(configured, settings, store, recorder, hold=telemetry.hold),
         recorder=recorder,
         limiter=limiter,
         health=health,
@@ -155,11 +156,11 @@ def joined(
 
 
 def _tracker(
-    configured: config.Account, settings: config.Settings, store: Store, *, dropped: Callable[[str], None], hold: float
+    configured: config.Account, settings: config.Settings, store: Store, recorder: AccountTelemetry, *, hold: float
 ) -> Tracker:
     name, track = configured.name, configured.track
     found = track.discovery
-    videos = Videos(interval=found.interval, lookback=found.lookback)
+    videos = Videos(interval=found.interval, lookback=found.lookback, dropped=recorder.hint_dropped)
     return Tracker(
         Ledger(
             name,
@@ -168,7 +169,7 @@ def _tracker(
             buckets=settings.series.buckets,
             templates=settings.billing.templates,
             hold=hold,
-            dropped=dropped,
+            dropped=recorder.dropped,
         ),
         videos,
         [Static(tasks=track.tasks, videos=track.videos), Files(track.files, account=name, state=settings.state.path)],

@@ -29,6 +29,7 @@ class AccountTelemetry:
         duration: Histogram,
         malformed: Counter,
         dropped: Counter,
+        hints: Counter,
     ) -> None:
         self._account = account
         self._requests = requests
@@ -36,11 +37,13 @@ class AccountTelemetry:
         self._duration = duration
         self._malformed = malformed
         self._dropped = dropped
+        self._hints = hints
         self._lock = threading.Lock()
         self._closed = False
         self._codes: set[str] = set()
         for reason in _DROPPED:
             dropped.labels(account, reason)
+        hints.labels(account)
 
     def start(self, actions: Iterable[str]) -> None:
         """Start the series of these operations at 0, before their first call."""
@@ -73,11 +76,17 @@ class AccountTelemetry:
             if not self._closed:
                 self._dropped.labels(self._account, reason).inc()
 
+    def hint_dropped(self) -> None:
+        """Counts an event about an unknown video that is not asked about."""
+        with self._lock:
+            if not self._closed:
+                self._hints.labels(self._account).inc()
+
     def close(self) -> None:
         """Removes the series of the account. Later calls of its methods count nothing."""
         with self._lock:
             self._closed = True
-            for metric in (self._requests, self._duration, self._errors, self._malformed, self._dropped):
+            for metric in (self._requests, self._duration, self._errors, self._malformed, self._dropped, self._hints):
                 metric.remove_by_labels({"account": self._account})
 
     def _bounded(self, code: str) -> str:

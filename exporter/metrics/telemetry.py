@@ -102,6 +102,7 @@ class Telemetry:
         self._errors = self._counter(catalog.API_ERRORS)
         self._malformed = self._counter(catalog.MALFORMED_FIELDS)
         self._dropped = self._counter(catalog.DROPPED_TASKS)
+        self._hints = self._counter(catalog.DROPPED_HINTS)
         self._events = self._counter(catalog.EVENTS)
         self._rejected = self._counter(catalog.REJECTED_REQUESTS)
         duration = catalog.API_DURATION
@@ -148,6 +149,7 @@ class Telemetry:
                     duration=self._duration,
                     malformed=self._malformed,
                     dropped=self._dropped,
+                    hints=self._hints,
                 )
                 self._accounts[name].start(ACTIONS)
             if usage:

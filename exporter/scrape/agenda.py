@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 
 from exporter.errors import CredentialsError, PermissionDenied
-from exporter.model import ACTIONS, GET_TRANSCODE_TASK
+from exporter.model import ACTIONS, GET_TRANSCODE_TASK, LIST_TRANSCODE_TASK
 from exporter.scrape.plan import (
     Call,
     GetJobs,
@@ -199,6 +199,7 @@ class Agenda:
                 budget={name: self._budget(name, under_way) for name in ACTIONS},
                 by_job_ids=by_job_ids,
                 made=self._taken[GET_TRANSCODE_TASK],
+                lists_made=self._taken[LIST_TRANSCODE_TASK],
                 videos=videos,
                 queries=queries,
             )
@@ -225,6 +226,7 @@ class Agenda:
                     summarized.update(video_ids)
         return Due(
             lists=tuple(video_id for video_id in due.lists if video_id not in listed),
+            hints=tuple(video_id for video_id in due.hints if video_id not in listed),
             summaries=tuple(video_id for video_id in due.summaries if video_id not in summarized),
         )
 

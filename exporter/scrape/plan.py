@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import count, islice
+from itertools import count, islice, zip_longest
 
 from exporter.model import (
     GET_TRANSCODE_SUMMARY,
@@ -94,18 +94,19 @@ def plan(
     budget: Mapping[str, int],
     by_job_ids: bool,
     made: int = 0,
+    lists_made: int = 0,
     videos: Due = NO_VIDEOS,
     queries: Sequence[VideoQuery] = (),
 ) -> list[Call]:
     """The calls for this work, in order for each operation: prioritized jobs first, then each kind by its share.
 
     `budget` is how many calls of each operation fit into the planned time; the rest waits for the next plan. `made` is
-    the number of calls of GetTranscodeTask so far, so that the shares continue from the last plan. Without `by_job_ids`
-    (VOD refuses the parameter) unfinished jobs cost one call per task.
+    the number of calls of GetTranscodeTask so far, `lists_made` that of ListTranscodeTask, so that the shares continue
+    from the last plan. Without `by_job_ids` (VOD refuses the parameter) unfinished jobs cost one call per task.
     """
     return [
         *islice(map(ListVideos, queries), budget[GET_VIDEO_LIST]),
-        *islice(map(ListTasks, videos.lists), budget[LIST_TRANSCODE_TASK]),
+        *islice(map(ListTasks, _by_turns(videos.lists, videos.hints, lists_made)), budget[LIST_TRANSCODE_TASK]),
         *islice(map(GetSummaries, _batches(videos.summaries, VIDEO_IDS_PER_CALL)), budget[GET_TRANSCODE_SUMMARY]),
         *islice(_gets(work, by_job_ids=by_job_ids, made=made), budget[GET_TRANSCODE_TASK]),
     ]
@@ -115,7 +116,7 @@ def sizes(work: Work, videos: Due, queries: Sequence[VideoQuery], *, by_job_ids:
     """How many calls of each operation this work takes. A list of several pages counts as one call."""
     return {
         GET_TRANSCODE_TASK: _gets_size(work, by_job_ids=by_job_ids),
-        LIST_TRANSCODE_TASK: len(videos.lists),
+        LIST_TRANSCODE_TASK: len(videos.lists) + len(videos.hints),
         GET_TRANSCODE_SUMMARY: math.ceil(len(videos.summaries) / VIDEO_IDS_PER_CALL),
         GET_VIDEO_LIST: len(queries),
     }
@@ -173,6 +174,13 @@ def _gets(work: Work, *, by_job_ids: bool, made: int) -> Iterator[Call]:
         if call is None:
             return
         yield call
+
+
+def _by_turns(some: Sequence[str], others: Sequence[str], made: int) -> Iterator[str]:
+    """All ids. As long as both have some, every other call is for `others`, so that neither blocks the other."""
+    first, second = (some, others) if made % 2 == 0 else (others, some)
+    pairs = zip_longest(first, second)
+    return (id_ for pair in pairs for id_ in pair if id_ is not None)
 
 
 def _batches(ids: Sequence[str], size: int) -> Iterator[tuple[str, ...]]:

@@ -9,6 +9,9 @@ again after a quarter of its age. So new tasks are found soon if the video is ne
 
 VOD may list a task later than it reports its video as transcoding. So if a video was transcoding and no unfinished task
 of it is known, the exporter asks about it in each interval, until two answers after the transcoding confirm that.
+
+An event may name any video. So the videos that only events name are bounded until a task of them is found, and they
+take turns with the others.
 """
 
 from __future__ import annotations
@@ -31,6 +34,8 @@ _CONFIRMATIONS = 2  # answers that a video does not exist, or that it has no fur
 # state"). So a video that is transcoding and has a known unfinished task is asked about less often:
 # https://www.alibabacloud.com/help/en/vod/developer-reference/api-vod-2017-03-21-submittranscodejobs
 _RUNNING_INTERVALS = 2
+MAX_HINTS = 1000
+"""How many videos without a known task are asked about because only an event named them."""
 
 
 @dataclass(slots=True)
@@ -78,14 +83,21 @@ class _Video:
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """The videos whose tasks to list now, and those whose newest task to ask for, each in the order of the calls."""
+    """The videos whose tasks to list now, and those whose newest task to ask for, each in the order of the calls.
+
+    The tasks of `hints` are listed too, by turns with `lists`: only events named these videos.
+    """
 
     lists: tuple[str, ...] = ()
     summaries: tuple[str, ...] = ()
+    hints: tuple[str, ...] = ()
 
 
 class Videos:
-    """Safe to use from several threads. `interval` and `lookback` are in seconds, `clock` gives Unix seconds."""
+    """Safe to use from several threads. `interval` and `lookback` are in seconds, `clock` gives Unix seconds.
+
+    `dropped` is called for each event about an unknown video that is not asked about, because there are too many.
+    """
 
     def __init__(
         self,
@@ -93,20 +105,24 @@ class Videos:
         interval: float = _DEFAULTS.interval,
         lookback: float = _DEFAULTS.lookback,
         clock: Callable[[], float] = time.time,
+        dropped: Callable[[], None] = lambda: None,
     ) -> None:
         self._interval = interval
         self._lookback = lookback
         self._clock = clock
+        self._dropped = dropped
         self._lock = threading.Lock()
         self._named: dict[str, frozenset[str]] = {}
         self._videos: dict[str, _Video] = {}
         self._left: set[str] = set()
+        self._hints: dict[str, None] = {}  # the videos that only events named, in this order; none has a known task
 
     def name(self, key: str, video_ids: Iterable[str], *, source: str) -> None:
         """List the tasks of these videos as long as `key` names them."""
         with self._lock:
             before, self._named[key] = self._named.get(key, frozenset()), frozenset(video_ids)
             for video_id in self._named[key]:
+                self._hints.pop(video_id, None)
                 self._videos.setdefault(video_id, _Video(source, self._clock()))
             self._left = (self._left | before) - frozenset().union(*self._named.values())
 
@@ -117,14 +133,29 @@ class Videos:
             return left
 
     def prioritize(self, video_id: str, *, source: str) -> None:
-        """List the tasks of the video next, for example after an event about it."""
+        """An event is about the video: list its tasks next. If it is unknown and there are too many, it is dropped."""
         with self._lock:
+            if video_id not in self._videos:
+                if not self._has_room():
+                    self._dropped()
+                    return
+                self._hints[video_id] = None
             video = self._videos.setdefault(video_id, _Video(source, self._clock()))
             video.prioritized = video.outdated = not video.forbidden
+
+    def _has_room(self) -> bool:
+        """Whether one more hint is allowed. If not, the oldest one without an open question is forgotten for it."""
+        if len(self._hints) < MAX_HINTS:
+            return True
+        answered = next((video_id for video_id in self._hints if not self._videos[video_id].prioritized), None)
+        if answered is not None:
+            del self._hints[answered], self._videos[answered]
+        return answered is not None
 
     def found(self, video_id: str, *, created: float | None, transcoding: bool, source: str) -> None:
         """Discovery has found the video. If its transcoding started or ended since the last time, it is prioritized."""
         with self._lock:
+            self._hints.pop(video_id, None)
             video = self._videos.setdefault(video_id, _Video(source, created or self._clock(), transcoding))
             video.prioritized |= video.transcoding != transcoding
             video.transcoding = transcoding
@@ -164,9 +195,11 @@ class Videos:
                 elif now - video.checked >= self._interval:
                     early.append((wait, video_id))
             filling = heapq.nsmallest(-len(summaries) % VIDEO_IDS_PER_CALL, early)
+            listed = [video_id for *_, video_id in sorted(lists)]
             return Due(
-                lists=tuple(video_id for *_, video_id in sorted(lists)),
+                lists=tuple(video_id for video_id in listed if video_id not in self._hints),
                 summaries=(*(video_id for *_, video_id in sorted(summaries)), *(video_id for _, video_id in filling)),
+                hints=tuple(video_id for video_id in listed if video_id in self._hints),
             )
 
     def asked(self, video_ids: Iterable[str]) -> None:
@@ -200,6 +233,8 @@ class Videos:
                 for task in tasks:
                     unfinished[task.created] = unfinished.get(task.created, False) or not task.finished
                 video.tasks = unfinished
+                if unfinished:
+                    self._hints.pop(video_id, None)
                 self._note_list(video)
                 if any(unfinished.values()):
                     video.doubts = 0
@@ -281,3 +316,4 @@ class Videos:
         ]
         for video_id in over:
             del self._videos[video_id]
+            self._hints.pop(video_id, None)

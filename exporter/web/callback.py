@@ -18,12 +18,16 @@ from exporter.metrics.telemetry import Telemetry
 from exporter.scrape.account import Account
 from exporter.vod import events
 from exporter.web.admission import Admission
+from exporter.web.replays import MAX_EVENTS, Replays, digest
 from exporter.web.requests import KeyReader, read_body
 
 _log = logging.getLogger(__name__)
 
 EVENTS_AT_ONCE = 64  # each may hold a body of 1 MiB in memory
 THREADS = 6  # a slow disk blocks only these threads; scrapes and pages use others
+
+_CHALLENGE = {"WWW-Authenticate": "X-VOD-SIGNATURE"}
+_NEW_KEY = "somebody sees your events: use an https:// URL and a new key"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +45,8 @@ class Callback:
 class Callbacks:
     """Serves `/callback/NAME`. It answers 200 once the ledger has the event, and sends no request to VOD.
 
+    An event that was accepted before gets 200 again, and has no effect.
+
     Calls `accounts` and `callbacks` for each event. `clock` returns Unix seconds.
     """
 
@@ -57,6 +63,7 @@ class Callbacks:
         self._telemetry = telemetry
         self._clock = clock
         self._keys = KeyReader()
+        self._replays = Replays()
         self._admission = Admission(
             EVENTS_AT_ONCE, f"{EVENTS_AT_ONCE} events are in progress; send this event again in a second"
         )
@@ -71,13 +78,23 @@ class Callbacks:
         account = self._accounts().get(name)
         if account is None:
             raise HTTPException(404, "no account has this name")
-        self._authenticate(request, name)
+        timestamp = self._authenticate(request, name)
         with self._admission:
             body = await read_body(request)
-            return await to_thread.run_sync(self._accept, account, body, limiter=self._threads)
+            signed, event = self._replays.signed(name, timestamp, now=self._clock()), digest(body)
+            if event in signed:
+                return Response()
+            if len(signed) >= MAX_EVENTS:
+                detail = (
+                    f"this signature has authenticated {MAX_EVENTS} other events; if VOD did not send them, {_NEW_KEY}"
+                )
+                raise HTTPException(401, detail, _CHALLENGE)
+            answer = await to_thread.run_sync(self._accept, account, body, limiter=self._threads)
+            signed.add(event)
+            return answer
 
-    def _authenticate(self, request: Request, name: str) -> None:
-        """Raises 401, 403 or 503 before the body is read.
+    def _authenticate(self, request: Request, name: str) -> str:
+        """The timestamp that the signature covers. Raises 401, 403 or 503 before the body is read.
 
         The signature does not cover the body, so reading it first would only let strangers occupy memory.
         """
@@ -85,15 +102,15 @@ class Callbacks:
         if callback is None:
             raise HTTPException(403, "this account accepts no events; set its callback in the configuration")
         key = self._keys.read(f"callback key of {name}", callback.key)
-        challenge = {"WWW-Authenticate": "X-VOD-SIGNATURE"}
         given, timestamp = (request.headers.get(header, "") for header in ("x-vod-signature", "x-vod-timestamp"))
         if not events.authentic(given, url=callback.url, timestamp=timestamp, key=key):
             detail = "X-VOD-SIGNATURE does not match callback.url, X-VOD-TIMESTAMP and the callback key"
-            raise HTTPException(401, detail, challenge)
+            raise HTTPException(401, detail, _CHALLENGE)
         if not events.fresh(timestamp, now=self._clock()):
             minutes = events.MAX_AGE_SECONDS / 60
             detail = f"X-VOD-TIMESTAMP differs from the clock of this machine by more than {minutes:.0f} minutes"
-            raise HTTPException(401, detail, challenge)
+            raise HTTPException(401, detail, _CHALLENGE)
+        return timestamp
 
     def _accept(self, account: Account, body: bytes) -> Response:
         try:

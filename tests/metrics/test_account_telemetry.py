@@ -23,6 +23,7 @@ def test_zeros_are_there_before_the_first_call(action: str) -> None:
     assert value(telemetry, "vod_exporter_api_errors_total", account="prod", action=action, code="other") == 0
     assert value(telemetry, "vod_exporter_api_request_duration_seconds_count", account="prod", action=action) == 0
     assert value(telemetry, "vod_exporter_dropped_tasks_total", account="prod", reason="not_found") == 0
+    assert value(telemetry, "vod_exporter_dropped_hints_total", account="prod") == 0
 
 
 def test_success_is_no_error() -> None:

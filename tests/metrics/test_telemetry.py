@@ -22,6 +22,7 @@ def used() -> Telemetry:
     account.called(action="GetTranscodeTask", seconds=0.3, error=refused("Throttling.User"))
     account.malformed(["Filesize"])
     account.dropped("not_found")
+    account.hint_dropped()
     telemetry.rejected(path="/metrics", reason="503")
     return telemetry
 
@@ -33,6 +34,7 @@ def test_each_event_counts_once_under_its_labels() -> None:
     assert errors(telemetry) == {"other": 0, "Throttling.User": 1}
     assert value(telemetry, "vod_exporter_malformed_fields_total", account="prod", field="Filesize") == 1
     assert value(telemetry, "vod_exporter_dropped_tasks_total", account="prod", reason="not_found") == 1
+    assert value(telemetry, "vod_exporter_dropped_hints_total", account="prod") == 1
     assert value(telemetry, "vod_exporter_rejected_requests_total", path="/metrics", reason="503") == 1
 
 
@@ -188,6 +190,7 @@ def test_an_account_that_has_left_has_no_series_and_gets_none() -> None:
     old.called(action="GetTranscodeTask", seconds=0.3, error=refused("Throttling.User"))
     old.malformed(["Fps"])
     old.dropped("deleted")
+    old.hint_dropped()
     telemetry.event("prod", "StreamTranscodeComplete")
     telemetry.malformed("prod", ["Fps"])
     assert named("prod") == set()

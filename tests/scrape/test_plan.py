@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.deadline import Deadline
-from exporter.model import ACTIONS, Job, Task
+from exporter.model import ACTIONS, LIST_TRANSCODE_TASK, Job, Task
 from exporter.scrape.plan import (
     Call,
     GetJobs,
@@ -101,6 +101,26 @@ def test_each_operation_has_its_calls_in_their_order() -> None:
     ]
 
 
+def test_videos_that_only_events_name_take_turns_with_the_others() -> None:
+    """Also over plans that hold one call each."""
+    lists, hints = ["v1", "v2"], [f"h{number}" for number in range(9)]
+    asked: list[str] = []
+    while lists or hints:
+        (call,) = plan(
+            Work(),
+            budget={**PLENTY, LIST_TRANSCODE_TASK: 1},
+            by_job_ids=True,
+            lists_made=len(asked),
+            videos=Due(lists=tuple(lists), hints=tuple(hints)),
+        )
+        assert isinstance(call, ListTasks)
+        asked.append(call.video_id)
+        lists, hints = ([video_id for video_id in some if video_id != call.video_id] for some in (lists, hints))
+
+    assert asked == ["v1", "h0", "v2", *(f"h{number}" for number in range(1, 9))]
+    assert sizes(Work(), Due(lists=("v",), hints=("w", "x")), (), by_job_ids=True)[LIST_TRANSCODE_TASK] == 3
+
+
 def test_ten_videos_go_to_a_call_for_their_newest_tasks() -> None:
     videos = Due(summaries=tuple(f"v{number}" for number in range(23)))
     calls = plan(Work(), budget=PLENTY, by_job_ids=True, videos=videos)
@@ -154,18 +174,22 @@ def about(calls: Iterable[Call]) -> list[str]:
     return named
 
 
-@given(work=any_work, lists=ids, summaries=ids, by_job_ids=st.booleans())
+@given(work=any_work, lists=ids, summaries=ids, hints=ids, by_job_ids=st.booleans(), lists_made=st.integers(0, 3))
 def test_all_work_is_planned_and_nothing_twice(
-    work: Work, lists: list[str], summaries: list[str], *, by_job_ids: bool
+    work: Work, lists: list[str], summaries: list[str], hints: list[str], *, by_job_ids: bool, lists_made: int
 ) -> None:
-    videos = Due(tuple(f"video {one}" for one in lists), tuple(f"known video {one}" for one in summaries))
-    calls = plan(work, budget=PLENTY, videos=videos, by_job_ids=by_job_ids)
+    videos = Due(
+        tuple(f"video {one}" for one in lists),
+        tuple(f"known video {one}" for one in summaries),
+        tuple(f"hint {one}" for one in hints),
+    )
+    calls = plan(work, budget=PLENTY, videos=videos, by_job_ids=by_job_ids, lists_made=lists_made)
     named = about(calls)
     jobs = [*work.prioritized_jobs, *work.jobs]
     known = [job for job, _ in jobs] if by_job_ids else {task for _, task in jobs} - {*work.whole_tasks}
 
     assert len(set(named)) == len(named)
-    assert set(named) == {*work.new_tasks, *work.whole_tasks, *known, *videos.lists, *videos.summaries}
+    assert set(named) == {*work.new_tasks, *work.whole_tasks, *known, *videos.lists, *videos.summaries, *videos.hints}
     assert Counter(sizes(work, videos, (), by_job_ids=by_job_ids)) == Counter(map(action, calls))
 
 

@@ -161,6 +161,82 @@ def test_the_first_source_of_a_video_is_its_source(named: Videos) -> None:
     assert (named.is_named("a"), named.is_named("new")) == (True, False)
 
 
+@pytest.fixture
+def few_hints(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("exporter.tracking.videos.MAX_HINTS", 3)
+
+
+def hints(videos: Videos) -> tuple[str, ...]:
+    return videos.due(by_summaries=True).hints
+
+
+def test_a_video_that_only_an_event_names_is_a_hint_and_not_in_the_other_lists(named: Videos) -> None:
+    named.prioritize("new", source="events")
+    named.prioritize("a", source="events")
+
+    assert (hints(named), due(named)) == (("new",), ("a", "b"))
+
+
+@pytest.mark.usefixtures("few_hints")
+def test_hints_that_wait_for_an_answer_are_bounded_and_further_ones_are_reported(clock: Clock) -> None:
+    dropped: list[None] = []
+    videos = Videos(interval=INTERVAL, lookback=LOOKBACK, clock=clock, dropped=lambda: dropped.append(None))
+    for video_id in "vwxyz":
+        videos.prioritize(video_id, source="events")
+    videos.prioritize("v", source="events")
+
+    assert (sorted(hints(videos)), len(dropped)) == (["v", "w", "x"], 2)
+
+
+@pytest.mark.usefixtures("few_hints")
+@pytest.mark.parametrize("answer", ["no tasks", "not found", "failure"])
+def test_a_hint_that_led_to_no_task_makes_room_for_the_next_one(videos: Videos, answer: str) -> None:
+    for video_id in "vwx":
+        videos.prioritize(video_id, source="events")
+    if answer == "no tasks":
+        videos.listed("w", ())
+    elif answer == "not found":
+        videos.not_found("w")
+    videos.asked(["w"])
+    videos.prioritize("y", source="events")
+    videos.prioritize("z", source="events")
+
+    assert sorted(hints(videos)) == ["v", "x", "y"]
+
+
+@pytest.mark.usefixtures("few_hints")
+@pytest.mark.parametrize("known_by", ["task", "discovery", "configuration"])
+def test_a_video_that_is_known_from_elsewhere_is_no_hint(videos: Videos, clock: Clock, known_by: str) -> None:
+    """It is not forgotten for the hints of later events."""
+    videos.prioritize("v", source="events")
+    if known_by == "task":
+        videos.listed("v", [Task("t", "v", "Processing", created=NOW)])
+        clock.now += INTERVAL
+    elif known_by == "discovery":
+        videos.found("v", created=NOW, transcoding=True, source="discovery")
+    else:
+        videos.name("configuration", ["v"], source="videos")
+    for number in range(5):
+        videos.prioritize(f"{number}", source="events")
+        videos.listed(f"{number}", ())
+
+    assert due(videos) == ("v",)
+    assert set(videos.due(by_summaries=False).hints) <= {"2", "3", "4"}
+
+
+@pytest.mark.usefixtures("few_hints")
+def test_hints_without_tasks_are_forgotten_after_the_lookback(videos: Videos, clock: Clock) -> None:
+    for video_id in "vwx":
+        videos.prioritize(video_id, source="events")
+        videos.listed(video_id, ())
+    clock.now += LOOKBACK + 1
+    before = hints(videos)
+    for video_id in "abc":
+        videos.prioritize(video_id, source="events")
+
+    assert (before, sorted(hints(videos))) == ((), ["a", "b", "c"])
+
+
 def test_a_video_is_reported_as_gone_once_after_two_answers_in_a_row(named: Videos) -> None:
     answers = [named.not_found("a")]
     named.listed("a", ())

@@ -18,11 +18,13 @@ from exporter.model import Job, Task
 from exporter.scrape.scraper import Scraper
 from exporter.snapshot import Total
 from exporter.tracking.ledger import Ledger
+from exporter.tracking.videos import MAX_HINTS, Videos
 from exporter.vod.client import Client
 from exporter.vod.events import signature
 from exporter.vod.payloads import JobsReply
 from exporter.web import callback
 from exporter.web.callback import Callback
+from exporter.web.replays import MAX_EVENTS
 from exporter.web.requests import MAX_BODY_BYTES
 from tests.conftest import make_account
 from tests.web.conftest import FailingStore, ServeInterface, error
@@ -73,9 +75,17 @@ class Running:
         self.telemetry = Telemetry()
         self.store = FailingStore()
         self.ledger = Ledger("prod", store=self.store, clock=lambda: self.now)
+        self.videos = Videos(dropped=self.telemetry.account("prod").hint_dropped)
         self.accounts = {
-            name: make_account(lambda *_: self.service, ledger, self.telemetry.account(name), name=name, concurrency=1)
-            for name, ledger in (("prod", self.ledger), ("deaf", Ledger("deaf")))
+            name: make_account(
+                lambda *_: self.service,
+                ledger,
+                self.telemetry.account(name),
+                name=name,
+                videos=videos,
+                concurrency=1,
+            )
+            for name, ledger, videos in (("prod", self.ledger, self.videos), ("deaf", Ledger("deaf"), None))
         }
         options.setdefault("callbacks", {"prod": Callback(url=URL, key=Key(KEY.get_secret_value()))})
         scraper = Scraper(list(self.accounts.values()), min_interval=0)
@@ -150,7 +160,7 @@ def test_the_processing_time_of_a_job_is_counted_once(exporter: Running) -> None
     for body in (STREAM, STREAM, whole, whole):
         assert exporter.send(body).status_code == 200
     assert exporter.processing() == [(1, 75.0)]
-    assert (exporter.events("StreamTranscodeComplete"), exporter.events("TranscodeComplete")) == (2, 2)
+    assert (exporter.events("StreamTranscodeComplete"), exporter.events("TranscodeComplete")) == (1, 1)
 
 
 def test_an_event_before_its_job_is_known_counts_once_the_job_is_known(exporter: Running) -> None:
@@ -276,6 +286,63 @@ def test_an_empty_key_is_503(serve_interface: ServeInterface, tmp_path: Path) ->
     exporter = Running(serve_interface, callbacks={"prod": Callback(url=URL, key=Key(path))})
     made = signature(url=URL, timestamp=f"{NOW:.0f}", key=SecretText(""))
     assert exporter.send(STREAM, X_VOD_SIGNATURE=made).status_code == 503
+
+
+# -- events that are sent again, and floods of events ------------------------------------------------------------------
+
+
+def about(video_id: str) -> dict[str, Any]:
+    return {"EventType": "TranscodeComplete", "VideoId": video_id, "StreamInfos": []}
+
+
+def test_an_event_that_is_sent_again_gets_200_and_has_no_effect(exporter: Running) -> None:
+    exporter.send(about("v"))
+    first = exporter.refreshed().copy()
+    assert exporter.send(about("v")).status_code == 200
+    assert (first, exporter.refreshed()) == ([("v",)], [])
+    assert exporter.events("TranscodeComplete") == 1
+
+
+def test_the_same_event_with_a_new_signature_is_another_event(exporter: Running) -> None:
+    exporter.send(about("v"))
+    exporter.refreshed()
+    exporter.send(about("v"), age=1)
+    assert exporter.refreshed() == [("v",)]
+    assert exporter.events("TranscodeComplete") == 2
+
+
+def test_a_signature_authenticates_a_bounded_number_of_events(exporter: Running) -> None:
+    """VOD signs the second, so the events of a second share a signature. A replayed one brings no flood of others."""
+    answers = [exporter.send(about(f"v{number}")) for number in range(MAX_EVENTS + 3)]
+    assert [answer.status_code for answer in answers] == [200] * MAX_EVENTS + [401] * 3
+    assert "new key" in error(answers[-1])
+    assert exporter.events("TranscodeComplete") == MAX_EVENTS
+    assert exporter.send(about("v0")).status_code == 200  # VOD may send it again
+    assert exporter.send(about("v"), age=1).status_code == 200
+
+
+def test_a_refused_body_does_not_use_up_a_signature(exporter: Running) -> None:
+    answers = [exporter.send(b"{" + b" " * number).status_code for number in range(MAX_EVENTS + 1)]
+    assert answers == [400] * (MAX_EVENTS + 1)
+    assert exporter.send(STREAM).status_code == 200
+
+
+def test_events_about_unknown_videos_take_turns_with_the_videos_of_the_account(exporter: Running) -> None:
+    """Such a flood delayed all other lists until its last video was listed."""
+    own = [f"own-{number}" for number in range(5)]
+    exporter.videos.name("configuration", own, source="videos")
+    for number in range(MAX_EVENTS):
+        exporter.send(about(f"v{number}"))
+    asked = [video_id for (video_id,) in exporter.refreshed()]
+    assert [video_id in own for video_id in asked[:11]] == [True, False] * 5 + [False]
+    assert len(asked) == MAX_EVENTS + len(own)
+
+
+def test_events_about_too_many_unknown_videos_are_counted(exporter: Running) -> None:
+    for number in range(MAX_HINTS):
+        exporter.videos.prioritize(f"v{number}", source="events")
+    assert exporter.send(about("one-more")).status_code == 200
+    assert exporter.value("vod_exporter_dropped_hints_total", account="prod") == 1
 
 
 # -- bodies ------------------------------------------------------------------------------------------------------------

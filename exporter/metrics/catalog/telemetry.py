@@ -31,6 +31,12 @@ DROPPED_TASKS = Metric(
     "Tasks that the exporter stopped tracking before they finished, and videos that it does not ask about any more.",
     ("account", "reason"),
 )
+DROPPED_HINTS = Metric(
+    "vod_exporter_dropped_hints_total",
+    "counter",
+    "Events about unknown videos that were ignored because too many such videos wait.",
+    ("account",),
+)
 EVENTS = Metric(
     "vod_exporter_events_total", "counter", "Events of VOD that the callback accepted.", ("account", "event")
 )
@@ -69,6 +75,7 @@ COUNTED = (
     API_DURATION,
     MALFORMED_FIELDS,
     DROPPED_TASKS,
+    DROPPED_HINTS,
     EVENTS,
     REJECTED_REQUESTS,
     PRICE,

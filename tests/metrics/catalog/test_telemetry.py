@@ -10,6 +10,7 @@ CONTRACT = {
     "vod_exporter_api_request_duration_seconds": ("histogram", ("account", "action")),
     "vod_exporter_malformed_fields_total": ("counter", ("account", "field")),
     "vod_exporter_dropped_tasks_total": ("counter", ("account", "reason")),
+    "vod_exporter_dropped_hints_total": ("counter", ("account",)),
     "vod_exporter_events_total": ("counter", ("account", "event")),
     "vod_exporter_rejected_requests_total": ("counter", ("path", "reason")),
     "vod_transcode_price_per_minute": ("gauge", ("specification", "currency")),
