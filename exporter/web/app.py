@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 
 from starlette.applications import Starlette
-from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
@@ -18,7 +17,6 @@ from exporter.metrics.telemetry import Telemetry
 from exporter.model import OTHER
 from exporter.scrape.scraper import Scraper
 from exporter.web import openapi
-from exporter.web.admission import Admission
 from exporter.web.api import Api
 from exporter.web.callback import Callback, Callbacks
 from exporter.web.lifecycle import Lifecycle
@@ -29,9 +27,9 @@ from exporter.web.refusals import Refusals
 from exporter.web.requests import json_error, json_response
 from exporter.web.runbooks import Runbooks
 from exporter.web.scrapes import Scrapes
+from exporter.web.sharing import Pause, SharedPages
 from exporter.web.troubles import exporter_troubles
 
-PAGES_AT_ONCE = 4  # the status page is for a few people; rendering it must not slow down scrapes
 MAX_HEADERS = 100
 
 _PROGRAM_PATHS = ("/api/", "/callback/")  # clients of these paths expect JSON
@@ -66,9 +64,7 @@ class Interface:
         self._clock = clock
         self._scrapes = Scrapes(scraper, telemetry, telemetry_path=telemetry_path)
         self._lifecycle = Lifecycle()
-        self._pages = Admission(
-            PAGES_AT_ONCE, f"{PAGES_AT_ONCE} requests for the status page are in progress; reload it in a second"
-        )
+        self._pages = SharedPages(self._status_page, self._scrapes)
         self.configure(timeout=timeout, offset=offset, api_token=api_token, callbacks=callbacks)
         self._routes = [
             Route("/", self._status),
@@ -122,11 +118,10 @@ class Interface:
         self._refusals.note(route=OTHER, path="", status=400, client=client, reason="this is not an HTTP/1.1 request")
 
     async def _status(self, request: Request) -> Response:
-        with self._pages:
-            page = await run_in_threadpool(self._status_page, Query.of(request.query_params))
+        page = await self._pages.page(Query.of(request.query_params))
         return HTMLResponse(page, headers=HEADERS)
 
-    def _status_page(self, query: Query) -> str:
+    def _status_page(self, query: Query, pause: Pause) -> str:
         return status_page(
             self._scraper.snapshot(),
             query,
@@ -136,6 +131,7 @@ class Interface:
             telemetry_path=self._telemetry_path,
             grafana_url=self._grafana_url,
             now=self._clock(),
+            pause=pause,
         )
 
     async def _openapi(self, _: Request) -> Response:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from itertools import groupby
+from typing import TypeVar
 from urllib.parse import urlencode
 
 from exporter.model import Job, job_status, task_status
@@ -18,7 +19,11 @@ PAGE_SIZE = 50
 SEARCH_LIMIT = 200  # characters; enough for several ids
 REFRESH_SECONDS = 30
 _MAX_STATUS = 30
+_ITEMS_TO_A_PAUSE = 500
 _WORD = re.compile(r"[\w.-]+")  # ids, error codes and definitions such as HD-MP4 are single words
+
+
+Item = TypeVar("Item")
 
 
 class State(StrEnum):
@@ -174,10 +179,10 @@ class Listing:
         return sorted({1, self.pages, *(page for page in around if 1 <= page <= self.pages)})
 
 
-def listing(snapshot: Snapshot, query: Query) -> Listing:
-    """The page that `query` asks for, or the last page if there are fewer."""
-    known = [row for account in snapshot.accounts for row in rows(account)]
-    found = list(_matching(known, query))
+def listing(snapshot: Snapshot, query: Query, pause: Callable[[], None] = lambda: None) -> Listing:
+    """The page that `query` asks for, or the last page if there are fewer. `pause` is called now and then."""
+    known = list(paused((row for account in snapshot.accounts for row in rows(account)), pause))
+    found = list(_matching(paused(known, pause), query))
     pages = max(1, -(-len(found) // PAGE_SIZE))  # rounded up
     page = min(query.page, pages)
     shown = _sorted(found)[(page - 1) * PAGE_SIZE : page * PAGE_SIZE]
@@ -197,6 +202,14 @@ def rows(account: AccountSnapshot) -> Iterator[Row]:
         if task_id not in with_jobs:
             task = shown_task.task
             yield Row(name, task_id, task.video_id, shown_task, None, task_state(task.status))
+
+
+def paused(items: Iterable[Item], pause: Callable[[], None]) -> Iterator[Item]:
+    """The items. `pause` is called before the first one, and after each `_ITEMS_TO_A_PAUSE`."""
+    for number, item in enumerate(items):
+        if number % _ITEMS_TO_A_PAUSE == 0:
+            pause()
+        yield item
 
 
 def _number(text: str | None, default: int) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from importlib.resources import files
 from urllib.parse import urlencode
@@ -16,7 +16,7 @@ from exporter import __version__
 from exporter.display import ago, duration, iso, moment, percent, size
 from exporter.model import TASK_FINAL
 from exporter.snapshot import AccountSnapshot, Snapshot
-from exporter.web.listing import REFRESH_SECONDS, SEARCH_LIMIT, Query, State, job_state, listing, task_state
+from exporter.web.listing import REFRESH_SECONDS, SEARCH_LIMIT, Query, State, job_state, listing, paused, task_state
 from exporter.web.pace import per_minute, remaining, stands_still
 from exporter.web.redaction import redact_text, redact_url
 from exporter.web.troubles import Trouble, slowed_down, troubles
@@ -107,24 +107,25 @@ def status_page(
     telemetry_path: str,
     grafana_url: str | None = None,
     now: float,
+    pause: Callable[[], None] = lambda: None,
 ) -> str:
     """The page as HTML for `now` in Unix seconds. `troubled` are the troubles of the exporter itself.
 
     With `grafana_url`, jobs and the page link to the dashboards there. Without it, the page links to their files.
     The only script loads the page again; without scripts the browser does that. Text from VOD is escaped. Rendering
-    reads the snapshot only; it sends no requests to VOD.
+    reads the snapshot only; it sends no requests to VOD. `pause` is called between parts of the work.
     """
     # Sorting is stable: accounts that cannot be read come first, otherwise the order of the configuration stays.
     accounts = sorted(snapshot.accounts, key=lambda account: account.up is not False)
-    found = [*troubled, *(trouble for account in accounts for trouble in troubles(account, now=now))]
+    found = [*troubled, *paused((trouble for account in accounts for trouble in troubles(account, now=now)), pause)]
     found.sort(key=lambda trouble: _KINDS.index(trouble.kind))
-    return _template.render(
+    parts = _template.generate(
         accounts=accounts,
         accounts_shown=ACCOUNTS_SHOWN,
         troubles=found[:TROUBLES_SHOWN],
         more_troubles=len(found) - TROUBLES_SHOWN,
         serious=[trouble for trouble in found if trouble.kind != "note"],
-        listing=listing(snapshot, query),
+        listing=listing(snapshot, query, pause),
         query=query,
         states=list(State),
         health=_HEALTH,
@@ -143,3 +144,4 @@ def status_page(
         stands_still=partial(stands_still, now=now),
         now=now,
     )
+    return "".join(paused(parts, pause))

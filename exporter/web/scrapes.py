@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from collections.abc import Mapping
 
 from anyio import CapacityLimiter, to_thread
@@ -23,7 +25,7 @@ THREADS = 400  # for scrapes, which mostly wait; other requests have threads of 
 
 
 class Scrapes:
-    """Serves `telemetry_path`, `/probe` and `/sd`."""
+    """Serves `telemetry_path`, `/probe` and `/sd`. `in_progress` is the number of scrapes in progress."""
 
     def __init__(self, scraper: Scraper, telemetry: Telemetry, *, telemetry_path: str) -> None:
         self._scraper = scraper
@@ -38,6 +40,9 @@ class Scrapes:
         )
         self._all = Target(scraper, telemetry.registry, scrapes_at_once=SCRAPES_AT_ONCE)
         self._accounts: dict[str, Target] = {}
+        self.in_progress = 0
+        self._quiet = asyncio.Event()
+        self._quiet.set()
 
     def configure(self, *, timeout: float, offset: float) -> None:
         """Apply `scrape.timeout` and `scrape.offset`, in seconds, to the scrapes that follow."""
@@ -84,7 +89,19 @@ class Scrapes:
     async def _scrape(self, request: Request, target: Target) -> Response:
         header = request.headers.get("x-prometheus-scrape-timeout-seconds")
         deadline = Deadline.after(scrape_timeout(header, offset=self._offset, limit=self.timeout))
-        return await to_thread.run_sync(target.scrape, request.headers, deadline, limiter=self._threads)
+        self.in_progress += 1
+        self._quiet.clear()
+        try:
+            return await to_thread.run_sync(target.scrape, request.headers, deadline, limiter=self._threads)
+        finally:
+            self.in_progress -= 1
+            if not self.in_progress:
+                self._quiet.set()
+
+    async def quiet(self, seconds: float) -> None:
+        """Wait until no scrape is in progress, but at most this time."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._quiet.wait(), seconds)
 
     async def _sd(self, request: Request) -> Response:
         host = host_of(request.headers)

@@ -158,7 +158,7 @@ def serve_interface(serve: Serve) -> ServeInterface:
 class FakeScraper(Scraper):
     """Shows the accounts of `shown`, sends no requests, and notes which account each scrape asked for and its time.
 
-    Each scrape calls `during`.
+    Each scrape calls `during`. `snapshots` counts those without a scrape.
     """
 
     def __init__(self, accounts: Iterable[AccountSnapshot] = (), during: Callable[[], None] = lambda: None) -> None:
@@ -166,6 +166,7 @@ class FakeScraper(Scraper):
         self.shown = {account.name: account for account in accounts}
         self.asked: list[str | None] = []
         self.times: list[float] = []
+        self.snapshots = 0
         self._during = during
 
     @property
@@ -176,9 +177,10 @@ class FakeScraper(Scraper):
         self.asked.append(account)
         self.times.append(deadline.remaining())
         self._during()
-        return self.snapshot() if account is None else Snapshot((self.shown[account],))
+        return Snapshot(tuple(self.shown.values()) if account is None else (self.shown[account],))
 
     def snapshot(self) -> Snapshot:
+        self.snapshots += 1
         return Snapshot(tuple(self.shown.values()))
 
     def shown_jobs(self, account: str | None = None) -> int:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import logging
+from concurrent.futures import ThreadPoolExecutor
 from itertools import product
 
 import pytest
 import requests
 
 from exporter.command import logs
-from exporter.web import app
+from exporter.web import sharing
 from exporter.web.app import MAX_HEADERS
-from tests.web.conftest import FakeScraper, Served, ServeInterface, up
+from tests.web.conftest import FakeScraper, Gate, Served, ServeInterface, up
 
 SCRAPED = ("/metrics", "/probe?account=prod")
 ROUTES = (*SCRAPED, "/", "/sd", "/-/healthy", "/-/ready", "/api/v1/openapi.json")
@@ -123,12 +124,43 @@ def test_a_client_of_http2_is_told_to_send_http1(exporter: Served, caplog: pytes
 def test_a_status_page_over_the_limit_gets_503_while_scrapes_are_answered(
     serve_interface: ServeInterface, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(app, "PAGES_AT_ONCE", 0)
+    monkeypatch.setattr(sharing, "PAGES_AT_ONCE", 0)
     exporter = serve_interface(FakeScraper(up("prod")))
     answer = requests.get(exporter.url, timeout=10)
     assert (answer.status_code, answer.headers["Retry-After"]) == (503, "1")
     assert "status page" in answer.text
     assert rejected(exporter, path="/", reason="503") == 1
+
+
+def test_a_status_page_waits_for_the_scrape_in_progress(
+    serve_interface: ServeInterface, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It needs the processor, and so does the scrape."""
+    monkeypatch.setattr(sharing, "PATIENCE_SECONDS", 60.0)
+    gate = Gate()
+    scraper = FakeScraper(up("prod"), during=gate.hold)
+    exporter = serve_interface(scraper)
+    with ThreadPoolExecutor(2) as pool:
+        scrape = pool.submit(requests.get, f"{exporter.url}/metrics", timeout=30)
+        gate.until(1)
+        page = pool.submit(requests.get, exporter.url, timeout=30)
+        for _ in range(10):
+            assert requests.get(f"{exporter.url}/-/healthy", timeout=10).status_code == 200
+        assert (page.done(), scraper.snapshots) == (False, 0)
+        gate.open()
+        assert (scrape.result().status_code, page.result().status_code) == (200, 200)
+
+
+def test_many_clients_of_the_status_page_share_its_snapshot(
+    serve_interface: ServeInterface, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sharing, "SHARED_SECONDS", 60.0)
+    scraper = FakeScraper(up("prod"))
+    exporter = serve_interface(scraper)
+    with ThreadPoolExecutor(12) as pool:
+        pages = list(pool.map(lambda _: requests.get(exporter.url, timeout=30).text, range(48)))
+    assert len(set(pages)) == 1
+    assert scraper.snapshots == 1
 
 
 def test_a_malformed_host_header_does_no_harm(exporter: Served) -> None:

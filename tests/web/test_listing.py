@@ -10,7 +10,7 @@ import pytest
 
 from exporter.model import Job, Task
 from exporter.snapshot import AccountSnapshot, LedgerView, ShownJob, ShownTask, Snapshot
-from exporter.web.listing import PAGE_SIZE, REFRESH_SECONDS, SEARCH_LIMIT, Listing, Query, State, listing
+from exporter.web.listing import PAGE_SIZE, REFRESH_SECONDS, SEARCH_LIMIT, Listing, Query, State, listing, paused
 
 FAILED = Job("f1", "HD", "TranscodeFail", created=50.0, error_code="Invalid.Bad", error_message="No Such Thing")
 NEW = Job("n1", "SD", "Submitted", created=90.0)
@@ -155,3 +155,14 @@ def test_the_documentation_has_every_parameter_and_its_values() -> None:
     assert re.findall(r"`(\w+)`", rows["status"]) == list(State)
     assert f"every {REFRESH_SECONDS} seconds" in rows["refresh"]
     assert f"A page has up to {PAGE_SIZE} rows." in text
+
+
+def test_a_long_list_pauses_before_it_begins_and_again_and_again() -> None:
+    """So the page gives way to scrapes, also with a hundred thousand jobs."""
+    pauses: list[None] = []
+    items = list(paused(range(5000), lambda: pauses.append(None)))
+    assert items == list(range(5000))
+    assert len(pauses) == 10
+    many = snapshot(**{f"t{number}": Job(f"j{number}", "HD") for number in range(1200)})
+    listing(many, Query(), lambda: pauses.append(None))
+    assert len(pauses) >= 10 + 2 * 3

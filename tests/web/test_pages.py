@@ -325,3 +325,9 @@ def test_the_time_for_a_page_grows_no_faster_than_the_number_of_jobs() -> None:
         return min(times)
 
     assert seconds(10_000) < 40 * seconds(1_000)
+
+
+def test_a_page_pauses_between_the_parts_of_its_work() -> None:
+    pauses: list[None] = []
+    status_page(Snapshot(), Query(), telemetry_path="/metrics", now=NOW, pause=lambda: pauses.append(None))
+    assert pauses
