@@ -78,7 +78,7 @@ def _run(args: argparse.Namespace) -> int:
         listener = listen(args.web_listen_address)
         exporter = Exporter(settings, load, telemetry_path=args.web_telemetry_path, grafana_url=args.web_grafana_url)
         app = exporter.interface.app(reload=exporter.reload if args.web_enable_lifecycle else None)
-        server = Server(app, listener, timeout=settings.scrape.timeout, malformed=exporter.interface.malformed)
+        server = Server(app, listener, timeout=settings.scrape.timeout, crowd=exporter.interface.crowd)
         with signals(lambda: server.stop(timeout=exporter.interface.timeout)):
             threading.Thread(target=_follow, args=(received, exporter.reload), name="reload", daemon=True).start()
             state = str(settings.state.path or "in memory")

@@ -76,7 +76,7 @@ class Demo:
             listener = listen("127.0.0.1:0")
             self._note = f"{ADDRESS} is in use, so the exporter listens on a free port.\n"
         self._url = url(listener)
-        self._server = Server(interface.app(), listener, timeout=settings.scrape.timeout, malformed=interface.malformed)
+        self._server = Server(interface.app(), listener, timeout=settings.scrape.timeout, crowd=interface.crowd)
 
     def run(self, out: TextIO, stopped: Callable[[], bool]) -> None:
         """Serve, scrape, and print a summary of each scrape to `out`, until `stopped` returns True."""

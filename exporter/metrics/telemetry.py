@@ -6,6 +6,7 @@ import platform
 import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
+from functools import partial
 
 from prometheus_client import (
     CollectorRegistry,
@@ -104,6 +105,7 @@ class Telemetry:
         self._dropped = self._counter(catalog.DROPPED_TASKS)
         self._hints = self._counter(catalog.DROPPED_HINTS)
         self._events = self._counter(catalog.EVENTS)
+        self._connections = self._gauge(catalog.CONNECTIONS)
         self._rejected = self._counter(catalog.REJECTED_REQUESTS)
         duration = catalog.API_DURATION
         self._duration = Histogram(
@@ -194,6 +196,11 @@ class Telemetry:
         self._reload_successful.set(successful)
         if successful:
             self._reload_success.set(self._clock())
+
+    def connections(self, states: Iterable[str], count: Callable[[str], int]) -> None:
+        """Shows the number of open connections in each state, which `count` returns when the metrics are collected."""
+        for state in states:
+            self._connections.labels(state).set_function(partial(count, state))
 
     def rejected(self, *, path: str, reason: str) -> None:
         """Counts a rejected HTTP request. `path` is a route of the exporter or `other`; `reason` is the status code."""

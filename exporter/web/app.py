@@ -19,6 +19,7 @@ from exporter.scrape.scraper import Scraper
 from exporter.web import openapi
 from exporter.web.api import Api
 from exporter.web.callback import Callback, Callbacks
+from exporter.web.crowd import STATES, Crowd
 from exporter.web.lifecycle import Lifecycle
 from exporter.web.listing import Query
 from exporter.web.pages import HEADERS, status_page
@@ -32,6 +33,7 @@ from exporter.web.troubles import exporter_troubles
 
 MAX_HEADERS = 100
 
+_CLOSE = {"Connection": "close"}
 _PROGRAM_PATHS = ("/api/", "/callback/")  # clients of these paths expect JSON
 
 
@@ -59,6 +61,8 @@ class Interface:
         self._scraper = scraper
         self._telemetry = telemetry
         self._refusals = Refusals(telemetry)
+        self.crowd = Crowd(malformed=self._malformed)
+        telemetry.connections(STATES, self.crowd.count)
         self._telemetry_path = telemetry_path
         self._grafana_url = grafana_url
         self._clock = clock
@@ -108,13 +112,16 @@ class Interface:
                 answer = self._refusal(scope, 431, f"more than {MAX_HEADERS} headers; send fewer")
             elif scope["http_version"] not in ("1.0", "1.1"):
                 # The preface of HTTP/2 looks like a request. Its other bytes are no HTTP/1.1, so the connection ends.
-                answer = self._refusal(scope, 505, "send HTTP/1.1; the exporter has no HTTP/2", {"Connection": "close"})
+                answer = self._refusal(scope, 505, "send HTTP/1.1; the exporter has no HTTP/2", _CLOSE)
+            elif {b"content-length", b"transfer-encoding"} <= {name for name, _ in scope["headers"]}:
+                # Servers and proxies disagree about where such a request ends: RFC 9112, section 6.3.
+                detail = "the request has both Content-Length and Transfer-Encoding; send one of them"
+                answer = self._refusal(scope, 400, detail, _CLOSE)
             await answer(scope, receive, send)
 
         return bounded
 
-    def malformed(self, client: str) -> None:
-        """Note that the client with this IP address sent no HTTP/1.1 request. Called in the event loop."""
+    def _malformed(self, client: str) -> None:
         self._refusals.note(route=OTHER, path="", status=400, client=client, reason="this is not an HTTP/1.1 request")
 
     async def _status(self, request: Request) -> Response:

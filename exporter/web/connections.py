@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from typing import Any, cast
 
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
-MAX_CONNECTIONS = 1000
+from exporter.web.crowd import Crowd
+
 MAX_UNREAD_BYTES = 128 * 1024 * 1024  # of responses, over all connections
 CHECK_SECONDS = 10.0
 CLOSING_CHECK_SECONDS = 1.0
@@ -25,33 +25,31 @@ class BoundedProtocol(H11Protocol):
 
     Each connection is checked every `CHECK_SECONDS`. It is closed if there was no progress since the last check: the
     client completed no request and read no bytes of a response. Idle connections are left to uvicorn's keep-alive
-    timeout, and the server's own work on a response has no limit here. New connections beyond `MAX_CONNECTIONS` are
-    closed. If all responses together have more than `MAX_UNREAD_BYTES` unread, the oldest responses are dropped.
-
-    `malformed` is called with the IP address of each client that sends no HTTP/1.1 request.
+    timeout, and the server's own work on a response has no limit here. `crowd` bounds the number of connections. If
+    all responses together have more than `MAX_UNREAD_BYTES` unread, the oldest responses are dropped.
     """
 
-    def __init__(self, *options: Any, malformed: Callable[[str], None], **named: Any) -> None:
+    def __init__(self, *options: Any, crowd: Crowd, **named: Any) -> None:
         super().__init__(*options, **named)
-        self._malformed = malformed
+        self._crowd = crowd
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        self._responded_at = 0.0
+        self.rests_since = self.loop.time()
         self._refused = False
         self._check_seconds = CHECK_SECONDS
         # The progress at the last check; None if the connection was not waiting for the client then.
         self._last_progress: tuple[object, int] | None = self._progress()
         self._check = self.loop.call_later(self._check_seconds, self._check_progress)
-        if len(self.connections) > MAX_CONNECTIONS:
-            transport.abort()
+        self._crowd.enter(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._check.cancel()
+        self._crowd.left(self)
         super().connection_lost(exc)
 
     def on_response_complete(self) -> None:
-        self._responded_at = self.loop.time()
+        self.rests_since = self.loop.time()
         super().on_response_complete()
         if self.unread:
             self._bound_unread()
@@ -72,7 +70,7 @@ class BoundedProtocol(H11Protocol):
             # The invalid bytes are in a body. Its request has a response already, or will get one.
             self.transport.close()
             return
-        self._malformed(self.client[0] if self.client else "")
+        self._crowd.malformed(self.address)
         self.transport.write(_BAD_REQUEST)
         if self.transport.can_write_eof():
             # Closing a socket with unread bytes resets the connection, and the client would lose the response.
@@ -89,6 +87,26 @@ class BoundedProtocol(H11Protocol):
         return False  # otherwise uvicorn logs two warnings for each client that asks for an upgrade
 
     @property
+    def address(self) -> str:
+        """The IP address of the client."""
+        return self.client[0] if self.client else ""
+
+    @property
+    def idle(self) -> bool:
+        """Whether no request is in progress, and no large response is still to be read. Safe to read in any thread."""
+        cycle = cast("RequestResponseCycle | None", self.cycle)
+        return (cycle is None or cycle.response_complete) and not self.flow.write_paused
+
+    @property
+    def can_leave(self) -> bool:
+        """Whether the connection waits for its client, and is not closed already."""
+        return not (self._working or self.transport.is_closing())
+
+    def leave(self) -> None:
+        """Close the connection. An idle client sees an orderly end."""
+        (self.transport.close if self.idle else self.transport.abort)()
+
+    @property
     def unread(self) -> int:
         """Bytes of responses that are still in the memory of this process."""
         return self.transport.get_write_buffer_size()
@@ -97,15 +115,18 @@ class BoundedProtocol(H11Protocol):
         """Changes with each new request and with each part of a response that the client takes."""
         return self.cycle, self.unread
 
-    def _check_progress(self) -> None:
+    @property
+    def _working(self) -> bool:
+        """Whether a request is complete, and the server still works on the response."""
         cycle = cast("RequestResponseCycle | None", self.cycle)
-        idle = self.timeout_keep_alive_task is not None and not self.unread
-        # The request is complete, and the server still works on the response.
-        working = cycle is not None and not (cycle.more_body or cycle.response_complete or self.unread)
-        if not (idle or working) and self._progress() == self._last_progress:
+        return cycle is not None and not (cycle.more_body or cycle.response_complete or self.unread)
+
+    def _check_progress(self) -> None:
+        at_rest = self.timeout_keep_alive_task is not None and not self.unread
+        if not (at_rest or self._working) and self._progress() == self._last_progress:
             self.transport.abort()
             return
-        self._last_progress = None if idle or working else self._progress()
+        self._last_progress = None if at_rest or self._working else self._progress()
         self._check = self.loop.call_later(self._check_seconds, self._check_progress)
 
     def _bound_unread(self) -> None:
@@ -114,7 +135,7 @@ class BoundedProtocol(H11Protocol):
             protocol for protocol in self.connections if isinstance(protocol, BoundedProtocol) and protocol.unread
         ]
         excess = sum(protocol.unread for protocol in waiting) - MAX_UNREAD_BYTES
-        for connection in sorted(waiting, key=lambda connection: connection._responded_at):
+        for connection in sorted(waiting, key=lambda connection: connection.rests_since):
             if excess <= 0:
                 break
             excess -= connection.unread

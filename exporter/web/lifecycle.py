@@ -40,10 +40,15 @@ class Lifecycle:
     async def _ready(self, _: Request) -> Response:
         return PlainTextResponse("vod-transcode-exporter is ready.\n")
 
-    async def _reload(self, _: Request) -> Response:
+    async def _reload(self, request: Request) -> Response:
         if self.reload is None:
             raise HTTPException(
                 403, "reloading by HTTP is off; start the exporter with --web.enable-lifecycle, or send it SIGHUP"
+            )
+        if _is_of_another_site(request):
+            raise HTTPException(
+                403,
+                "a page of another site sent this request; send it without a browser (curl -X POST), or send SIGHUP",
             )
         # Requests wait for this lock in the event loop. In worker threads, they would block threads for other requests.
         async with self._reloading:
@@ -52,3 +57,15 @@ class Lifecycle:
             lines = "".join(f"{clean(fault, _MAX_FAULT)}\n" for fault in faults)
             return PlainTextResponse(f"reload failed:\n{lines}", 500)
         return PlainTextResponse("configuration reloaded\n")
+
+
+def _is_of_another_site(request: Request) -> bool:
+    """Whether a browser sent the request for a page that the exporter did not serve.
+
+    Other programs send neither of these headers. A browser sends `Sec-Fetch-Site` only over TLS or to this machine:
+    https://www.w3.org/TR/fetch-metadata/
+    """
+    site, origin = request.headers.get("sec-fetch-site"), request.headers.get("origin")
+    if site is not None:
+        return site not in ("same-origin", "none")
+    return origin is not None and origin.partition("://")[2].lower() != request.headers.get("host", "").lower()

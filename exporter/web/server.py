@@ -7,7 +7,7 @@ import math
 import resource
 import socket
 from asyncio import Protocol
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from typing import cast
 
@@ -15,6 +15,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from exporter.web.connections import BoundedProtocol
+from exporter.web.crowd import Crowd
 
 KEEP_ALIVE_SECONDS = 120  # longer than usual scrape intervals, so that Prometheus can reuse its connection
 GRACE_SECONDS = 5.0  # to send responses after a stop, in addition to the time that a scrape may take
@@ -23,7 +24,7 @@ GRACE_SECONDS = 5.0  # to send responses after a stop, in addition to the time t
 class Server(uvicorn.Server):
     """Serves `app` on the listening socket `listener`. `timeout` is the longest time of a request, in seconds.
 
-    `malformed` is called with the IP address of each client that sends no HTTP/1.1 request.
+    `crowd` bounds the connections.
     """
 
     def __init__(
@@ -32,12 +33,12 @@ class Server(uvicorn.Server):
         listener: socket.socket,
         *,
         timeout: float,
-        malformed: Callable[[str], None] = lambda _: None,
+        crowd: Crowd | None = None,
     ) -> None:
         super().__init__(
             uvicorn.Config(
                 app,
-                http=cast("type[Protocol]", partial(BoundedProtocol, malformed=malformed)),
+                http=cast("type[Protocol]", partial(BoundedProtocol, crowd=crowd or Crowd())),
                 ws="none",
                 lifespan="off",
                 log_config=None,

@@ -38,6 +38,15 @@ def test_each_event_counts_once_under_its_labels() -> None:
     assert value(telemetry, "vod_exporter_rejected_requests_total", path="/metrics", reason="503") == 1
 
 
+def test_connections_are_counted_when_the_metrics_are_collected() -> None:
+    telemetry, open_now = Telemetry(), {"active": 1, "idle": 2}
+    telemetry.connections(open_now, lambda state: open_now[state])
+    open_now["idle"] = 7
+
+    counts = [value(telemetry, "vod_exporter_connections", state=state) for state in ("active", "idle")]
+    assert counts == [1, 7]
+
+
 def declared(metric: catalog.Metric) -> tuple[str, str, str, str]:
     """Only histograms tell their unit here: prometheus_client puts it before the `_total` of a counter's name."""
     return metric.family, metric.type, metric.unit if metric.type == "histogram" else "", metric.help

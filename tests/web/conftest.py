@@ -26,6 +26,7 @@ from exporter.vod.client import Client
 from exporter.web.app import Interface
 from exporter.web.callback import Callback
 from exporter.web.connections import BoundedProtocol
+from exporter.web.crowd import Crowd
 from exporter.web.listener import listen, url
 from exporter.web.server import Server
 from tests.conftest import make_account, wait_until
@@ -44,11 +45,12 @@ def read_to_end(client: socket.socket) -> bytes:
 class Served:
     """A server for an app, on a free port of 127.0.0.1, and the raw clients that a test connects to it."""
 
-    def __init__(self, app: ASGIApp, malformed: Callable[[str], None] = lambda _: None) -> None:
+    def __init__(self, app: ASGIApp, crowd: Crowd | None = None) -> None:
         self._listener = listen("127.0.0.1:0")
         self.url = url(self._listener)
         self._port = self._listener.getsockname()[1]
-        self.server = Server(app, self._listener, timeout=5.0, malformed=malformed)
+        self.crowd = crowd or Crowd()
+        self.server = Server(app, self._listener, timeout=5.0, crowd=self.crowd)
         self._thread = threading.Thread(target=self.server.serve_until_stopped, daemon=True)
         self._clients: list[socket.socket] = []
         self._thread.start()
@@ -135,8 +137,8 @@ def serve() -> Iterator[Serve]:
     """Serves apps until the test ends."""
     with contextlib.ExitStack() as stack:
 
-        def start(app: ASGIApp, malformed: Callable[[str], None] = lambda _: None) -> Served:
-            served = Served(app, malformed)
+        def start(app: ASGIApp, crowd: Crowd | None = None) -> Served:
+            served = Served(app, crowd)
             stack.callback(served.close)
             return served
 
@@ -150,7 +152,7 @@ def serve_interface(serve: Serve) -> ServeInterface:
     def start(scraper: Scraper, telemetry: Telemetry | None = None, **options: Any) -> Served:
         reload = options.pop("reload", None)
         interface = Interface(scraper, telemetry or Telemetry(), timeout=10.0, offset=0.5, **options)
-        return serve(interface.app(reload=reload), interface.malformed)
+        return serve(interface.app(reload=reload), interface.crowd)
 
     return start
 

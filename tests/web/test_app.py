@@ -121,6 +121,18 @@ def test_a_client_of_http2_is_told_to_send_http1(exporter: Served, caplog: pytes
     assert not [record for record in caplog.records if record.levelno > logging.INFO]
 
 
+def test_a_request_with_two_lengths_is_refused_and_its_connection_closed(exporter: Served) -> None:
+    """A proxy that takes the other length would take the second request for a part of the first, or the reverse."""
+    lengths = "Content-Length: 40\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
+    second = "GET /-/healthy HTTP/1.1\r\nHost: y\r\n\r\n"
+    for path, method in product(("/api/v1/tasks", "/metrics", "/nowhere"), ("POST", "GET")):
+        answer = exporter.talk(f"{method} {path} HTTP/1.1\r\nHost: x\r\n{lengths}{second}")
+        assert answer.startswith("HTTP/1.1 400 ")
+        assert answer.count("HTTP/1.1") == 1
+        assert "both Content-Length and Transfer-Encoding" in answer
+    assert rejected(exporter, path="/metrics", reason="400") == 2
+
+
 def test_a_status_page_over_the_limit_gets_503_while_scrapes_are_answered(
     serve_interface: ServeInterface, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from starlette.types import Receive, Scope, Send
 
-from exporter.web import connections
+from exporter.web import connections, crowd
 from tests.conftest import wait_until
 
 BIG = 8 * 1024 * 1024
@@ -173,19 +173,61 @@ def test_an_idle_connection_is_kept(serve: Serve) -> None:
     assert b"200 OK" in read_answer(client)
 
 
-def test_connections_over_the_limit_are_refused_until_others_close(
-    serve: Serve, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(connections, "MAX_CONNECTIONS", 5)
+@pytest.fixture
+def at_most_five(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(crowd, "MAX_CONNECTIONS", 5)
+
+
+@pytest.mark.usefixtures("at_most_five")
+def test_a_new_connection_takes_the_place_of_the_one_that_rests_longest(serve: Serve) -> None:
+    """A thousand idle connections shut out everybody for minutes."""
     served = serve(app)
-    idle = [served.connect() for _ in range(5)]
+    resting = []
+    for _ in range(5):
+        resting.append(served.send(GET))
+        read_answer(resting[-1])
+    resting[1].sendall(GET.encode())
+    read_answer(resting[1])  # now it is not the one that rests longest
+    last = [served.send(GET) for _ in range(3)]
+    assert all(b"200 OK" in read_answer(client) for client in last)
     wait_until(lambda: served.connections == 5)
-    # The server closes the connection. The client sees an end or a reset: it depends on whether its request came first.
-    with contextlib.suppress(ConnectionError):
-        assert served.send(GET).recv(1) == b""
-    idle[0].close()
-    wait_until(lambda: served.connections == 4)
+    resting[1].sendall(GET.encode())
+    assert b"200 OK" in read_answer(resting[1])
+    assert [client.recv(1) for client in (resting[0], *resting[2:4])] == [b""] * 3
+
+
+@pytest.mark.usefixtures("at_most_five")
+@pytest.mark.parametrize(
+    "sent", ["", "GET / HTTP/1.1\r\nHost: ", "POST / HTTP/1.1\r\nContent-Length: 9\r\nHost: x\r\n\r\n"]
+)
+def test_connections_that_wait_for_their_client_shut_nobody_out(serve: Serve, sent: str) -> None:
+    """Without a request, with a part of one, or without the body of one."""
+    served = serve(app)
+    waiting = [served.send(sent) for _ in range(8)]
     assert b"200 OK" in read_answer(served.send(GET))
+    assert waiting
+    wait_until(lambda: served.connections <= 5)
+
+
+@pytest.mark.usefixtures("at_most_five")
+def test_a_connection_whose_response_is_being_made_is_not_closed_for_a_new_one(serve: Serve) -> None:
+    served = serve(app)
+    slow = served.send("GET /slow HTTP/1.1\r\nHost: x\r\n\r\n")
+    wait_until(lambda: served.crowd.count("active") == 1)
+    for _ in range(9):
+        read_answer(served.send(GET))
+    gate.set()
+    assert b"200 OK" in read_answer(slow)
+
+
+def test_connections_are_active_during_a_request_and_idle_after_it(serve: Serve) -> None:
+    served = serve(app)
+    idle, slow = served.send(GET), served.send("GET /slow HTTP/1.1\r\nHost: x\r\n\r\n")
+    read_answer(idle)
+    wait_until(lambda: (served.crowd.count("active"), served.crowd.count("idle")) == (1, 1))
+    gate.set()
+    read_answer(slow)
+    wait_until(lambda: (served.crowd.count("active"), served.crowd.count("idle")) == (0, 2))
 
 
 def test_invalid_bytes_in_a_body_make_no_traceback(serve: Serve, caplog: pytest.LogCaptureFixture) -> None:

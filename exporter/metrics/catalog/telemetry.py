@@ -40,6 +40,12 @@ DROPPED_HINTS = Metric(
 EVENTS = Metric(
     "vod_exporter_events_total", "counter", "Events of VOD that the callback accepted.", ("account", "event")
 )
+CONNECTIONS = Metric(
+    "vod_exporter_connections",
+    "gauge",
+    "Open connections to the HTTP server of the exporter.",
+    ("state",),
+)
 REJECTED_REQUESTS = Metric(
     "vod_exporter_rejected_requests_total",
     "counter",
@@ -77,6 +83,7 @@ COUNTED = (
     DROPPED_TASKS,
     DROPPED_HINTS,
     EVENTS,
+    CONNECTIONS,
     REJECTED_REQUESTS,
     PRICE,
     RELOAD_SUCCESSFUL,

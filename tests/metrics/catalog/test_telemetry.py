@@ -12,6 +12,7 @@ CONTRACT = {
     "vod_exporter_dropped_tasks_total": ("counter", ("account", "reason")),
     "vod_exporter_dropped_hints_total": ("counter", ("account",)),
     "vod_exporter_events_total": ("counter", ("account", "event")),
+    "vod_exporter_connections": ("gauge", ("state",)),
     "vod_exporter_rejected_requests_total": ("counter", ("path", "reason")),
     "vod_transcode_price_per_minute": ("gauge", ("specification", "currency")),
     "vod_exporter_config_last_reload_successful": ("gauge", ()),
