@@ -24,7 +24,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from exporter.config import Discovery
-from exporter.model import VIDEO_IDS_PER_CALL, Task
+from exporter.model import EVENTS, VIDEO_IDS_PER_CALL, Task
 
 TRANSCODING = "Transcoding"
 _DEFAULTS = Discovery()  # only the configuration defines the defaults
@@ -275,9 +275,10 @@ class Videos:
         video.confirm()
 
     def source(self, video_id: str) -> str:
-        """The source that found the video first."""
+        """The source that found the video first. A video that was forgotten during a call was named by an event."""
         with self._lock:
-            return self._videos[video_id].source
+            video = self._videos.get(video_id)
+            return video.source if video is not None else EVENTS
 
     def is_named(self, video_id: str) -> bool:
         """Whether a key names the video."""

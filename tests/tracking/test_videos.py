@@ -205,6 +205,17 @@ def test_a_hint_that_led_to_no_task_makes_room_for_the_next_one(videos: Videos, 
 
 
 @pytest.mark.usefixtures("few_hints")
+def test_a_hint_can_be_forgotten_while_its_tasks_are_listed(videos: Videos) -> None:
+    for video_id in "vwx":
+        videos.prioritize(video_id, source="events")
+    videos.asked(["v"])
+    videos.prioritize("y", source="events")
+    videos.listed("v", [Task("t", "v", "Processing", created=NOW)])
+
+    assert (videos.source("v"), sorted(hints(videos))) == ("events", ["w", "x", "y"])
+
+
+@pytest.mark.usefixtures("few_hints")
 @pytest.mark.parametrize("known_by", ["task", "discovery", "configuration"])
 def test_a_video_that_is_known_from_elsewhere_is_no_hint(videos: Videos, clock: Clock, known_by: str) -> None:
     """It is not forgotten for the hints of later events."""
