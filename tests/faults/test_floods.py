@@ -21,6 +21,8 @@ from exporter.web.replays import MAX_EVENTS
 from tests.conftest import Simulators, wait_until
 from tests.faults.conftest import NOWHERE, ExporterProcess, Start, account
 
+pytestmark = pytest.mark.slow
+
 URL, KEY = "https://vod.example/callback/prod", "c4llback-key"
 HEALTHY = b"GET /-/healthy HTTP/1.1\r\nHost: x\r\n\r\n"
 
@@ -42,7 +44,6 @@ def value(exporter: ExporterProcess, series: str) -> float | None:
     return float(match[1]) if match else None
 
 
-@pytest.mark.slow
 @pytest.mark.usefixtures("many_descriptors")
 def test_a_thousand_resting_connections_shut_nobody_out(start: Start) -> None:
     """Each rests after one answer. They shut out scrapes and probes for two minutes, without a line in the log."""
