@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import argparse
-import math
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 from typing import NoReturn
-from urllib.parse import SplitResult, urlsplit
 
 from exporter import __version__
-from exporter.command import help, logs  # noqa: A004 - it is named after its content
+from exporter.command import help, logs, values  # noqa: A004 - it is named after its content
 from exporter.command.help import PROGRAM
-from exporter.model import ID_PATTERN
 from exporter.simulator.scenario import SCENARIOS
 
 CONFIG_FILE = Path("vod-transcode-exporter.yml")
-_TAKEN = ("/probe", "/sd")  # paths that the web interface serves itself
 
 
 class _Parser(argparse.ArgumentParser):
@@ -78,7 +74,7 @@ def _parser(name: str, command: _Command) -> argparse.ArgumentParser:
     parser.add_argument(
         "--log.level",
         dest="log_level",
-        type=_level,
+        type=values.level,
         choices=logs.LEVELS,
         default="info",
         metavar="LEVEL",
@@ -133,7 +129,7 @@ def _run(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--web.telemetry-path",
         dest="web_telemetry_path",
-        type=_path,
+        type=values.telemetry_path,
         default="/metrics",
         metavar="PATH",
         help="path of the metrics (default: /metrics)",
@@ -147,7 +143,7 @@ def _run(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--web.grafana-url",
         dest="web_grafana_url",
-        type=_grafana_url,
+        type=values.grafana_url,
         metavar="URL",
         help="Grafana with the dashboards of this project, such as https://grafana.example/grafana; jobs on the "
         "status page link to it (default: no links)",
@@ -173,7 +169,7 @@ def _demo(parser: argparse.ArgumentParser) -> None:
 
 def _simulate(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--listen", default="127.0.0.1:10871", metavar="ADDRESS", help="default: 127.0.0.1:10871")
-    parser.add_argument("--tasks", type=_count, metavar="N", help="let only N tasks arrive (default: no limit)")
+    parser.add_argument("--tasks", type=values.count, metavar="N", help="let only N tasks arrive (default: no limit)")
     parser.add_argument("--callback-url", metavar="URL", help="send events to this callback (default: send none)")
     parser.add_argument(
         "--callback-key-file", type=Path, metavar="FILE", help="file with the key that signs the events; needs a URL"
@@ -190,7 +186,11 @@ def _check_config(parser: argparse.ArgumentParser) -> None:
 
 def _task(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "task_id", nargs="+", type=_id, metavar="ID", help="TranscodeTaskId, as returned by SubmitTranscodeJobs"
+        "task_id",
+        nargs="+",
+        type=values.vod_id,
+        metavar="ID",
+        help="TranscodeTaskId, as returned by SubmitTranscodeJobs",
     )
     _config_file(parser)
     parser.add_argument("--account", metavar="NAME", help="account to use, if the configuration has several")
@@ -200,7 +200,7 @@ def _task(parser: argparse.ArgumentParser) -> None:
 def _tasks(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--url",
-        type=_url,
+        type=values.metrics_url,
         default="http://localhost:10870/metrics",
         metavar="URL",
         help="the exporter, or its metrics (default: http://localhost:10870/metrics)",
@@ -255,67 +255,8 @@ def _world(parser: argparse.ArgumentParser, *, speed: float) -> None:
     )
     parser.add_argument(
         "--speed",
-        type=_positive,
+        type=values.positive,
         default=speed,
         metavar="X",
         help=f"speed relative to real time (default: {speed:g})",
     )
-
-
-def _level(text: str) -> str:
-    level = text.lower()
-    return {"warning": "warn"}.get(level, level)
-
-
-def _id(text: str) -> str:
-    if not re.fullmatch(ID_PATTERN, text):
-        raise argparse.ArgumentTypeError(f"{text!r} is not an id of VOD; write 1 to 128 letters, digits, _ and -")
-    return text
-
-
-def _url(text: str) -> str:
-    parts = _parts(text)
-    if parts is None:
-        raise argparse.ArgumentTypeError("this is not a URL; write for example http://localhost:10870")
-    return parts._replace(path="/metrics").geturl() if parts.path in ("", "/") else text
-
-
-def _grafana_url(text: str) -> str:
-    parts = _parts(text)
-    if parts is None:
-        raise argparse.ArgumentTypeError("this is not a URL; write for example https://grafana.example")
-    if "@" in parts.netloc:
-        raise argparse.ArgumentTypeError("leave out user name and password; every reader of the page would see them")
-    if parts.query or parts.fragment or "/d/" in f"{parts.path}/":
-        raise argparse.ArgumentTypeError("write the address of Grafana alone, without a dashboard, ? and #")
-    return text.rstrip("/")
-
-
-def _parts(text: str) -> SplitResult | None:
-    """The parts of an absolute HTTP URL; None if it is none. Messages do not quote it: it may have a password."""
-    try:
-        parts = urlsplit(text)
-        valid = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
-    except ValueError:  # an invalid port or IPv6 address
-        return None
-    return parts if valid and re.fullmatch(r"[^\s\\\"<>^`{|}\x00-\x1f\x7f]+", text) else None
-
-
-def _path(text: str) -> str:
-    if not re.fullmatch(r"(/[\w.~-]+)+", text, re.ASCII) or text.startswith("/-/"):
-        raise argparse.ArgumentTypeError(f"{text!r} must be a path such as /metrics")
-    if text in _TAKEN or text.startswith(("/api/", "/callback/")):
-        raise argparse.ArgumentTypeError(f"{text!r} is used by another page; choose a path such as /metrics")
-    return text
-
-
-def _positive(text: str) -> float:
-    if not re.fullmatch(r"\d+(\.\d+)?", text, re.ASCII) or not 0 < float(text) < math.inf:
-        raise argparse.ArgumentTypeError(f"{text!r} must be a number above 0")
-    return float(text)
-
-
-def _count(text: str) -> int:
-    if not re.fullmatch(r"\d{1,9}", text, re.ASCII):
-        raise argparse.ArgumentTypeError(f"{text!r} must be a whole number, 0 or more")
-    return int(text)

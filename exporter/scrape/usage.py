@@ -14,7 +14,7 @@ from exporter.scrape.calls import Recorder
 from exporter.scrape.threads import Threads
 from exporter.specification import SPECIFICATIONS
 from exporter.vod.client import Client
-from exporter.vod.payloads import Usage
+from exporter.vod.replies import Usage
 
 _log = logging.getLogger(__name__)
 

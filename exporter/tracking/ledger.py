@@ -1,8 +1,8 @@
 """The tracked tasks and jobs of one account: what VOD reported, what to ask next, what to show.
 
 The answers of VOD may come late, twice and in any order. A job that was seen finished keeps that status. A job belongs
-to the task that named it first. VOD is not asked about a finished task again. So each finish is counted
-once. The finish and the changed totals are saved in one transaction, and shown only after that.
+to the task that named it first. `work` never has a finished task again. So each finish is counted once.
+The finish and the changed totals are saved in one transaction, and shown only after that.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from dataclasses import replace
 
 from exporter.config import Buckets
 from exporter.errors import StateError
-from exporter.model import UNKNOWN, Job, Task, job_status
+from exporter.model import Job, Task
 from exporter.snapshot import LedgerView
 from exporter.tracking.departures import Departures
+from exporter.tracking.descriptions import Descriptions
 from exporter.tracking.finishes import Finishes
 from exporter.tracking.keeper import Keeper
 from exporter.tracking.names import Names
-from exporter.tracking.records import TrackedTask
 from exporter.tracking.roster import Roster
 from exporter.tracking.store import MemoryStore, Store
 from exporter.tracking.totals import Totals
@@ -81,8 +81,7 @@ class Ledger:
             memory=self._departures.memory,
             templates=templates,
         )
-        for job in self._roster.jobs.values():
-            self._totals.definition(job.job)
+        self._descriptions = Descriptions(self._roster, self._totals, self._finishes)
         self._departures.expire(clock())
         self._last = self._view(clock())
 
@@ -233,56 +232,17 @@ class Ledger:
     # What VOD says
 
     def observe_task(self, task_id: str, seen: Task) -> None:
-        """VOD described the whole task. The caller has checked that the answer is about `task_id`.
-
-        An unfinished job is removed from the task if neither this answer nor the previous answer about it has it.
-        """
+        """VOD described the whole task. The caller has checked that the answer is about `task_id`."""
         with self._lock:
             task = self._roster.tasks.get(task_id)
-            if task is None or task.finished_at is not None:
-                return
-            now = self._clock()
-            self._calls += 1
-            task.not_found = 0
-            task.answered = True
-            task.refreshed = now
-            before = task.task
-            if before is None:
-                self._finishes.task_seen_first(task, seen, now)
-            self._roster.note_missing(task, {job.id for job in seen.jobs})
-            for job in seen.jobs:
-                if job.id:
-                    self._observe_job(job, task, now)
-            if before is None or not before.finished or seen.finished:
-                task.task = replace(seen, id=task_id, jobs=())
-            self._finishes.settle(task, now)
+            if task is not None and task.finished_at is None:
+                self._calls += 1
+                self._descriptions.of_task(task, seen, call=self._calls, now=self._clock())
 
     def observe_jobs(self, asked: Sequence[str], seen: Iterable[Job]) -> None:
-        """VOD described the jobs `seen` when asked about the ids `asked`.
-
-        If the answer lacks a job, or a job gets an undocumented status, the exporter asks for the whole task.
-        """
+        """VOD described the jobs `seen` when asked about the ids `asked`."""
         with self._lock:
-            now = self._clock()
-            wanted = set(asked) & self._roster.jobs.keys()
-            before = {job_id: self._roster.jobs[job_id].job.status for job_id in wanted}
-            for job in seen:
-                if job.id in wanted:
-                    wanted.discard(job.id)
-                    task = self._roster.tasks[self._roster.jobs[job.id].task_id]
-                    task.answered = True
-                    self._observe_job(job, task, now)
-                    if job_status(job.status) == UNKNOWN and self._roster.jobs[job.id].finished_at is None:
-                        # It may be the end of the job: only the status of the task tells.
-                        task.stale = task.stale or before[job.id] != job.status
-                    if job.finished and task.task is not None and task.task.status == "Processing":
-                        # VOD has this status now, but the exporter asks about the task again only after its last job.
-                        task.task = replace(task.task, status="Partial")
-                    self._finishes.settle(task, now)
-            for missing in (self._roster.jobs[job_id] for job_id in wanted):
-                if missing.finished_at is None:
-                    missing.missing = True
-                    self._roster.tasks[missing.task_id].stale = True
+            self._descriptions.of_jobs(asked, seen, call=self._calls, now=self._clock())
 
     def observe_event(self, job_id: str, *, processing: float | None, started: float | None = None) -> bool:
         """An event reported the end of a job. Returns False for an unknown job.
@@ -372,18 +332,3 @@ class Ledger:
             return
         self._refused.discard(task_id)
         self._roster.add_task(task_id, source=source, since=self._clock(), already_counted=already_counted)
-
-    def _observe_job(self, seen: Job, task: TrackedTask, now: float) -> None:
-        self._totals.definition(seen)
-        job = self._roster.jobs.get(seen.id)
-        first = job is None
-        if job is None:
-            job = self._roster.add_job(seen, task, refreshed=now, asked=self._calls)
-        elif job.task_id != task.id and task.id not in job.claimed_by:
-            job.claimed_by += (task.id,)
-        if first or job.progress_since is None or seen.progress != job.job.progress:
-            job.progress_since = now
-        job.describe(seen)
-        job.refreshed = now
-        job.missing = False
-        self._finishes.job_seen(job, now, first=first)

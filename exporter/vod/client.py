@@ -20,6 +20,7 @@ from exporter.vod import payloads, probes, signing
 from exporter.vod.credentials import Credentials
 from exporter.vod.limiter import Limiter
 from exporter.vod.pages import TASKS_PER_PAGE, VIDEOS_PER_PAGE, Created, task_pages, video_pages
+from exporter.vod.replies import JobsReply, SummaryReply, TaskListReply, UsageReply, VideoListReply
 from exporter.vod.sender import Observer, Sender, ignore
 
 JOB_IDS_PER_CALL = 10
@@ -77,19 +78,19 @@ class Client:
 
         return self._sender.call(GET_TRANSCODE_TASK, {"TranscodeTaskId": task_id}, deadline, parse)
 
-    def get_jobs(self, job_ids: Sequence[str], deadline: Deadline) -> payloads.JobsReply:
+    def get_jobs(self, job_ids: Sequence[str], deadline: Deadline) -> JobsReply:
         """`GetTranscodeTask` with `JobIds`: up to `JOB_IDS_PER_CALL` jobs, which may belong to different tasks."""
         return self._sender.call(GET_TRANSCODE_TASK, {"JobIds": ",".join(job_ids)}, deadline, payloads.jobs_reply)
 
-    def get_summaries(self, video_ids: Sequence[str], deadline: Deadline) -> payloads.SummaryReply:
+    def get_summaries(self, video_ids: Sequence[str], deadline: Deadline) -> SummaryReply:
         """`GetTranscodeSummary`: the newest task of each of up to `VIDEO_IDS_PER_CALL` videos, without its id."""
         parameters = {"VideoIds": ",".join(video_ids)}
         return self._sender.call(GET_TRANSCODE_SUMMARY, parameters, deadline, payloads.summary_reply)
 
-    def list_tasks(self, video_id: str, deadline: Deadline) -> Iterator[payloads.TaskListReply]:
+    def list_tasks(self, video_id: str, deadline: Deadline) -> Iterator[TaskListReply]:
         """`ListTranscodeTask`, page by page: the tasks of one video in the past year, without their jobs."""
 
-        def read(number: int) -> payloads.TaskListReply:
+        def read(number: int) -> TaskListReply:
             parameters = {"VideoId": video_id, "PageNo": str(number), "PageSize": str(TASKS_PER_PAGE)}
             return self._sender.call(LIST_TRANSCODE_TASK, parameters, deadline, payloads.task_list_reply)
 
@@ -97,10 +98,10 @@ class Client:
 
     def list_videos(
         self, deadline: Deadline, *, statuses: Sequence[str] = (), created: Created = None
-    ) -> Iterator[payloads.VideoListReply]:
+    ) -> Iterator[VideoListReply]:
         """`GetVideoList`, page by page: videos with one of `statuses`, created between two Unix times in seconds."""
 
-        def read(created: Created, number: int) -> payloads.VideoListReply:
+        def read(created: Created, number: int) -> VideoListReply:
             parameters = {"SortBy": "CreationTime:Desc", "PageNo": str(number), "PageSize": str(VIDEOS_PER_PAGE)}
             if statuses:
                 parameters["Status"] = ",".join(statuses)
@@ -115,7 +116,7 @@ class Client:
         parameters = probes.parameters(action, now=time.time())
         self._sender.call(action, parameters, deadline, partial(probes.answered, action), attempts=attempts)
 
-    def usage(self, region: str, deadline: Deadline, *, start: float, end: float) -> payloads.UsageReply:
+    def usage(self, region: str, deadline: Deadline, *, start: float, end: float) -> UsageReply:
         """`DescribeVodTranscodeData`: what VOD has billed in each hour of the region, from `start` until before `end`.
 
         Both are full hours in Unix seconds, at most seven days apart.

@@ -9,7 +9,7 @@ from functools import partial
 from typing import TypeVar
 
 from exporter.model import GET_VIDEO_LIST, LIST_TRANSCODE_TASK
-from exporter.vod.payloads import TaskListReply, VideoListReply
+from exporter.vod.replies import TaskListReply, VideoListReply
 
 TASKS_PER_PAGE = 50
 VIDEOS_PER_PAGE = 100

@@ -11,11 +11,21 @@ https://www.alibabacloud.com/help/en/vod/developer-reference/api-vod-2017-03-21-
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from exporter.model import Job, Task
 from exporter.vod.fields import ID_LIMIT, NAME_LIMIT, Fields
 from exporter.vod.outputs import OUTPUT_FIELDS, output
+from exporter.vod.replies import (
+    ErrorReply,
+    JobsReply,
+    SummaryReply,
+    TaskListReply,
+    TaskReply,
+    Usage,
+    UsageReply,
+    Video,
+    VideoListReply,
+)
 
 ROWS_LIMIT = 1000  # rows read of one list in one response; VOD sends at most 100
 
@@ -34,90 +44,6 @@ FIELDS = frozenset(
     )
 )
 """All names that `malformed` can contain. They are label values, so their number must be bounded."""
-
-
-@dataclass(frozen=True, slots=True)
-class TaskReply:
-    """The response to GetTranscodeTask with `TranscodeTaskId`. `task` is None if the response has no task."""
-
-    task: Task | None
-    malformed: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class JobsReply:
-    """The response to GetTranscodeTask with `JobIds`. Job ids are present and unique; unknown jobs are left out."""
-
-    jobs: tuple[Job, ...]
-    malformed: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class TaskListReply:
-    """One page of ListTranscodeTask. Every task has an id and no jobs.
-
-    `rows` is the number of rows that VOD sent, unusable rows included. The last page has fewer rows than requested.
-    """
-
-    tasks: tuple[Task, ...]
-    rows: int = 0
-    malformed: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class SummaryReply:
-    """The response to GetTranscodeSummary: the newest task of each video. The tasks have no id and no jobs."""
-
-    tasks: tuple[Task, ...]
-    malformed: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Video:
-    """One video of GetVideoList. `created` is Unix time in seconds."""
-
-    id: str
-    status: str = ""
-    created: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class VideoListReply:
-    """One page of GetVideoList. Every video has an id. `rows` is as in `TaskListReply`.
-
-    `total` is the number of videos on all pages, also of those that VOD does not show.
-    """
-
-    videos: tuple[Video, ...]
-    rows: int = 0
-    total: int | None = None
-    malformed: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Usage:
-    """What VOD has billed of one specification in one hour, in seconds. `hour` is its start in Unix seconds."""
-
-    hour: float
-    specification: str
-    seconds: float
-
-
-@dataclass(frozen=True, slots=True)
-class UsageReply:
-    """The response to DescribeVodTranscodeData, without the rows that add up the others."""
-
-    usage: tuple[Usage, ...]
-    malformed: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class ErrorReply:
-    """The body of an error response: https://www.alibabacloud.com/help/en/vod/developer-reference/responses"""
-
-    code: str
-    message: str = ""
-    request_id: str = ""
 
 
 def task_reply(body: object) -> TaskReply:

@@ -72,7 +72,6 @@ environment.filters |= {
     "task_counts": task_counts,
     "task_state": task_state,
 }
-_template = environment.get_template("status.html")
 
 
 def _inline(name: str) -> tuple[str, str]:
@@ -86,6 +85,21 @@ def _inline(name: str) -> tuple[str, str]:
 
 STYLE, _style_hash = _inline("status.css")
 _script, _script_hash = _inline("refresh.js")
+
+_template = environment.get_template(
+    "status.html",
+    globals={
+        "accounts_shown": ACCOUNTS_SHOWN,
+        "states": list(State),
+        "health": _HEALTH,
+        "refresh_seconds": REFRESH_SECONDS,
+        "search_limit": SEARCH_LIMIT,
+        "version": __version__,
+        "repository": REPOSITORY,
+        "style": STYLE,
+        "script": _script,
+    },
+)
 
 CONTENT_SECURITY_POLICY = (
     f"default-src 'none'; style-src {_style_hash}; script-src {_script_hash}; img-src data:; form-action 'self'; "
@@ -121,23 +135,14 @@ def status_page(
     found.sort(key=lambda trouble: _KINDS.index(trouble.kind))
     parts = _template.generate(
         accounts=accounts,
-        accounts_shown=ACCOUNTS_SHOWN,
         troubles=found[:TROUBLES_SHOWN],
         more_troubles=len(found) - TROUBLES_SHOWN,
         serious=[trouble for trouble in found if trouble.kind != "note"],
         listing=listing(snapshot, query, pause),
         query=query,
-        states=list(State),
-        health=_HEALTH,
-        refresh_seconds=REFRESH_SECONDS,
-        search_limit=SEARCH_LIMIT,
         telemetry_path=telemetry_path,
         dashboards=f"{grafana_url}/d/vod-overview" if grafana_url else f"{REPOSITORY}/tree/main/grafana",
         job_dashboard=partial(job_dashboard, grafana_url) if grafana_url else None,
-        version=__version__,
-        repository=REPOSITORY,
-        style=STYLE,
-        script=_script,
         ago=partial(ago, now=now),
         remaining=partial(remaining, now=now),
         per_minute=partial(per_minute, now=now),

@@ -24,7 +24,7 @@ from exporter.tracking.store import Store
 from exporter.tracking.videos import Videos
 from exporter.vod.client import Client
 from exporter.vod.limiter import Limiter
-from exporter.vod.payloads import JobsReply, SummaryReply, TaskListReply
+from exporter.vod.replies import JobsReply, SummaryReply, TaskListReply
 from exporter.vod.sender import Observer, ignore
 from tests.conftest import NOW, make_account
 

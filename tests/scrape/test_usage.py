@@ -14,7 +14,7 @@ from exporter.errors import BudgetSpent
 from exporter.scrape.threads import Threads
 from exporter.scrape.usage import HOUR, BilledUsage
 from exporter.vod.client import Client
-from exporter.vod.payloads import Usage, UsageReply
+from exporter.vod.replies import Usage, UsageReply
 from tests.conftest import wait_until
 from tests.scrape.conftest import DENIED, DOWN, Counted
 

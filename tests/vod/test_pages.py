@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from exporter.model import Task
 from exporter.vod import pages
 from exporter.vod.pages import TASKS_PER_PAGE, VIDEOS_PER_PAGE, Created, task_pages, video_pages
-from exporter.vod.payloads import TaskListReply, Video, VideoListReply
+from exporter.vod.replies import TaskListReply, Video, VideoListReply
 
 START = 1_700_000_000
 

@@ -13,11 +13,6 @@ import pytest
 
 from exporter.model import Job, Output, Stream, Task
 from exporter.vod.payloads import (
-    ErrorReply,
-    JobsReply,
-    Usage,
-    UsageReply,
-    Video,
     error_reply,
     jobs_reply,
     summary_reply,
@@ -26,6 +21,7 @@ from exporter.vod.payloads import (
     usage_reply,
     video_list_reply,
 )
+from exporter.vod.replies import ErrorReply, JobsReply, Usage, UsageReply, Video
 from tests.conftest import growth
 
 SAMPLES = Path(__file__).parents[1] / "data" / "vod-api" / "samples"

@@ -21,7 +21,7 @@ from exporter.tracking.ledger import Ledger
 from exporter.tracking.videos import MAX_HINTS, Videos
 from exporter.vod.client import Client
 from exporter.vod.events import signature
-from exporter.vod.payloads import JobsReply
+from exporter.vod.replies import JobsReply
 from exporter.web import callback
 from exporter.web.callback import Callback
 from exporter.web.replays import MAX_EVENTS

@@ -1,0 +1,85 @@
+"""What VOD says about tracked tasks and jobs: updates their records, and counts what has finished."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+from exporter.model import UNKNOWN, Job, Task, job_status
+from exporter.tracking.finishes import Finishes
+from exporter.tracking.records import TrackedTask
+from exporter.tracking.roster import Roster
+from exporter.tracking.totals import Totals
+
+
+class Descriptions:
+    """Applies the answers of VOD to the records. Each method takes the number of the last call, and Unix seconds.
+
+    The definitions of the tracked jobs are counted by name from the start. Not safe to use from several threads.
+    """
+
+    def __init__(self, roster: Roster, totals: Totals, finishes: Finishes) -> None:
+        self._roster = roster
+        self._totals = totals
+        self._finishes = finishes
+        for job in roster.jobs.values():
+            totals.definition(job.job)
+
+    def of_task(self, task: TrackedTask, seen: Task, *, call: int, now: float) -> None:
+        """VOD described the whole unfinished task.
+
+        An unfinished job is removed from the task if neither this answer nor the previous answer about it has it.
+        """
+        task.not_found = 0
+        task.answered = True
+        task.refreshed = now
+        before = task.task
+        if before is None:
+            self._finishes.task_seen_first(task, seen, now)
+        self._roster.note_missing(task, {job.id for job in seen.jobs})
+        for job in seen.jobs:
+            if job.id:
+                self._of_job(job, task, call=call, now=now)
+        if before is None or not before.finished or seen.finished:
+            task.task = replace(seen, id=task.id, jobs=())
+        self._finishes.settle(task, now)
+
+    def of_jobs(self, asked: Sequence[str], seen: Iterable[Job], *, call: int, now: float) -> None:
+        """VOD described the jobs `seen` when asked about the ids `asked`.
+
+        If the answer lacks a job, or a job gets an undocumented status, the exporter asks for the whole task.
+        """
+        wanted = set(asked) & self._roster.jobs.keys()
+        before = {job_id: self._roster.jobs[job_id].job.status for job_id in wanted}
+        for job in seen:
+            if job.id in wanted:
+                wanted.discard(job.id)
+                task = self._roster.tasks[self._roster.jobs[job.id].task_id]
+                task.answered = True
+                self._of_job(job, task, call=call, now=now)
+                if job_status(job.status) == UNKNOWN and self._roster.jobs[job.id].finished_at is None:
+                    # The job may have ended: only the status of the task shows that.
+                    task.stale = task.stale or before[job.id] != job.status
+                if job.finished and task.task is not None and task.task.status == "Processing":
+                    # VOD has this status now, but the exporter asks about the task again only after its last job.
+                    task.task = replace(task.task, status="Partial")
+                self._finishes.settle(task, now)
+        for missing in (self._roster.jobs[job_id] for job_id in wanted):
+            if missing.finished_at is None:
+                missing.missing = True
+                self._roster.tasks[missing.task_id].stale = True
+
+    def _of_job(self, seen: Job, task: TrackedTask, *, call: int, now: float) -> None:
+        self._totals.definition(seen)
+        job = self._roster.jobs.get(seen.id)
+        first = job is None
+        if job is None:
+            job = self._roster.add_job(seen, task, refreshed=now, asked=call)
+        elif job.task_id != task.id and task.id not in job.claimed_by:
+            job.claimed_by += (task.id,)
+        if first or job.progress_since is None or seen.progress != job.job.progress:
+            job.progress_since = now
+        job.describe(seen)
+        job.refreshed = now
+        job.missing = False
+        self._finishes.job_seen(job, now, first=first)
