@@ -18,16 +18,36 @@ from exporter.tracking.store import Changes, MemoryStore, Store, Stored
 from exporter.tracking.videos import Videos
 from exporter.tracking.view import Limits
 from exporter.tracking.work import Work
-from tests.conftest import Clock
+from tests.conftest import NOW, Clock
+from tests.tracking.counting import Account
 
 HOUR = 3600.0
 DAY = 24 * HOUR
 RETENTION = 900.0
+INTERVAL = 30.0
+LOOKBACK = 86_400.0
+START = NOW - 60.0  # of a task of a video
 
 
 @pytest.fixture
 def clock() -> Clock:
     return Clock()
+
+
+@pytest.fixture
+def account(clock: Clock) -> Account:
+    return Account(clock)
+
+
+@pytest.fixture
+def videos(clock: Clock) -> Videos:
+    return Videos(interval=INTERVAL, lookback=LOOKBACK, clock=clock)
+
+
+@pytest.fixture
+def named(videos: Videos) -> Videos:
+    videos.name("configuration", ["a", "b"], source="videos")
+    return videos
 
 
 @pytest.fixture
@@ -162,6 +182,16 @@ def done(task_id: str, *job_ids: str) -> Task:
 
 def success(job_id: str) -> Job:
     return Job(job_id, "HD", "TranscodeSuccess", 1.0)
+
+
+def summary(created: float | None = START, status: str = "Processing", video_id: str = "v") -> Task:
+    """The newest task of a video, as GetTranscodeSummary describes it."""
+    return Task("", video_id, status, created=created)
+
+
+def task(created: float | None = START, status: str = "Processing", task_id: str = "t") -> Task:
+    """A task of a list."""
+    return Task(task_id, "v", status, created=created)
 
 
 # Steps of a refresh

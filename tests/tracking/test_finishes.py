@@ -2,90 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 import pytest
 
 from exporter.model import Job, Output, Stream, Task
-from exporter.snapshot import LedgerView, Total
+from exporter.snapshot import Total
 from exporter.tracking.ledger import Ledger
-from exporter.tracking.store import MemoryStore
-from exporter.tracking.view import Limits
 from exporter.tracking.work import Work
-from tests.conftest import NOW, Clock
+from tests.conftest import NOW
 from tests.tracking.conftest import running
-
-HOUR = 3600.0
-DAY = 24 * HOUR
-OUTPUT = Output(bitrate=1e6, size=7.5e6, duration=60.0)
-
-
-class Account:
-    """A ledger that can be started again from its store."""
-
-    def __init__(self, clock: Clock) -> None:
-        self.clock = clock
-        self.store = MemoryStore()
-        self.restart()
-
-    def restart(self) -> None:
-        self.ledger = Ledger(limits=Limits(retention=900.0, lookback=DAY), store=self.store, clock=self.clock)
-        self.ledger.start_refresh()
-
-    def sees(self, *tasks: Task) -> LedgerView:
-        """Discovery finds these tasks, and VOD describes the tracked ones."""
-        self.ledger.discover([task.id for task in tasks], source="discovery")
-        return self.asks(*tasks)
-
-    def asks(self, *tasks: Task) -> LedgerView:
-        for task in tasks:
-            self.ledger.observe_task(task.id, task)
-        return self.ledger.view()
-
-    def waits(self, seconds: float) -> LedgerView:
-        self.clock.now += seconds
-        return self.ledger.view()
-
-    def counted(self) -> dict[str, float]:
-        return counted(self.ledger.view())
-
-
-def counted(view: LedgerView) -> dict[str, float]:
-    """The sum of each total over its labels, without zeros."""
-    sums = sum_up(view.totals.counters)
-    for (total, _), histogram in view.totals.histograms.items():
-        sums[total] = sums.get(total, 0) + sum(histogram.counts)
-    return {total: amount for total, amount in sums.items() if amount}
-
-
-def sum_up(counters: Mapping[tuple[Total, tuple[str, ...]], float]) -> dict[str, float]:
-    sums: dict[str, float] = {}
-    for (total, _), amount in counters.items():
-        sums[total] = sums.get(total, 0.0) + amount
-    return sums
-
-
-@pytest.fixture
-def account(clock: Clock) -> Account:
-    return Account(clock)
-
-
-def job(job_id: str, *, at: float | None = None, output: Output | None = OUTPUT) -> Job:
-    created = None if at is None else at - 30
-    return Job(job_id, "HD", "TranscodeSuccess", created=created, completed=at, output=output)
-
-
-def done(task_id: str = "t", *job_ids: str, at: float | None = None) -> Task:
-    created = None if at is None else at - 30
-    jobs = tuple(job(one, at=at) for one in job_ids)
-    return Task(task_id, "video", "CompleteAllSucc", "Auto", created=created, completed=at, jobs=jobs)
-
-
-ONE_TASK = {"tasks_finished": 1}
-ONE_OUTPUT = {"output_bitrate": 1, "output_size": 1, "output_duration": 60.0, "billed": 60.0}
-ONE_JOB = {"jobs_finished": 1, **ONE_OUTPUT}
-DURATIONS = {"job_duration": 1, "job_realtime_ratio": 1, "task_duration": 1, "task_first_output": 1}
+from tests.tracking.counting import (
+    DAY,
+    DURATIONS,
+    HOUR,
+    ONE_JOB,
+    ONE_OUTPUT,
+    ONE_TASK,
+    OUTPUT,
+    Account,
+    counted,
+    done,
+    job,
+)
 
 
 def test_a_finish_adds_to_every_total_it_belongs_to(account: Account) -> None:
@@ -336,210 +275,3 @@ def test_an_output_that_an_answer_leaves_out_is_kept(account: Account) -> None:
 
     (shown,) = [one.job for one in account.ledger.view().jobs if one.job.finished]
     assert shown == job("a", at=NOW + 9)
-
-
-def test_a_processing_time_is_counted_once_before_or_after_the_job_is_known(account: Account) -> None:
-    account.ledger.observe_event("a", processing=5.0)
-    account.sees(running("t", "a", "b"))
-    for _ in range(2):
-        for job_id in "ab":
-            account.ledger.observe_event(job_id, processing=7.0)
-        account.restart()
-    account.sees(running("t", "a", "b"))
-    account.ledger.observe_event("b", processing=7.0)
-    lost = account.counted()
-    account.ledger.view()
-    account.restart()
-    account.ledger.observe_event("b", processing=7.0)
-    account.asks(done("t", "a", "b"))
-
-    assert lost == {"job_processing": 2}
-    assert account.counted()["job_processing"] == 2
-
-
-def test_processing_times_of_unknown_jobs_are_bounded_and_kept_for_an_hour(account: Account) -> None:
-    account.ledger.observe_event("a", processing=5.0)
-    account.waits(HOUR)
-    account.sees(running("t", "a"))
-    for number in range(10_100):
-        account.ledger.observe_event(f"unknown {number}", processing=1.0)
-    jobs = [f"unknown {number}" for number in range(10_100)]
-    view = account.sees(running("u", *jobs))
-
-    assert counted(view) == {"job_processing": 10_000}
-
-
-def test_a_processing_time_of_a_job_older_than_the_state_is_not_counted(account: Account) -> None:
-    account.sees(done("t", "a", at=NOW - 1))
-    account.ledger.observe_event("a", processing=5.0)
-
-    assert account.counted() == {}
-
-
-# Times in the queue, which only events report
-
-
-def queued(account: Account) -> list[float]:
-    """The sums of the histograms of times in the queue."""
-    histograms = account.ledger.view().totals.histograms
-    return [histogram.sum for (total, _), histogram in histograms.items() if total == Total.JOB_QUEUE]
-
-
-def created(*job_ids: str) -> Task:
-    jobs = tuple(Job(job_id, "HD", "Transcoding", created=NOW) for job_id in job_ids)
-    return Task("t", "video", "Processing", jobs=jobs)
-
-
-def test_the_time_in_the_queue_is_counted_once_before_or_after_the_job_is_known(account: Account) -> None:
-    account.ledger.observe_event("a", processing=None, started=NOW + 5)
-    account.sees(created("a", "b"))
-    for _ in range(2):
-        account.ledger.observe_event("a", processing=3.0, started=NOW + 7)
-        account.ledger.observe_event("b", processing=3.0, started=NOW + 9)
-        account.restart()
-
-    assert queued(account) == [14.0]
-    assert account.counted()["job_processing"] == 2
-
-
-def test_times_of_a_job_that_is_not_known_yet_survive_a_restart(account: Account) -> None:
-    """VOD drops an event that was accepted, so a crash must not lose it."""
-    account.ledger.observe_event("a", processing=3.0, started=NOW + 5)
-    account.restart()
-    account.sees(created("a"))
-    account.ledger.view()
-    account.restart()
-    account.ledger.observe_event("a", processing=3.0, started=NOW + 5)
-
-    assert queued(account) == [5.0]
-    assert account.counted()["job_processing"] == 1
-
-
-@pytest.mark.parametrize("started", [NOW - 1, NOW + 31 * DAY])
-def test_a_start_that_cannot_be_right_is_not_counted(account: Account, started: float) -> None:
-    account.sees(created("a"))
-    account.ledger.observe_event("a", processing=None, started=started)
-
-    assert queued(account) == []
-
-
-def test_a_start_of_a_job_without_a_creation_time_waits_for_it(account: Account) -> None:
-    account.sees(running("t", "a"))
-    account.ledger.observe_event("a", processing=None, started=NOW + 5)
-    account.asks(created("a"))
-    account.ledger.observe_event("a", processing=None, started=NOW + 5)
-
-    assert queued(account) == [5.0]
-
-
-def test_a_start_of_a_job_older_than_the_state_is_not_counted(account: Account) -> None:
-    account.sees(done("t", "a", at=NOW - 1))
-    account.ledger.observe_event("a", processing=5.0, started=NOW - 20)
-
-    assert queued(account) == []
-
-
-# Crashes
-
-
-def test_a_finish_that_was_not_saved_is_counted_once_after_a_crash(account: Account) -> None:
-    account.sees(running("t", "a"))
-    account.ledger.observe_task("t", done("t", "a"))
-    account.restart()  # no view was taken, so neither the finish nor its totals were saved
-    lost = account.counted()
-    account.ledger.start_refresh()
-    work = account.ledger.work()
-
-    assert lost == {}
-    assert work.jobs == (("a", "t"),)
-    assert counted(account.asks(done("t", "a"))) == ONE_TASK | ONE_JOB
-
-
-def test_totals_that_were_shown_survive_a_crash(account: Account) -> None:
-    account.sees(running("t", "a", "b"))
-    account.ledger.observe_jobs(["a"], [job("a")])
-    shown = account.ledger.view()
-    account.restart()
-    account.asks(running("t", "a", "b"))
-    account.ledger.observe_jobs(["a"], [job("a")])
-
-    assert account.ledger.view().totals == shown.totals
-
-
-# Over a restart: the state holds everything that prevents a second count
-
-
-@pytest.fixture
-def restart(account: Account) -> Callable[[], None]:
-    """Takes a view, which saves, and starts a new ledger on the same store."""
-
-    def view_and_restart() -> None:
-        account.ledger.view()
-        account.restart()
-
-    return view_and_restart
-
-
-def test_a_job_counted_by_its_id_after_its_task_was_final_stays_counted(
-    account: Account, restart: Callable[[], None]
-) -> None:
-    account.sees(running("t", "a", status="CompleteAllSucc"))
-    account.ledger.observe_jobs(["a"], [job("a")])
-    restart()
-    account.asks(done("t", "a"))
-
-    assert account.counted() == ONE_TASK | ONE_JOB
-
-
-def test_a_job_that_two_tasks_name_stays_counted_when_the_first_has_left(
-    account: Account, restart: Callable[[], None]
-) -> None:
-    """The claim of the second task is in the state: it keeps the job known after the first task."""
-    account.sees(done("t", "a"), running("u", "b"))
-    account.asks(Task("u", "video", "Processing", jobs=(job("a"), Job("b", "HD", "Transcoding"))))
-    restart()
-    account.waits(901.0)
-    account.asks(done("u", "a", "b"))
-
-    assert account.counted()["jobs_finished"] == 2
-
-
-def test_a_job_that_another_task_inherited_stays_counted(account: Account, restart: Callable[[], None]) -> None:
-    account.sees(done("t", "a"), running("u", "b"))
-    account.asks(Task("u", "video", "Processing", jobs=(job("a"), Job("b", "HD", "Transcoding"))))
-    account.ledger.view()
-    account.waits(901.0)
-    restart()
-    account.asks(done("u", "a", "b"))
-
-    assert account.counted()["jobs_finished"] == 2
-
-
-@pytest.mark.parametrize("field", ["output_counted", "processing_counted"])
-def test_details_counted_after_the_finish_stay_counted(
-    account: Account, restart: Callable[[], None], field: str
-) -> None:
-    account.sees(running("t", "a", "b"))
-    account.ledger.observe_jobs(["a"], [job("a", output=None)])
-    account.ledger.view()
-    if field == "output_counted":
-        account.ledger.observe_jobs(["a"], [job("a")])
-    else:
-        account.ledger.observe_event("a", processing=5.0)
-    before = account.counted()
-    restart()
-    account.ledger.observe_jobs(["a"], [job("a", output=OUTPUT if field == "output_counted" else None)])
-    account.ledger.observe_event("a", processing=5.0 if field == "processing_counted" else None)
-
-    assert account.counted() == before
-
-
-def test_a_task_counted_before_it_was_tracked_stays_uncounted(account: Account, restart: Callable[[], None]) -> None:
-    account.sees(done("t", "a"))
-    account.waits(901.0)
-    account.ledger.name("key", ["t"], source="tasks")
-    restart()
-    account.ledger.name("key", ["t"], source="tasks")
-    account.asks(done("t", "a"))
-
-    assert account.counted() == ONE_TASK | ONE_JOB

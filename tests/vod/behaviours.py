@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 import socket
 import struct
 import threading
@@ -168,3 +169,13 @@ def slow_tunnel(server: Any, connection: socket.socket) -> None:
     """A server that takes most of the time to connect, and then does not respond to TLS."""
     server.drip(connection, b"HTTP/1.1 200 Connection established\r\n\r\n", interval=0.08)
     server.stopping.wait(20)
+
+
+def refused(code: str, message: str = "because", **more: str) -> bytes:
+    """The body of an error answer of VOD."""
+    return json.dumps({"RequestId": "1", "HostId": "vod", "Code": code, "Message": message, **more}).encode()
+
+
+def nonces(server: Any) -> set[bytes]:
+    """The different nonces of the requests that the server got."""
+    return {line for head in server.heads for line in head.split(b"\r\n") if line.startswith(b"x-acs-signature-nonce")}

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import logging
 import math
 import socket
 import time
@@ -23,37 +21,24 @@ from exporter.errors import (
     MalformedResponse,
     TemporaryError,
     Throttled,
-    TokenExpired,
     VodError,
 )
-from exporter.keys import SecretText
 from exporter.simulator import Simulator
 from exporter.simulator.faults import KINDS, Fault
 from exporter.vod import sender, signing
 from exporter.vod.client import Client
-from exporter.vod.credentials import Keys
 from exporter.vod.limiter import Limiter
 from exporter.vod.sender import ATTEMPTS
 from tests.conftest import wait_until
-from tests.vod.behaviours import SHORT, SOON
+from tests.vod.behaviours import SHORT, SOON, nonces, refused
 from tests.vod.conftest import a_task, codes
 
 pytestmark = pytest.mark.usefixtures("quick")
 
-SECRET = "canary+secret/=="
-TOKEN = "canary+token/" + "T" * 900 + "=="
 
 Start = Callable[..., Any]
 Make = Callable[..., bytes]
 Observed = list[tuple[str, float | None, str | None]]
-
-
-def refused(code: str, message: str = "because", **more: str) -> bytes:
-    return json.dumps({"RequestId": "1", "HostId": "vod", "Code": code, "Message": message, **more}).encode()
-
-
-def nonces(server: Any) -> set[bytes]:
-    return {line for head in server.heads for line in head.split(b"\r\n") if line.startswith(b"x-acs-signature-nonce")}
 
 
 @pytest.mark.parametrize(
@@ -270,48 +255,6 @@ def test_an_expired_deadline_is_not_retried(world: Simulator, vod: Client, obser
     assert codes(observed) == ["timeout"]
 
 
-def renewing(fake: Start, *tokens: str) -> Any:
-    return fake(*[Keys("simulator", SecretText("simulator"), SecretText(token)) for token in tokens])
-
-
-def only_takes(token: str, answer: Make, *, busy: int = 0) -> Start:
-    """A server that answers 503 `busy` times, and then accepts only this token."""
-
-    def does(server: Any, connection: socket.socket) -> bool:
-        if len(server.heads) <= busy:
-            connection.sendall(answer(b"", status="503 Busy"))
-        elif f"x-acs-security-token: {token}\r\n".encode() in server.heads[-1]:
-            connection.sendall(answer(b'{"TranscodeTask": {"TranscodeTaskId": "1"}}'))
-        else:
-            connection.sendall(answer(refused("InvalidSecurityToken.Expired"), status="403 Forbidden"))
-        return True
-
-    return does
-
-
-@pytest.mark.parametrize("busy", range(ATTEMPTS))
-def test_an_expired_token_is_renewed(
-    clients: Start, wire: Start, answer: Make, soon: Deadline, observed: Observed, fake_credentials: Start, busy: int
-) -> None:
-    """This holds for each attempt, including the last."""
-    credentials = renewing(fake_credentials, "old", "new")
-    server = wire(only_takes("new", answer, busy=busy))
-    assert clients(server.url, credentials=credentials).get_task("1", soon)[0].id == "1"
-    assert codes(observed) == ["http_503"] * busy + ["InvalidSecurityToken.Expired", None]
-    assert credentials.renewals == 1
-    assert len(nonces(server)) == busy + 2
-
-
-def test_a_token_is_renewed_once_only(
-    clients: Start, wire: Start, answer: Make, soon: Deadline, observed: Observed, fake_credentials: Start
-) -> None:
-    credentials = renewing(fake_credentials, "old", "older", "newest")
-    with pytest.raises(TokenExpired, match="renew the security token"):
-        clients(wire(only_takes("newest", answer)).url, credentials=credentials).get_task("1", soon)
-    assert codes(observed) == ["InvalidSecurityToken.Expired"] * 2
-    assert credentials.renewals == 1
-
-
 def test_without_budget_nothing_is_sent_or_observed(clients: Start, wire: Start, observed: Observed) -> None:
     server = wire(b"")
     limiter = Limiter(0.01)
@@ -433,88 +376,6 @@ def test_the_client_knows_when_the_oldest_unanswered_request_was_sent(world: Sim
     assert during is not None
     assert began <= during <= seen
     assert vod.waiting_since is None
-
-
-def quoting(answer: Make) -> Start:
-    """A server that quotes the whole request in every text of its error, at several distances from the length limit."""
-
-    def does(server: Any, connection: socket.socket) -> bool:
-        head = server.heads[-1].decode("latin-1")
-        signature = head.partition("Signature=")[2].partition("\r")[0]
-        quoted = f"{signature} {SECRET} {'-' * (100 * len(server.heads))} {head}"
-        body = refused(f"Throttling.{signature[:64]}", quoted, Recommend=quoted)
-        connection.sendall(answer(body, status="400 Bad"))
-        return True
-
-    return does
-
-
-def test_secrets_that_vod_quotes_are_not_repeated(
-    clients: Start,
-    wire: Start,
-    answer: Make,
-    observed: Observed,
-    rendered: Callable[[BaseException], str],
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    """VOD quotes a request that it cannot verify. A cut message must not contain half a token either."""
-    caplog.set_level(logging.DEBUG)
-    server = wire(quoting(answer))
-    shown = ""
-    for _ in range(4):
-        with pytest.raises(Throttled) as caught:
-            clients(server.url, secret=SECRET, token=TOKEN).get_task("1", Deadline.after(20))
-        shown += rendered(caught.value)
-    shown += caplog.text + repr(observed)
-    assert "<secret>" in shown
-    assert "urllib3" in caplog.text
-    for head in server.heads:
-        assert head.decode().partition("Signature=")[2][:16] not in shown
-    assert "canary" not in shown
-    assert "TTTT" not in shown
-
-
-SPOILED = ["canary\n", "canary\r\nhost: x", "canary密", "\ncanary", "canary\udcff"]
-
-
-@pytest.mark.parametrize("spoiled", SPOILED)
-@pytest.mark.parametrize("part", ["key_id", "secret", "token"])
-def test_keys_that_cannot_be_sent_are_not_shown(
-    world: Simulator,
-    clients: Start,
-    soon: Deadline,
-    observed: Observed,
-    rendered: Callable[[BaseException], str],
-    caplog: pytest.LogCaptureFixture,
-    fake_credentials: Start,
-    part: str,
-    spoiled: str,
-) -> None:
-    """Keys of a provider chain are unchecked. The client or VOD refuses them with a remedy, without a retry."""
-    caplog.set_level(logging.DEBUG)
-    key_id, secret, token = ({"key_id": "id", "secret": "secret", "token": "token"} | {part: spoiled}).values()
-    credentials = fake_credentials(Keys(key_id, SecretText(secret), SecretText(token)))
-    with pytest.raises(CredentialsError) as caught:
-        clients(world.url, credentials=credentials).get_task(a_task(world).id, soon)
-    assert "canary" not in rendered(caught.value) + caplog.text + repr(observed)
-    assert "check" in str(caught.value)
-    assert len(observed) == 1
-
-
-@pytest.mark.parametrize("kind", ["hang", "reset", "html", "code", "status", "redirect", "gzip-bomb", "malformed"])
-def test_no_fault_shows_a_secret(
-    clients: Start, rendered: Callable[[BaseException], str], caplog: pytest.LogCaptureFixture, kind: str
-) -> None:
-    """faults 34: this includes every log level, error and cause of an error."""
-    caplog.set_level(logging.DEBUG)
-    with Simulator(access_key_secret=SECRET, quota=math.inf) as simulator:
-        simulator.faults.add(Fault(kind=kind, size=2**25))
-        with pytest.raises(VodError) as caught:
-            clients(simulator.url, secret=SECRET, token=TOKEN).get_task("1", Deadline.after(SHORT))
-    shown = rendered(caught.value) + caplog.text
-    assert "canary" not in shown
-    assert "Signature=" not in shown
-    assert "urllib3" in shown
 
 
 def test_each_request_is_logged_on_level_debug(vod: Client, soon: Deadline, caplog: pytest.LogCaptureFixture) -> None:
