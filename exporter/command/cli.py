@@ -68,7 +68,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _complain(*lines: str) -> None:
     for line in lines:
-        print(f"{PROGRAM}: {clean(line)}", file=sys.stderr)
+        print(terminal.coloured(f"{PROGRAM}: {clean(line)}", sys.stderr, terminal.COMPLAINTS), file=sys.stderr)
 
 
 def _run(args: argparse.Namespace) -> int:
@@ -174,7 +174,7 @@ def _check_online(settings: config.Settings) -> tuple[list[str], list[str]]:
         width = max(len(permission.action) for permission in found)
         for permission in found:
             line = f"  {permission.action:{width}}  {clean(permission.text)}"
-            print(terminal.coloured(line, sys.stdout), flush=True)
+            print(terminal.coloured(line, sys.stdout, terminal.STATUSES), flush=True)
         if not all(permission.known for permission in found):
             odd.append(f"account {account.name}: VOD throttled the check, so not all is known; repeat it later")
         if any(permission.broken for permission in found):
@@ -195,7 +195,7 @@ def _task(args: argparse.Namespace) -> int:
     if args.json:
         print(tasktable.as_json(found))
     elif found:
-        print(terminal.coloured(tasktable.as_table(found), sys.stdout))
+        print(terminal.coloured(tasktable.as_table(found), sys.stdout, terminal.STATUSES))
     sys.stdout.flush()
     _complain(*faults)
     return 1 if faults else 0
@@ -203,34 +203,33 @@ def _task(args: argparse.Namespace) -> int:
 
 def _tasks(args: argparse.Namespace) -> int:
     if not args.watch:
-        found = running.read(args.url)
-        print(running.as_json(found) if args.json else running.as_table(found, now=time.time(), columns=_columns()))
+        print(_running_now(args, running.read(args.url)))
         return 0
     with signals(hangup=True) as stopped, terminal.screen(sys.stdout):
         while not stopped():
-            terminal.redraw(sys.stdout, _running_now(args))
+            terminal.redraw(sys.stdout, _watched(args))
             until = time.monotonic() + running.WATCH_SECONDS
             while not stopped() and time.monotonic() < until:
                 time.sleep(0.05)
     return 0
 
 
-def _running_now(args: argparse.Namespace) -> str:
-    """The list for the present size of the terminal, or why there is none: the exporter may start again."""
+def _watched(args: argparse.Namespace) -> str:
+    """The list, or why there is none: the exporter may start again."""
     try:
-        found = running.read(args.url)
+        return _running_now(args, running.read(args.url))
     except UnreachableError as error:
         return json.dumps({"error": str(error)}) if args.json else str(error)
+
+
+def _running_now(args: argparse.Namespace, found: running.Running) -> str:
+    """The list as JSON, or as a table for the present size of the terminal."""
     if args.json:
         return running.as_json(found)
     size = terminal.size(sys.stdout)
-    lines = size.lines - 1 if size else None
-    return running.as_table(found, now=time.time(), columns=size.columns if size else None, lines=lines)
-
-
-def _columns() -> int | None:
-    size = terminal.size(sys.stdout)
-    return size.columns if size else None
+    columns, lines = (size.columns, size.lines - 1 if args.watch else None) if size else (None, None)
+    table = running.as_table(found, now=time.time(), columns=columns, lines=lines)
+    return terminal.coloured(table, sys.stdout, terminal.RUNNING)
 
 
 _COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {

@@ -13,7 +13,7 @@ import requests
 
 from exporter import config, wiring
 from exporter.command.stack import Stack
-from exporter.command.terminal import LiveLine
+from exporter.command.terminal import COUNTS, LiveLine
 from exporter.errors import ListenError
 from exporter.keys import Key
 from exporter.metrics.telemetry import Telemetry
@@ -97,7 +97,7 @@ class Demo:
             self._scraper.close()
 
     def _scrape_until(self, out: TextIO, stopped: Callable[[], bool]) -> None:
-        line = LiveLine(out)
+        line = LiveLine(out, COUNTS)
         while not stopped():
             started = time.monotonic()
             summary = self._scrape()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import re
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -13,6 +14,7 @@ from typing import NoReturn
 from exporter import __version__
 from exporter.command import help, logs, values  # noqa: A004 - it is named after its content
 from exporter.command.help import PROGRAM
+from exporter.command.terminal import COMPLAINTS, coloured
 from exporter.simulator.scenario import SCENARIOS
 
 CONFIG_FILE = Path("vod-transcode-exporter.yml")
@@ -21,7 +23,8 @@ CONFIG_FILE = Path("vod-transcode-exporter.yml")
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Exit with status 2 and one line. The base class would print the whole usage before it."""
-        self.exit(2, f"{PROGRAM}: {message}; see {self.prog} --help\n")
+        line = f"{PROGRAM}: {message}; see {self.prog} --help\n"
+        self.exit(2, coloured(line, sys.stderr, COMPLAINTS))
 
 
 class _Form(argparse.RawDescriptionHelpFormatter):

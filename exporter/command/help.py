@@ -124,7 +124,8 @@ Ask VOD once about tasks, and print the tasks and their jobs.
 """
 TASK_END = f"""\
 Example: {PROGRAM} task --config.file=prod.yml b1b65ab107e14e7fa0f3dbb900f6c1fe
-The exit status is 1 if a task could not be read.
+Lines have at most 100 columns; --json prints long URLs whole. The exit status is 1 if a task could
+not be read.
 """
 
 TASKS = """\

@@ -7,13 +7,14 @@ import textwrap
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
 
+from exporter.command.terminal import display_width, shortened
 from exporter.deadline import Deadline
 from exporter.display import moment, percent, size
 from exporter.errors import CredentialsError, PermissionDenied, VodError
 from exporter.model import Job, Output, Task
 from exporter.vod.client import Client
 
-WIDTH = 100  # of all lines except those with URLs, which can be copied only if they are not wrapped
+WIDTH = 100
 _JOB_HEADINGS = ("JOB", "DEFINITION", "STATUS", "BITRATE", "SIZE", "DURATION")
 _MAX_DEFINITION = 10
 
@@ -42,8 +43,17 @@ def as_json(tasks: Iterable[Task]) -> str:
 
 
 def as_table(tasks: Iterable[Task]) -> str:
-    """For each task some lines about it, a table of its jobs, their errors, and the URLs of files."""
-    return "\n\n".join("\n".join(_task_lines(task)) for task in tasks)
+    """For each task some lines about it, a table of its jobs, their errors, and the URLs of files.
+
+    A line has at most 100 columns. Longer ones, with URLs, lack their middle: `as_json` has all.
+    """
+    return "\n\n".join("\n".join(_fitted(list(_task_lines(task)))) for task in tasks)
+
+
+def _fitted(lines: Sequence[str]) -> Iterable[str]:
+    yield from (shortened(line, WIDTH) for line in lines)
+    if any(display_width(line) > WIDTH for line in lines):
+        yield "  --json prints what … stands for"
 
 
 def _task_lines(task: Task) -> Iterable[str]:
@@ -61,7 +71,9 @@ def _task_lines(task: Task) -> Iterable[str]:
     for job in task.jobs:
         if job.status == "TranscodeFail":
             error = ": ".join(filter(None, (job.error_code, job.error_message))) or "failed without an error code"
-            yield from textwrap.wrap(f"{job.id}: {error}", WIDTH, initial_indent="  ", subsequent_indent="    ")
+            # textwrap counts characters, not columns, so it gets half the width if some take two.
+            width = WIDTH if display_width(error) == len(error) else WIDTH // 2
+            yield from textwrap.wrap(f"{job.id}: {error}", width, initial_indent="  ", subsequent_indent="    ")
     for url in dict.fromkeys(job.input_url for job in task.jobs if job.input_url):
         yield f"  input {url}"
     for job in task.jobs:
@@ -73,8 +85,8 @@ def _row(job: Job) -> Sequence[str]:
     output = _output(job)
     return (
         job.id,
-        job.definition if len(job.definition) <= _MAX_DEFINITION else f"{job.definition[: _MAX_DEFINITION - 1]}…",
-        f"{job.status} {_known(percent, job.progress)}" if job.status == "Transcoding" else job.status,
+        shortened(job.definition, _MAX_DEFINITION),
+        shortened(f"{job.status} {_known(percent, job.progress)}" if job.status == "Transcoding" else job.status, 20),
         f"{output.bitrate / 1e6:,.2f} Mbit/s" if output and output.bitrate is not None else "-",
         _known(size, output.size if output else None),
         _known(_clock, output.duration if output else None),

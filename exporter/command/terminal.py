@@ -5,16 +5,44 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-from collections.abc import Iterator, Mapping
+import unicodedata
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import accumulate, takewhile
 from typing import TextIO
 
-_COLOURS = {
-    **dict.fromkeys(("TranscodeSuccess", "CompleteAllSucc", "granted"), 32),  # green
-    **dict.fromkeys(("TranscodeFail", "CompleteAllFail", "not granted"), 31),  # red
-    **dict.fromkeys(("CompletePartialSucc", "TranscodeCancelled"), 33),  # yellow
-    **dict.fromkeys(("Transcoding", "Processing"), 36),  # cyan
-}
-_COLOURED = re.compile(rf"(?<=  )(?:{'|'.join(sorted(_COLOURS, reverse=True))})(?!\w)")
+_WIDTHS = {"W": 2, "F": 2}  # wide and fullwidth: https://www.unicode.org/reports/tr11/
+_RED, _GREEN, _YELLOW, _CYAN = 31, 32, 33, 36
+
+Palette = Sequence[tuple[str, int]]
+"""Regular expressions of what has a colour, and the colour."""
+STATUSES: Palette = (
+    (r"(?<=  )(TranscodeSuccess|CompleteAllSucc|granted)(?!\w)", _GREEN),
+    (r"(?<=  )(TranscodeFail|CompleteAllFail|not granted)(?!\w)", _RED),
+    (r"(?<=  )(CompletePartialSucc|TranscodeCancelled)(?!\w)", _YELLOW),
+    (r"(?<=  )(Transcoding|Processing)(?!\w)", _CYAN),
+)
+RUNNING: Palette = ((r"(?<=  )\d+ %", _CYAN), (r"(?<=: )VOD cannot be read", _RED))
+COUNTS: Palette = ((r"\b[1-9]\d* failed", _RED), (r"\b[1-9]\d* done", _GREEN), (r"\b[1-9]\d* transcoding", _CYAN))
+COMPLAINTS: Palette = ((r"^[\w-]+: warning:", _YELLOW), (r"^[\w-]+:(?! warning:)", _RED))
+
+
+def display_width(text: str) -> int:
+    """The columns that `text` takes: Chinese characters, for example, take two."""
+    return sum(_WIDTHS.get(unicodedata.east_asian_width(char), 1) for char in text)
+
+
+def shortened(text: str, width: int) -> str:
+    """`text`, in at most `width` columns: `…` stands for its middle if it is longer."""
+    if display_width(text) <= width:
+        return text
+    start, end = (width - 1) - (width - 1) // 2, (width - 1) // 2
+    return f"{_start(text, start)}…{_start(text[::-1], end)[::-1]}"
+
+
+def _start(text: str, width: int) -> str:
+    """As much of the start of `text` as `width` columns have room for."""
+    ends = accumulate(map(display_width, text))
+    return text[: sum(1 for _ in takewhile(lambda end: end <= width, ends))]
 
 
 def size(out: TextIO) -> os.terminal_size | None:
@@ -25,11 +53,13 @@ def size(out: TextIO) -> os.terminal_size | None:
     return os.terminal_size((found.columns or 80, found.lines or 24))
 
 
-def coloured(text: str, out: TextIO, environ: Mapping[str, str] = os.environ) -> str:
-    """`text` with statuses in colours, if `out` has them, and the user does not forbid them: https://no-color.org"""
+def coloured(text: str, out: TextIO, palette: Palette, environ: Mapping[str, str] = os.environ) -> str:
+    """`text` in the colours of `palette`, if `out` has them, and the user does not forbid them: https://no-color.org"""
     if not out.isatty() or environ.get("NO_COLOR") or environ.get("TERM", "dumb") == "dumb":
         return text
-    return _COLOURED.sub(lambda match: f"\x1b[{_COLOURS[match[0]]}m{match[0]}\x1b[0m", text)
+    for pattern, colour in palette:
+        text = re.sub(pattern, f"\x1b[{colour}m\\g<0>\x1b[0m", text)
+    return text
 
 
 @contextlib.contextmanager
@@ -55,8 +85,9 @@ def redraw(out: TextIO, text: str) -> None:
 class LiveLine:
     """A line of a terminal that each `show` replaces. If `out` is no terminal, each `show` adds a line."""
 
-    def __init__(self, out: TextIO) -> None:
+    def __init__(self, out: TextIO, palette: Palette = ()) -> None:
         self._out = out
+        self._palette = palette
         self._text = ""
         self._shown = ""
         self._columns = 0
@@ -71,7 +102,7 @@ class LiveLine:
             start = "\n" if len(self._shown) >= terminal.columns else "\r\x1b[K"
             self._text, self._columns = text, terminal.columns
             self._shown = _fitted(text, terminal.columns - 1)
-            self._out.write(start + self._shown)
+            self._out.write(start + coloured(self._shown, self._out, self._palette))
         self._out.flush()
 
     def fit(self) -> None:

@@ -118,6 +118,7 @@ def test_on_a_terminal_one_line_changes_and_never_wraps_also_after_a_resize() ->
         process.terminate()
         assert process.wait(PATIENCE_SECONDS) == 0
         rest = there.read(lambda seen: seen.endswith("\r\n"))[before:]
+    wide, rest = (re.sub(r"\x1b\[\d+m", "", seen) for seen in (wide, rest))  # without colours
     late, _, narrow = rest.partition("\n")  # before the terminal became narrower
     updates = (wide + late.removesuffix("\r")).split("\r\x1b[K")[1:]
     assert len(updates) >= 2

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -116,12 +117,14 @@ def test_something_else_at_the_url_is_an_error_without_the_password(exporter: st
 @pytest.mark.slow
 def test_watch_fits_the_terminal_and_gives_back_the_screen(exporter: str) -> None:
     command = [sys.executable, "-m", "exporter", "tasks", "--watch", f"--url={exporter}"]
-    with terminal(50, lines=8) as there, subprocess.Popen(command, stdout=there.theirs, env=os.environ) as process:
+    environ = {**os.environ, "TERM": "xterm", "NO_COLOR": ""}
+    with terminal(50, lines=8) as there, subprocess.Popen(command, stdout=there.theirs, env=environ) as process:
         shown = there.read(lambda seen: "tasks" in seen)
         process.terminate()
         assert process.wait(PATIENCE_SECONDS) == 0
         end = there.read(lambda seen: seen.endswith("\x1b[?1049l"))
-    lines = shown.partition("\x1b[H\x1b[2J")[2].splitlines()
+    assert re.search(r"\x1b\[36m\d+ %\x1b\[0m", shown)
+    lines = re.sub(r"\x1b\[\d+m", "", shown.partition("\x1b[H\x1b[2J")[2]).splitlines()
     assert len(lines) <= 8
     assert max(map(len, lines)) <= 50
     assert lines[0].startswith("ACCOUNT")

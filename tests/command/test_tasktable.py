@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 
 from exporter import wiring
 from exporter.command import tasktable
+from exporter.command.terminal import display_width
 from exporter.config import load
 from exporter.deadline import Deadline
 from exporter.model import JOB_STATUSES, TASK_STATUSES, Job, Output, Task
@@ -61,19 +63,38 @@ def test_table_of_a_task() -> None:
 jobs = st.builds(
     Job,
     st.text("0123456789abcdef", min_size=32, max_size=32),
-    definition=st.text("HDX-", max_size=60),
-    status=st.sampled_from(JOB_STATUSES),
+    definition=st.text("HDX-视", max_size=60),
+    status=st.sampled_from(JOB_STATUSES) | st.text("Abc", min_size=1, max_size=60),
     progress=st.floats(0, 1),
     error_code=st.text("Abc.", max_size=60),
-    error_message=st.text("abc ", max_size=500),
-    output=st.builds(Output, bitrate=st.floats(0, 99e6), size=st.floats(0, 9e12), duration=st.floats(0, 99 * 3600)),
+    error_message=st.text("abc 视", max_size=500),
+    input_url=st.text("ab:/视", max_size=300),
+    output=st.builds(
+        Output,
+        url=st.text("ab:/视", max_size=300),
+        bitrate=st.floats(0, 99e6),
+        size=st.floats(0, 9e12),
+        duration=st.floats(0, 99 * 3600),
+    ),
 )
 
 
 @given(st.lists(jobs, max_size=4), st.sampled_from(TASK_STATUSES))
 def test_a_task_fits_100_columns(some: list[Job], status: str) -> None:
     task = Task("f" * 32, "v" * 32, status, "Manual", "g" * 32, 1700000000.0, 1700000000.0, tuple(some))
-    assert max(map(len, tasktable.as_table([task]).splitlines())) <= 100
+    assert max(map(display_width, tasktable.as_table([task]).splitlines())) <= 100
+
+
+def test_a_long_url_keeps_its_start_and_end_and_json_has_all_of_it() -> None:
+    """Signed URLs were lines of 400 columns."""
+    url = f"https://media.example/{'folder/' * 20}a.mp4?Expires=1"
+    task = Task("t", jobs=(replace(DONE, output=Output(url=url)),))
+    *_, line, note = tasktable.as_table([task]).splitlines()
+    assert len(line) == 100
+    assert line.startswith("  job-1 -> https://media.example/folder/")
+    assert line.endswith("/a.mp4?Expires=1")
+    assert note == "  --json prints what … stands for"
+    assert json.loads(tasktable.as_json([task]))[0]["jobs"][0]["output"]["url"] == url
 
 
 def test_a_failed_job_shows_no_output_and_its_error_below_the_table() -> None:
