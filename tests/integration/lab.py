@@ -35,12 +35,20 @@ _GROUP = next(group for group in GROUPS if group.name == "original")
 
 
 class Lab:
-    """Both start without a video. `takes` is the `duration_scale` of a task. Close it at the end, or use `lab`."""
+    """Both start without a video, unless a scenario is given. Close it at the end, or use `lab`.
 
-    def __init__(self) -> None:
+    `takes` is the `duration_scale` of a task.
+    """
+
+    def __init__(self, scenario: Scenario | None = None) -> None:
         self._rng = Random(1)
         self._second = 0.0
-        self.simulator = Simulator(scenario=_QUIET, tasks=0, quota=math.inf, monotonic=lambda: self._second)
+        self.simulator = Simulator(
+            scenario=scenario or _QUIET,
+            tasks=None if scenario else 0,
+            quota=math.inf,
+            monotonic=lambda: self._second,
+        )
         self.simulator.start()
         self._store = MemoryStore()
         self._start_exporter()
@@ -165,9 +173,9 @@ _QUIET = Scenario(job_failure_share=0.0, task_failure_share=0.0, bad_source_shar
 
 
 @contextlib.contextmanager
-def lab() -> Iterator[Lab]:
+def lab(scenario: Scenario | None = None) -> Iterator[Lab]:
     """A lab, closed at the end."""
-    made = Lab()
+    made = Lab(scenario)
     try:
         yield made
     finally:
