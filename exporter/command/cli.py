@@ -63,7 +63,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # The reader of stdout has ended, as in `| head`. Python flushes stdout again at exit, which would fail too.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+    finally:
+        _forget_unwritten_log()
     return status
+
+
+def _forget_unwritten_log() -> None:
+    """Python flushes stderr at exit, and ends with status 120 if the reader of the log has ended or the disk is full."""
+    try:
+        sys.stderr.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
 
 
 def _complain(*lines: str) -> None:

@@ -190,7 +190,8 @@ def test_a_log_that_cannot_be_written_does_not_end_the_process(tmp_path: Path) -
     """The reader of the log has ended, for example a log collector. Scrapes are still answered."""
     reader, writer = os.pipe()
     run = command(tmp_path, account(NOWHERE, ["a"]))
-    with subprocess.Popen(run, stderr=writer, cwd=tmp_path) as process:
+    buffered = os.environ | {"PYTHONUNBUFFERED": ""}  # then Python writes stderr once more at its end
+    with subprocess.Popen(run, stderr=writer, cwd=tmp_path, env=buffered) as process:
         os.close(writer)
         try:
             listening = re.search(rb"msg=listening address=([\d.:]+)", os.read(reader, 4096))
