@@ -10,8 +10,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # coverage, which would make them and the programs that they start slower: the fast tests cover the package.
 SLOW = $(shell grep -rl --include='test_*.py' 'pytest.mark.slow' tests)
 ONLY_SLOW = $(shell grep -rl --include='test_*.py' '^pytestmark = pytest.mark.slow' tests)
-PYTEST = $(BIN)/pytest --dist worksteal
-FAST = -n 3 -m 'not slow' -p no:schemathesis $(ONLY_SLOW:%=--ignore=%)
+FAST = -n 4 --dist worksteal -m 'not slow' -p no:schemathesis $(ONLY_SLOW:%=--ignore=%)
 
 .PHONY: help demo test quick check lint types imports pytest dashboards pictures clean
 
@@ -38,7 +37,7 @@ demo: $(VENV)/demo ## simulator and exporter, no account needed; with STACK=1 al
 test: check pytest ## lint, types, import contracts and all tests, with coverage by branch
 
 quick: check ## lint, types, import contracts and the fast tests, for use while you edit
-	$(PYTEST) $(FAST)
+	$(BIN)/pytest $(FAST)
 
 check: lint types imports ## lint, types and import contracts
 
@@ -53,8 +52,8 @@ imports: $(VENV)/dev
 	$(BIN)/lint-imports
 
 pytest: $(VENV)/dev
-	$(PYTEST) $(FAST) --cov --cov-report=term
-	$(PYTEST) -n 5 -m slow $(SLOW)
+	$(BIN)/pytest $(FAST) --cov --cov-report=term
+	$(BIN)/pytest -n 6 --dist worksteal -m slow $(SLOW)
 
 dashboards: $(VENV)/dev ## write the JSON files of the Grafana dashboards
 	$(BIN)/python -m grafana

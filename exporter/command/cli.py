@@ -69,7 +69,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _forget_unwritten_log() -> None:
-    """Python flushes stderr at exit, and ends with status 120 if the reader of the log has ended or the disk is full."""
+    """Python flushes stderr at exit. If its reader has ended or the disk is full, the exit status would be 120."""
     try:
         sys.stderr.flush()
     except OSError:

@@ -142,6 +142,7 @@ def test_compressed_answer_is_one_member(jobs: int) -> None:
     assert decompressor.unused_data == b""
 
 
+@pytest.mark.no_cover
 def test_unchanged_records_are_not_rendered_again(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nor is it where jobs before it come, go or move."""
     rendered: list[int] = []
@@ -168,6 +169,7 @@ def test_unchanged_records_are_not_rendered_again(monkeypatch: pytest.MonkeyPatc
     assert counts == [1000, 0, 1, 0, 1]
 
 
+@pytest.mark.no_cover
 def test_part_that_did_not_change_is_kept_compressed(monkeypatch: pytest.MonkeyPatch) -> None:
     """After a change of one figure of one job in a thousand, only the block of that figure is compressed again."""
     jobs = [shown(number) for number in range(1000)]
@@ -220,6 +222,7 @@ def reachable(root: object) -> Iterator[object]:
     yield from seen.values()
 
 
+@pytest.mark.no_cover
 def test_scrapes_at_the_same_time_do_not_disturb_each_other() -> None:
     exposition = Exposition()
     snapshots = [snapshot_of([shown(n, progress=n % part / 7) for n in range(300)]) for part in (3, 5, 7)]

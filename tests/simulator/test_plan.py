@@ -50,6 +50,7 @@ def test_jobs_run_one_to_eight_minutes_and_the_task_ends_with_the_last(seed: int
     assert not task.jobs or task.ends == max(job.ends for job in task.jobs)
 
 
+@pytest.mark.no_cover
 def test_failures_are_as_frequent_as_the_scenario_says() -> None:
     tasks = [_task(seed) for seed in range(4000)]
     jobs = [job for task in tasks for job in task.jobs]
@@ -66,6 +67,7 @@ def test_duration_scale_stretches_every_time() -> None:
     ]
 
 
+@pytest.mark.no_cover
 def test_stuck_jobs_stop_on_the_way_and_their_tasks_never_end() -> None:
     tasks = [_task(seed, SCENARIOS["stuck"]) for seed in range(1000)]
     jobs = [job for task in tasks for job in task.jobs]

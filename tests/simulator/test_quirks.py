@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from itertools import combinations
 
+import pytest
+
 from exporter.simulator.quirks import SHARES, has
 
 _IDS = [f"{number:032x}" for number in range(4000)]
 
 
+@pytest.mark.no_cover
 def test_each_quirk_has_its_share_and_is_always_the_same() -> None:
     for quirk, share in SHARES.items():
         hits = [has(quirk, of) for of in _IDS]

@@ -36,6 +36,7 @@ def test_a_processing_time_is_counted_once_before_or_after_the_job_is_known(acco
     assert account.counted()["job_processing"] == 2
 
 
+@pytest.mark.no_cover
 def test_processing_times_of_unknown_jobs_are_bounded_and_kept_for_an_hour(account: Account) -> None:
     account.ledger.observe_event("a", processing=5.0)
     account.waits(HOUR)

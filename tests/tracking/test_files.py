@@ -203,6 +203,7 @@ def test_each_new_fault_of_a_file_is_logged(tmp_path: Path, caplog: pytest.LogCa
     assert logged(caplog) == [("WARNING", 1, fault) for fault in faults]
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize(
     ("name", "limit", "remedy"),
     [

@@ -167,6 +167,7 @@ def test_a_token_is_sent_and_signed(clients: Start, soon: Deadline, wire: Start,
     assert b"x-acs-security-token" in server.heads[0].partition(b"SignedHeaders=")[2]
 
 
+@pytest.mark.no_cover
 def test_many_threads_share_a_client(world: Simulator, vod: Client, observed: Observed) -> None:
     task = a_task(world)
     with ThreadPoolExecutor(16) as pool:
