@@ -6,6 +6,7 @@ from pathlib import Path
 
 from pydantic import Secret
 
+from exporter import reading
 from exporter.fingerprint import fingerprint
 
 MAX_BYTES = 64 << 10  # a wrong path may be a huge file
@@ -51,13 +52,16 @@ class Key:
         return self._source if isinstance(self._source, Path) else None
 
     def read(self) -> SecretText:
-        """Return the key. A file is read at each call, because it may change; raises `ValueError` if it has no key."""
+        """Return the key. A file is read at each call, because it may change; that takes at most `reading.SECONDS`.
+
+        Raises `ValueError` if the file has no key or does not answer.
+        """
         return _from_file(self._source) if isinstance(self._source, Path) else self._source
 
     def fingerprint(self) -> object:
         """Return a value that changes whenever the file changes: None for a text, and while there is no file."""
         try:
-            return fingerprint(self._source.stat()) if isinstance(self._source, Path) else None
+            return fingerprint(reading.status(self._source)) if isinstance(self._source, Path) else None
         except (OSError, ValueError):
             return None
 
@@ -73,8 +77,7 @@ def _checked(text: str) -> SecretText:
 
 def _from_file(path: Path) -> SecretText:
     try:
-        with path.open("rb") as file:
-            raw = file.read(MAX_BYTES + 1)
+        raw = reading.read(path, MAX_BYTES + 1)
     except OSError as error:
         raise ValueError(f"cannot be read ({error.strerror})") from None
     except ValueError:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import errno
+import fcntl
 import math
 import os
 import shutil
@@ -12,12 +14,13 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Protocol, Unpack
 
 import pytest
 from hypothesis import HealthCheck, settings
 
-from exporter import wiring
+from exporter import reading, wiring
 from exporter.scrape.account import Account
 from exporter.scrape.calls import Recorder
 from exporter.scrape.health import Health
@@ -73,6 +76,61 @@ def examples(share: float) -> settings:
 
 
 NOW = 1_700_000_000.0
+
+
+@pytest.fixture
+def hanging_files(monkeypatch: pytest.MonkeyPatch) -> set[str]:
+    """Files that do not answer, by name, as on a disk that is away. The time for that is not waited for."""
+    names: set[str] = set()
+    answered = reading.in_time
+
+    def in_time(name: str, work: Callable[[], object], *, seconds: float | None = None) -> object:
+        if name in names:
+            raise TimeoutError(errno.ETIMEDOUT, "its disk or pipe does not answer")
+        return answered(name, work, seconds=seconds)
+
+    monkeypatch.setattr(reading, "in_time", in_time)
+    return names
+
+
+class HeldFile:
+    """A file that the kernel lets nobody else open until `release`: opening it hangs, as on a disk that is away.
+
+    A lease does that (fcntl(2)). The kernel ends it after `/proc/sys/fs/lease-break-time`, which is 45 s.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._file = os.open(path, os.O_RDONLY)
+        # The kernel reports each process that wants to open the file. The signal would end this process.
+        self._handler = signal.signal(signal.SIGIO, signal.SIG_IGN)
+        fcntl.fcntl(self._file, fcntl.F_SETLEASE, fcntl.F_WRLCK)
+
+    @property
+    def wanted(self) -> bool:
+        """Whether somebody is opening the file."""
+        return fcntl.fcntl(self._file, fcntl.F_GETLEASE) != fcntl.F_WRLCK
+
+    def release(self) -> None:
+        if self._file >= 0:
+            os.close(self._file)
+            signal.signal(signal.SIGIO, self._handler)
+            self._file = -1
+
+
+@pytest.fixture
+def hold() -> Iterator[Callable[[Path], HeldFile]]:
+    """Holds files, and releases them at the latest after the test."""
+    with contextlib.ExitStack() as stack:
+
+        def held(path: Path) -> HeldFile:
+            try:
+                file = HeldFile(path)
+            except OSError as error:
+                pytest.skip(f"this file system has no leases: {error}")
+            stack.callback(file.release)
+            return file
+
+        yield held
 
 
 def wait_until(

@@ -21,7 +21,7 @@ from queue import SimpleQueue
 
 import prometheus_client
 
-from exporter import __version__, config, wiring
+from exporter import __version__, config, reading, wiring
 from exporter.command import demo, flags, logs, running, tasktable, terminal
 from exporter.command.help import PROGRAM
 from exporter.command.oddities import exposed, oddities
@@ -263,8 +263,18 @@ def _checked_settings(args: argparse.Namespace) -> config.Settings:
 
 def _settings(args: argparse.Namespace) -> config.Settings:
     path: Path = args.config_file
-    if path == flags.CONFIG_FILE and not path.exists():
+    if path == flags.CONFIG_FILE and _is_missing(path):
         raise ConfigError(
             [f"no {path} in this folder; pass your configuration with --config.file=FILE, or try the demo command"]
         )
     return config.load(path)
+
+
+def _is_missing(path: Path) -> bool:
+    try:
+        reading.status(path)
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False  # what is wrong with the file is a fault of the configuration
+    return False

@@ -7,6 +7,7 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
+from exporter import reading
 from exporter.config import Account, Settings
 from exporter.keys import Key
 
@@ -51,8 +52,8 @@ def _secrets(account: Account) -> tuple[Key | None, ...]:
 
 def _is_readable_by_others(path: Path) -> bool:
     try:
-        return bool(path.stat().st_mode & stat.S_IROTH)
-    except OSError:  # there is no state yet
+        return bool(reading.status(path).st_mode & stat.S_IROTH)
+    except OSError:  # there is no state yet, or the configuration comes from a pipe
         return False
 
 
@@ -82,5 +83,12 @@ def _rate(account: Account) -> Iterator[str]:
 
 def _files(account: Account) -> Iterator[str]:
     for pattern in account.track.files:
-        if next(glob.iglob(pattern, recursive=True), None) is None:  # noqa: PTH207 - as the exporter looks for them
+        if not _matches(pattern):
             yield f"track.files: no file matches {pattern}; correct the pattern, if files should be there now"
+
+
+def _matches(pattern: str) -> bool:
+    try:
+        return reading.in_time(pattern, lambda: any(glob.iglob(pattern, recursive=True)))  # noqa: PTH207 - as `files`
+    except OSError:
+        return False

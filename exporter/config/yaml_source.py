@@ -28,6 +28,7 @@ from yaml.events import (
 )
 from yaml.reader import Reader
 
+from exporter import reading
 from exporter.config import scalars
 
 KeyPath = tuple[str | int, ...]
@@ -91,8 +92,7 @@ class Source:
 def read(path: Path, *, environ: Mapping[str, str], hidden: Callable[[KeyPath], bool]) -> Source:
     """Read the file at `path` as `parse` does. A byte order mark is skipped. Faults are returned, not raised."""
     try:
-        with path.open("rb") as file:
-            raw = file.read(MAX_BYTES + 1)
+        raw = reading.read(path, MAX_BYTES + 1)
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else "not a path"
         return _failed(f"cannot be read ({reason}); name a readable YAML file")

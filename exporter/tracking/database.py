@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
+from exporter import reading
 from exporter.errors import StateError
 from exporter.tracking.schema import APPLICATION_ID, CHECKS, MIGRATIONS
 
@@ -88,6 +89,8 @@ class Database:
     # The start
 
     def _open(self) -> None:
+        with self._translated("cannot be opened"), suppress(FileNotFoundError):
+            reading.status(self._path)  # to open a FIFO would block
         log_fault, has_log = self._fault_of_log(), self._log_path.exists()
         with self._translated("cannot be opened"):
             self._path.touch(mode=0o600)  # the URLs of input files may hold secrets
@@ -157,8 +160,7 @@ class Database:
     def _fault_of_log(self) -> str:
         """What is wrong with the write-ahead log that the last exporter left; SQLite ignores such a log silently."""
         try:
-            with self._log_path.open("rb") as log:
-                header = log.read(_HEADER_BYTES)
+            header = reading.read(self._log_path, _HEADER_BYTES)
         except OSError:
             return ""
         if not header or _is_header(header):

@@ -12,13 +12,12 @@ import json
 import logging
 import os
 import re
-import stat
 import time
 from collections.abc import Callable, Iterable
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from exporter import reading
 from exporter.config import yaml_source
 from exporter.fingerprint import fingerprint
 from exporter.jsontext import JsonError, JsonObject, decode
@@ -86,11 +85,17 @@ class Files:
         self._state = [f"{state}{end}" for end in ("", "-wal", "-shm", "-journal")] if state is not None else []
         self._clock = clock
         self._files: dict[str, _File] = {}
+        self._hanging = False
 
     def name(self, ledger: Ledger, videos: Videos) -> None:
         """Name the ids of all files that changed since the last call, which was for the same ledger and videos."""
-        found = {path for pattern in self._patterns for path in glob.iglob(pattern, recursive=True)}  # noqa: PTH207
-        gone = [path for path in sorted(found | self._files.keys()) if not self._update(path)]
+        try:
+            found = reading.in_time(" ".join(self._patterns), self._look) if self._patterns else {}
+        except OSError as error:
+            self._report_hanging(error)
+            return
+        self._hanging = False
+        gone = [path for path, status in found.items() if not self._update(path, status)]
         for path, file in self._files.items():
             if path not in gone and not file.named:
                 file.named = _name(path, file.ids, ledger, videos)
@@ -100,18 +105,21 @@ class Files:
                 del self._files[path]
                 _log.info("id file was removed; its ids are not named any more", extra=self._about(path))
 
-    def _update(self, path: str) -> bool:
-        """Read the file if it has changed. Returns False if there is no file."""
+    def _look(self) -> dict[str, os.stat_result | OSError]:
+        """The files that match the patterns, and those known before, with their status. In a thread of its own."""
+        found = {path for pattern in self._patterns for path in glob.iglob(pattern, recursive=True)}  # noqa: PTH207
         # A known file is checked by its name: patterns silently skip folders that cannot be read.
-        try:
-            status = os.stat(path)  # noqa: PTH116 - one call for each file and refresh; Path adds nothing
-        except (FileNotFoundError, NotADirectoryError):
+        states = [status for path in self._state if isinstance(status := _status(path), os.stat_result)]
+        looked = {path: _status(path) for path in sorted(found | self._files.keys())}
+        return {path: status for path, status in looked.items() if not _is_one_of(status, states)}
+
+    def _update(self, path: str, status: os.stat_result | OSError) -> bool:
+        """Read the file if it has changed. Returns False if there is no file."""
+        if isinstance(status, (FileNotFoundError, NotADirectoryError, IsADirectoryError)):
             return False
-        except OSError as error:
-            self._unreadable(path, error)
+        if isinstance(status, OSError):
+            self._unreadable(path, status)
             return True
-        if not stat.S_ISREG(status.st_mode) or self._is_state(status):
-            return False
         file = self._files.setdefault(path, _File())
         state = fingerprint(status)
         if state != file.state:
@@ -120,13 +128,6 @@ class Files:
             if file.state is not None and 0 <= self._clock() - status.st_mtime < _TICK_SECONDS:
                 file.state = None
         return True
-
-    def _is_state(self, status: os.stat_result) -> bool:
-        for path in self._state:
-            with suppress(OSError):
-                if os.path.samestat(status, os.stat(path)):  # noqa: PTH116 - as above
-                    return True
-        return False
 
     def _read(self, path: str, file: _File, state: object) -> None:
         try:
@@ -144,10 +145,16 @@ class Files:
         file.state = state
 
     def _unreadable(self, path: str, error: OSError) -> None:
-        file = self._files.setdefault(path, _File())
+        file = self._files.setdefault(path, _File(named=True))  # it has no ids yet
         file.state = None  # so that the next call tries again
         text = f"cannot be read ({error.strerror}); make it readable by the exporter"
         self._report(path, file, text, line=1, error=text)
+
+    def _report_hanging(self, error: OSError) -> None:
+        if not self._hanging:
+            self._hanging = True
+            text = f"cannot be read ({error.strerror}); check the disks of track.files"
+            _log.warning("id files are not read; their ids stay named", extra={"account": self._account, "error": text})
 
     def _report(self, path: str, file: _File, fault: object, **extra: object) -> None:
         if fault != file.fault:
@@ -156,6 +163,17 @@ class Files:
 
     def _about(self, path: str) -> dict[str, object]:
         return {"account": self._account, "file": path}
+
+
+def _status(path: str) -> os.stat_result | OSError:
+    try:
+        return reading.regular(os.stat(path))  # noqa: PTH116 - one call for each file and refresh; Path adds nothing
+    except OSError as error:
+        return error
+
+
+def _is_one_of(status: os.stat_result | OSError, others: Iterable[os.stat_result]) -> bool:
+    return isinstance(status, os.stat_result) and any(os.path.samestat(status, other) for other in others)
 
 
 def _name(path: str, ids: _Ids, ledger: Ledger, videos: Videos) -> bool:
@@ -168,8 +186,7 @@ def _read(path: str) -> _Ids:
     """The ids in the file; raises `OSError` and `_BrokenError`."""
     is_json = path.endswith(".json")
     limit = MAX_BYTES if is_json else MAX_YAML_BYTES
-    with Path(path).open("rb") as file:
-        raw = file.read(limit + 1)
+    raw = reading.read(Path(path), limit + 1)
     if len(raw) > limit:
         remedy = "split it" if is_json else "write it as JSON, to a file whose name ends in .json"
         raise _BrokenError(f"is larger than {limit >> 20} MiB; {remedy}")

@@ -14,6 +14,7 @@ from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
 from urllib.request import getproxies_environment, proxy_bypass_environment  # type: ignore[attr-defined] # untyped
 
+from exporter import reading
 from exporter.errors import ConnectionFailed
 
 METADATA_HOST = "100.100.100.200"
@@ -116,25 +117,37 @@ def _verify() -> str | bool:
     """See `Route.verify`. OpenSSL ignores a variable that leads to no certificate; here it is an error."""
     for variable in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):  # the names that `requests` has for it
         if value := os.environ.get(variable, ""):
-            (_check_folders if Path(value).is_dir() else _check_file)(variable, value)
+            _check(variable, value)
             return value
     file, folders = os.environ.get("SSL_CERT_FILE", ""), os.environ.get("SSL_CERT_DIR", "")
     if file:
-        _check_file("SSL_CERT_FILE", file)
+        _check("SSL_CERT_FILE", file, folders_too=False)
     if folders:
         _check_folders("SSL_CERT_DIR", folders)
     return OPENSSL if file or folders else True
 
 
-def _check_file(variable: str, file: str) -> None:
+def _check(variable: str, file: str, *, folders_too: bool = True) -> None:
     try:
-        Path(file).open("rb").close()
+        reading.read(Path(file), 1)
     except OSError as error:
-        reason = f"{variable} names {Path(file).absolute()} ({error.strerror})"
-        raise ConnectionFailed(f"no CA certificates: {reason}; correct it", code="tls") from None
+        if folders_too and isinstance(error, IsADirectoryError):
+            _check_folders(variable, file)
+        else:
+            raise _unreadable(variable, file, error) from None
 
 
 def _check_folders(variable: str, folders: str) -> None:
-    if not any(_HASHED.fullmatch(path.name) for folder in folders.split(os.pathsep) for path in Path(folder).glob("*")):
+    paths = [Path(folder) for folder in folders.split(os.pathsep)]
+    try:
+        names = reading.in_time(folders, lambda: [file.name for path in paths for file in path.glob("*")])
+    except OSError as error:
+        raise _unreadable(variable, folders, error) from None
+    if not any(map(_HASHED.fullmatch, names)):
         reason = f"{variable} names {folders}, where no file has a name that OpenSSL finds"
         raise ConnectionFailed(f"no CA certificates: {reason}; run `openssl rehash` for the folder", code="tls")
+
+
+def _unreadable(variable: str, file: str, error: OSError) -> ConnectionFailed:
+    reason = f"{variable} names {Path(file).absolute()} ({error.strerror})"
+    return ConnectionFailed(f"no CA certificates: {reason}; correct it", code="tls")

@@ -65,8 +65,8 @@ class Api:
         ]
 
     async def _tasks(self, request: Request) -> Response:
-        self._authorize(request)
         with self._admission:
+            await self._authorize(request)
             if request.method != "POST":
                 return await to_thread.run_sync(self._list, request, limiter=self._threads)
             query_parameters(request, ())
@@ -75,15 +75,15 @@ class Api:
             return await to_thread.run_sync(self._register, body, limiter=self._threads)
 
     async def _task(self, request: Request) -> Response:
-        self._authorize(request)
         with self._admission:
+            await self._authorize(request)
             return await to_thread.run_sync(self._delete, request, limiter=self._threads)
 
-    def _authorize(self, request: Request) -> None:
+    async def _authorize(self, request: Request) -> None:
         key = self._token()
         if key is None:
             raise HTTPException(403, "the API is off; set api.token or api.token_file in the configuration")
-        token = self._keys.read("token of the API", key)
+        token = await self._keys.read("token of the API", key)
         # With two headers, a proxy and the exporter could authenticate different tokens.
         given = request.headers.getlist("authorization")
         scheme, _, credentials = given[0].partition(" ") if len(given) == 1 else ("", "", "")

@@ -78,8 +78,8 @@ class Callbacks:
         account = self._accounts().get(name)
         if account is None:
             raise HTTPException(404, "no account has this name")
-        timestamp = self._authenticate(request, name)
         with self._admission:
+            timestamp = await self._authenticate(request, name)
             body = await read_body(request)
             signed, event = self._replays.signed(name, timestamp, now=self._clock()), digest(body)
             if event in signed:
@@ -93,7 +93,7 @@ class Callbacks:
             signed.add(event)
             return answer
 
-    def _authenticate(self, request: Request, name: str) -> str:
+    async def _authenticate(self, request: Request, name: str) -> str:
         """The timestamp that the signature covers. Raises 401, 403 or 503 before the body is read.
 
         The signature does not cover the body, so reading it first would only let strangers occupy memory.
@@ -101,7 +101,7 @@ class Callbacks:
         callback = self._callbacks().get(name)
         if callback is None:
             raise HTTPException(403, "this account accepts no events; set its callback in the configuration")
-        key = self._keys.read(f"callback key of {name}", callback.key)
+        key = await self._keys.read(f"callback key of {name}", callback.key)
         given, timestamp = (request.headers.get(header, "") for header in ("x-vod-signature", "x-vod-timestamp"))
         if not events.authentic(given, url=callback.url, timestamp=timestamp, key=key):
             detail = "X-VOD-SIGNATURE does not match callback.url, X-VOD-TIMESTAMP and the callback key"

@@ -6,6 +6,7 @@ import json
 import logging
 from collections.abc import Mapping, Sequence
 
+from anyio import CapacityLimiter, to_thread
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
@@ -18,6 +19,7 @@ _log = logging.getLogger(__name__)
 
 MAX_BODY_BYTES = 1 << 20
 KEY_RETRY_SECONDS = 5
+KEYS_AT_ONCE = 4  # key files that are read at the same time
 
 
 def json_response(content: object, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
@@ -101,18 +103,21 @@ class KeyReader:
 
     def __init__(self) -> None:
         self._reported: dict[str, str] = {}
+        self._threads = CapacityLimiter(KEYS_AT_ONCE)
 
-    def read(self, name: str, key: Key) -> SecretText:
+    async def read(self, name: str, key: Key) -> SecretText:
         """The text of the key; raises 503 if it cannot be read, so the request is refused.
 
-        `name` says which key it is, in the log and in the response.
+        `name` says which key it is, in the log and in the response. A file is read in a thread, because its disk may
+        be slow.
         """
         try:
-            text = key.read()
+            text = key.read() if key.path is None else await to_thread.run_sync(key.read, limiter=self._threads)
         except ValueError as error:
             if self._reported.get(name) != str(error):
                 self._reported[name] = str(error)
-                _log.error("key cannot be used", extra={"key": name, "error": str(error)})
+                file = {"file": str(key.path)} if key.path is not None else {}
+                _log.error("key cannot be used", extra={"key": name, **file, "error": str(error)})
             detail = f"the {name} cannot be used; the log of the exporter says why"
             raise HTTPException(503, detail, {"Retry-After": str(KEY_RETRY_SECONDS)}) from None
         self._reported.pop(name, None)

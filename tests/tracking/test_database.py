@@ -66,7 +66,12 @@ def test_a_missing_folder_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_folder_in_place_of_the_file_is_refused(tmp_path: Path) -> None:
-    assert refusal(tmp_path) == f"cannot be opened: unable to open database file; {CHECK_FOLDER}"
+    assert refusal(tmp_path) == f"cannot be opened: Is a directory; {CHECK_FOLDER}"
+
+
+def test_a_fifo_in_place_of_the_file_is_refused_and_does_not_hang(path: Path) -> None:
+    os.mkfifo(path)
+    assert refusal(path) == f"cannot be opened: it is a FIFO, not a regular file; {CHECK_FOLDER}"
 
 
 @pytest.mark.parametrize("text", ["this is a letter", "x" * 10_000])

@@ -282,7 +282,8 @@ def test_patterns_find_later_files_and_skip_folders_and_hidden_files(
     assert before == {}
     assert account.tasks == {"a.yml": ("a",), "c.yml": ("c",), "d.json": ("d",)}
     assert len(account.ledger.calls) == 3  # a file that two patterns match is named once
-    assert logged(caplog) == []
+    fifo = "cannot be read (it is a FIFO, not a regular file); make it readable by the exporter"
+    assert logged(caplog) == [("WARNING", 1, fifo)]
 
 
 def test_a_change_behind_a_symbolic_link_is_seen(tmp_path: Path) -> None:
@@ -336,6 +337,38 @@ def test_a_file_that_was_just_written_is_read_again(tmp_path: Path, monkeypatch:
         files.name(RecordingLedger(), Videos())
 
     assert len(reads) == 3
+
+
+def test_a_file_that_hangs_keeps_its_ids(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, hanging_files: set[str]
+) -> None:
+    path = write(tmp_path / "a.yml", "[a]")
+    account = Account(path).refresh()
+    write(path, "[b]")
+    hanging_files.add(str(path))
+    account.refresh().refresh()
+    fault = "cannot be read (its disk or pipe does not answer)"
+    assert (account.tasks, logged(caplog)) == (
+        {"a.yml": ("a",)},
+        [("WARNING", 0, f"{fault}; check the disks of track.files")],
+    )
+    hanging_files.clear()
+    account.refresh()
+    assert account.tasks == {"a.yml": ("b",)}
+
+
+def test_a_file_that_hangs_while_it_is_read_keeps_its_ids_and_the_others_are_read(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, hanging_files: set[str]
+) -> None:
+    account = Account(tmp_path / "*.yml")
+    paths = [write(tmp_path / name, "[old]") for name in ("a.yml", "b.yml")]
+    account.refresh()
+    for path in paths:
+        write(path, "[new]")
+    hanging_files.add(str(paths[0]))
+    account.refresh().refresh()
+    fault = "cannot be read (its disk or pipe does not answer); make it readable by the exporter"
+    assert (account.tasks, logged(caplog)) == ({"a.yml": ("old",), "b.yml": ("new",)}, [("WARNING", 1, fault)])
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")

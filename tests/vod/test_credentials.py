@@ -153,6 +153,16 @@ def test_an_id_and_a_secret_from_two_sides_of_a_rotation_are_not_mixed(tmp_path:
     assert shown(keys) == ("id-22", "secret-22", None)
 
 
+def test_a_key_file_that_hangs_keeps_the_last_good_keys(
+    files: Files, hanging_files: set[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    keys = files.keys.keys()
+    hanging_files.add(str(files.secret))
+    assert [files.keys.keys() for _ in range(3)] == [keys] * 3
+    fault = f"the key file '{files.secret}' cannot be read (its disk or pipe does not answer)"
+    assert [record.getMessage() for record in caplog.records] == [f"{fault}; the keys read before stay in use"]
+
+
 def test_many_threads_get_whole_keys_while_files_rotate(tmp_path: Path) -> None:
     secret = tmp_path / "secret"
     secret.write_text("secret-0")

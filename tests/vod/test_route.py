@@ -160,6 +160,16 @@ def test_the_bundle_of_requests_takes_precedence(bundle: Path, monkeypatch: pyte
     assert route.find(URL).verify == str(bundle)
 
 
+def test_certificates_that_hang_are_an_error(
+    bundle: Path, hanging_files: set[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for variable, path in (("SSL_CERT_DIR", bundle.parent), ("REQUESTS_CA_BUNDLE", bundle)):
+        monkeypatch.setenv(variable, str(path))
+        hanging_files.add(str(path))
+        reason = f"{variable} names {path} (its disk or pipe does not answer)"
+        assert str(refused()) == f"no CA certificates: {reason}; correct it"
+
+
 @pytest.mark.parametrize("variable", ["REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"])
 def test_a_missing_ca_file_is_named_with_its_variable(
     variable: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
