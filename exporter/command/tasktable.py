@@ -85,7 +85,7 @@ def _row(job: Job) -> Sequence[str]:
     output = _output(job)
     return (
         job.id,
-        shortened(job.definition, _MAX_DEFINITION),
+        job.definition if len(job.definition) <= _MAX_DEFINITION else f"{job.definition[: _MAX_DEFINITION - 1]}…",
         shortened(f"{job.status} {_known(percent, job.progress)}" if job.status == "Transcoding" else job.status, 20),
         f"{output.bitrate / 1e6:,.2f} Mbit/s" if output and output.bitrate is not None else "-",
         _known(size, output.size if output else None),
