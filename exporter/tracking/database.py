@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import sqlite3
@@ -94,6 +95,8 @@ class Database:
         log_fault, has_log = self._fault_of_log(), self._log_path.exists()
         with self._translated("cannot be opened"):
             self._path.touch(mode=0o600)  # the URLs of input files may hold secrets
+            if not os.access(self._path, os.R_OK | os.W_OK):  # its owner may touch it all the same
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
             self.connection = sqlite3.connect(self._path, timeout=0, isolation_level=None, check_same_thread=False)
         try:
             with self._translated("cannot be used"):
