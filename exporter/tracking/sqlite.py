@@ -94,9 +94,9 @@ class SqliteStore:
                 ((account, task_id, memory.until, memory.finished) for task_id, memory in changes.remembered.items()),
             )
             db.execute(
-                "DELETE FROM remembered WHERE account = ?1 AND task_id IN"
-                " (SELECT task_id FROM remembered WHERE account = ?1 AND until < ?2 LIMIT ?3)",
-                (account, changes.now, _EXPIRE_AT_ONCE),
+                "DELETE FROM remembered WHERE account = :account AND task_id IN"
+                " (SELECT task_id FROM remembered WHERE account = :account AND until < :now LIMIT :most)",
+                {"account": account, "now": changes.now, "most": _EXPIRE_AT_ONCE},
             )
 
     def remembered(self, account: str, task_ids: Iterable[str]) -> Mapping[str, bool]:
