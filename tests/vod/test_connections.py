@@ -80,7 +80,8 @@ def test_all_bytes_of_an_answer_are_bounded(http_: Http, wire: Start, flood: Any
 
 def test_the_headers_of_a_proxy_are_bounded(http_: Http, behind: Start) -> None:
     proxy = behind(endless_proxy_headers)
-    assert failure(http_, "https://vod.example").code == "too_large"
+    # From Python 3.12 on, http.client itself refuses more than 100 headers of a proxy.
+    assert failure(http_, "https://vod.example").code in ("too_large", "not_http")
     proxy.stop()
     assert proxy.sent < MUCH
 
