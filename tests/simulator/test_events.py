@@ -46,9 +46,9 @@ def receiver(*statuses: int) -> Iterator[tuple[str, list[tuple[dict[str, str], A
 
 def test_each_end_is_sent_signed_as_the_exporter_reads_it() -> None:
     with receiver(503) as (url, got), Simulator(tasks=3, speed=2000.0, history=0.0) as simulator:
-        events = Events(simulator.world, url=url, key=KEY, patience=60.0)
+        events = Events(simulator.world, url=url, key=KEY, patience=30.0)
         events.start()
-        wait_until(lambda: len(simulator.world.tasks) == 3 and events.accepted == job_ids(simulator))
+        wait_until(lambda: len(simulator.world.tasks) == 3 and events.accepted == job_ids(simulator), seconds=100)
         wait_until(lambda: len([body for _, body in got if body["EventType"] == "TranscodeComplete"]) >= 3)
         events.stop()
         world = simulator.world
