@@ -13,7 +13,7 @@ from exporter.keys import SecretText
 from exporter.simulator import Simulator
 from exporter.simulator.events import Events
 from exporter.vod.events import authentic, parse
-from tests.conftest import wait_until
+from tests.conftest import WorldTime, wait_until
 
 KEY = SecretText("key")
 
@@ -45,9 +45,12 @@ def receiver(*statuses: int) -> Iterator[tuple[str, list[tuple[dict[str, str], A
 
 
 def test_each_end_is_sent_signed_as_the_exporter_reads_it() -> None:
-    with receiver(503) as (url, got), Simulator(tasks=3, speed=2000.0, history=0.0) as simulator:
+    # What ends before `start` is not sent, so the world stands still until then.
+    world_time = WorldTime()
+    with receiver(503) as (url, got), Simulator(tasks=3, speed=2000.0, history=0.0, monotonic=world_time) as simulator:
         events = Events(simulator.world, url=url, key=KEY, patience=30.0)
         events.start()
+        world_time.now = None
         wait_until(lambda: len(simulator.world.tasks) == 3 and events.accepted == job_ids(simulator), seconds=100)
         wait_until(lambda: len([body for _, body in got if body["EventType"] == "TranscodeComplete"]) >= 3)
         events.stop()
