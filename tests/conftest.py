@@ -21,6 +21,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from exporter import reading, wiring
+from exporter.deadline import Deadline
 from exporter.scrape.account import Account
 from exporter.scrape.calls import Recorder
 from exporter.scrape.health import Health
@@ -223,6 +224,11 @@ def make_account(
         concurrency=concurrency,
         clock=clock,
     )
+
+
+def snapshot_of(account: Account) -> AccountSnapshot:
+    """The present snapshot of the account, with everything saved."""
+    return account.finish_snapshot(account.start_view(), Deadline.after(60))
 
 
 class Simulators(Protocol):

@@ -27,7 +27,7 @@ from exporter.vod.chain import ProviderChain
 from exporter.vod.credentials import ConfiguredKeys
 from exporter.web.listener import listen
 from exporter.web.server import Server
-from tests.conftest import Simulators, wait_until
+from tests.conftest import Simulators, snapshot_of, wait_until
 
 KEYS = "{access_key_id: simulator, access_key_secret: simulator}"
 
@@ -105,7 +105,7 @@ def test_the_templates_of_the_configuration_decide_what_outputs_are_billed_as(tm
     with contextlib.closing(account):
         account._ledger.name("configuration", ["t"], source="tasks")
         account._ledger.observe_task("t", Task("t", status="CompleteAllSucc", jobs=jobs))
-        counters = account.snapshot().view.totals.counters
+        counters = snapshot_of(account).view.totals.counters
 
     billed = {labels: seconds for (total, labels), seconds in counters.items() if total == Total.BILLED}
     assert billed == {("Segmentation",): 60.0, ("H264.SD",): 60.0}

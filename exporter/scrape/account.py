@@ -125,10 +125,6 @@ class Account:
             _log.error("bug in a snapshot", exc_info=error, extra={"account": self.name})
         return self._snapshot(self._ledger.last_view())
 
-    def snapshot(self) -> AccountSnapshot:
-        """The present snapshot. Waits until the store has saved everything in it. Raises `StateError` if it hangs."""
-        return self._snapshot(self._ledger.view())
-
     def _snapshot(self, view: LedgerView) -> AccountSnapshot:
         """Everything but the view is as it is now, because only the view depends on the store."""
         health = self._health.state

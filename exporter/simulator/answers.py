@@ -1,7 +1,7 @@
 """The operations of the API: each makes the JSON body of an answer from parameters, or raises `Refusal` as VOD does.
 
-The documentation does not say the following, so it is assumed: a task id takes precedence over job ids, lists have the
-newest first, and a time window includes both ends.
+The following is assumed, because the documentation does not say it. A task id takes precedence over job ids. Lists have
+the newest first. A time window includes both ends.
 """
 
 from __future__ import annotations

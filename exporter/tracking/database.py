@@ -30,8 +30,8 @@ _REMEDIES = {sqlite3.SQLITE_CORRUPT: _MOVE_AWAY, sqlite3.SQLITE_NOTADB: _MOVE_AW
 class Database:
     """A SQLite file that only this process uses. Safe to use from several threads.
 
-    Raises `StateError` if the file cannot be used: another process holds it, it is not a database, it is damaged, it
-    is from a newer version of the exporter, or it cannot be written. The text names the file and the remedy.
+    Raises `StateError` if the file cannot be used. Another process may hold it. It may be damaged, no database, or from
+    a newer version of the exporter. Or it cannot be written. The text names the file and the remedy.
     """
 
     def __init__(self, path: Path) -> None:
@@ -206,7 +206,7 @@ class Database:
     def _write_anew(self) -> None:
         """The file was deleted. This process can still read it, so it copies it to the same name.
 
-        Closing a connection removes the log by its name, so the old connection is closed before the copy gets the name.
+        Closing a connection removes the log by its name, so the old connection is closed before the copy is opened.
         """
         copy = self._path.with_name(self._path.name + ".new")
         copy.unlink(missing_ok=True)
@@ -214,9 +214,9 @@ class Database:
         self.connection.execute(_UNUSED)
         with closing(sqlite3.connect(copy)) as target:
             self.connection.backup(target)
-        self.connection.close()
         os.link(copy, self._path)  # unlike a rename, it replaces no file
         copy.unlink()
+        self.connection.close()
         self._open()
         _log.warning("the file of the state was deleted; it is written again", extra=self._about())
 

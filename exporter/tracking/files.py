@@ -68,8 +68,8 @@ class Files:
     when a file becomes invalid, valid again, or is removed. `clock` gives Unix seconds. Not safe to use from several
     threads.
 
-    The files of the state at the path `state` are never opened, even if a pattern matches them: when a process closes a
-    file, it loses its locks on it, and a second exporter could use the state (https://sqlite.org/howtocorrupt.html).
+    The files of the state at the path `state` are never opened, even if a pattern matches them. A process that closes a
+    file loses its locks on it. Then a second exporter could use the state (https://sqlite.org/howtocorrupt.html).
     """
 
     def __init__(

@@ -89,6 +89,9 @@ class Keeper:
         Raises `StateError` if they cannot be saved; the next `take` has them again. After `close` it always raises.
         """
         self.check_open()
+        self._write(changes)
+
+    def _write(self, changes: Changes | None) -> None:
         if changes is not None:
             started = time.monotonic()
             try:
@@ -150,15 +153,14 @@ class Keeper:
         """Save the changes and the progress of unfinished jobs. After that, nothing more is saved."""
         try:
             with self.turn():
-                try:
-                    with self._lock:
-                        self._roster.note_progress()
-                    self.try_to_save(now)
-                finally:
-                    self._closed = True  # in this turn, so that no later change is saved
+                with self._lock:  # whoever holds it later finds the keeper closed, so that no change is lost silently
+                    self._roster.note_progress()
+                    changes = self.take(now)
+                    self._closed = True
+                self._write(changes)
         except StateError as error:
+            self._closed = True  # the store hangs, so nobody had the turn
             self._note(error)
-            self._closed = True
 
     # Remembering
 

@@ -311,7 +311,10 @@ class Ledger:
         return self._keeper.turn()
 
     def last_view(self) -> LedgerView:
-        """The last view, as far as it is still fresh, for readers that cannot wait for the store. It was saved."""
+        """The last view, as far as it is still fresh, for readers that cannot wait for the store.
+
+        It was saved, unless the store refused it, and so the view was not durable.
+        """
         return replace(aged(self._last, self._limits, self._clock()), durable=self._keeper.durable)
 
     def _view(self, now: float) -> LedgerView:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from exporter.simulator.faults import Fault
+from tests.conftest import snapshot_of
 from tests.integration.lab import INTERVAL, OF_DISCOVERY, SHORT, Lab, lab
 
 pytestmark = pytest.mark.slow
@@ -73,7 +74,7 @@ def test_a_service_without_summaries_costs_one_call_for_each_video_and_interval(
         assert calls["GetTranscodeSummary"] <= 2
         assert calls["ListTranscodeTask"] == pytest.approx(8 * 12, abs=12)
         assert 1 <= made.calls()["GetTranscodeSummary"] <= 4
-        assert made.account.snapshot().up is True
+        assert snapshot_of(made.account).up is True
         assert [record.getMessage() for record in caplog.records] == [
             "GetTranscodeSummary refused: one call per video instead of one per ten videos"
         ]

@@ -13,6 +13,7 @@ import pytest
 from exporter.simulator import answers
 from exporter.simulator.faults import Fault
 from exporter.simulator.plan import Video
+from tests.conftest import snapshot_of
 from tests.integration.lab import INTERVAL, LONG, LOOKBACK, SCRAPE, SHORT, SOME, Lab, lab
 
 pytestmark = pytest.mark.slow
@@ -151,7 +152,7 @@ def test_a_task_of_one_of_many_videos_in_transcoding(running: Lab, monkeypatch: 
     tasks = [running.upload(age=9 * LOOKBACK + number) for number in range(250)]
 
     assert max(running.finds(task, within=HOUR) for task in tasks) <= SOON
-    assert running.account.snapshot().videos == {"Transcoding": 250}
+    assert snapshot_of(running.account).videos == {"Transcoding": 250}
 
 
 @row("a task of a video from an hour in which more than 5,000 videos were created")
@@ -205,7 +206,7 @@ def test_a_registered_task_that_vod_never_knows_is_dropped_after_ten_minutes(run
     running.live(3 * SCRAPE)
 
     assert (kept, running.ledger.tasks()) == (["none"], [])
-    assert running.account.snapshot().up is True
+    assert snapshot_of(running.account).up is True
 
 
 def test_a_registered_task_is_asked_about_as_soon_as_vod_lists_it(running: Lab) -> None:

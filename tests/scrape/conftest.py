@@ -26,7 +26,7 @@ from exporter.vod.client import Client
 from exporter.vod.limiter import Limiter
 from exporter.vod.replies import JobsReply, SummaryReply, TaskListReply
 from exporter.vod.sender import Observer, ignore
-from tests.conftest import NOW, make_account
+from tests.conftest import NOW, make_account, snapshot_of
 
 CREATED = NOW - 60
 DENIED = PermissionDenied("grant vod:ListTranscodeTask", code="Forbidden.RAM")
@@ -149,7 +149,7 @@ class Made:
 
     @property
     def up(self) -> bool | None:
-        return self.account.snapshot().up
+        return snapshot_of(self.account).up
 
     @property
     def job_statuses(self) -> dict[str, str]:

@@ -17,7 +17,7 @@ from exporter.model import Job, Task
 from exporter.scrape.usage import BilledUsage
 from exporter.snapshot import LedgerView
 from exporter.tracking.store import MemoryStore
-from tests.conftest import wait_until
+from tests.conftest import snapshot_of, wait_until
 from tests.scrape.conftest import DOWN, FakeVod, Made, running
 
 
@@ -67,7 +67,7 @@ def test_a_view_that_is_not_ready_in_time_is_the_last_one_with_the_present_healt
 def test_while_the_store_hangs_a_scrape_gets_the_last_view_without_waiting() -> None:
     made = Made(FakeVod(running("t", "a")))
     made.refresh()
-    made.account.snapshot()
+    snapshot_of(made.account)
 
     def hangs() -> LedgerView:
         raise StateError("the disk does not answer")
@@ -84,7 +84,7 @@ def test_the_first_snapshot_has_what_the_store_has(release: threading.Event) -> 
     finished = Task("t", "video", "CompleteAllSucc", jobs=(Job("a", "HD", "TranscodeSuccess", 1.0),))
     first = Made(FakeVod(finished), store=store)
     first.refresh()
-    first.account.snapshot()
+    snapshot_of(first.account)
     made = Made(FakeVod(), store=store)
     made.ledger.view = lambda: release.wait(20)  # type: ignore[method-assign, return-value, assignment]
     snapshot = made.account.finish_snapshot(made.account.start_view(), Deadline.after(0.0))
@@ -152,7 +152,7 @@ def test_an_account_is_down_when_a_request_has_waited_for_most_of_the_scrape(rel
     made.account.late(since)
 
     assert (unknown, made.up) == (None, False)
-    assert "deadline" in made.account.snapshot().last_error
+    assert "deadline" in snapshot_of(made.account).last_error
 
 
 def test_a_request_that_was_just_sent_does_not_make_the_account_down(release: threading.Event) -> None:
@@ -174,7 +174,7 @@ def test_a_late_scrape_judges_the_account_by_the_answers_so_far(
     vod.before = lambda what: release.wait(30) if what == "task u" else None
     vod.tasks["t"] = DOWN
     made.account.refresh()
-    wait_until(lambda: made.account.snapshot().last_error)
+    wait_until(lambda: snapshot_of(made.account).last_error)
     before = made.up
     made.account.late(time.monotonic())
 

@@ -306,7 +306,7 @@ def test_an_outage_of_all_permissions_does_not_turn_summaries_off(
     assert sum("GetTranscodeSummary" in record.message for record in caplog.records) == 1
 
 
-def test_summaries_that_are_refused_alone_stay_off_for_an_hour_although_the_account_was_down() -> None:
+def test_summaries_refused_alone_stay_off_for_an_hour_though_the_account_was_down() -> None:
     made = listed(2)
     made.vod.summaries = FORBIDDEN
     videos, made.vod.videos = made.vod.videos, {video_id: [DOWN] for video_id in made.vod.videos}

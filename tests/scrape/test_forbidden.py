@@ -228,7 +228,7 @@ def test_an_account_is_up_although_most_batches_of_jobs_have_become_forbidden() 
     assert Counter(made.counted.reasons) == {"forbidden": 100}
 
 
-def test_where_all_ids_are_forbidden_each_is_asked_about_once_and_then_a_few_for_each_refresh() -> None:
+def test_where_all_ids_are_forbidden_each_is_asked_about_once_then_a_few_each_time() -> None:
     made = Made(FakeVod(*(running(f"t{number:02}") for number in range(40))), concurrency=1)
     made.vod.tasks = dict.fromkeys(made.vod.tasks, FORBIDDEN)
     calls, up = [], []

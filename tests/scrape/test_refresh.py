@@ -11,7 +11,7 @@ from exporter.errors import (
     MalformedResponse,
 )
 from exporter.model import Job, Task
-from tests.conftest import wait_until
+from tests.conftest import snapshot_of, wait_until
 from tests.scrape.conftest import FakeVod, Made, done, running
 
 
@@ -45,7 +45,7 @@ def test_a_bug_that_one_answer_triggers_costs_only_that_call(caplog: pytest.LogC
     assert made.refresh() == ["task t", "task u", "task v"]
     assert set(made.job_statuses) == {"a", "c"}
     assert made.up is True
-    assert made.account.snapshot().last_error == "bug: ZeroDivisionError"
+    assert snapshot_of(made.account).last_error == "bug: ZeroDivisionError"
     assert [one.message for one in caplog.records] == ["bug in a refresh"]
 
 
@@ -67,7 +67,7 @@ def test_a_bug_at_the_start_of_a_refresh_ends_it_and_is_a_failure(
     monkeypatch.setattr(made.account._refresh._agenda, "restart", lambda: 1 / 0)
 
     made.refresh()
-    assert "bug: ZeroDivisionError" in made.account.snapshot().last_error
+    assert "bug: ZeroDivisionError" in snapshot_of(made.account).last_error
     assert caplog.messages[0] == "bug in a refresh"
 
 

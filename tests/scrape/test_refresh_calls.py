@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from exporter.model import ACTIONS, Task
-from tests.conftest import wait_until
+from tests.conftest import snapshot_of, wait_until
 from tests.scrape.conftest import DENIED, DOWN, KEYS, FakeVod, Made, running
 
 
@@ -24,7 +24,7 @@ def test_a_denied_operation_costs_few_calls_in_a_refresh(error: Exception, calls
         assert len(asked) == count + 1
         assert made.up is False  # an operator must act, though the other action is answered
     assert made.job_statuses == {"a": "Transcoding"}
-    assert made.account.snapshot().last_error == str(error)
+    assert snapshot_of(made.account).last_error == str(error)
 
 
 def test_a_service_that_is_down_costs_few_calls() -> None:
@@ -86,12 +86,12 @@ def test_a_snapshot_shows_how_many_calls_are_pending(release: threading.Event) -
     vod.before = lambda _: release.wait(30)
     done = made.account.refresh()
     wait_until(lambda: len(vod.asked) == 4)
-    pending = made.account.snapshot().pending_calls
+    pending = snapshot_of(made.account).pending_calls
     release.set()
 
     assert pending == dict.fromkeys(ACTIONS, 0) | {"GetTranscodeTask": 46}
     done.result(20)
-    assert made.account.snapshot().pending_calls == dict.fromkeys(ACTIONS, 0)
+    assert snapshot_of(made.account).pending_calls == dict.fromkeys(ACTIONS, 0)
 
 
 def test_lists_that_wait_for_their_budget_do_not_delay_other_operations(

@@ -18,7 +18,7 @@ from exporter.vod.client import Client
 from exporter.vod.credentials import ConfiguredKeys
 from exporter.vod.limiter import Limiter
 from exporter.vod.sender import Observer
-from tests.conftest import Simulators, make_account
+from tests.conftest import Simulators, make_account, snapshot_of
 from tests.scrape.conftest import Counted
 
 KEY = Key("simulator")
@@ -67,11 +67,11 @@ def refresh(account: Account) -> None:
 
 def test_an_answer_about_another_task_is_a_failure_and_changes_no_task(simulator: Simulator, account: Account) -> None:
     refresh(account)
-    before = account.snapshot().view
+    before = snapshot_of(account).view
     simulator.faults.add(Fault(kind="replace", fields={"TranscodeTaskId": "other", "TranscodeJobInfoList": []}))
     refresh(account)
     refresh(account)
-    after = account.snapshot()
+    after = snapshot_of(account)
 
     assert "another task" in after.last_error
     assert {(one.job.id, one.job.status) for one in after.view.jobs} == {
@@ -83,13 +83,13 @@ def test_an_answer_about_another_task_is_a_failure_and_changes_no_task(simulator
 @pytest.mark.parametrize("code", ["InvalidAccessKeyId.NotFound", "InvalidAccessKeyId.Inactive", "Forbidden.RAM"])
 def test_a_404_with_a_credentials_code_drops_nothing(simulator: Simulator, account: Account, code: str) -> None:
     refresh(account)
-    before = account.snapshot().view.tracked_tasks
+    before = snapshot_of(account).view.tracked_tasks
     simulator.faults.add(Fault(kind="code", code=code, status=404))
     for _ in range(3):
         refresh(account)
 
-    assert account.snapshot().view.tracked_tasks == before == {"tasks": 20}
-    assert account.snapshot().up is False
+    assert snapshot_of(account).view.tracked_tasks == before == {"tasks": 20}
+    assert snapshot_of(account).up is False
 
 
 @pytest.mark.parametrize(
@@ -110,15 +110,15 @@ def test_a_service_that_fails_every_call_costs_few_calls_and_loses_nothing(
     monkeypatch.setattr("exporter.vod.sender._BACKOFF_SECONDS", 0.02)
     simulator.faults.add(fault)
     refresh(account)
-    down, spent = account.snapshot(), calls(simulator)
+    down, spent = snapshot_of(account), calls(simulator)
     simulator.faults.clear()
     refresh(account)
 
     assert down.up is False
     assert down.last_error
     assert spent <= 16 * 4  # eight at a time, four attempts each, and no more rounds than it takes to see it
-    assert account.snapshot().up is True
-    assert sum(account.snapshot().view.task_counts.values()) == 20
+    assert snapshot_of(account).up is True
+    assert sum(snapshot_of(account).view.task_counts.values()) == 20
 
 
 def test_jobs_without_an_id_cost_only_those_jobs(simulator: Simulator, account: Account) -> None:
@@ -129,7 +129,7 @@ def test_jobs_without_an_id_cost_only_those_jobs(simulator: Simulator, account: 
     simulator.faults.clear()
     simulator.clock.resume()
     refresh(account)
-    snapshot = account.snapshot()
+    snapshot = snapshot_of(account)
 
     assert snapshot.up is True
     assert sum(snapshot.view.task_counts.values()) == 20

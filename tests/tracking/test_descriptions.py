@@ -100,7 +100,7 @@ def test_a_job_with_an_undocumented_status_has_its_task_asked_whole_at_once(ledg
 
 
 def test_a_task_that_vod_calls_complete_is_complete_in_spite_of_an_undocumented_job(ledger: Ledger) -> None:
-    """Today such a task was unfinished for ten minutes, or for ever while its job was asked about by its id."""
+    """Seen: such a task was unfinished for ten minutes, or for ever while its job was asked about by its id."""
     track(ledger, running("t", "a", "b"))
     ask_jobs(ledger, ["a", "b"], success("a"), Job("b", "HD", "TranscodeSkipped"))
     ask_task(ledger, Task("t", "video", "CompleteAllSucc", jobs=(success("a"), Job("b", "HD", "TranscodeSkipped"))))

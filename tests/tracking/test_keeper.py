@@ -18,7 +18,7 @@ from exporter.tracking.roster import Roster
 from exporter.tracking.store import Changes, Memory, MemoryStore
 from exporter.tracking.totals import Totals
 from exporter.tracking.view import Limits
-from tests.conftest import NOW, Clock
+from tests.conftest import NOW, Clock, wait_until
 from tests.tracking.conftest import (
     HOUR,
     FailingStore,
@@ -283,6 +283,31 @@ def test_a_closed_ledger_saves_nothing(clock: Clock) -> None:
 
     assert finished_jobs(view) == 1
     assert finished_jobs(Ledger(store=store, clock=clock).view()) == 0
+
+
+def test_a_deletion_while_the_ledger_closes_is_refused_and_not_lost(failing: FailingStore, clock: Clock) -> None:
+    ledger = Ledger(store=failing, clock=clock)
+    track(ledger, running("t", "a"))
+    refused: list[StateError] = []
+
+    def delete() -> None:
+        try:
+            ledger.delete("t")
+        except StateError as error:
+            refused.append(error)
+
+    deleting = threading.Thread(target=delete)
+
+    def meanwhile() -> None:
+        deleting.start()
+        wait_until(lambda: not deleting.is_alive() or not tracked_ids(ledger))
+
+    failing.meanwhile = meanwhile
+    ledger.close()
+    deleting.join()
+
+    assert len(refused) == 1
+    assert tracked_ids(Ledger(store=failing, clock=clock)) == ["t"]
 
 
 def test_a_registration_that_cannot_be_saved_tracks_no_task(failing: FailingStore, clock: Clock) -> None:

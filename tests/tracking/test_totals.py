@@ -47,7 +47,7 @@ def test_counters_whose_labels_are_known_are_there_from_the_start_at_zero(totals
             assert (Total.JOBS_FINISHED, (definition, status)) in zeros
 
 
-def test_histograms_with_few_known_labels_are_there_from_the_start_and_others_are_not(totals: Totals) -> None:
+def test_histograms_with_few_known_labels_are_there_from_the_start_others_are_not(totals: Totals) -> None:
     """They were born with their first observation, and so `increase()` saw it only after minutes."""
     histograms = totals.view().histograms
 

@@ -53,7 +53,7 @@ def test_an_idle_connection_gives_way_before_one_with_a_request_in_progress() ->
     assert closed(Guest(1, idle=False), Guest(2), Guest(3), Guest(4)) == [1]
 
 
-def test_without_idle_ones_the_connection_that_waits_longest_for_its_client_gives_way() -> None:
+def test_without_idle_ones_the_connection_that_waits_longest_gives_way() -> None:
     working = Guest(1, idle=False, can_leave=False)
     assert closed(working, Guest(3, idle=False), Guest(2, idle=False), Guest(4)) == [2]
 
