@@ -1,7 +1,14 @@
-# Everything runs in .venv, which the first target creates. `make` lists the targets.
+# Everything runs in .venv, which the first target creates, with the Python of PYTHON. `make` lists the targets.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+
+# The version and the place of a Python. If .venv was made with another one than PYTHON, it is made again.
+IDENTITY := 'import sys; print(sys.version.split()[0], "in", sys.base_prefix)'
+WANTED := $(shell $(PYTHON) -c $(IDENTITY))
+ifneq ($(WANTED),$(shell $(BIN)/python -c $(IDENTITY) 2> /dev/null))
+.PHONY: $(VENV)/demo $(VENV)/dev
+endif
 
 # Some container images switch compiled files off. With them, pytest starts twice as fast, and so do the programs in tests.
 unexport PYTHONDONTWRITEBYTECODE
@@ -12,24 +19,29 @@ SLOW = $(shell grep -rl --include='test_*.py' 'pytest.mark.slow' tests)
 ONLY_SLOW = $(shell grep -rl --include='test_*.py' '^pytestmark = pytest.mark.slow' tests)
 FAST = -n 4 --dist worksteal -m 'not slow' -p no:schemathesis $(ONLY_SLOW:%=--ignore=%)
 
-.PHONY: help demo test quick check lint types imports pytest dashboards pictures clean
+.PHONY: help demo test quick check lint types imports pytest dashboards shell pictures clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(VENV)/demo: pyproject.toml
-	@echo "Installing the exporter and its libraries into $(VENV), once. This takes a minute or two ..."
-	@$(PYTHON) -m venv $(VENV)
+	$(call new_environment,the exporter and its libraries. This takes a minute or two ...)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
 	@echo "Installed."
 	@touch $@
 
 $(VENV)/dev: pyproject.toml
-	@echo "Installing the exporter, its libraries and the tools of developers into $(VENV). This takes some minutes ..."
-	@$(PYTHON) -m venv $(VENV)
+	$(call new_environment,the exporter$(comma) its libraries and the tools of developers. This takes some minutes ...)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	@echo "Installed."
 	@touch $@ $(VENV)/demo
+
+comma := ,
+define new_environment
+	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("The exporter needs Python 3.11 or later. Name one: make PYTHON=python3.12")'
+	@echo "Python $(WANTED): making $(VENV) with $(1)"
+	@$(PYTHON) -m venv --clear $(VENV)
+endef
 
 demo: $(VENV)/demo ## simulator and exporter, no account needed; with STACK=1 also Prometheus and Grafana
 	@$(BIN)/vod-transcode-exporter demo $(if $(filter-out 0,$(STACK)),--stack)
@@ -57,6 +69,9 @@ pytest: $(VENV)/dev
 
 dashboards: $(VENV)/dev ## write the JSON files of the Grafana dashboards
 	$(BIN)/python -m grafana
+
+shell: $(VENV)/dev ## write the completions of shells and the man page, from the flags
+	$(BIN)/python -m deploy.shell
 
 pictures: $(VENV)/dev ## take the pictures of the README, in Chromium
 	$(BIN)/python docs/pictures.py

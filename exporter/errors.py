@@ -6,6 +6,7 @@
     ├── ConfigError                  the configuration has faults
     ├── ListenError                  the exporter cannot listen on the address
     ├── UnreachableError             a running exporter does not answer
+    ├── OutputError                  a file that a command should write exists, or cannot be written
     ├── StateError                   the state cannot be stored, or the stored state cannot be read
     └── VodError                     a call to ApsaraVideo VOD failed
         ├── DeadlineError            the response was not complete at the deadline
@@ -52,6 +53,10 @@ class ListenError(ExporterError):
 
 class UnreachableError(ExporterError):
     """A running exporter does not answer, or something else answers in its place."""
+
+
+class OutputError(ExporterError):
+    """A file that a command should write exists with other content, or cannot be written."""
 
 
 class StateError(ExporterError):

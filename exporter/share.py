@@ -1,4 +1,4 @@
-"""Files of the repository that an installed package carries a copy of: rules, dashboards, runbooks."""
+"""Files of the repository that an installed package carries a copy of, and the revision that it was built from."""
 
 from __future__ import annotations
 
@@ -11,3 +11,11 @@ def files(name: str) -> Path:
     """The path of a folder of the repository. An installed package has a copy in `exporter/share`."""
     installed = _PACKAGE / "share" / name
     return installed if installed.exists() else _PACKAGE.parent / name
+
+
+def revision() -> str:
+    """The commit that the installed package was built from; `unknown` in a checkout. `hatch_build.py` writes it."""
+    try:
+        return (_PACKAGE / "share" / "revision").read_text().strip()
+    except FileNotFoundError:
+        return "unknown"

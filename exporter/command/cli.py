@@ -22,7 +22,7 @@ from queue import SimpleQueue
 import prometheus_client
 
 from exporter import __version__, config, reading, wiring
-from exporter.command import demo, flags, logs, running, tasktable, terminal
+from exporter.command import carried, demo, flags, logs, running, tasktable, terminal
 from exporter.command.help import PROGRAM
 from exporter.command.oddities import exposed, oddities
 from exporter.command.permissions import permissions
@@ -242,6 +242,12 @@ def _running_now(args: argparse.Namespace, found: running.Running) -> str:
     return terminal.coloured(table, sys.stdout, terminal.RUNNING)
 
 
+def _write(args: argparse.Namespace) -> int:
+    for path, result in carried.write(args.kind, args.folder, overwrite=args.overwrite):
+        print(f"{result} {path}")
+    return 0
+
+
 _COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "run": _run,
     "demo": _demo,
@@ -249,6 +255,7 @@ _COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "check-config": _check_config,
     "task": _task,
     "tasks": _tasks,
+    "write": _write,
 }
 
 

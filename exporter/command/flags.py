@@ -3,21 +3,29 @@
 from __future__ import annotations
 
 import argparse
+import platform
 import re
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from exporter import __version__
 from exporter.command import help, logs, values  # noqa: A004 - it is named after its content
+from exporter.command.carried import KINDS
 from exporter.command.help import PROGRAM
 from exporter.command.terminal import COMPLAINTS, coloured
+from exporter.share import revision
 from exporter.simulator.scenario import SCENARIOS
 
 CONFIG_FILE = Path("vod-transcode-exporter.yml")
+VERSION = f"""\
+{PROGRAM}, version {__version__}
+  revision: {revision()}
+  python:   {platform.python_version()}
+"""
 
 
 class _Parser(argparse.ArgumentParser):
@@ -63,16 +71,40 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     return args
 
 
+def tree() -> argparse.ArgumentParser:
+    """All commands in one parser. It is made for tools that read parsers: completion and the man page."""
+    parser = _Parser(PROGRAM, description=help.ABOUT, formatter_class=_Form, allow_abbrev=False)
+    _add(parser, _COMMANDS["run"])
+    commands = parser.add_subparsers(metavar="COMMAND", title="commands")
+    for name, command in _COMMANDS.items():
+        made = commands.add_parser(name, help=_first_sentence(command.about), **_texts(name, command))
+        _add(made, command)
+    return parser
+
+
 def _parser(name: str, command: _Command) -> argparse.ArgumentParser:
+    parser = _Parser(f"{PROGRAM} {name}", **_texts(name, command))
+    _add(parser, command)
+    return parser
+
+
+def _texts(name: str, command: _Command) -> dict[str, Any]:
     usage = f"{PROGRAM} {'[run]' if name == 'run' else name} [FLAGS]{command.arguments}"
-    parser = _Parser(
-        f"{PROGRAM} {name}",
-        usage=help.wrapped(f"  usage: {usage}", help.width()).strip().removeprefix("usage: "),
-        description=command.about,
-        epilog=command.end,
-        formatter_class=_Form,
-        allow_abbrev=False,
-    )
+    return {
+        "usage": help.wrapped(f"  usage: {usage}", help.width()).strip().removeprefix("usage: "),
+        "description": command.about,
+        "epilog": command.end,
+        "formatter_class": _Form,
+        "allow_abbrev": False,
+    }
+
+
+def _first_sentence(text: str) -> str:
+    return " ".join(text.split()).partition(". ")[0].rstrip(".")
+
+
+def _add(parser: argparse.ArgumentParser, command: _Command) -> None:
+    """Add the flags of a command, and those that all commands have."""
     command.add_flags(parser)
     parser.add_argument(
         "--log.level",
@@ -92,8 +124,9 @@ def _parser(name: str, command: _Command) -> argparse.ArgumentParser:
         metavar="FORMAT",
         help="logfmt (the default) or json",
     )
-    parser.add_argument("--version", action="version", version=f"{PROGRAM} {__version__}", help="print the version")
-    return parser
+    parser.add_argument(
+        "--version", action="version", version=VERSION, help="print the versions of the exporter and of Python"
+    )
 
 
 def _unknown_command(name: str) -> str:
@@ -212,6 +245,12 @@ def _tasks(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print JSON in base units instead of a table")
 
 
+def _write(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("kind", choices=tuple(KINDS), metavar="KIND", help=", ".join(KINDS))
+    parser.add_argument("folder", type=Path, metavar="DIR", help="folder for the files; it is created")
+    parser.add_argument("--overwrite", action="store_true", help="replace files that have other content")
+
+
 _COMMANDS = {
     "run": _Command(help.RUN, help.RUN_END, _run),
     "demo": _Command(help.DEMO, "", _demo),
@@ -219,6 +258,7 @@ _COMMANDS = {
     "check-config": _Command(help.CHECK, help.CHECK_END, _check_config, " FILE"),
     "task": _Command(help.TASK, help.TASK_END, _task, " ID..."),
     "tasks": _Command(help.TASKS, help.TASKS_END, _tasks),
+    "write": _Command(help.WRITE, help.WRITE_END, _write, " KIND DIR"),
 }
 
 

@@ -43,10 +43,11 @@ def _hanging(line: str, width: int) -> int:
     return starts[-1] if starts and starts[-1] <= width // 2 else 4
 
 
+ABOUT = "Prometheus exporter for the transcode tasks of ApsaraVideo VOD."
 TOP = f"""\
 usage: {PROGRAM} [COMMAND] [FLAGS]
 
-Prometheus exporter for the transcode tasks of ApsaraVideo VOD.
+{ABOUT}
 
 commands:
   run                 serve metrics (the default command)
@@ -55,10 +56,11 @@ commands:
   check-config FILE   check a configuration file; with --online also keys, network and permissions
   task ID...          ask VOD once about tasks; print them and their jobs as a table
   tasks               print what runs now, as a running exporter knows it
+  write KIND DIR      write rules, dashboards, runbooks, a systemd unit or an example configuration
 
 flags:
   --help, -h          print this text; after a command, the flags of that command
-  --version           print the version
+  --version           print the versions of the exporter and of Python
 
 how to start:
   without an account  {PROGRAM} demo
@@ -139,4 +141,21 @@ The list has the jobs with series of their own: none with `series.per_job: false
 `series.max_jobs`. The exit status is 1 if the exporter does not answer.
 
   {PROGRAM} tasks --url=http://exporter:10870
+"""
+WRITE = """\
+Write files that this version of the exporter brings into a folder.
+"""
+WRITE_END = f"""\
+Kinds:
+
+  rules       recording and alerting rules for Prometheus
+  dashboards  dashboards for Grafana
+  runbooks    a page for each alert, in Markdown
+  unit        a unit for systemd
+  config      an example configuration with all keys
+
+Files that you have changed stay: the command writes nothing and names them, unless you pass
+--overwrite. After an upgrade, write rules and dashboards again.
+
+  {PROGRAM} write rules /etc/prometheus/rules
 """

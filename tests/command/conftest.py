@@ -19,7 +19,7 @@ import pytest
 
 from exporter.command import cli, logs
 
-COMMANDS = ("run", "demo", "simulate", "check-config", "task", "tasks")
+COMMANDS = ("run", "demo", "simulate", "check-config", "task", "tasks", "write")
 PATIENCE_SECONDS = 60.0
 Run = Callable[..., tuple[int, str, str]]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import platform
 import signal
 import socket
 import subprocess
@@ -15,7 +16,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from exporter import __version__
+from exporter import __version__, share
 from exporter.command import cli, flags
 from exporter.model import ACTIONS
 from exporter.simulator.faults import Fault
@@ -65,7 +66,13 @@ def test_flags_of_later_versions_are_unknown(run: Run) -> None:
 
 @pytest.mark.parametrize("arguments", [["--version"], ["run", "--version"], ["demo", "--version"]])
 def test_version_is_printed_for_every_command(run: Run, arguments: list[str]) -> None:
-    assert run(*arguments) == (0, f"vod-transcode-exporter {__version__}\n", "")
+    status, out, err = run(*arguments)
+    assert (status, err) == (0, "")
+    assert out.splitlines() == [
+        f"vod-transcode-exporter, version {__version__}",
+        f"  revision: {share.revision()}",
+        f"  python:   {platform.python_version()}",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -75,7 +82,10 @@ def test_version_is_printed_for_every_command(run: Run, arguments: list[str]) ->
             ["chek-config"],
             "unknown command 'chek-config'; did you mean check-config?; see vod-transcode-exporter --help",
         ),
-        (["serve"], "unknown command 'serve'; the commands are run, demo, simulate, check-config, task, tasks; see"),
+        (
+            ["serve"],
+            "unknown command 'serve'; the commands are run, demo, simulate, check-config, task, tasks, write; see",
+        ),
         (["prod.yml"], "unknown command 'prod.yml'; to use this configuration, pass --config.file=prod.yml"),
         (["--config-file=prod.yml"], "unknown flag '--config-file'; did you mean --config.file?"),
         (["--config.fil", "prod.yml"], "unknown flag '--config.fil'; did you mean --config.file?"),

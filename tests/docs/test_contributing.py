@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import platform
 import re
 import shlex
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -89,11 +91,41 @@ def test_each_relative_link_in_a_document_leads_to_a_file() -> None:
         assert [link for link in links if not (page.parent / link).exists()] == [], page
 
 
+def dry_run(tool: Callable[[str], str], *arguments: str) -> list[str]:
+    """The commands that make would start."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}  # of `make test`
+    command = [tool("make"), "--dry-run", *arguments]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True, env=environment)
+    return done.stdout.splitlines()
+
+
 @pytest.mark.parametrize(("stack", "flags"), [("STACK=1", ["--stack"]), ("STACK=0", []), ("STACK=", [])])
 def test_make_demo_starts_the_stack_on_request(tool: Callable[[str], str], stack: str, flags: list[str]) -> None:
-    command = [tool("make"), "--dry-run", "demo", stack, "VENV=/nowhere"]
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}  # of `make test`
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True, env=environment)
-    lines = done.stdout.splitlines()
-    assert lines[0].startswith('echo "Installing')
+    lines = dry_run(tool, "demo", stack, "VENV=/nowhere")
+    assert lines[1].startswith(f'echo "Python {platform.python_version()} in {sys.base_prefix}: making /nowhere')
     assert lines[-1].split() == ["/nowhere/bin/vod-transcode-exporter", "demo", *flags]
+
+
+@pytest.fixture
+def environment(tmp_path: Path) -> Path:
+    """A virtual environment of this Python that is newer than pyproject.toml, with all targets made."""
+    folder = tmp_path / "environment"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(folder)], check=True)
+    for name in ("demo", "dev"):
+        (folder / name).touch()
+    return folder
+
+
+def test_make_keeps_the_environment_while_its_python_stays(tool: Callable[[str], str], environment: Path) -> None:
+    lines = dry_run(tool, "lint", f"VENV={environment}", f"PYTHON={sys.executable}")
+    assert not [line for line in lines if "-m venv" in line]
+
+
+def test_make_makes_the_environment_anew_with_another_python(
+    tool: Callable[[str], str], environment: Path, tmp_path: Path
+) -> None:
+    other = tmp_path / "python"
+    other.write_text("#!/bin/sh\necho 3.99.0 in /other\n")
+    other.chmod(0o755)
+    lines = dry_run(tool, "lint", f"VENV={environment}", f"PYTHON={other}")
+    assert f"{other} -m venv --clear {environment}" in lines
