@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import logging
 import re
@@ -22,8 +23,14 @@ _LEVEL_NAMES = {"warning": "warn", "critical": "error"}
 
 
 def set_up(*, level: str, format: str, stream: TextIO | None = None) -> None:  # noqa: A002 - the flag is named so
-    """Log to `stream` (default: stderr). `level`, the lowest to log, is one of `LEVELS`, `format` one of `FORMATS`."""
-    handler = logging.StreamHandler(stream or sys.stderr)
+    """Log to `stream` in UTF-8; the default is stderr. `level` is the lowest to log, one of `LEVELS`.
+
+    `format` is one of `FORMATS`.
+    """
+    stream = stream or sys.stderr
+    if isinstance(stream, io.TextIOWrapper):
+        stream.reconfigure(encoding="utf-8", errors="backslashreplace")
+    handler = logging.StreamHandler(stream)
     handler.setFormatter(_JsonFormatter() if format == "json" else _LogfmtFormatter())
     handler.setLevel({"warn": "WARNING"}.get(level, level.upper()))
     logging.basicConfig(level=handler.level, handlers=[handler], force=True)
@@ -60,9 +67,14 @@ class _LogfmtFormatter(logging.Formatter):
 
 class _JsonFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
-        return json.dumps(dict(_fields(record)), default=str)
+        return _visible(json.dumps(dict(_fields(record)), default=str, ensure_ascii=False))
 
 
 def _quoted(text: str) -> str:
-    """Plain text unchanged, other text as a JSON string: ASCII without control characters."""
-    return text if _PLAIN.fullmatch(text) and text.isascii() else json.dumps(text)
+    """Plain text unchanged, other text as a JSON string without control characters."""
+    return text if _PLAIN.fullmatch(text) and text.isprintable() else _visible(json.dumps(text, ensure_ascii=False))
+
+
+def _visible(text: str) -> str:
+    """A JSON text in which characters that cannot be seen are escaped. Messages of VOD may be in Chinese."""
+    return text if text.isprintable() else "".join(c if c.isprintable() else json.dumps(c)[1:-1] for c in text)

@@ -47,7 +47,7 @@ def restored() -> Iterator[None]:
 
 
 def set_up(format: str = "logfmt", level: str = "info") -> io.TextIOWrapper:  # noqa: A002 - as in `logs`
-    """Log to a stream that accepts only ASCII, like a terminal in the C locale."""
+    """Log to a stream that accepted only ASCII before, like a terminal in the C locale."""
     stream = io.TextIOWrapper(io.BytesIO(), encoding="ascii", errors="strict", write_through=True)
     logs.set_up(level=level, format=format, stream=stream)
     return stream
@@ -56,7 +56,7 @@ def set_up(format: str = "logfmt", level: str = "info") -> io.TextIOWrapper:  # 
 def lines(stream: io.TextIOWrapper) -> list[str]:
     buffer = stream.buffer
     assert isinstance(buffer, io.BytesIO)
-    text = buffer.getvalue().decode("ascii")
+    text = buffer.getvalue().decode()
     assert text == "" or text.endswith("\n")
     return text.split("\n")[:-1]
 
@@ -88,16 +88,24 @@ def read(line: str, form: str) -> dict[str, str]:
 @pytest.mark.parametrize("form", logs.FORMATS)
 @pytest.mark.parametrize("text", HOSTILE, ids=ascii)
 def test_any_text_is_one_line_that_reads_back(form: str, text: str) -> None:
-    """As a value and within the message. No text forges a line, and no control character gets out."""
+    """As a value and within the message. No text forges a line, and no character gets out that cannot be seen."""
     stream = set_up(form)
     logging.getLogger("exporter.test").warning("saw %s.", text, extra={"error": text})
     (line,) = lines(stream)
-    assert all(" " <= char <= "~" for char in line)
+    assert line.isprintable()
     fields = read(line, form)
     assert list(fields) == ["ts", "level", "component", "msg", "error"]
     assert (fields["level"], fields["component"]) == ("warn", "test")
     assert fields["msg"] == f"saw {text}."
     assert fields["error"] == text
+
+
+@pytest.mark.parametrize("form", logs.FORMATS)
+def test_chinese_messages_of_vod_are_readable(form: str) -> None:
+    stream = set_up(form)
+    logging.getLogger("exporter.test").warning("VOD refused", extra={"error": "视频不存在：请检查"})
+    (line,) = lines(stream)
+    assert "视频不存在：请检查" in line
 
 
 @pytest.mark.parametrize("form", logs.FORMATS)
