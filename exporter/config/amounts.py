@@ -65,6 +65,7 @@ def _whole(low: int, high: int) -> tuple[PlainValidator, WithJsonSchema]:
 
 Concurrency = Annotated[int, *_whole(1, 64)]
 MaxJobs = Annotated[int, *_whole(1, 1_000_000)]
+Burst = Annotated[int, *_whole(0, 1_000_000)]
 
 
 def _seconds(value: object, info: ValidationInfo) -> float:

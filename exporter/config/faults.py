@@ -19,7 +19,7 @@ _KEY = "[key]"  # pydantic puts this at the end of the path if the key itself is
 _SHOWN = 60  # characters of a value or key
 _PLAIN_KEY = re.compile(r"[A-Za-z0-9_.-]{1,40}")
 _CONFIG_KEY = re.compile(r"[a-z_]{1,40}")
-_SECRET = re.compile(r"key|secret|token|password|credential|endpoint|callback|url|^api$", re.IGNORECASE)
+_SECRET = re.compile(r"key|secret|token|password|credential|endpoint|callback|url|^api$|^basic_auth", re.IGNORECASE)
 
 _MAPPINGS = ("model_type", "dict_type")  # errors of pydantic where something else is in place of a mapping
 
@@ -56,7 +56,7 @@ def _sentence(error: Mapping[str, Any], path: KeyPath, sections: Sections) -> st
     if kind == "value":
         return f"{_shown(value, path)} {error['ctx']['text']}"
     if kind == "extra_forbidden":
-        return _unknown(keys[-1], list(sections[keys[:-1]].model_fields))
+        return _unknown(keys[-1], _written(sections[keys[:-1]]))
     if kind == "missing":
         return f"is missing; add it: {sections[keys[:-1]].model_fields[keys[-1]].description}"
     if kind == "too_short":
@@ -66,8 +66,13 @@ def _sentence(error: Mapping[str, Any], path: KeyPath, sections: Sections) -> st
     if kind == "dict_type":
         return f"is {_kind(value)}; write a mapping, each line `NAME: VALUE`"
     if kind == "model_type":
-        return f"is {_kind(value)}; write a mapping with the keys {', '.join(sections[keys].model_fields)}"
+        return f"is {_kind(value)}; write a mapping with the keys {', '.join(_written(sections[keys]))}"
     return "is invalid; see docs/configuration.md"
+
+
+def _written(section: type[BaseModel]) -> list[str]:
+    """The keys of a section as the file has them."""
+    return [field.alias or name for name, field in section.model_fields.items()]
 
 
 def _unknown(key: str, known: Sequence[str]) -> str:

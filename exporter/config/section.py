@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo
 
 from exporter.config import fields
-from exporter.keys import Key
+
+_Text = TypeVar("_Text")
 
 
 class Section(BaseModel):
@@ -28,8 +29,8 @@ def file_key(description: str) -> Any:
     return Field(default=None, description=description, validate_default=True)
 
 
-def text_or_file(file: Key | None, info: ValidationInfo, *, required: bool = True) -> Key | None:
-    """Check that exactly one of a key and its file is given; at most one if it is not `required`."""
+def text_or_file(file: _Text | None, info: ValidationInfo, *, required: bool = True) -> _Text | None:
+    """Check that exactly one of a text and its file is given; at most one if it is not `required`."""
     key = str(info.field_name).removesuffix("_file")
     if key not in info.data:
         return file  # this key has a fault of its own

@@ -89,7 +89,13 @@ class Source:
     complete: bool
 
 
-def read(path: Path, *, environ: Mapping[str, str], hidden: Callable[[KeyPath], bool]) -> Source:
+def read(
+    path: Path,
+    *,
+    environ: Mapping[str, str] | None,
+    hidden: Callable[[KeyPath], bool],
+    needs: str = "add at least `accounts`",
+) -> Source:
     """Read the file at `path` as `parse` does. A byte order mark is skipped. Faults are returned, not raised."""
     try:
         raw = reading.read(path, MAX_BYTES + 1)
@@ -103,7 +109,7 @@ def read(path: Path, *, environ: Mapping[str, str], hidden: Callable[[KeyPath], 
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
         return _failed("is not UTF-8; save the file as UTF-8", line)
-    return parse(text, environ=environ, hidden=hidden)
+    return parse(text, environ=environ, hidden=hidden, needs=needs)
 
 
 def parse(
