@@ -17,6 +17,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+from exporter import reading
 from exporter.deadline import Deadline
 from exporter.errors import CredentialsError, ExporterError
 from exporter.jsontext import JsonError, decode
@@ -26,6 +27,9 @@ from exporter.vod.session import Session
 from exporter.vod.transport import exchange
 
 _RENEW_SECONDS = 3600.0
+# A provider opens its files itself, and a disk that is away does not answer. Its requests end within 15 seconds.
+_PROVIDER_SECONDS = 20.0
+_FILES = ("_profile_file", "_oidc_token_file_path")  # the attributes in which providers have the path of their file
 _OIDC = ("ALIBABA_CLOUD_ROLE_ARN", "ALIBABA_CLOUD_OIDC_PROVIDER_ARN", "ALIBABA_CLOUD_OIDC_TOKEN_FILE")
 
 
@@ -57,7 +61,7 @@ class ProviderChain:
         faults = []
         for name, provider in providers.items():
             try:
-                keys = _keys(provider.get_credentials())
+                keys = _keys(_ask(name, provider))
             except Exception as error:  # noqa: BLE001 - each provider raises exceptions of its own
                 faults.append(f"{name}: {_fault(error)}")
                 continue
@@ -77,6 +81,15 @@ class ProviderChain:
         with self._lock:
             if self._clock() - self._made >= _RENEW_SECONDS:
                 self._providers = {}
+
+
+def _ask(name: str, provider: Any) -> Any:
+    """The credentials of a provider. Raises `TimeoutError`, which names its file, if it hangs."""
+    try:
+        return reading.in_time(f"credentials of {name}", provider.get_credentials, seconds=_PROVIDER_SECONDS)
+    except TimeoutError as error:
+        file = next((getattr(provider, attribute) for attribute in _FILES if hasattr(provider, attribute)), name)
+        raise TimeoutError(error.errno, error.strerror, str(file)) from None
 
 
 def _keys(found: Any) -> Keys:

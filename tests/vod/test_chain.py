@@ -21,6 +21,7 @@ from exporter.errors import CredentialsError
 from exporter.vod import chain
 from exporter.vod.chain import ProviderChain
 from exporter.vod.credentials import Credentials, Keys
+from tests.conftest import wait_until
 from tests.vod.behaviours import dripped_head, tunnel
 
 Start = Callable[..., Any]
@@ -205,6 +206,29 @@ def test_an_sts_that_cannot_be_reached_is_named(official: Any, wire: Start, toke
 def test_a_missing_token_file_is_named(official: Any, tmp_path: Path) -> None:
     said = refusal(oidc=oidc(official, 1, tmp_path / "none"))
     assert said == f"oidc: {tmp_path}/none: No such file or directory"
+
+
+def opened_for_writing(fifo: Path) -> bool:
+    """Whether somebody waits for a writer of the FIFO, who then reads that it is empty."""
+    try:
+        os.close(os.open(fifo, os.O_WRONLY | os.O_NONBLOCK))
+    except OSError:
+        return False
+    return True
+
+
+def test_a_token_file_that_hangs_is_named_and_hangs_no_later_call(
+    official: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To open a FIFO without a writer takes for ever, as does a file on a disk that is away."""
+    monkeypatch.setattr(chain, "_PROVIDER_SECONDS", 0.05)
+    os.mkfifo(tmp_path / "token")
+    provider = oidc(official, 1, tmp_path / "token")
+    try:
+        for _ in range(2):
+            assert refusal(hanging=provider) == f"hanging: {tmp_path}/token: its disk or pipe does not answer"
+    finally:
+        wait_until(lambda: opened_for_writing(tmp_path / "token"))
 
 
 @pytest.mark.usefixtures("trusted")
