@@ -296,10 +296,11 @@ def tool() -> Callable[[str], str]:
     return find
 
 
-def exporter_command(*, hold: float = 0.0) -> list[str]:
-    """The command that runs the exporter, with new counters exposed at 0 for `hold` seconds instead of minutes."""
-    change = f"cli.Exporter = partial(cli.Exporter, hold={hold})"
-    return [
-        *(sys.executable, "-c"),
-        f"import sys; from functools import partial; from exporter.command import cli; {change}; sys.exit(cli.main())",
-    ]
+def exporter_command(*, hold: float = 0.0, change: str = "") -> list[str]:
+    """The command that runs the exporter, with new counters exposed at 0 for `hold` seconds instead of minutes.
+
+    `change` is Python that injects a fault into the process before it starts.
+    """
+    start = "import sys; from functools import partial; from exporter.command import cli"
+    held = f"cli.Exporter = partial(cli.Exporter, hold={hold})"
+    return [sys.executable, "-c", f"{start}\n{held}\n{change}\nsys.exit(cli.main())"]

@@ -19,6 +19,7 @@ from exporter.tracking.schema import APPLICATION_ID, CHECKS, MIGRATIONS
 _log = logging.getLogger(__name__)
 
 _LOG_BYTES = 16 * 1024 * 1024  # the write-ahead log shrinks to this size after a large transaction
+_PATIENCE_SECONDS = 5.0  # a start that waits longer for the disk says so
 _CLOSING_SECONDS = 2.0  # a disk that hangs must not keep the process from ending
 _FREE_PAGES = 1024  # so many pages may stay unused; then each transaction gives as many back to the file system
 
@@ -39,7 +40,8 @@ class Database:
         self._log_path = path.with_name(path.name + "-wal")
         self._lock = threading.Lock()
         self._closed = False
-        self._open()
+        with self.said_if_slow():
+            self._open()
 
     def close(self) -> None:
         """Other processes can open the file now. A disk that hangs leaves it open until this process ends."""
@@ -51,6 +53,18 @@ class Database:
             self._release()
         finally:
             self._lock.release()
+
+    @contextmanager
+    def said_if_slow(self) -> Iterator[None]:
+        """Log a line if the block takes some seconds. The disk of the state may be away, and the start then waits."""
+        message = "the state does not answer; the start waits for its disk"
+        timer = threading.Timer(_PATIENCE_SECONDS, lambda: _log.warning(message, extra=self._about()))
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
 
     def _release(self) -> None:
         with suppress(sqlite3.Error):

@@ -43,7 +43,7 @@ class SqliteStore:
 
     def load(self, account: str, *, now: float) -> Stored:
         """See `Store`. A task with an unreadable record is dropped and remembered, so that it is not counted twice."""
-        with self._database.transaction("cannot be read") as db:
+        with self._database.said_if_slow(), self._database.transaction("cannot be read") as db:
             db.execute("INSERT OR IGNORE INTO accounts VALUES (?, ?)", (account, now))
             ((created,),) = db.execute("SELECT state_created FROM accounts WHERE name = ?", (account,))
             tasks, lost = _read(_tasks, _ordered(db, "SELECT id, record FROM tasks", account))

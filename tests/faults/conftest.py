@@ -8,7 +8,7 @@ import re
 import signal
 import socket
 import subprocess
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,12 +30,15 @@ def account(endpoint: str, tasks: Sequence[str] = (), *, secret: str = "simulato
     )
 
 
-def command(folder: Path, config: str, *arguments: str) -> list[str]:
-    """The command of an exporter on a free port, with this configuration in a file of the folder."""
+def command(folder: Path, config: str, *arguments: str, change: str = "") -> list[str]:
+    """The command of an exporter on a free port, with this configuration in a file of the folder.
+
+    `change` is Python that injects a fault into the process before it starts.
+    """
     file = folder / "exporter.yml"
     file.write_text(config)
     file.chmod(0o600)
-    return [*exporter_command(), f"--config.file={file}", "--web.listen-address=127.0.0.1:0", *arguments]
+    return [*exporter_command(change=change), f"--config.file={file}", "--web.listen-address=127.0.0.1:0", *arguments]
 
 
 def run_to_end(folder: Path, config: str, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -46,15 +49,23 @@ def run_to_end(folder: Path, config: str, *arguments: str) -> subprocess.Complet
 
 
 class ExporterProcess:
-    """An exporter in a process, after it has started to listen. `log` is its stderr so far."""
+    """An exporter in a process. `log` is its stderr so far. `change` and `environment` inject faults into it."""
 
-    def __init__(self, folder: Path, config: str, *arguments: str) -> None:
+    def __init__(
+        self, folder: Path, config: str, *arguments: str, change: str = "", environment: Mapping[str, str] | None = None
+    ) -> None:
         self._log = folder / "exporter.log"
         with self._log.open("w") as log:
             self.process = subprocess.Popen(
-                command(folder, config, *arguments), stdout=subprocess.DEVNULL, stderr=log, cwd=folder
+                command(folder, config, *arguments, change=change),
+                stdout=subprocess.DEVNULL,
+                stderr=log,
+                cwd=folder,
+                env={**os.environ, **(environment or {})},
             )
         self._clients: list[socket.socket] = []
+
+    def wait_until_listening(self) -> None:
         wait_until(lambda: self._address() or self.process.poll() is not None)
         address = self._address()
         assert address is not None, f"it does not listen: {self.log}"
@@ -70,6 +81,15 @@ class ExporterProcess:
 
     def get(self, path: str = "/metrics", **options: Any) -> requests.Response:
         return requests.get(self.url + path, timeout=PATIENCE_SECONDS, **options)
+
+    def value(self, series: str) -> float | None:
+        """The value of a series of the exposition, with all its labels; None without it."""
+        match = re.search(rf"^{re.escape(series)} (\S+)$", self.get().text, re.MULTILINE)
+        return float(match[1]) if match else None
+
+    def total(self, name: str) -> float:
+        """The sum of all series of this name."""
+        return sum(map(float, re.findall(rf"^{name}(?:{{.*}})? (\S+)$", self.get().text, re.MULTILINE)))
 
     def connect(self, *, receive_buffer: int | None = None) -> socket.socket:
         client = socket.socket()
@@ -123,9 +143,11 @@ def start(tmp_path: Path) -> Iterator[Start]:
     """Starts exporters, each with the text of its configuration and its flags, and kills them after the test."""
     with contextlib.ExitStack() as stack:
 
-        def started(config: str, *arguments: str) -> ExporterProcess:
-            exporter = ExporterProcess(tmp_path, config, *arguments)
+        def started(config: str, *arguments: str, listens: bool = True, **faults: Any) -> ExporterProcess:
+            exporter = ExporterProcess(tmp_path, config, *arguments, **faults)
             stack.callback(exporter.close)
+            if listens:
+                exporter.wait_until_listening()
             return exporter
 
         yield started

@@ -27,6 +27,7 @@ def exporter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ExporterProce
         tasks = [task.id for task in simulator.world.tasks[:2]]
         running = ExporterProcess(tmp_path_factory.mktemp("exporter"), account(simulator.url, tasks))
         try:
+            running.wait_until_listening()
             assert running.get().status_code == 200
             yield running
         finally:
