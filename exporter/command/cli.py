@@ -168,9 +168,9 @@ def _check_config(args: argparse.Namespace) -> int:
     print(f"{args.file}: valid; {count} {'account' if count == 1 else 'accounts'}")
     for account in settings.accounts if not args.online else ():
         print(f"account {account.name}: {account.url}")
-    odd, broken = _check_online(settings) if args.online else ([], [])
+    warned, broken = _check_online(settings) if args.online else ([], [])
     sys.stdout.flush()
-    _complain(*(f"warning: {text}" for text in (*oddities(settings), *odd)), *broken)
+    _complain(*(f"warning: {text}" for text in (*oddities(settings), *warned)), *broken)
     return 1 if broken else 0
 
 
@@ -178,7 +178,7 @@ def _check_online(settings: config.Settings) -> tuple[list[str], list[str]]:
     """Print what each account may do. Returns a warning for each that VOD throttled, and a line for each that cannot
     do its work.
     """
-    odd, broken = [], []
+    warned, broken = [], []
     for account, found in permissions(settings):
         print(f"account {account.name}: {account.url}")
         width = max(len(permission.action) for permission in found)
@@ -186,10 +186,10 @@ def _check_online(settings: config.Settings) -> tuple[list[str], list[str]]:
             line = f"  {permission.action:{width}}  {clean(permission.text)}"
             print(terminal.coloured(line, sys.stdout, terminal.STATUSES), flush=True)
         if not all(permission.known for permission in found):
-            odd.append(f"account {account.name}: VOD throttled the check, so not all is known; repeat it later")
+            warned.append(f"account {account.name}: VOD throttled the check, so not all is known; repeat it later")
         if any(permission.broken for permission in found):
             broken.append(f"account {account.name} cannot do its work; the lines above say why")
-    return odd, broken
+    return warned, broken
 
 
 def _task(args: argparse.Namespace) -> int:

@@ -40,9 +40,11 @@ class TranscodeCollector(Collector):
         self._snapshot = snapshot
 
     def describe(self) -> Iterable[Family]:
+        """Every family without samples. The registry takes their names from here, so it makes no snapshot."""
         return [_family(metric) for metric in catalog.COLLECTED]
 
     def collect(self) -> Iterable[Family]:
+        """Every family, with the samples of a new snapshot."""
         families = {metric: _family(metric) for metric in catalog.COLLECTED}
         for account in self._snapshot().accounts:
             for metric, labels, value in account_rows(account):

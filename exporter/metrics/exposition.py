@@ -46,6 +46,7 @@ class Together(Collector):
         self._collectors = collectors
 
     def collect(self) -> Iterable[Metric]:
+        """The families of each collector, in the order of the collectors."""
         for collector in self._collectors:
             yield from collector.collect()
 

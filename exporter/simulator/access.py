@@ -38,6 +38,7 @@ class Request:
 
     @property
     def action(self) -> str:
+        """The name of the operation; empty if the request has none."""
         return self.headers.get("x-acs-action") or self.parameters.get("Action", "")
 
 

@@ -32,6 +32,7 @@ class Clock:
 
     @property
     def frozen(self) -> bool:
+        """Whether the clock is stopped."""
         return self._frozen_at is not None
 
     def now(self) -> float:

@@ -33,6 +33,7 @@ def json_answer(status: int, value: object) -> Answer:
 
 
 def error_answer(status: int, *, code: str, message: str, request_id: str) -> Answer:
+    """An error as VOD writes it."""
     return json_answer(
         status,
         {

@@ -134,11 +134,13 @@ class Faults:
         self._met: list[int] = []
 
     def add(self, fault: Fault) -> None:
+        """Make the fault active. It comes after those that are active already."""
         with self._lock:
             self._active.append(fault)
             self._met.append(0)
 
     def clear(self) -> None:
+        """End all faults."""
         with self._lock:
             self._active.clear()
             self._met.clear()

@@ -96,6 +96,7 @@ def hexadecimal(rng: Random) -> str:
 
 
 def plan_video(rng: Random, *, uploaded: float, scenario: Scenario) -> Video:
+    """A random video. `uploaded` is in world seconds; the video is created up to a minute before."""
     return Video(
         id=hexadecimal(rng),
         created=uploaded - rng.uniform(5, 60),
@@ -109,6 +110,7 @@ def plan_video(rng: Random, *, uploaded: float, scenario: Scenario) -> Video:
 
 
 def plan_group(rng: Random, video: Video) -> TemplateGroup:
+    """A random template group that fits the video: a video with sound only gets a group for sound."""
     groups = [group for group in GROUPS if group.sound == video.sound]
     return rng.choices(groups, [group.weight for group in groups])[0]
 
@@ -128,6 +130,7 @@ def plan_task(
     scenario: Scenario,
     priority: str = DEFAULT_PRIORITY,
 ) -> Task:
+    """A task with one job for each template of the group. `created` is in world seconds. A bad video has no jobs."""
     task_id = hexadecimal(rng)
     if video.bad:
         ends = created + rng.uniform(3, 30) * scenario.duration_scale

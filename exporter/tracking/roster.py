@@ -170,7 +170,7 @@ class Roster:
         """The changes of the last `take` were not saved."""
         if self._taken is not None:
             taken, memories = self._taken
-            for marks, one in zip((self._task_marks, self._job_marks, self._event_marks), taken, strict=True):
-                marks.restore(one)
+            for marks, changes in zip((self._task_marks, self._job_marks, self._event_marks), taken, strict=True):
+                marks.restore(changes)
             self._memories = memories | self._memories
             self._taken = None

@@ -29,5 +29,6 @@ class Static:
         self._videos = tuple(videos)
 
     def name(self, ledger: Ledger, videos: Videos) -> None:
+        """Name the same tasks and videos each time. See `Source.name`."""
         ledger.name("configuration", self._tasks, source=TASKS)
         videos.name("configuration", self._videos, source=VIDEOS)

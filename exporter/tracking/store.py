@@ -88,6 +88,7 @@ class MemoryStore:
         self._accounts: dict[str, _Kept] = {}
 
     def load(self, account: str, *, now: float) -> Stored:
+        """See `Store.load`."""
         with self._lock:
             kept = self._accounts.setdefault(account, _Kept(now))
             totals = TotalsView(dict(kept.counters), dict(kept.histograms), held=frozenset(kept.held))
@@ -95,6 +96,7 @@ class MemoryStore:
             return Stored(kept.state_created, tasks, jobs, totals, dict(kept.events))
 
     def save(self, account: str, changes: Changes) -> None:
+        """See `Store.save`."""
         with self._lock:
             kept = self._accounts[account]
             kept.tasks.update({task.id: task for task in changes.tasks})
@@ -116,6 +118,7 @@ class MemoryStore:
                 del kept.remembered[task_id]
 
     def remembered(self, account: str, task_ids: Iterable[str]) -> Mapping[str, bool]:
+        """See `Store.remembered`."""
         with self._lock:
             kept = self._accounts[account].remembered
             return {task_id: kept[task_id].finished for task_id in task_ids if task_id in kept}

@@ -53,6 +53,7 @@ class ProviderChain:
         self._made = 0.0
 
     def keys(self) -> Keys:
+        """See `Credentials.keys`. The error names each provider and why it has no keys."""
         with self._lock:
             if not self._providers:
                 self._providers = self._make()

@@ -46,10 +46,12 @@ class Until(Timeout):
 
     @property
     def connect_timeout(self) -> float:
+        """Seconds left until the deadline; above 0 also after it."""
         return max(self._deadline.remaining(), _SHORTEST_SECONDS)
 
     @property
     def read_timeout(self) -> float:
+        """Seconds left until the deadline."""
         return self._deadline.remaining()
 
 

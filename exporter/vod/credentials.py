@@ -51,6 +51,7 @@ class ConfiguredKeys:
         self._reported = False
 
     def keys(self) -> Keys:
+        """See `Credentials.keys`. Reads files only if one of them has changed."""
         with self._lock:  # one thread reads the files, and the others then find its result
             seen = self._fingerprints()
             if self._good is None or seen != self._seen:
@@ -59,7 +60,7 @@ class ConfiguredKeys:
             return self._good
 
     def renew(self) -> None:
-        # The next call of `keys` reads the files even if they look unchanged.
+        """See `Credentials.renew`. The next call of `keys` reads the files even if they look unchanged."""
         with self._lock:
             self._seen = None
 

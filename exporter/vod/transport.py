@@ -38,6 +38,7 @@ class Http:
         self._session = Session(connections)
 
     def close(self) -> None:
+        """Close the connections that no call uses. Those of calls under way close when the call ends."""
         self._session.close()
 
     def post(self, url: str, *, headers: Mapping[str, str], deadline: Deadline, name: str) -> Answer:

@@ -15,31 +15,36 @@ ACTIVE, IDLE = STATES = ("active", "idle")
 
 
 class Member(Protocol):
-    """A connection, as the crowd sees it.
-
-    `idle`: it waits for the next request, also if a part of that has come. `can_leave`: the server does not work on a
-    response to it. `rests_since`: when it was made, or when its last response was complete. `address` is an IP address.
-    """
+    """A connection, as the crowd sees it."""
 
     @property
-    def idle(self) -> bool: ...
+    def idle(self) -> bool:
+        """Whether it waits for the next request, even if a part of that request has come."""
+
     @property
-    def can_leave(self) -> bool: ...
+    def can_leave(self) -> bool:
+        """Whether the server works on no response for this connection."""
+
     @property
-    def rests_since(self) -> float: ...
+    def rests_since(self) -> float:
+        """When it was made, or when its last response was complete, in seconds of the event loop's clock."""
+
     @property
-    def address(self) -> str: ...
+    def address(self) -> str:
+        """The IP address of the client."""
 
     def leave(self) -> None:
         """Close the connection."""
 
 
 class Crowd:
-    """At most `MAX_CONNECTIONS`: for a new one, the idle connection that rests longest is closed.
+    """At most `MAX_CONNECTIONS` connections. When there is one more, it closes one of them.
 
-    If no connection is idle, it is the one that waits longest for its client, and if the server works on responses to
-    all of them, the new one. This is logged once a minute. `malformed` is called with the IP address of each client
-    that sends no HTTP/1.1 request. `clock` returns seconds. For the event loop, but for `count`.
+    It closes the idle connection that rests longest. If no connection is idle, it closes the one that waits longest for
+    its client. If the server works on responses to all others, it closes the new one. This is logged once a minute.
+
+    `malformed` is called with the IP address of each client that sends no HTTP/1.1 request. `clock` returns seconds.
+    Only `count` may be called outside the event loop.
     """
 
     def __init__(

@@ -157,11 +157,15 @@ def test_an_address_in_use_is_one_line(run: Run, tmp_path: Path) -> None:
 
 def test_simulate_needs_a_callback_url_and_a_readable_key_together(run: Run, tmp_path: Path) -> None:
     url, file = "--callback-url=http://127.0.0.1:9/callback/a", f"--callback-key-file={tmp_path / 'key'}"
-    for arguments, told in (([url], "belong together"), ([file], "belong together"), ([url, file], "cannot be read")):
+    for arguments, expected in (
+        ([url], "belong together"),
+        ([file], "belong together"),
+        ([url, file], "cannot be read"),
+    ):
         status, out, err = run("simulate", "--listen=127.0.0.1:0", *arguments)
 
         assert (status, out) == (1, ""), arguments
-        assert told in one_line(err)
+        assert expected in one_line(err)
 
 
 def test_check_config_reports_every_fault(run: Run, tmp_path: Path) -> None:

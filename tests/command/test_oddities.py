@@ -1,4 +1,4 @@
-"""What `check-config` warns about: each oddity alone, and none where nothing is odd."""
+"""What `check-config` warns about: each oddity alone, and nothing without one."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from exporter.keys import Key
 ID, SECRET = "LTAI5tCANARYid000000000", "CANARYsecret0000000000000000000"
 
 
-def odd(keys: AccountKeys | None = None, *, state: State | None = None, **account: object) -> list[str]:
+def warnings(keys: AccountKeys | None = None, *, state: State | None = None, **account: object) -> list[str]:
     made = Account(name="prod", region="cn-shanghai", credentials=keys, **account)  # type: ignore[arg-type]
     found = list(oddities(Settings(accounts=(made,), state=state or State(memory=True))))
     assert "CANARY" not in "".join(found)
@@ -31,7 +31,7 @@ def keys(identity: str, secret: str, token: str | None = None) -> AccountKeys:
     "given", [None, keys(ID, SECRET), keys("STS.CANARY", SECRET, "CANARY"), keys("simulator", "simulatorsecret")]
 )
 def test_nothing_is_odd_about_usual_keys(given: AccountKeys | None) -> None:
-    assert odd(given) == []
+    assert warnings(given) == []
 
 
 @pytest.mark.parametrize(
@@ -46,8 +46,8 @@ def test_nothing_is_odd_about_usual_keys(given: AccountKeys | None) -> None:
         (keys(ID, SECRET, "CANARY"), "remove security_token"),
     ],
 )
-def test_keys_that_do_not_fit_together_are_odd(given: AccountKeys, text: str) -> None:
-    (line,) = odd(given)
+def test_keys_that_do_not_fit_together_are_reported(given: AccountKeys, text: str) -> None:
+    (line,) = warnings(given)
     assert line.startswith("account prod: ")
     assert text in line
 
@@ -62,30 +62,30 @@ def test_keys_in_files_are_looked_at_too(tmp_path: Path) -> None:
     (tmp_path / "id").write_text(SECRET + "\n")
     private(tmp_path / "secret", ID + "\n")
     given = AccountKeys(access_key_id_file=Key(tmp_path / "id"), access_key_secret_file=Key(tmp_path / "secret"))
-    (line,) = odd(given)
+    (line,) = warnings(given)
     assert "exchange it and access_key_id" in line
 
 
 @pytest.mark.parametrize(("rate", "count"), [(15.0, 0), (15.5, 1), (20.0, 1)])
-def test_more_calls_a_second_than_vod_allows_are_odd(rate: float, count: int) -> None:
-    found = odd(requests_per_second=rate)
+def test_more_calls_a_second_than_vod_allows_are_reported(rate: float, count: int) -> None:
+    found = warnings(requests_per_second=rate)
     assert len(found) == count
     if found:
         assert found[0].startswith(f"account prod: requests_per_second is {rate:g}, and VOD allows 15 ")
 
 
-def test_a_pattern_that_no_file_matches_is_odd(tmp_path: Path) -> None:
+def test_a_pattern_that_no_file_matches_is_reported(tmp_path: Path) -> None:
     (tmp_path / "a.yml").write_text("[]")
     patterns = (f"{tmp_path}/*.yml", f"{tmp_path}/**/*.json")
-    assert odd(track=Track(files=patterns)) == [
+    assert warnings(track=Track(files=patterns)) == [
         f"account prod: track.files: no file matches {patterns[1]}; correct the pattern, if files should be there now"
     ]
 
 
-def test_a_state_folder_that_is_not_there_is_odd(tmp_path: Path) -> None:
-    assert odd(state=State(path=tmp_path / "state.db")) == []
+def test_a_state_folder_that_is_not_there_is_reported(tmp_path: Path) -> None:
+    assert warnings(state=State(path=tmp_path / "state.db")) == []
     folder = tmp_path / "none"
-    assert odd(state=State(path=folder / "state.db")) == [
+    assert warnings(state=State(path=folder / "state.db")) == [
         f"state.path: the folder {folder} does not exist here; create it, or the exporter does not start"
     ]
 
@@ -142,5 +142,5 @@ def test_an_exposed_file_is_a_warning_with_the_remedy(tmp_path: Path) -> None:
     path = tmp_path / "state.db"
     path.touch()
     path.chmod(0o644)
-    (line,) = odd(state=State(path=path))
+    (line,) = warnings(state=State(path=path))
     assert line == f"{path} has secrets, and every user of this machine may read it; run chmod 600 on it"

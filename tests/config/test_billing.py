@@ -31,9 +31,9 @@ def test_a_specification_in_lower_case_is_refused_with_its_spelling(name: str) -
 
 @pytest.mark.parametrize("name", ["", "Vimeo", 1080, None])
 def test_what_resembles_no_specification_is_refused_without_a_guess(name: object) -> None:
-    told = message(currency="EUR", templates={"t": name})
-    assert "is not a specification of VOD" in told
-    assert "did you mean" not in told
+    text = message(currency="EUR", templates={"t": name})
+    assert "is not a specification of VOD" in text
+    assert "did you mean" not in text
 
 
 def test_prices_need_a_currency_and_no_prices_need_none() -> None:
@@ -42,8 +42,8 @@ def test_prices_need_a_currency_and_no_prices_need_none() -> None:
 
 
 def test_a_faulty_currency_is_reported_once() -> None:
-    told = message(currency="usd", prices=PRICES)
-    assert told.count("currency") == 1
+    text = message(currency="usd", prices=PRICES)
+    assert text.count("currency") == 1
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Plain `increase()` of real Prometheus servers counts what a series is born with, at each scrape interval."""
+"""Plain `increase()` of real Prometheus servers counts the first value of a new series, at each scrape interval."""
 
 from __future__ import annotations
 

@@ -65,7 +65,7 @@ def test_registry_holds_what_the_catalog_declares_and_what_python_brings() -> No
 
 
 def test_a_new_series_of_a_counter_is_zero_for_a_time_and_gauges_are_not_held() -> None:
-    """Prometheus counts nothing that a series is born with."""
+    """Prometheus does not count the first value of a new series."""
     now = [0.0]
     telemetry = Telemetry(hold=150.0, monotonic=lambda: now[0])
     account = telemetry.account("prod")

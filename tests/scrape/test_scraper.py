@@ -170,7 +170,7 @@ def test_an_account_that_is_down_does_not_affect_the_other(
     assert up.last_error == ""
 
 
-@pytest.mark.parametrize("seconds", [0.0, 60.0], ids=["refused", "silent"])
+@pytest.mark.parametrize("seconds", [0.0, 60.0], ids=["refused", "no answer"])
 def test_an_account_whose_name_does_not_resolve_is_down_in_time(
     simulator: Simulator, start: Start, monkeypatch: pytest.MonkeyPatch, release: threading.Event, seconds: float
 ) -> None:

@@ -91,6 +91,6 @@ def test_odd_outputs_are_empty_truncated_or_have_another_bitrate() -> None:
     wrong = {job.id for job in jobs if 0 < job.output.size < job.output.kilobits * 125 * job.output.duration / 2}
     short = {job.id for task in tasks for job in task.jobs if job.output.duration < task.video.duration}
 
-    assert all(0.007 < len(odd) / len(jobs) < 0.018 for odd in (empty, wrong, short))
+    assert all(0.007 < len(group) / len(jobs) < 0.018 for group in (empty, wrong, short))
     assert 0.007 < len(thin) / len(ordinary) < 0.018
     assert len(empty | thin | wrong | short) == sum(map(len, (empty, thin, wrong, short)))

@@ -21,7 +21,7 @@ def test_each_quirk_has_its_share_and_is_always_the_same() -> None:
 
 def test_quirks_are_independent_of_each_other() -> None:
     hits = {quirk: [has(quirk, of) for of in _IDS] for quirk in SHARES}
-    for one, other in combinations(SHARES, 2):
-        both = sum(a and b for a, b in zip(hits[one], hits[other], strict=True))
-        assert both > 0, (one, other)
-        assert abs(both / len(_IDS) - SHARES[one] * SHARES[other]) < 0.03, (one, other)
+    for first, second in combinations(SHARES, 2):
+        both = sum(a and b for a, b in zip(hits[first], hits[second], strict=True))
+        assert both > 0, (first, second)
+        assert abs(both / len(_IDS) - SHARES[first] * SHARES[second]) < 0.03, (first, second)

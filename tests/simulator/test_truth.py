@@ -21,13 +21,13 @@ Reader = Callable[..., dict[str, object]]
 @pytest.mark.no_cover
 @pytest.mark.slow
 @pytest.mark.parametrize("scenario", sorted(SCENARIOS))
-def test_every_task_and_job_is_told_as_it_is(
+def test_every_task_and_job_has_its_true_state(
     scenario: str, make_world: MakeWorld, read_task: Reader, read_job: Reader
 ) -> None:
     world, _ = make_world(scenario=replace(SCENARIOS[scenario], visible_after=0.0))
-    told: Any = truth(world)["tasks"]
-    assert len(told) == len(world.tasks) > 50
-    for task in told:
+    reported: Any = truth(world)["tasks"]
+    assert len(reported) == len(world.tasks) > 50
+    for task in reported:
         body: Any = answer(world, "GetTranscodeTask", {"TranscodeTaskId": task["task_id"]})
         assert task == {**read_task(body["TranscodeTask"]), "video_status": task["video_status"]}
         ids = [job["job_id"] for job in task["jobs"]]

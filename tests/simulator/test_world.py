@@ -39,10 +39,10 @@ def test_same_seed_same_world_however_often_it_is_looked_at(
 
 
 def test_other_seed_other_world(make_world: MakeWorld) -> None:
-    one, other = make_world(seed=1)[0], make_world(seed=2)[0]
-    one.advance()
-    other.advance()
-    assert not {task.id for task in one.tasks} & {task.id for task in other.tasks}
+    first, second = make_world(seed=1)[0], make_world(seed=2)[0]
+    first.advance()
+    second.advance()
+    assert not {task.id for task in first.tasks} & {task.id for task in second.tasks}
 
 
 def test_a_world_starts_with_running_and_finished_tasks(make_world: MakeWorld) -> None:

@@ -64,9 +64,9 @@ def test_marks_tell_the_store_what_there_is_though_some_saves_fail(steps: list[t
             return
         if saved:
             assert set(taken.dropped) <= store.keys()
-            store.update({one: values[one] for one in taken.changed})
-            for one in taken.dropped:
-                del store[one]
+            store.update({key: values[key] for key in taken.changed})
+            for key in taken.dropped:
+                del store[key]
         else:
             marks.restore(taken)
         taken = None

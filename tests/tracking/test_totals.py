@@ -48,7 +48,7 @@ def test_counters_whose_labels_are_known_are_there_from_the_start_at_zero(totals
 
 
 def test_histograms_with_few_known_labels_are_there_from_the_start_others_are_not(totals: Totals) -> None:
-    """They were born with their first observation, and so `increase()` saw it only after minutes."""
+    """Before, their series started with the first observation, so `increase()` did not count it."""
     histograms = totals.view().histograms
 
     assert set(histograms) == {

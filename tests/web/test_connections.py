@@ -1,4 +1,4 @@
-"""Connections of slow or silent clients are closed, and those of others are left alone."""
+"""Connections of clients that send slowly or nothing are closed, and those of others are left alone."""
 
 from __future__ import annotations
 

@@ -75,8 +75,8 @@ def test_a_large_response_in_progress_is_sent_completely(serve: Serve) -> None:
     assert len(read_to_end(client)) > 8 * 1024 * 1024
 
 
-def test_a_stop_does_not_wait_for_silent_and_unreading_clients(serve: Serve, caplog: pytest.LogCaptureFixture) -> None:
-    """A silent one, half a request, an idle connection, and a response that is not read."""
+def test_a_stop_does_not_wait_for_idle_and_unreading_clients(serve: Serve, caplog: pytest.LogCaptureFixture) -> None:
+    """A new connection, half a request, an idle connection, and a response that is not read."""
     served = serve(app)
     served.server.config.timeout_graceful_shutdown = 600
     served.connect()
