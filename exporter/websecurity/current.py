@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import ssl
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -88,11 +88,12 @@ class WebConfig:
     def _made(self) -> tuple[Security, str | None]:
         """What the loaded file makes, and why its certificate is not the one in use."""
         file, settings, fault = self._file, self._file.settings, None
+        if self._security is not None:
+            for gone in _protections(self._security.settings) - _protections(settings):
+                # A file of which only a part is written must not open the exporter.
+                raise ConfigError([f"{self._path}: {gone} is gone; add it, or restart the exporter"])
         tls = settings.tls_server_config
         if tls is None:
-            if self._security is not None and self._security.context is not None:
-                # A file of which only a part is written must not open the exporter.
-                raise ConfigError([f"{self._path}: tls_server_config is gone; add it, or restart the exporter"])
             return Security(settings, None), None
         authority = certificates.authority(file, tls)
         try:
@@ -109,6 +110,18 @@ class WebConfig:
         elif fault is None and self._fault is not None:
             _log.info("the web configuration is in use again")
         self._fault = fault
+
+
+def _protections(settings: WebSettings) -> Set[str]:
+    """The keys that keep others out."""
+    tls = settings.tls_server_config
+    keys = {
+        "tls_server_config": tls is not None,
+        "basic_auth_users": bool(settings.basic_auth_users),
+        "client_auth_type": tls is not None and tls.client_auth_type != "NoClientCert",
+        "client_allowed_sans": tls is not None and bool(tls.client_allowed_sans),
+    }
+    return {key for key, is_set in keys.items() if is_set}
 
 
 def _named(file: WebFile) -> Sequence[Path]:

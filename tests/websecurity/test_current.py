@@ -101,6 +101,37 @@ BROKEN: dict[str, Callable[[Path], object]] = {
 }
 
 
+SANS = f"{CLIENTS}  client_allowed_sans: [alice]\n"
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "gone"),
+    [
+        (
+            f"rate_limit: {{interval: 1s, burst: 1}}\n{USERS}",
+            "rate_limit: {interval: 1s, burst: 1}\n",
+            "basic_auth_users",
+        ),
+        (TLS + USERS, TLS, "basic_auth_users"),
+        (CLIENTS, TLS, "client_auth_type"),
+        (SANS, CLIENTS, "client_allowed_sans"),
+        (TLS + USERS, USERS, "tls_server_config"),
+    ],
+    ids=["users alone", "users", "client certificates", "names of clients", "TLS"],
+)
+def test_a_file_that_is_cut_before_a_protection_does_not_open_the_exporter(
+    folder: Path, caplog: pytest.LogCaptureFixture, before: str, after: str, gone: str
+) -> None:
+    """It is valid YAML, so only the missing key shows that somebody is writing it."""
+    web = WebConfig(write(folder, before))
+    write(folder, after)
+    assert web.check().refuses
+    assert web.check().refuses
+    assert f"{gone} is gone; add it, or restart the exporter" in details(caplog)
+    write(folder, before)
+    assert not web.check().refuses
+
+
 @pytest.mark.parametrize("how", BROKEN)
 def test_a_file_or_ca_that_breaks_refuses_requests_with_one_line_in_the_log(
     folder: Path, caplog: pytest.LogCaptureFixture, how: str
