@@ -94,7 +94,7 @@ def serve() -> Iterator[Callable[[Exporter], str]]:
 
         def served(exporter: Exporter) -> str:
             listener = listen("127.0.0.1:0")
-            server = Server(exporter.interface.app(reload=exporter.reload), listener, timeout=5.0)
+            server = Server(exporter.interface.app(reload=exporter.reload), [listener], timeout=5.0)
             thread = threading.Thread(target=server.serve_until_stopped, daemon=True)
             thread.start()
             stack.callback(thread.join, 20)

@@ -184,7 +184,7 @@ def test_api_and_callbacks_use_the_present_keys_of_their_files(tmp_path: Path) -
     with contextlib.closing(wiring.scraper(settings, telemetry, wiring.store(settings.state))) as scraper:
         listener = listen("127.0.0.1:0")
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        server = Server(wiring.interface(settings, scraper, telemetry).app(), listener, timeout=1.0)
+        server = Server(wiring.interface(settings, scraper, telemetry).app(), [listener], timeout=1.0)
         serving = threading.Thread(target=server.serve_until_stopped)
         serving.start()
         token = {"Authorization": "Bearer first-token-of-the-api"}

@@ -10,6 +10,7 @@ import json
 import logging
 import os
 import signal
+import socket
 import sys
 import threading
 import time
@@ -22,7 +23,7 @@ from queue import SimpleQueue
 import prometheus_client
 
 from exporter import __version__, config, reading, wiring
-from exporter.command import carried, demo, flags, logs, running, tasktable, terminal
+from exporter.command import carried, demo, flags, logs, running, tasktable, terminal, webflags
 from exporter.command.help import PROGRAM
 from exporter.command.oddities import exposed, oddities
 from exporter.command.permissions import permissions
@@ -35,7 +36,8 @@ from exporter.simulator.events import Events
 from exporter.simulator.server import Simulator
 from exporter.simulator.service import Options
 from exporter.text import clean
-from exporter.web.listener import listen, name, parse
+from exporter.web.activation import inherited
+from exporter.web.listener import listen_all, name, parse
 from exporter.web.server import Server
 
 _log = logging.getLogger(__name__)
@@ -85,18 +87,23 @@ def _run(args: argparse.Namespace) -> int:
     with hangups() as received:
         load = partial(_checked_settings, args)
         settings = load()
-        listener = listen(args.web_listen_address)
+        listeners = _listeners(args)
         exporter = Exporter(settings, load, telemetry_path=args.web_telemetry_path, grafana_url=args.web_grafana_url)
         app = exporter.interface.app(reload=exporter.reload if args.web_enable_lifecycle else None)
-        server = Server(app, listener, timeout=settings.scrape.timeout, crowd=exporter.interface.crowd)
+        server = Server(app, listeners, timeout=settings.scrape.timeout, crowd=exporter.interface.crowd)
         with signals(lambda: server.stop(timeout=exporter.interface.timeout)):
             threading.Thread(target=_follow, args=(received, exporter.reload), name="reload", daemon=True).start()
             state = str(settings.state.path or "in memory")
-            _log.info("listening", extra={"address": name(listener), "version": __version__, "state": state})
+            address = ", ".join(map(name, listeners))
+            _log.info("listening", extra={"address": address, "version": __version__, "state": state})
             server.serve_until_stopped()
             exporter.close()
             _log.info("stopped")
     return 0
+
+
+def _listeners(args: argparse.Namespace) -> Sequence[socket.socket]:
+    return inherited() if args.web_systemd_socket else listen_all(args.web_listen_address or [webflags.LISTEN_ADDRESS])
 
 
 def _follow(hangups: SimpleQueue[None], reload: Callable[[], object]) -> None:
@@ -119,7 +126,7 @@ def _demo(args: argparse.Namespace) -> int:
     }
     with signals(hangup=True) as stopped, Simulator(listen=listen, **world) as simulator:
         try:
-            demo.Demo(simulator, args.web_listen_address, stack=args.stack).run(sys.stdout, stopped)
+            demo.Demo(simulator, args.web_listen_address or (), stack=args.stack).run(sys.stdout, stopped)
         except OSError as error:
             if error.errno != errno.EIO:
                 raise

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from typing import TextIO
 
@@ -21,7 +21,7 @@ from exporter.model import TASK_FINAL
 from exporter.simulator.server import Simulator
 from exporter.snapshot import AccountSnapshot
 from exporter.tracking.store import MemoryStore
-from exporter.web.listener import listen, url
+from exporter.web.listener import listen_all, url
 from exporter.web.server import Server
 
 ADDRESS = "127.0.0.1:10870"
@@ -51,11 +51,11 @@ Simulator    {simulator}/  (its true state: {simulator}/simulator/truth?summary=
 class Demo:
     """An exporter for the account of `simulator`. With `stack`, also Prometheus, Alertmanager and Grafana.
 
-    It listens on `address`. If that is None: on port 10870 of loopback, or on a free port if 10870 is taken. Raises
-    `ListenError` if it cannot listen on `address`.
+    It listens on `addresses`. Without any: on port 10870 of loopback, or on a free port if 10870 is taken. Raises
+    `ListenError` if it cannot listen on one of them.
     """
 
-    def __init__(self, simulator: Simulator, address: str | None, *, stack: bool = False) -> None:
+    def __init__(self, simulator: Simulator, addresses: Sequence[str], *, stack: bool = False) -> None:
         self._simulator = simulator
         self._with_stack = stack
         keys = config.AccountKeys(access_key_id=Key("simulator"), access_key_secret=Key("simulator"))
@@ -69,14 +69,14 @@ class Demo:
         interface = wiring.interface(settings, self._scraper, telemetry)
         self._note = ""
         try:
-            listener = listen(address or ADDRESS)
+            listeners = listen_all(addresses or [ADDRESS])
         except ListenError:
-            if address is not None:
+            if addresses:
                 raise
-            listener = listen("127.0.0.1:0")
+            listeners = listen_all(["127.0.0.1:0"])
             self._note = f"{ADDRESS} is in use, so the exporter listens on a free port.\n"
-        self._url = url(listener)
-        self._server = Server(interface.app(), listener, timeout=settings.scrape.timeout, crowd=interface.crowd)
+        self._url = url(listeners[0])
+        self._server = Server(interface.app(), listeners, timeout=settings.scrape.timeout, crowd=interface.crowd)
 
     def run(self, out: TextIO, stopped: Callable[[], bool]) -> None:
         """Serve, scrape, and print a summary of each scrape to `out`, until `stopped` returns True."""

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from exporter import __version__
-from exporter.command import help, logs, values  # noqa: A004 - it is named after its content
+from exporter.command import help, logs, values, webflags  # noqa: A004 - it is named after its content
 from exporter.command.carried import KINDS
 from exporter.command.help import PROGRAM
 from exporter.command.terminal import COMPLAINTS, coloured
@@ -161,33 +161,11 @@ def _is_near(name: str, flag: str) -> bool:
 
 def _run(parser: argparse.ArgumentParser) -> None:
     _config_file(parser)
-    _listen_address(parser, ":10870", "default: :10870, all addresses of this machine")
-    parser.add_argument(
-        "--web.telemetry-path",
-        dest="web_telemetry_path",
-        type=values.telemetry_path,
-        default="/metrics",
-        metavar="PATH",
-        help="path of the metrics (default: /metrics)",
-    )
-    parser.add_argument(
-        "--web.enable-lifecycle",
-        dest="web_enable_lifecycle",
-        action="store_true",
-        help="allow POST /-/reload, which reloads the configuration",
-    )
-    parser.add_argument(
-        "--web.grafana-url",
-        dest="web_grafana_url",
-        type=values.grafana_url,
-        metavar="URL",
-        help="Grafana with the dashboards of this project, such as https://grafana.example/grafana; jobs on the "
-        "status page link to it (default: no links)",
-    )
+    webflags.add(parser)
 
 
 def _demo(parser: argparse.ArgumentParser) -> None:
-    _listen_address(parser, None, "default: 127.0.0.1:10870, or a free port if it is taken")
+    webflags.listen_address(parser, "default: 127.0.0.1:10870, or a free port if it is taken")
     parser.add_argument(
         "--simulator.listen-address",
         dest="simulator_listen_address",
@@ -270,16 +248,6 @@ def _config_file(parser: argparse.ArgumentParser) -> None:
         default=CONFIG_FILE,
         metavar="FILE",
         help=f"the configuration file, in YAML (default: {CONFIG_FILE})",
-    )
-
-
-def _listen_address(parser: argparse.ArgumentParser, default: str | None, explained: str) -> None:
-    parser.add_argument(
-        "--web.listen-address",
-        dest="web_listen_address",
-        default=default,
-        metavar="ADDRESS",
-        help=f"such as :10870, 127.0.0.1:10870 or [::1]:10870 ({explained})",
     )
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import re
 import socket
+from collections.abc import Iterable
+from contextlib import ExitStack
 
 from exporter.errors import ListenError
 
@@ -38,6 +40,14 @@ def listen(address: str) -> socket.socket:
         number = error.errno if isinstance(error, OSError) else None
         remedy = _REMEDIES.get(number or 0, "choose an address of this machine")
         raise ListenError(f"cannot listen on {address}: {_reason(error)}; {remedy}") from None
+
+
+def listen_all(addresses: Iterable[str]) -> list[socket.socket]:
+    """A socket for each address. If one raises `ListenError`, none stays open."""
+    with ExitStack() as opened:
+        listeners = [opened.enter_context(listen(address)) for address in dict.fromkeys(addresses)]
+        opened.pop_all()
+    return listeners
 
 
 def _reason(error: OSError | UnicodeError) -> str:

@@ -1,4 +1,4 @@
-"""The HTTP server: uvicorn on a socket that is already open, with an orderly `stop`."""
+"""The HTTP server: uvicorn on sockets that are already open, with an orderly `stop`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import math
 import resource
 import socket
 from asyncio import Protocol
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import cast
 
@@ -22,7 +22,7 @@ GRACE_SECONDS = 5.0  # to send responses after a stop, in addition to the time t
 
 
 class Server(uvicorn.Server):
-    """Serves `app` on the listening socket `listener`. `timeout` is the longest time of a request, in seconds.
+    """Serves `app` on the listening sockets `listeners`. `timeout` is the longest time of a request, in seconds.
 
     `crowd` bounds the connections.
     """
@@ -30,7 +30,7 @@ class Server(uvicorn.Server):
     def __init__(
         self,
         app: ASGIApp,
-        listener: socket.socket,
+        listeners: Sequence[socket.socket],
         *,
         timeout: float,
         crowd: Crowd | None = None,
@@ -49,13 +49,15 @@ class Server(uvicorn.Server):
                 timeout_graceful_shutdown=math.ceil(timeout + GRACE_SECONDS),
             )
         )
-        self._listener = listener
+        self._listeners = listeners
 
     def serve_until_stopped(self) -> None:
         """Block until `stop` is called. Then wait up to `timeout` + `GRACE_SECONDS` until requests are answered."""
         _allow_more_descriptors()
-        with self._listener:  # uvicorn does not close it in every version that pyproject.toml allows
-            self.run(sockets=[self._listener])
+        with contextlib.ExitStack() as opened:
+            for listener in self._listeners:  # uvicorn does not close them in every version that pyproject.toml allows
+                opened.enter_context(listener)
+            self.run(sockets=list(self._listeners))
 
     def stop(self, *, timeout: float = 0.0) -> None:
         """End `serve_until_stopped`. Safe to call from a signal handler or another thread, also before it starts.

@@ -37,3 +37,16 @@ def test_only_a_flag_that_does_the_same_is_suggested(
     hint = f"; did you mean {meant}?" if meant else ""
     message = f"vod-transcode-exporter: unknown flag '{written}'{hint}; see vod-transcode-exporter run --help\n"
     assert capsys.readouterr().err == message
+
+
+def test_each_listen_address_counts() -> None:
+    args = parse(["--web.listen-address=127.0.0.1:9810", "--web.listen-address=[::1]:9810"])
+    assert args.web_listen_address == ["127.0.0.1:9810", "[::1]:9810"]
+    assert parse([]).web_listen_address is None
+
+
+def test_a_socket_of_systemd_excludes_listen_addresses(capsys: pytest.CaptureFixture[str]) -> None:
+    assert parse(["--web.systemd-socket"]).web_systemd_socket
+    with pytest.raises(SystemExit):
+        parse(["--web.systemd-socket", "--web.listen-address=:9810"])
+    assert "--web.listen-address: not allowed with argument --web.systemd-socket" in capsys.readouterr().err

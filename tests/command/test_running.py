@@ -88,7 +88,7 @@ def exporter(simulators: Simulators) -> Iterator[str]:
     telemetry = Telemetry()
     scraper = wiring.scraper(settings, telemetry, MemoryStore())
     listener = listen("127.0.0.1:0")
-    server = Server(wiring.interface(settings, scraper, telemetry).app(), listener, timeout=10)
+    server = Server(wiring.interface(settings, scraper, telemetry).app(), [listener], timeout=10)
     serving = threading.Thread(target=server.serve_until_stopped)
     serving.start()
     yield url(listener)

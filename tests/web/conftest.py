@@ -50,7 +50,7 @@ class Served:
         self.url = url(self._listener)
         self._port = self._listener.getsockname()[1]
         self.crowd = crowd or Crowd()
-        self.server = Server(app, self._listener, timeout=5.0, crowd=self.crowd)
+        self.server = Server(app, [self._listener], timeout=5.0, crowd=self.crowd)
         self._thread = threading.Thread(target=self.server.serve_until_stopped, daemon=True)
         self._clients: list[socket.socket] = []
         self._thread.start()

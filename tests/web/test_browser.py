@@ -49,7 +49,7 @@ Serve = Callable[[ASGIApp], str]
 def served(app: ASGIApp) -> Iterator[str]:
     """Serve the app on a free port of 127.0.0.1, for the tests that share a module fixture; yields the URL."""
     listener = listen("127.0.0.1:0")
-    server = Server(app, listener, timeout=10.0)
+    server = Server(app, [listener], timeout=10.0)
     thread = threading.Thread(target=server.serve_until_stopped, daemon=True)
     thread.start()
     try:

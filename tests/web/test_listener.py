@@ -5,11 +5,12 @@ from __future__ import annotations
 import contextlib
 import socket
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
 from exporter.errors import ListenError
-from exporter.web.listener import listen, name, parse, url
+from exporter.web.listener import listen, listen_all, name, parse, url
 
 
 def has_ipv6() -> bool:
@@ -94,3 +95,31 @@ def test_url_of_an_ipv6_listener_has_brackets() -> None:
 def test_url_leads_to_the_listener(address: str, host: str) -> None:
     with contextlib.closing(listen(address)) as listener:
         assert url(listener) == f"http://{host}:{listener.getsockname()[1]}"
+
+
+def test_several_addresses_give_a_socket_each_and_repeated_ones_only_one() -> None:
+    with contextlib.ExitStack() as opened:
+        listeners = [opened.enter_context(each) for each in listen_all(["127.0.0.1:0", "127.0.0.2:0", "127.0.0.1:0"])]
+        assert [listener.getsockname()[0] for listener in listeners] == ["127.0.0.1", "127.0.0.2"]
+
+
+@needs_ipv6
+def test_ipv4_and_ipv6_can_be_listened_on_separately_at_one_port() -> None:
+    with contextlib.ExitStack() as opened:
+        (first,) = listen_all(["0.0.0.0:0"])
+        port = opened.enter_context(first).getsockname()[1]
+        opened.enter_context(listen(f"[::]:{port}"))
+
+
+def test_if_one_address_fails_no_socket_stays_open(taken: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened: list[socket.socket] = []
+    create = socket.create_server
+
+    def noted(*arguments: Any, **options: Any) -> socket.socket:
+        opened.append(create(*arguments, **options))
+        return opened[-1]
+
+    monkeypatch.setattr(socket, "create_server", noted)
+    with pytest.raises(ListenError, match=str(taken)):
+        listen_all(["127.0.0.1:0", f"127.0.0.1:{taken}"])
+    assert [listener.fileno() for listener in opened] == [-1]

@@ -14,6 +14,8 @@ import pytest
 import requests
 from starlette.types import Receive, Scope, Send
 
+from exporter.web.listener import listen, url
+from exporter.web.server import Server
 from tests.conftest import wait_until
 from tests.web.conftest import read_to_end
 
@@ -39,6 +41,19 @@ async def app(scope: Scope, receive: Receive, send: Send) -> None:
     headers = [(b"content-length", str(len(body)).encode())]
     await send({"type": "http.response.start", "status": 200, "headers": headers})
     await send({"type": "http.response.body", "body": body})
+
+
+def test_all_sockets_are_served_and_closed_at_the_end() -> None:
+    listeners = [listen(f"127.0.0.{number}:0") for number in (1, 2)]
+    server = Server(app, listeners, timeout=5.0)
+    thread = threading.Thread(target=server.serve_until_stopped, daemon=True)
+    thread.start()
+    try:
+        assert [requests.get(url(each), timeout=20).text for each in listeners] == ["xxxxx", "xxxxx"]
+    finally:
+        server.stop()
+        thread.join(20)
+    assert [listener.fileno() for listener in listeners] == [-1, -1]
 
 
 def test_a_request_in_progress_is_answered_after_a_stop(serve: Serve) -> None:
