@@ -19,7 +19,7 @@ SLOW = $(shell grep -rl --include='test_*.py' 'pytest.mark.slow' tests)
 ONLY_SLOW = $(shell grep -rl --include='test_*.py' '^pytestmark = pytest.mark.slow' tests)
 FAST = -n 4 --dist worksteal -m 'not slow' -p no:schemathesis $(ONLY_SLOW:%=--ignore=%)
 
-.PHONY: help demo test quick check lint types imports pytest dashboards shell pictures clean
+.PHONY: help demo test quick check lint types imports pytest dashboards shell lock pictures clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -72,6 +72,13 @@ dashboards: $(VENV)/dev ## write the JSON files of the Grafana dashboards
 
 shell: $(VENV)/dev ## write the completions of shells and the man page, from the flags
 	$(BIN)/python -m deploy.shell
+
+LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+  --no-emit-find-links --custom-compile-command 'make lock'
+
+lock: $(VENV)/dev ## write the versions and hashes of the libraries that the image has; with UPGRADE=1 the newest
+	$(LOCK) $(if $(UPGRADE),--upgrade) pyproject.toml --output-file requirements.lock
+	$(LOCK) $(if $(UPGRADE),--upgrade) deploy/docker/build.in --output-file deploy/docker/build.lock
 
 pictures: $(VENV)/dev ## take the pictures of the README, in Chromium
 	$(BIN)/python docs/pictures.py
