@@ -31,6 +31,7 @@ from exporter.command.signals import hangups, signals
 from exporter.deadline import Deadline
 from exporter.errors import ConfigError, ExporterError, UnreachableError
 from exporter.keys import Key
+from exporter.masks import mask
 from exporter.service import Exporter
 from exporter.simulator.events import Events
 from exporter.simulator.server import Simulator
@@ -80,7 +81,7 @@ def _forget_unwritten_log() -> None:
 
 def _complain(*lines: str) -> None:
     for line in lines:
-        print(terminal.coloured(f"{PROGRAM}: {clean(line)}", sys.stderr, terminal.COMPLAINTS), file=sys.stderr)
+        print(terminal.coloured(f"{PROGRAM}: {mask(clean(line))}", sys.stderr, terminal.COMPLAINTS), file=sys.stderr)
 
 
 def _run(args: argparse.Namespace) -> int:
@@ -190,7 +191,7 @@ def _check_online(settings: config.Settings) -> tuple[list[str], list[str]]:
         print(f"account {account.name}: {account.url}")
         width = max(len(permission.action) for permission in found)
         for permission in found:
-            line = f"  {permission.action:{width}}  {clean(permission.text)}"
+            line = f"  {permission.action:{width}}  {mask(clean(permission.text))}"
             print(terminal.coloured(line, sys.stdout, terminal.STATUSES), flush=True)
         if not all(permission.known for permission in found):
             warned.append(f"account {account.name}: VOD throttled the check, so not all is known; repeat it later")

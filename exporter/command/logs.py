@@ -1,4 +1,4 @@
-"""Log lines on stderr in the formats of Prometheus: logfmt or JSON, one line for each record."""
+"""Log lines on stderr in the formats of Prometheus: logfmt or JSON, one line for each record, without secrets."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import TextIO
+
+from exporter.masks import mask
 
 _log = logging.getLogger(__name__)
 
@@ -52,12 +54,12 @@ def _fields(record: logging.LogRecord) -> Iterator[tuple[str, object]]:
     level = record.levelname.lower()
     yield "level", _LEVEL_NAMES.get(level, level)
     yield "component", record.name.removeprefix("exporter.")
-    yield "msg", record.getMessage().strip()
+    yield "msg", mask(record.getMessage().strip())
     for key, value in vars(record).items():
         if key not in _STANDARD:
-            yield key, value
+            yield key, value if isinstance(value, int | float | None) else mask(str(value))
     if record.exc_info:
-        yield "exception", logging.Formatter().formatException(record.exc_info)
+        yield "exception", mask(logging.Formatter().formatException(record.exc_info))
 
 
 class _LogfmtFormatter(logging.Formatter):
@@ -67,7 +69,7 @@ class _LogfmtFormatter(logging.Formatter):
 
 class _JsonFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
-        return _visible(json.dumps(dict(_fields(record)), default=str, ensure_ascii=False))
+        return _visible(json.dumps(dict(_fields(record)), ensure_ascii=False))
 
 
 def _quoted(text: str) -> str:

@@ -11,6 +11,7 @@ from exporter.command.terminal import display_width, shortened
 from exporter.deadline import Deadline
 from exporter.display import moment, percent, size
 from exporter.errors import CredentialsError, PermissionDenied, VodError
+from exporter.masks import mask
 from exporter.model import Job, Output, Task
 from exporter.vod.client import Client
 
@@ -71,6 +72,7 @@ def _task_lines(task: Task) -> Iterable[str]:
     for job in task.jobs:
         if job.status == "TranscodeFail":
             error = ": ".join(filter(None, (job.error_code, job.error_message))) or "failed without an error code"
+            error = mask(error)
             # textwrap counts characters, not columns, so it gets half the width if some take two.
             width = WIDTH if display_width(error) == len(error) else WIDTH // 2
             yield from textwrap.wrap(f"{job.id}: {error}", width, initial_indent="  ", subsequent_indent="    ")

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from exporter.errors import MalformedResponse
 from exporter.jsontext import JsonError, decode
+from exporter.masks import mask
 from exporter.vod.payloads import error_reply
 from exporter.vod.refusals import bare_refusal, refusal
 from exporter.vod.transport import Answer
@@ -66,14 +67,8 @@ def _retry_after(answer: Answer) -> float | None:
 def _masked(found: object, secrets: Sequence[str]) -> object:
     """Remove the secrets from an error body: VOD quotes a request that it cannot verify, including the security token.
 
-    This comes before texts are cut to a length, because a secret that is cut would not be found.
+    This comes before texts are cut to a length, because a secret that is cut may be too short to be found.
     """
     if not isinstance(found, dict):
         return found
-    masked = dict(found)
-    for name, value in found.items():
-        for secret in secrets:
-            if secret and isinstance(value, str):
-                value = value.replace(secret, "<secret>")
-        masked[name] = value
-    return masked
+    return {name: mask(value, secrets=secrets) if isinstance(value, str) else value for name, value in found.items()}

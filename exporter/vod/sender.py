@@ -25,6 +25,7 @@ from exporter.errors import (
     TokenExpired,
     VodError,
 )
+from exporter.masks import remember
 from exporter.vod import answers, signing
 from exporter.vod.credentials import Credentials, Keys
 from exporter.vod.limiter import Limiter
@@ -184,13 +185,16 @@ class Sender:
             query = signing.canonical_query(parameters)
         except UnicodeError:
             raise RequestRejected(f"{action}: an id has characters that cannot be sent", code="not_text") from None
+        secrets = _secrets(keys)
+        for secret in secrets:
+            remember(secret)
         headers: dict[str, str] | None = None
         with suppress(UnicodeError):
             headers = self._signed_headers(action, query, keys)
         if headers is None:  # not raised inside `except`: the UnicodeError would be its context, and quotes the secret
             raise CredentialsError(f"{action}: access_key_secret is not valid text; check its encoding", code="keys")
         answer = self._http.post(f"{self._endpoint}/?{query}", headers=headers, deadline=deadline, name=action)
-        return answers.body(action, answer, secrets=_secrets(keys, headers["authorization"]))
+        return answers.body(action, answer, secrets=[headers["authorization"].rpartition("=")[2], *secrets])
 
     def _signed_headers(self, action: str, query: str, keys: Keys) -> dict[str, str]:
         headers = {
@@ -225,6 +229,5 @@ def _pause(error: VodError, attempt: int) -> float | None:
     return max(asked, _BACKOFF_SECONDS * 2.0 ** (attempt - 1) * spread)
 
 
-def _secrets(keys: Keys, authorization: str) -> tuple[str, ...]:
-    token = keys.security_token.get_secret_value() if keys.security_token is not None else ""
-    return (keys.access_key_secret.get_secret_value(), token, authorization.rpartition("=")[2])
+def _secrets(keys: Keys) -> list[str]:
+    return [key.get_secret_value() for key in (keys.access_key_secret, keys.security_token) if key is not None]

@@ -13,6 +13,7 @@ from starlette.routing import Match, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from exporter.keys import Key
+from exporter.masks import mask
 from exporter.metrics.telemetry import Telemetry
 from exporter.model import OTHER
 from exporter.scrape.scraper import Scraper
@@ -157,6 +158,7 @@ class Interface:
 
     def _refusal(self, scope: Scope, status: int, detail: str, headers: Mapping[str, str] | None = None) -> Response:
         """The response, which is noted by route. Each path that a client invents would otherwise create a series."""
+        detail = mask(detail)
         route = next((route.path for route in self._routes if route.matches(scope)[0] is not Match.NONE), OTHER)
         client = scope["client"][0] if scope["client"] else ""
         self._refusals.note(route=route, path=scope["path"], status=status, client=client, reason=detail)

@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
+from exporter.masks import mask
 from exporter.text import clean
 
 _MAX_FAULT = 1000  # characters
@@ -54,7 +55,7 @@ class Lifecycle:
         async with self._reloading:
             faults = await run_in_threadpool(self.reload)
         if faults:
-            lines = "".join(f"{clean(fault, _MAX_FAULT)}\n" for fault in faults)
+            lines = "".join(f"{mask(clean(fault), limit=_MAX_FAULT)}\n" for fault in faults)
             return PlainTextResponse(f"reload failed:\n{lines}", 500)
         return PlainTextResponse("configuration reloaded\n")
 

@@ -10,10 +10,10 @@ from itertools import groupby
 from typing import TypeVar
 from urllib.parse import urlencode
 
+from exporter.masks import mask
 from exporter.model import Job, job_status, task_status
 from exporter.snapshot import AccountSnapshot, ShownTask, Snapshot
 from exporter.text import clean
-from exporter.web.redaction import redact_text
 
 PAGE_SIZE = 50
 SEARCH_LIMIT = 200  # characters; enough for several ids
@@ -131,8 +131,8 @@ class Row:
         job, task = self.job or Job(""), self.task.task if self.task else None
         status = task.status if task else ""
         words = [self.task_id, self.video_id, job.id, job.definition, job.status, job.error_code]
-        # The text as shown: searching the full message would reveal redacted secrets letter by letter.
-        words.append(redact_text(job.error_message))
+        # The text as shown: searching the full message would reveal masked secrets letter by letter.
+        words.append(mask(job.error_message))
         return " ".join((*words, status, self.state)).casefold()
 
 

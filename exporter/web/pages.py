@@ -14,11 +14,11 @@ from jinja2 import Environment, PackageLoader
 
 from exporter import __version__
 from exporter.display import ago, duration, iso, moment, percent, size
+from exporter.masks import mask, mask_url
 from exporter.model import TASK_FINAL
 from exporter.snapshot import AccountSnapshot, Snapshot
 from exporter.web.listing import REFRESH_SECONDS, SEARCH_LIMIT, Query, State, job_state, listing, paused, task_state
 from exporter.web.pace import per_minute, remaining, stands_still
-from exporter.web.redaction import redact_text, redact_url
 from exporter.web.troubles import Trouble, slowed_down, troubles
 
 REPOSITORY = "https://github.com/vod-transcode-exporter/vod-transcode-exporter"
@@ -64,8 +64,8 @@ environment.filters |= {
     "iso": iso,
     "duration": duration,
     "size": size,
-    "redact_url": redact_url,
-    "redact_text": redact_text,
+    "mask": mask,
+    "mask_url": mask_url,
     "percent": percent,
     "budget": budget,
     "job_counts": job_counts,

@@ -13,6 +13,7 @@ from starlette.responses import Response
 
 from exporter.jsontext import JsonError, JsonObject, decode
 from exporter.keys import Key, SecretText
+from exporter.masks import remember
 from exporter.text import clean
 
 _log = logging.getLogger(__name__)
@@ -121,4 +122,5 @@ class KeyReader:
             detail = f"the {name} cannot be used; the log of the exporter says why"
             raise HTTPException(503, detail, {"Retry-After": str(KEY_RETRY_SECONDS)}) from None
         self._reported.pop(name, None)
+        remember(text.get_secret_value())
         return text

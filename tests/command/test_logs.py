@@ -12,6 +12,7 @@ from collections.abc import Iterator
 import pytest
 
 from exporter.command import logs
+from exporter.masks import LIMIT, remember
 
 HOSTILE = [
     "two\nlines",
@@ -85,10 +86,17 @@ def read(line: str, form: str) -> dict[str, str]:
     return fields
 
 
+def cut(text: str) -> str:
+    return text if len(text) <= LIMIT else f"{text[: LIMIT - 1]}…"
+
+
 @pytest.mark.parametrize("form", logs.FORMATS)
 @pytest.mark.parametrize("text", HOSTILE, ids=ascii)
 def test_any_text_is_one_line_that_reads_back(form: str, text: str) -> None:
-    """As a value and within the message. No text forges a line, and no character gets out that cannot be seen."""
+    """As a value and within the message. No text forges a line, and no character gets out that cannot be seen.
+
+    A long text is cut.
+    """
     stream = set_up(form)
     logging.getLogger("exporter.test").warning("saw %s.", text, extra={"error": text})
     (line,) = lines(stream)
@@ -96,8 +104,8 @@ def test_any_text_is_one_line_that_reads_back(form: str, text: str) -> None:
     fields = read(line, form)
     assert list(fields) == ["ts", "level", "component", "msg", "error"]
     assert (fields["level"], fields["component"]) == ("warn", "test")
-    assert fields["msg"] == f"saw {text}."
-    assert fields["error"] == text
+    assert fields["msg"] == cut(f"saw {text}.")
+    assert fields["error"] == cut(text)
 
 
 @pytest.mark.parametrize("form", logs.FORMATS)
@@ -187,3 +195,16 @@ def test_lines_go_to_stderr(capsys: pytest.CaptureFixture[str]) -> None:
     logging.getLogger("exporter").info("here")
     out, err = capsys.readouterr()
     assert (out, "msg=here" in err) == ("", True)
+
+
+@pytest.mark.parametrize("form", logs.FORMATS)
+def test_no_part_of_a_line_shows_a_secret(form: str) -> None:
+    """Neither the message nor a field nor an exception."""
+    remember("Sw5V5dBr8qLSgP4eNVIsqXnJuwkS7d")
+    stream = set_up(form)
+    quoted = "Sw5V5dBr8qLSgP4eNVIsqXnJuwkS7d, Signature: SECRETSIG"
+    logging.getLogger("exporter.test").error("saw %s", quoted, exc_info=raised(quoted), extra={"error": [quoted]})
+    (line,) = lines(stream)
+    assert "Sw5V5dBr8qLSgP4e" not in line
+    assert "SECRETSIG" not in line
+    assert line.count("<secret>, Signature: ") == 3

@@ -135,7 +135,7 @@ def test_the_content_security_policy_allows_one_script_and_no_frames(serve_inter
     assert "unsafe" not in policy
 
 
-def test_urls_of_jobs_are_redacted_text_without_a_link() -> None:
+def test_urls_of_jobs_are_masked_text_without_a_link() -> None:
     url, shown = "https://name:SECRET@cdn.example/a.mp4?auth_key=SECRET", "https://cdn.example/a.mp4?…"
     for job in (
         Job("j", "HD", "TranscodeSuccess", output=Output(url=url)),
@@ -147,7 +147,7 @@ def test_urls_of_jobs_are_redacted_text_without_a_link() -> None:
         assert not any("cdn.example" in link for link in found.links)
 
 
-def test_error_messages_are_redacted_on_the_page_and_in_the_search() -> None:
+def test_error_messages_are_masked_on_the_page_and_in_the_search() -> None:
     """The message occurs three times: as the error of a job, as that of the account, and as a problem."""
     text = "404 from https://h/a.mp4?auth_key=170-0-SECRET, gone"
     jobs = [Job("j", "HD", "TranscodeFail", error_code="BadFile", error_message=text)]

@@ -1,4 +1,4 @@
-"""Redaction removes credentials and signatures from URLs and texts, and accepts any text."""
+"""URLs lose logins, queries and signatures, alone and in texts."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from exporter.web.redaction import INVALID_URL, redact_text, redact_url
+from exporter.masks import mask, mask_url
+from exporter.masks.urls import INVALID_URL
 
 SIGNATURE = "0a" * 16
 
@@ -38,7 +39,7 @@ SIGNATURE = "0a" * 16
     ],
 )
 def test_a_url_loses_login_query_and_signature(url: str, shown: str) -> None:
-    assert redact_url(url) == shown
+    assert mask_url(url) == shown
 
 
 @pytest.mark.parametrize(
@@ -56,7 +57,7 @@ def test_a_url_loses_login_query_and_signature(url: str, shown: str) -> None:
     ],
 )
 def test_a_text_loses_the_secrets_of_its_urls_and_parameters(text: str, shown: str) -> None:
-    assert redact_text(text) == shown
+    assert mask(text) == shown
 
 
 @given(
@@ -67,7 +68,7 @@ def test_a_text_loses_the_secrets_of_its_urls_and_parameters(text: str, shown: s
 )
 def test_no_query_remains_in_any_text(secret: str, where: str, before: str, after: str) -> None:
     assume("//" not in secret and secret not in f"{before} {where} {after}")
-    assert secret not in redact_text(f"{before} {where.format(secret)} {after}")
+    assert secret not in mask(f"{before} {where.format(secret)} {after}")
 
 
 @given(
@@ -79,11 +80,11 @@ def test_no_password_remains_whatever_characters_it_has(name: str, password: str
     """Except passwords that look like a port and a path: then the URL has another meaning, without a password."""
     assume("@" not in password or not re.search("[/?#]", password))
     assume(not re.match(r"[0-9]{0,5}([/?#;]|$)", password) and "//" not in password)
-    shown = redact_text(f"at {scheme}{name}:{password}@host.example/a.mp4")
+    shown = mask(f"at {scheme}{name}:{password}@host.example/a.mp4")
     assert shown in (f"at {scheme}host.example/a.mp4", f"at {INVALID_URL}")
 
 
 @given(text=st.text(max_size=200))
-def test_any_text_can_be_redacted(text: str) -> None:
-    redact_url(text)
-    redact_text(text)
+def test_any_text_can_be_masked(text: str) -> None:
+    mask_url(text)
+    mask(text)
