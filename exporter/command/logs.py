@@ -59,7 +59,8 @@ def _fields(record: logging.LogRecord) -> Iterator[tuple[str, object]]:
         if key not in _STANDARD:
             yield key, value if isinstance(value, int | float | None) else mask(str(value))
     if record.exc_info:
-        yield "exception", mask(logging.Formatter().formatException(record.exc_info))
+        # Line by line, because the last line has the error, and a mask cuts what is too long.
+        yield "exception", "\n".join(map(mask, logging.Formatter().formatException(record.exc_info).splitlines()))
 
 
 class _LogfmtFormatter(logging.Formatter):

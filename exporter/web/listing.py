@@ -130,9 +130,9 @@ class Row:
         """The text that a search matches against, in case-folded form."""
         job, task = self.job or Job(""), self.task.task if self.task else None
         status = task.status if task else ""
-        words = [self.task_id, self.video_id, job.id, job.definition, job.status, job.error_code]
+        words = [self.task_id, self.video_id, job.id, job.definition, job.status]
         # The text as shown: searching the full message would reveal masked secrets letter by letter.
-        words.append(mask(job.error_message))
+        words += [mask(job.error_code), mask(job.error_message)]
         return " ".join((*words, status, self.state)).casefold()
 
 

@@ -64,7 +64,7 @@ class Scrapes:
     async def _probe(self, request: Request) -> Response:
         names = request.query_params.getlist("account")
         if len(names) != 1 or not names[0]:
-            raise HTTPException(400, "name one account: /probe?account=NAME; /sd lists the accounts")
+            raise HTTPException(400, "name one account in the parameter account of /probe; /sd lists the accounts")
         target = self._targets().get(names[0])
         if target is None:
             raise HTTPException(404, "no account has this name; /sd lists the accounts")

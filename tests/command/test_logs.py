@@ -208,3 +208,11 @@ def test_no_part_of_a_line_shows_a_secret(form: str) -> None:
     assert "Sw5V5dBr8qLSgP4e" not in line
     assert "SECRETSIG" not in line
     assert line.count("<secret>, Signature: ") == 3
+
+
+@pytest.mark.parametrize("form", logs.FORMATS)
+def test_a_long_traceback_keeps_its_last_line(form: str) -> None:
+    stream = set_up(form)
+    logging.getLogger("exporter.test").error("failed", exc_info=raised("\n".join(["a line"] * LIMIT + ["the end"])))
+    (line,) = lines(stream)
+    assert read(line, form)["exception"].endswith("the end")

@@ -130,7 +130,7 @@ def test_probe_without_exactly_one_known_account_is_refused(exporter: Served, sc
     """The refusal is counted, says what to do, and names no account."""
     for query in ("", "?account=", "?accounts=prod", "?account=prod&account=prod", "?account=prod&account=quiet"):
         answer = get(exporter, f"/probe{query}")
-        wanted = "name one account: /probe?account=NAME; /sd lists the accounts\n"
+        wanted = "name one account in the parameter account of /probe; /sd lists the accounts\n"
         assert (answer.status_code, answer.text) == (400, wanted)
     for name in ("nobody", "PROD", "prod%20", "prod%00", "%ff", "pro*", "x" * 5000):
         answer = get(exporter, f"/probe?account={name}")
