@@ -13,13 +13,17 @@ endif
 # Some container images switch compiled files off. With them, pytest starts twice as fast, and so do the programs in tests.
 unexport PYTHONDONTWRITEBYTECODE
 
-# Files with tests marked `slow`, and files with no others. `make quick` leaves slow tests out. `make test` runs them without
-# coverage, which would make them and the programs that they start slower: the fast tests cover the package.
-SLOW = $(shell grep -rl --include='test_*.py' 'pytest.mark.slow' tests)
-ONLY_SLOW = $(shell grep -rl --include='test_*.py' '^pytestmark = pytest.mark.slow' tests)
-FAST = -n 4 --dist worksteal -m 'not slow' -p no:schemathesis $(ONLY_SLOW:%=--ignore=%)
+# Tests have three kinds. `make quick` runs those without a marker. `make test` also runs those marked `slow`, without coverage,
+# which would slow down the programs that they start. `make stack` runs those marked `stack`. Files of other kinds are not imported.
+FAST = -n 4 --dist worksteal -m 'not slow and not stack' -p no:schemathesis $(ONLY_OTHERS:%=--ignore=%)
+ONLY_OTHERS = $(shell grep -rlE --include='test_*.py' '^pytestmark = pytest.mark.(slow|stack)' tests)
+SLOW = -n 6 --dist worksteal -m slow $(shell grep -rl --include='test_*.py' 'pytest.mark.slow' tests)
+STACK_TESTS = -n 4 --dist worksteal -m stack $(shell grep -rl --include='test_*.py' 'pytest.mark.stack' tests)
 
-.PHONY: help demo test quick check lint types imports pytest dashboards shell lock pictures clean
+# mypy uses one processor, and tests wait.
+MAKEFLAGS += $(if $(filter test quick,$(MAKECMDGOALS)),--jobs=2)
+
+.PHONY: help demo test quick stack check lint types imports pytest fast dashboards shell lock pictures clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -46,10 +50,12 @@ endef
 demo: $(VENV)/demo ## simulator and exporter, no account needed; with STACK=1 also Prometheus and Grafana
 	@$(BIN)/vod-transcode-exporter demo $(if $(filter-out 0,$(STACK)),--stack)
 
-test: check pytest ## lint, types, import contracts and all tests, with coverage by branch
+test: check pytest ## lint, types, import contracts, fast and slow tests, and coverage by branch
 
-quick: check ## lint, types, import contracts and the fast tests, for use while you edit
-	$(BIN)/pytest $(FAST)
+quick: check fast ## lint, types, import contracts and the fast tests, for use while you edit
+
+stack: $(VENV)/dev ## the tests that run Prometheus, Chromium or a whole stack
+	$(BIN)/pytest $(STACK_TESTS)
 
 check: lint types imports ## lint, types and import contracts
 
@@ -63,9 +69,12 @@ types: $(VENV)/dev
 imports: $(VENV)/dev
 	$(BIN)/lint-imports
 
+fast: $(VENV)/dev
+	$(BIN)/pytest $(FAST)
+
 pytest: $(VENV)/dev
 	$(BIN)/pytest $(FAST) --cov --cov-report=term
-	$(BIN)/pytest -n 6 --dist worksteal -m slow $(SLOW)
+	$(BIN)/pytest $(SLOW)
 
 dashboards: $(VENV)/dev ## write the JSON files of the Grafana dashboards
 	$(BIN)/python -m grafana

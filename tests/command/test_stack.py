@@ -24,7 +24,7 @@ ROOT = Path(__file__).parents[2]
 PATIENCE_SECONDS = 60.0
 DEMO = (sys.executable, "-m", "exporter", "demo", "--stack", "--web.listen-address=127.0.0.1:0")
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.stack
 
 STAND_IN = """\
 #!{python}

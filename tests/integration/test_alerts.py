@@ -30,7 +30,7 @@ from tests.conftest import exporter_command
 from tests.integration.programs import is_ready, reserved_address, wait_until
 from tests.integration.programs import running as running_program
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.stack
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 FACTOR = 60  # a minute takes a second

@@ -20,7 +20,7 @@ from tests.conftest import Simulators
 from tests.grafana.expressions import Expression, dashboards, expressions, panels
 from tests.integration.programs import PATIENCE_SECONDS, running_exporter, running_prometheus
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.stack
 
 KEY = "key-of-the-callback"
 CALLBACK = "http://vod.example.com/callback/prod"

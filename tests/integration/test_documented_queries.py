@@ -26,7 +26,7 @@ from exporter.metrics.exposition import TEXT
 from exporter.metrics.telemetry import Telemetry
 from tests.integration.programs import running_prometheus
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.stack
 
 ROOT = Path(__file__).parents[2]
 PAGES = (ROOT / "README.md", ROOT / "docs" / "metrics.md", *sorted((ROOT / "docs" / "runbooks").glob("*.md")))

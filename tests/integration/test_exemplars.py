@@ -13,7 +13,7 @@ import requests
 
 from tests.integration.programs import running_demo, running_prometheus, wait_until
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.stack
 
 CONFIG = """\
 global: {{scrape_interval: 1s, scrape_timeout: 1s}}

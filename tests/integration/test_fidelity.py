@@ -12,7 +12,7 @@ import pytest
 
 from exporter.metrics import catalog
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.stack
 
 ROOT = Path(__file__).parents[2]
 

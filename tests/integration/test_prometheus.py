@@ -17,7 +17,7 @@ from exporter.simulator.server import Simulator
 from tests.conftest import Simulators
 from tests.integration.programs import running_demo, running_exporter, running_prometheus, wait_until
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.stack
 
 GLOBAL = """\
 global: {scrape_interval: 2s, scrape_timeout: 2s}

@@ -32,7 +32,7 @@ from exporter.web.server import Server
 from tests.conftest import wait_until
 from tests.web.conftest import FakeScraper, account_snapshot
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.stack
 
 HOSTILE = "<script>document.title='owned'</script><img src=http://127.0.0.2:9/x onerror=document.title='owned'>"
 LONG = "W" * 1024

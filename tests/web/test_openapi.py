@@ -58,7 +58,7 @@ def exporter(api_exporters: ApiExporters) -> ApiExporter:
     return with_tasks(api_exporters, 5)
 
 
-@document.parametrize()
+@document.parametrize()  # type: ignore[untyped-decorator] # mypy does not follow schemathesis
 @BOUNDED
 def test_every_response_matches_the_document(case: Any, exporter: ApiExporter) -> None:
     """For valid and invalid requests, with and without the token."""

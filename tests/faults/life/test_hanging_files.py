@@ -8,10 +8,13 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import pytest
 import requests
 
 from tests.conftest import HeldFile, exporter_command, wait_until
 from tests.faults.conftest import NOWHERE, Start, account, run_to_end
+
+pytestmark = pytest.mark.slow
 
 Hold = Callable[[Path], HeldFile]
 
