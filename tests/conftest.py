@@ -59,7 +59,7 @@ if threading.current_thread() is threading.main_thread():
 # The default profile is fast and repeatable. `HYPOTHESIS_PROFILE=thorough` tries many new examples each time, and
 # prints the line that reproduces a failure. No profile measures time, which is long on a busy machine.
 TIMELESS = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.register_profile("fast", TIMELESS, max_examples=50, derandomize=True)
+settings.register_profile("fast", TIMELESS, max_examples=20, derandomize=True)
 settings.register_profile("thorough", TIMELESS, max_examples=600, derandomize=False, print_blob=True, database=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fast"))
 
@@ -239,9 +239,14 @@ class Simulators(Protocol):
 
 @pytest.fixture
 def simulators() -> Iterator[Simulators]:
-    """Starts simulators, and stops them after the test."""
+    """Starts simulators, and stops them after the test. They have ten minutes of history: an hour is planned slowly."""
     with contextlib.ExitStack() as stack:
-        yield lambda **options: stack.enter_context(Simulator(**options))
+
+        def start(**options: Unpack[Options]) -> Simulator:
+            options.setdefault("history", 600.0)
+            return stack.enter_context(Simulator(**options))
+
+        yield start
 
 
 @contextlib.contextmanager

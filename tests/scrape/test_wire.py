@@ -26,7 +26,7 @@ KEY = Key("simulator")
 
 @pytest.fixture
 def simulator(simulators: Simulators) -> Simulator:
-    made = simulators(history=3600.0, quota=math.inf)
+    made = simulators(quota=math.inf)
     made.clock.freeze()
     return made
 

@@ -51,7 +51,7 @@ def make_world() -> Callable[..., tuple[World, HandClock]]:
 @pytest.fixture
 def simulator() -> Iterator[Simulator]:
     """Frozen, without a quota: its answers and its truth are of one moment."""
-    with Simulator(quota=math.inf) as running:
+    with Simulator(quota=math.inf, history=600.0) as running:
         running.clock.freeze()
         yield running
 

@@ -6,6 +6,7 @@ import math
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -138,7 +139,8 @@ def test_sdk_gets_the_summary_of_a_video(client: Any, models: Any, truth: list[d
 
 def test_sdk_gets_the_usage_by_hour(models: Any) -> None:
     """The seconds of the outputs that succeeded in each closed hour. At least one hour of the history is closed."""
-    with Simulator(quota=math.inf, scenario="failures", history=7300.0) as simulator:
+    few = replace(SCENARIOS["failures"], tasks_per_minute=1.0)
+    with Simulator(quota=math.inf, scenario=few, history=7300.0) as simulator:
         simulator.clock.freeze()
         truth = requests.get(f"{simulator.url}/simulator/truth", timeout=10).json()
         this_hour = int(truth["now"]) // 3600 * 3600

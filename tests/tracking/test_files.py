@@ -208,7 +208,10 @@ def test_each_new_fault_of_a_file_is_logged(tmp_path: Path, caplog: pytest.LogCa
     ("name", "limit", "remedy"),
     [
         ("a.json", MAX_BYTES, "16 MiB; split it"),
-        ("a.yml", MAX_YAML_BYTES, "1 MiB; write it as JSON, to a file whose name ends in .json"),
+        pytest.param(
+            *("a.yml", MAX_YAML_BYTES, "1 MiB; write it as JSON, to a file whose name ends in .json"),
+            marks=pytest.mark.slow,
+        ),
     ],
 )
 def test_a_file_may_be_as_large_as_its_limit_and_no_larger(

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from exporter.model import Job, Output, Stream, Task
-from exporter.tracking import schema, sqlite
+from exporter.tracking import database, schema, sqlite
 from exporter.tracking.ledger import Ledger
 from exporter.tracking.records import JobRecord, TaskRecord
 from exporter.tracking.sqlite import SqliteStore
@@ -190,11 +190,14 @@ def test_millions_of_memories_that_end_at_once_are_forgotten_in_portions(
     assert left == [151, 51, 1, 1]
 
 
-def test_the_file_shrinks_when_its_rows_are_gone(path: Path, opened: Callable[[], SqliteStore]) -> None:
+def test_the_file_shrinks_when_its_rows_are_gone(
+    path: Path, opened: Callable[[], SqliteStore], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Seen: a file never shrank. Some pages are given back with each transaction."""
+    monkeypatch.setattr(database, "_FREE_PAGES", 50)
     store = opened()
     store.load("prod", now=NOW)
-    memories = {f"task {number}" * 10: Memory(NOW + 10, finished=True) for number in range(100_000)}
+    memories = {f"task {number}" * 10: Memory(NOW + 10, finished=True) for number in range(10_000)}
     store.save("prod", Changes(now=NOW, remembered=memories))
     opened().load("prod", now=NOW)
     large, store = path.stat().st_size, opened()

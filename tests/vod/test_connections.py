@@ -68,6 +68,7 @@ def test_the_deadline_holds_for_slow_headers_bodies_and_chunks(http_: Http, wire
 FLOODS = [endless_trailers, endless_chunk_extensions, endless_interim_answers]
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("flood", FLOODS, ids=["trailers", "chunk extensions", "interim answers"])
 def test_all_bytes_of_an_answer_are_bounded(http_: Http, wire: Start, flood: Any) -> None:
     """They are no part of the body, and `http.client` reads them without a limit."""
@@ -78,6 +79,7 @@ def test_all_bytes_of_an_answer_are_bounded(http_: Http, wire: Start, flood: Any
     assert server.sent < MUCH  # this includes data in the buffers of the sockets
 
 
+@pytest.mark.no_cover
 def test_the_headers_of_a_proxy_are_bounded(http_: Http, behind: Start) -> None:
     proxy = behind(endless_proxy_headers)
     # From Python 3.12 on, http.client itself refuses more than 100 headers of a proxy.
