@@ -52,7 +52,7 @@ class Exporter:
             raise StateError("; ".join(faults))
 
     def reload(self) -> Sequence[str]:
-        """Read the configuration file again. Returns the faults; they are also logged, and a metric shows them.
+        """Read the configuration file again. Returns the faults, which are also logged. A metric shows the result.
 
         A file with faults changes nothing. Otherwise accounts with the same settings continue untouched. Changed
         accounts restart from the stored state and keep their totals. An account that cannot start keeps its old

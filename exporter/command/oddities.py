@@ -20,7 +20,7 @@ _ID_STARTS = ("LTAI", "STS.")  # of AccessKey ids: permanent and temporary ones
 
 
 def oddities(settings: Settings) -> Iterator[str]:
-    """A warning for each, with the account and the remedy, but without keys. Looks for files; calls no service."""
+    """A warning for each likely mistake, with account and remedy, but without keys. Reads files; calls no service."""
     for account in settings.accounts:
         for text in (*_keys(account), *_rate(account), *_files(account)):
             yield f"account {account.name}: {text}"
@@ -89,6 +89,6 @@ def _files(account: Account) -> Iterator[str]:
 
 def _matches(pattern: str) -> bool:
     try:
-        return reading.in_time(pattern, lambda: any(glob.iglob(pattern, recursive=True)))  # noqa: PTH207 - as `files`
+        return reading.in_time(pattern, lambda: any(glob.iglob(pattern, recursive=True)))  # noqa: PTH207 - the same search as in `tracking/files.py`
     except OSError:
         return False

@@ -12,7 +12,8 @@ from typing import Any
 from pydantic import BaseModel
 
 from exporter.config.scalars import Expanded
-from exporter.config.yaml_source import GLUED, NO_SPACE, Fault, KeyPath, Source
+from exporter.config.syntax import GLUED, NO_SPACE
+from exporter.config.yaml_source import Fault, KeyPath, Source
 from exporter.text import clean
 
 _KEY = "[key]"  # pydantic puts this at the end of the path if the key itself is at fault

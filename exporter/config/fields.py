@@ -166,11 +166,11 @@ Patterns = Annotated[
 ]
 
 
-def _key_text(value: object, info: ValidationInfo) -> Key:
-    return _text_key(value, info, "copy the key exactly as Alibaba Cloud shows it")
+def _text_key(value: object, info: ValidationInfo) -> Key:
+    return _key_of_text(value, info, "copy the key exactly as Alibaba Cloud shows it")
 
 
-def _text_key(value: object, info: ValidationInfo, remedy: str) -> Key:
+def _key_of_text(value: object, info: ValidationInfo, remedy: str) -> Key:
     if isinstance(value, Key):
         return value
     if not isinstance(value, str):
@@ -182,11 +182,11 @@ def _text_key(value: object, info: ValidationInfo, remedy: str) -> Key:
         raise refused(f"{error}; {remedy}") from None
 
 
-def _key_file(value: object, info: ValidationInfo) -> Key:
-    return _file_key(value, info)[0]
+def _file_key(value: object, info: ValidationInfo) -> Key:
+    return _key_of_file(value, info)[0]
 
 
-def _file_key(value: object, info: ValidationInfo) -> tuple[Key, int]:
+def _key_of_file(value: object, info: ValidationInfo) -> tuple[Key, int]:
     """The key and its present length in characters. The file must be readable when the configuration is loaded."""
     key = value if isinstance(value, Key) else Key(_path(value, info))
     try:
@@ -205,22 +205,22 @@ def _shown_path(value: object) -> str:
 _MASK = PlainSerializer(str)  # a dump of the settings shows no key
 _KEY_SCHEMA = WithJsonSchema({"type": "string", "minLength": 1})
 
-TextKey = Annotated[Key, PlainValidator(_key_text), _MASK, _KEY_SCHEMA]
-FileKey = Annotated[Key, PlainValidator(_key_file), _MASK, _KEY_SCHEMA]
+TextKey = Annotated[Key, PlainValidator(_text_key), _MASK, _KEY_SCHEMA]
+FileKey = Annotated[Key, PlainValidator(_file_key), _MASK, _KEY_SCHEMA]
 
 MIN_TOKEN = 16  # characters; a shorter token could be guessed over the network
 _TOKEN_REMEDY = f"write at least {MIN_TOKEN} random characters, for example from `openssl rand -hex 32`"
 
 
 def _text_token(value: object, info: ValidationInfo) -> Key:
-    token = _text_key(value, info, _TOKEN_REMEDY)
+    token = _key_of_text(value, info, _TOKEN_REMEDY)
     if len(token.read().get_secret_value()) < MIN_TOKEN:
         raise refused(f"is shorter than {MIN_TOKEN} characters; {_TOKEN_REMEDY}")
     return token
 
 
 def _file_token(value: object, info: ValidationInfo) -> Key:
-    token, length = _file_key(value, info)
+    token, length = _key_of_file(value, info)
     if length < MIN_TOKEN:
         raise refused(f"the file{_shown_path(value)} has fewer than {MIN_TOKEN} characters; {_TOKEN_REMEDY}")
     return token

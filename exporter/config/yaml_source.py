@@ -9,7 +9,6 @@ The loader of PyYAML in pure Python is used even if libyaml is installed, becaus
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,30 +28,14 @@ from yaml.events import (
 from yaml.reader import Reader
 
 from exporter import reading
-from exporter.config import scalars
+from exporter.config import scalars, syntax
+from exporter.config.syntax import GLUED, NO_SPACE
 
 KeyPath = tuple[str | int, ...]
 
 MAX_BYTES = 1 << 20
 MAX_DEPTH = 16  # the sections need 5 levels; a bound keeps hostile files from the recursion limit
 _SHOWN = 60  # characters of a value in a fault
-
-# The messages of PyYAML may quote the file, and so a secret. They are recognized by their start, and replaced.
-_SYNTAX = {
-    "found character '\\t'": "YAML cannot be indented with tabs; use spaces",
-    "mapping values are not allowed": "a `:` is not allowed here; quote the text that contains it",
-    "found unexpected end of stream": "the quote that starts on line {opened} is not closed; close it",
-    "expected ',' or": "the bracket that starts on line {opened} is not closed, or a comma is missing; "
-    "quote text with brackets",
-    "expected <block end>": "the indentation is inconsistent; align the keys of a mapping and the items of a list",
-    "could not find expected ':'": "a key has no `:`; add it, or indent this line under the key above",
-    "found undefined tag handle": "YAML tags (`!`) are not accepted; remove the tag, and quote the value if it is text",
-}
-NO_SPACE = "has no space after its `:`; write `KEY: VALUE`"
-GLUED = re.compile(r"([A-Za-z0-9_.-]{1,40}):[^\s/]")
-"""A key without a space after its `:`, which YAML reads as text. The scheme of a URL does not match."""
-_GLUED_LINE = re.compile(rf"\s*(?:- +)*{GLUED.pattern}")
-_SYNTAX_OTHER = "this is not valid YAML; check indentation, quotes, brackets and colons here and on the line above"
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,27 +165,11 @@ class _Builder:
         try:
             event: Event = self._loader.get_event()  # type: ignore[no-untyped-call]
         except (yaml.YAMLError, ValueError, OverflowError) as error:
-            problem = str(getattr(error, "problem", ""))
-            # PyYAML sets these attributes on most of its errors only, and raises some of Python's own errors.
-            mark = getattr(error, "problem_mark", None)
-            line = mark.line + 1 if mark else self._loader.line + 1
-            opened = getattr(error, "context_mark", None) or mark
-            text = next((ours for theirs, ours in _SYNTAX.items() if problem.startswith(theirs)), _SYNTAX_OTHER)
-            text = text.replace("{opened}", str(opened.line + 1 if opened else line))
-            if problem.startswith("could not find expected ':'") and opened:
-                line = opened.line + 1  # PyYAML notices it on a later line
-            if (glued := self._glued(line)) is not None:
-                line, text = glued, f"a key {NO_SPACE}"
+            line, text = syntax.problem(error, self._text, line=self._loader.line + 1)
         else:
             return event
         self._fault(line, (), text)
         raise _Stop
-
-    def _glued(self, line: int) -> int | None:
-        """The line of a key without a space after its `:`. It is `line` or the one before, because YAML reads on."""
-        lines = enumerate(self._text.split("\n")[:line], start=1)
-        last = [(number, text) for number, text in lines if text.strip() and not text.lstrip().startswith("#")][-2:]
-        return next((number for number, text in reversed(last) if _GLUED_LINE.match(text)), None)
 
     def _fault(self, line: int, path: KeyPath, text: str) -> _Broken:
         self._faults.append(Fault(line, path, text))

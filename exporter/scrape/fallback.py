@@ -26,7 +26,7 @@ class Fallback:
         self._clock = clock
         self._lock = threading.Lock()
         self._refused_at: float | None = None
-        self._said = False
+        self._logged = False
 
     @property
     def usable(self) -> bool:
@@ -37,14 +37,14 @@ class Fallback:
     def refused(self, error: VodError) -> None:
         """VOD refused this way. It is logged once, until VOD accepts it again."""
         with self._lock:
-            said, self._said, self._refused_at = self._said, True, self._clock()
-        if not said:
+            logged, self._logged, self._refused_at = self._logged, True, self._clock()
+        if not logged:
             _log.warning(self._message, extra={"account": self._account, "error": str(error)})
 
     def accepted(self) -> None:
         """VOD accepted this way."""
         with self._lock:
-            self._refused_at, self._said = None, False
+            self._refused_at, self._logged = None, False
 
     def forget(self) -> None:
         """Try this way again: something else may have caused the refusal. A further refusal is not logged."""

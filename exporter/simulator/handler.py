@@ -69,13 +69,13 @@ class Handler(BaseHTTPRequestHandler):
         self._send(answer, fault)
 
     def _body(self) -> bytes | None:
-        """The body of the request; None if it was refused; then the refusal was already sent."""
+        """The body of the request; None if it was refused. The refusal is then already sent."""
         length = self.headers.get("Content-Length", "0")
         if "Transfer-Encoding" in self.headers or not (length.isascii() and length.isdigit()):
             self.close_connection = True
             self._send(Answer(411, b"send the body with a Content-Length\n", "text/plain"))
             return None
-        if int(length[:12]) > MAX_BODY:
+        if int(length[:12]) > MAX_BODY:  # Python refuses to convert thousands of digits
             self.close_connection = True
             self._send(Answer(413, b"the body is too large; the limit is 1 MiB\n", "text/plain"))
             return None

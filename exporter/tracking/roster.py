@@ -32,6 +32,7 @@ class Roster:
         self._job_marks = Marks()
         self._events = dict(events or {})
         self._event_marks = Marks()
+        self._marks = self._task_marks, self._job_marks, self._event_marks
         # All records share one bound method, to save memory.
         self._note_task, self._note_job = self._task_marks.change, self._job_marks.change
         self._memories: dict[str, Memory] = {}  # the unsaved ones
@@ -100,7 +101,7 @@ class Roster:
                 job.missing = task.stale = True
 
     def _hand_over(self, job: TrackedJob, task: TrackedTask) -> None:
-        """Give the job to another task that named it, so that it is not counted again. Without one, stop tracking it.
+        """Give the job to another task that named it, so that it is not counted again. If none did, stop tracking it.
 
         An unfinished job goes only to an unfinished task, because the exporter does not ask about finished tasks.
         """
@@ -138,7 +139,7 @@ class Roster:
         return self._memories.get(task_id)
 
     def note_progress(self) -> None:
-        """Include the progress of every unfinished job in the next `changes`. Progress alone causes no save."""
+        """Include the progress of every unfinished job in the next `take`. Progress alone causes no save."""
         for job_id, job in self._jobs.items():
             if job.finished_at is None:
                 self._job_marks.change(job_id)
@@ -149,11 +150,12 @@ class Roster:
         The changes count as saved from now on, unless `restore` is called before the next `take`.
         """
         self._memories = {task_id: memory for task_id, memory in self._memories.items() if memory.until >= now}
-        marks = self._task_marks, self._job_marks, self._event_marks
-        if not (any(marks) or self._memories or totals.counters or totals.histograms):
+        if not (any(self._marks) or self._memories or totals.counters or totals.histograms):
             return None
-        tasks, jobs, events = taken = [one.take() for one in marks]
-        self._taken, self._memories = (taken, self._memories), {}
+        taken = [marks.take() for marks in self._marks]
+        tasks, jobs, events = taken
+        remembered, self._memories = self._memories, {}
+        self._taken = taken, remembered
         return Changes(
             now=now,
             tasks=[self._tasks[task_id].record() for task_id in tasks.changed],
@@ -161,7 +163,7 @@ class Roster:
             dropped_tasks=tuple(tasks.dropped),
             dropped_jobs=tuple(jobs.dropped),
             totals=totals,
-            remembered=self._taken[1],
+            remembered=remembered,
             events={job_id: self._events[job_id] for job_id in events.changed},
             dropped_events=tuple(events.dropped),
         )
@@ -170,7 +172,7 @@ class Roster:
         """The changes of the last `take` were not saved."""
         if self._taken is not None:
             taken, memories = self._taken
-            for marks, changes in zip((self._task_marks, self._job_marks, self._event_marks), taken, strict=True):
+            for marks, changes in zip(self._marks, taken, strict=True):
                 marks.restore(changes)
             self._memories = memories | self._memories
             self._taken = None

@@ -49,7 +49,7 @@ JOB_FAILURES = Metric(
 TASK_FAILURES = Metric(
     "vod_transcode_task_failures_total",
     "counter",
-    "Tasks with TaskStatus CompleteAllFail by cause, from the ErrorCode of their jobs; without jobs it is the source.",
+    "Tasks with TaskStatus CompleteAllFail by cause (ErrorCode of their jobs); tasks without jobs count as source.",
     ("account", "cause"),
 )
 SUSPICIOUS_OUTPUTS = Metric(
@@ -67,7 +67,7 @@ OUTPUT_DURATION = Metric(
 BILLED = Metric(
     "vod_transcode_billed_seconds_total",
     "counter",
-    "Total playing time of output files in seconds (OutputFile.Duration), by what VOD bills them as.",
+    "Total playing time of output files in seconds (OutputFile.Duration), by the specification that VOD bills.",
     ("account", "specification"),
 )
 JOB_DURATION = Metric(
