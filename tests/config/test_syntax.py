@@ -25,8 +25,7 @@ def mistake(text: str) -> tuple[int, str]:
     """What is wrong with the text."""
     loader = yaml.SafeLoader(text)
     with pytest.raises(yaml.YAMLError) as raised:
-        while loader.get_event():  # type: ignore[no-untyped-call]
-            pass
+        list(iter(loader.get_event, None))
     return syntax.problem(raised.value, text, line=loader.line + 1)
 
 
