@@ -31,7 +31,7 @@ _INHERITED = re.compile(r"/dev/(?:fd/[0-9]+|stdin)|/proc/self/fd/[0-9]+")
 _Result = TypeVar("_Result")
 
 _lock = threading.Lock()
-_hanging: dict[str, threading.Thread] = {}  # by name; of the process, because it is the process that has these threads
+_hanging: dict[str, threading.Thread] = {}  # by name; global, because the threads belong to the process
 
 
 def read(path: Path, limit: int, *, seconds: float | None = None) -> bytes:

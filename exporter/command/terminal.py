@@ -14,7 +14,7 @@ _WIDTHS = {"W": 2, "F": 2}  # wide and fullwidth: https://www.unicode.org/report
 _RED, _GREEN, _YELLOW, _CYAN = 31, 32, 33, 36
 
 Palette = Sequence[tuple[str, int]]
-"""Regular expressions of what has a colour, and the colour."""
+"""Pairs of a regular expression, and the colour of the text that matches it."""
 STATUSES: Palette = (
     (r"(?<=  )(TranscodeSuccess|CompleteAllSucc|granted)(?!\w)", _GREEN),
     (r"(?<=  )(TranscodeFail|CompleteAllFail|not granted)(?!\w)", _RED),
@@ -64,11 +64,11 @@ def coloured(text: str, out: TextIO, palette: Palette, environ: Mapping[str, str
 
 @contextlib.contextmanager
 def screen(out: TextIO) -> Iterator[None]:
-    """Use the second screen of the terminal, and show the first again at the end. Does nothing without a terminal."""
+    """Use the alternate screen of the terminal, and leave it at the end. Does nothing without a terminal."""
     if not out.isatty():
         yield
         return
-    out.write("\x1b[?1049h\x1b[?25l")  # the second screen, without a cursor
+    out.write("\x1b[?1049h\x1b[?25l")  # the alternate screen, without a cursor
     try:
         yield
     finally:
@@ -98,7 +98,8 @@ class LiveLine:
         if terminal is None:
             self._out.write(f"{text}\n")
         else:
-            # If the terminal has become too narrow for the last text, that wraps now, and cannot be replaced.
+            # If the terminal has become too narrow for the last text, the text now takes several lines. These cannot be
+            # replaced, so a new line starts.
             start = "\n" if len(self._shown) >= terminal.columns else "\r\x1b[K"
             self._text, self._columns = text, terminal.columns
             self._shown = _fitted(text, terminal.columns - 1)

@@ -1,4 +1,4 @@
-"""What VOD has billed in the last 24 hours that it has closed: asked once an hour, beside the refresh."""
+"""What VOD has billed in the last 24 hours that it has closed: asked once an hour, independently of the refresh."""
 
 from __future__ import annotations
 
@@ -68,6 +68,7 @@ class BilledUsage:
     def refresh(self) -> None:
         """Ask VOD in another thread, if an hour has closed since the last answer."""
         with self._lock:
+            # A longer wait than an hour means that the clock was set back. Then VOD is asked now.
             if self._asking or 0 < self._again_at - self._clock() <= HOUR:
                 return
             self._asking = True

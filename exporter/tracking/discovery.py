@@ -71,12 +71,13 @@ class Discovery:
             return self._unread.get(query, query.created)
 
     def read(self, query: VideoQuery, *, oldest: float) -> None:
-        """One more page of the query was read, which has the newest videos first. `oldest` was created first."""
+        """One more page was read, newest videos first. `oldest` is the earliest creation time on it, in Unix seconds."""
         with self._lock:
             # The list of transcoding videos is read from the start each time, because pages from different times are
             # not a complete list. Only if a complete list lacks a video, its transcoding has ended.
             if query.created is not None:
                 start, end = self._unread.get(query, query.created)
+                # One second more: the next page may have videos of the same second.
                 self._unread[query] = (start, min(end, max(oldest, start) + 1))
 
     def counted(self, query: VideoQuery, total: int) -> None:

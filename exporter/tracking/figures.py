@@ -13,12 +13,12 @@ from exporter.tracking.totals import DEFAULT, HIGH, LOW, TRIGGERS, Totals
 # https://www.alibabacloud.com/help/en/vod/developer-reference/api-vod-2017-03-21-submittranscodejobs: 1 to 10, a larger
 # number is a higher priority.
 _DEFAULT_PRIORITY = 6
-_FAR = 2.0  # a bitrate this many times more or less than size and playing time say is suspicious
+_FAR = 2.0  # a bitrate is suspicious if it is more than twice or less than half of size * 8 / playing time
 _TRUNCATED = 0.8  # an output shorter than this share of the longest output of its task is suspicious
 
 
 def finished_job(totals: Totals, job: Job) -> None:
-    """Count a job that was seen finished for the first time."""
+    """Count a finished job when it is first seen finished."""
     definition, status = totals.definition(job), job_status(job.status)
     totals.count(Total.JOBS_FINISHED, (definition, status))
     if status == "TranscodeFail":
@@ -29,7 +29,7 @@ def finished_job(totals: Totals, job: Job) -> None:
 
 
 def finished_output(totals: Totals, job: Job, output: Output, *, billed: str) -> None:
-    """Count the output of a job that succeeded, seen for the first time. `billed` is its specification."""
+    """Count the output of a successful job when it is first seen. `billed` is its specification."""
     labels = (totals.definition(job),)
     if output.bitrate is not None:
         totals.observe(Total.OUTPUT_BITRATE, labels, output.bitrate)
@@ -68,13 +68,15 @@ def queued_job(totals: Totals, job: Job, seconds: float) -> None:
 
 
 def finished_task(totals: Totals, task: Task, jobs: Sequence[Job]) -> None:
-    """Count a task that was seen finished for the first time, with its jobs as VOD described them last."""
+    """Count a finished task when it is first seen finished. `jobs` is VOD's last description of its jobs."""
     trigger = task.trigger if task.trigger in TRIGGERS else OTHER if task.trigger else UNKNOWN
     status = task_status(task.status)
     totals.count(Total.TASKS_FINISHED, (status, trigger))
     if status == "CompleteAllFail":
         codes = [job.error_code for job in jobs if job.status == "TranscodeFail"]
-        totals.count(Total.TASK_FAILURES, (causes.of_task(codes) if codes or not jobs else UNKNOWN,), of=task.id)
+        # VOD called the whole task failed, but none of its jobs: the cause is unknown.
+        cause = causes.of_task(codes) if codes or not jobs else UNKNOWN
+        totals.count(Total.TASK_FAILURES, (cause,), of=task.id)
     seconds = _between(task.created, task.completed)
     if seconds is not None:
         totals.observe(Total.TASK_DURATION, (_priority(jobs),), seconds, of=task.id)

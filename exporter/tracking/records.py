@@ -25,10 +25,9 @@ class TaskRecord:
     """A task as the store keeps it. Times are Unix seconds.
 
     `source` is the source that found the task first, at the time `since`. `registered` is when an application
-    registered it last, before VOD knew it. `task` is VOD's last description without its
-    jobs, and None until there is one; `refreshed` is the time of that description. `finished_at` is when the exporter
-    saw the task finished. `already_counted` tasks were counted before they were tracked: they are shown and add to no
-    total.
+    registered it last, before VOD knew it. `task` is VOD's last description without its jobs, and None until there is
+    one; `refreshed` is the time of that description. `finished_at` is when the exporter saw the task finished.
+    `already_counted` tasks were counted before they were tracked: they are shown and add to no total.
     """
 
     id: str

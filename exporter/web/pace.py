@@ -10,14 +10,14 @@ _USUAL = 0.95  # the quantile of the durations that counts as usual
 
 
 def remaining(job: Job, now: float) -> float | None:
-    """The seconds that the job still needs, if it goes on as fast as since its creation; None without progress."""
+    """The seconds that the job still needs at its average speed since its creation; None without progress."""
     if job.finished or job.created is None or not job.progress or not job.created < now:
         return None
     return (now - job.created) * (1 - job.progress) / job.progress
 
 
 def per_minute(job: Job, now: float) -> float | None:
-    """The progress per minute since the creation of the job, from 0 to 1; None without progress."""
+    """The average progress per minute since the creation of the job, as a ratio; None without progress."""
     if job.finished or job.created is None or not job.progress or not job.created < now:
         return None
     return job.progress / (now - job.created) * 60
@@ -32,7 +32,7 @@ def stands_still(job: Job, progress_since: float | None, now: float) -> bool:
 def is_slow(job: Job, view: LedgerView, now: float) -> bool:
     """Whether the job takes far longer than usual for its definition, as for the alert VodJobSlow.
 
-    The alert takes the usual duration of the last day, this function the one of all counted jobs.
+    The alert uses the durations of the last day. This function uses those of all counted jobs.
     """
     if job.finished or job.created is None or now - job.created <= SLOW_SECONDS:
         return False
