@@ -45,7 +45,7 @@ def names(cell: str) -> list[str]:
 
 METRIC_ROWS = {
     heading: rows(section(heading))
-    for heading in ("Each job", "Each task", "All of an account", "Cost", "Accounts and the exporter")
+    for heading in ("Each job", "Each task", "Totals of an account", "Cost", "Accounts and the exporter")
 }
 FIELD_ROWS = {name: row for row in rows(section("Every field of GetTranscodeTask")) for name in names(row[0])}
 METRICS, STATUS_PAGE, TABLE, JSON, REMARK = range(1, 6)
@@ -70,7 +70,7 @@ def test_every_metric_has_a_meaning() -> None:
         ("Each job", "vod_transcode_job_.*"),
         ("Each task", "vod_transcode_task_.*"),
         (
-            "All of an account",
+            "Totals of an account",
             (
                 "vod_transcode_(tasks|jobs|videos|oldest_.*|output_.*|.*_total"
                 "|(job|task)_(duration|processing|queue|first_output|realtime)_.*)"

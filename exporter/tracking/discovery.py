@@ -71,7 +71,7 @@ class Discovery:
             return self._unread.get(query, query.created)
 
     def read(self, query: VideoQuery, *, oldest: float) -> None:
-        """One more page was read, newest videos first. `oldest` is the earliest creation time on it, in Unix seconds."""
+        """One more page was read, newest videos first. `oldest` is its earliest creation time, in Unix seconds."""
         with self._lock:
             # The list of transcoding videos is read from the start each time, because pages from different times are
             # not a complete list. Only if a complete list lacks a video, its transcoding has ended.
