@@ -14,6 +14,7 @@ from exporter.metrics.telemetry import Telemetry
 from exporter.scrape.account import Account
 from exporter.scrape.scraper import Scraper
 from exporter.scrape.threads import Threads
+from exporter.web.site import Site
 
 _log = logging.getLogger(__name__)
 
@@ -32,8 +33,7 @@ class Exporter:
         settings: config.Settings,
         load: Callable[[], config.Settings],
         *,
-        telemetry_path: str = "/metrics",
-        grafana_url: str | None = None,
+        site: Site | None = None,
         hold: float = config.HOLD_SECONDS,
     ) -> None:
         self._load = load
@@ -45,9 +45,7 @@ class Exporter:
         self._closed = False
         self._running: dict[str, _Running] = {}
         self.scraper = Scraper([], min_interval=settings.scrape.min_interval)
-        self.interface = wiring.interface(
-            settings, self.scraper, self._telemetry, telemetry_path=telemetry_path, grafana_url=grafana_url
-        )
+        self.interface = wiring.interface(settings, self.scraper, self._telemetry, site=site)
         if faults := self._apply(settings):
             raise StateError("; ".join(faults))
 

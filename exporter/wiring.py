@@ -35,6 +35,7 @@ from exporter.vod.limiter import Limiter
 from exporter.vod.sender import Observer, ignore
 from exporter.web.app import Interface
 from exporter.web.callback import Callback
+from exporter.web.site import Site
 
 
 def scraper(settings: config.Settings, telemetry: Telemetry, store: Store) -> Scraper:
@@ -49,12 +50,10 @@ def interface(
     scraper: Scraper,
     telemetry: Telemetry,
     *,
-    telemetry_path: str = "/metrics",
-    grafana_url: str | None = None,
+    site: Site | None = None,
 ) -> Interface:
     """The HTTP interface on the scraper."""
-    options = _answering(settings)
-    return Interface(scraper, telemetry, telemetry_path=telemetry_path, grafana_url=grafana_url, **options)
+    return Interface(scraper, telemetry, site=site, **_answering(settings))
 
 
 def configure(interface: Interface, settings: config.Settings) -> None:

@@ -11,6 +11,7 @@ from exporter.model import Job, Task
 from exporter.snapshot import AccountSnapshot, LedgerView, ShownJob, ShownTask, Snapshot
 from exporter.web.listing import Query
 from exporter.web.pages import status_page
+from exporter.web.site import Site
 from tests.conftest import NOW
 
 
@@ -53,5 +54,5 @@ def test_the_task_command_and_the_status_page_show_the_same_percent() -> None:
     account = AccountSnapshot("prod", "cn-shanghai", "https://vod", view=view)
 
     assert tasktable.as_table([task]).splitlines()[0] == "task t  Processing  99 %"
-    page = status_page(Snapshot((account,)), Query(), telemetry_path="/metrics", now=NOW)
+    page = status_page(Snapshot((account,)), Query(), Site(), now=NOW)
     assert page.count("99 %") == 2  # of the task, and of its last job

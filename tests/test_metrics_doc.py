@@ -17,6 +17,7 @@ from exporter.snapshot import AccountSnapshot, LedgerView, ShownJob, ShownTask, 
 from exporter.vod.payloads import task_reply
 from exporter.web.listing import Query
 from exporter.web.pages import status_page
+from exporter.web.site import Site
 
 TESTS = Path(__file__).parent
 PAGE = (TESTS.parent / "docs" / "metrics.md").read_text(encoding="utf-8")
@@ -243,7 +244,7 @@ def test_status_page_shows_the_fields_that_the_rows_say_and_no_others() -> None:
         tasks=(ShownTask(task, task.progress),), jobs=tuple(ShownJob(job, task.id, task.video_id) for job in jobs)
     )
     account = AccountSnapshot("prod", "cn-shanghai", "https://vod.example", up=True, view=view)
-    page = status_page(Snapshot((account,)), Query(), telemetry_path="/metrics", now=1.6e9)
+    page = status_page(Snapshot((account,)), Query(), Site(), now=1.6e9)
 
     assert shown_in(page) == documented_in(STATUS_PAGE)
 

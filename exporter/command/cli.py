@@ -89,7 +89,7 @@ def _run(args: argparse.Namespace) -> int:
         load = partial(_checked_settings, args)
         settings = load()
         listeners = _listeners(args)
-        exporter = Exporter(settings, load, telemetry_path=args.web_telemetry_path, grafana_url=args.web_grafana_url)
+        exporter = Exporter(settings, load, site=webflags.site(args))
         app = exporter.interface.app(reload=exporter.reload if args.web_enable_lifecycle else None)
         server = Server(app, listeners, timeout=settings.scrape.timeout, crowd=exporter.interface.crowd)
         with signals(lambda: server.stop(timeout=exporter.interface.timeout)):

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+from urllib.parse import urlsplit
 
 from exporter.command import values
+from exporter.web.site import Site
 
 LISTEN_ADDRESS = ":10870"
 
@@ -28,6 +30,20 @@ def add(parser: argparse.ArgumentParser) -> None:
         help="path of the metrics (default: /metrics)",
     )
     parser.add_argument(
+        "--web.external-url",
+        dest="web_external_url",
+        type=values.external_url,
+        metavar="URL",
+        help="how clients reach the exporter through a proxy, such as https://proxy.example/vod",
+    )
+    parser.add_argument(
+        "--web.route-prefix",
+        dest="web_route_prefix",
+        type=values.route_prefix,
+        metavar="PATH",
+        help="prefix of all paths, such as /vod (default: the path of the external URL; / if the proxy removes it)",
+    )
+    parser.add_argument(
         "--web.enable-lifecycle",
         dest="web_enable_lifecycle",
         action="store_true",
@@ -40,6 +56,17 @@ def add(parser: argparse.ArgumentParser) -> None:
         metavar="URL",
         help="Grafana with the dashboards of this project, such as https://grafana.example/grafana; jobs on the "
         "status page link to it (default: no links)",
+    )
+
+
+def site(args: argparse.Namespace) -> Site:
+    """The URLs and paths that the flags set."""
+    external, prefix = args.web_external_url, args.web_route_prefix
+    return Site(
+        telemetry_path=args.web_telemetry_path,
+        grafana_url=args.web_grafana_url,
+        external_url=external,
+        route_prefix=urlsplit(external or "").path if prefix is None else prefix,
     )
 
 

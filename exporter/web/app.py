@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, PlainTextResponse, Response
+from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Match, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -30,6 +30,7 @@ from exporter.web.requests import json_error, json_response
 from exporter.web.runbooks import Runbooks
 from exporter.web.scrapes import Scrapes
 from exporter.web.sharing import Pause, SharedPages
+from exporter.web.site import Site
 from exporter.web.troubles import exporter_troubles
 
 MAX_HEADERS = 100
@@ -42,8 +43,7 @@ class Interface:
     """Answers HTTP requests from `scraper`. `timeout` and `offset` are those of section `scrape`, in seconds.
 
     Without `api_token` the API answers 403. `callbacks` maps account names to event callbacks. Keys are read for each
-    request; if a key cannot be read, the request gets 503. `clock` returns Unix seconds. Jobs on the status page link
-    to the Grafana at `grafana_url`.
+    request; if a key cannot be read, the request gets 503. `clock` returns Unix seconds.
     """
 
     def __init__(
@@ -53,8 +53,7 @@ class Interface:
         *,
         timeout: float,
         offset: float,
-        telemetry_path: str = "/metrics",
-        grafana_url: str | None = None,
+        site: Site | None = None,
         api_token: Key | None = None,
         callbacks: Mapping[str, Callback] | None = None,
         clock: Callable[[], float] = time.time,
@@ -64,10 +63,9 @@ class Interface:
         self._refusals = Refusals(telemetry)
         self.crowd = Crowd(malformed=self._malformed)
         telemetry.connections(STATES, self.crowd.count)
-        self._telemetry_path = telemetry_path
-        self._grafana_url = grafana_url
+        self._site = site or Site()
         self._clock = clock
-        self._scrapes = Scrapes(scraper, telemetry, telemetry_path=telemetry_path)
+        self._scrapes = Scrapes(scraper, telemetry, self._site)
         self._lifecycle = Lifecycle()
         self._pages = SharedPages(self._status_page, self._scrapes)
         self.configure(timeout=timeout, offset=offset, api_token=api_token, callbacks=callbacks)
@@ -118,9 +116,25 @@ class Interface:
                 # Servers and proxies disagree about where such a request ends: RFC 9112, section 6.3.
                 detail = "the request has both Content-Length and Transfer-Encoding; send one of them"
                 answer = self._refusal(scope, 400, detail, _CLOSE)
+            elif (within := self._site.within(scope)) is None:
+                answer = self._outside(scope)
+            else:
+                scope = within
             await answer(scope, receive, send)
 
         return bounded
+
+    def _outside(self, scope: Scope) -> Response:
+        """The response to a request outside the prefix. Its path has no route, also if it is `/metrics`."""
+        if (url := self._site.redirect(scope)) is not None:
+            return RedirectResponse(url, 302)
+        return self._refusal(scope, 404, self._no_such_path, route=OTHER)
+
+    @property
+    def _no_such_path(self) -> str:
+        prefix = self._site.route_prefix
+        metrics = f"{prefix}{self._site.telemetry_path}"
+        return f"this path does not exist; {prefix}/ is the status page, {metrics} has the metrics"
 
     def _malformed(self, client: str) -> None:
         self._refusals.note(route=OTHER, path="", status=400, client=client, reason="this is not an HTTP/1.1 request")
@@ -133,33 +147,42 @@ class Interface:
         return status_page(
             self._scraper.snapshot(),
             query,
+            self._site,
             exporter_troubles(
                 reload_failed=not self._telemetry.reload_successful, refused=self._refusals.unauthorized()
             ),
-            telemetry_path=self._telemetry_path,
-            grafana_url=self._grafana_url,
             now=self._clock(),
             pause=pause,
         )
 
     async def _openapi(self, _: Request) -> Response:
-        return json_response(openapi.DOCUMENT)
+        return json_response({**openapi.DOCUMENT, "servers": [{"url": self._site.url or "/"}]})
 
     async def _explained(self, request: Request, error: Exception) -> Response:
         """The response to an `HTTPException`, with what the client can do instead."""
         assert isinstance(error, HTTPException)  # noqa: S101 - registered for nothing else
         detail, headers = error.detail, dict(error.headers or {})
         if error.status_code == 404 and detail == "Not Found":
-            detail = f"this path does not exist; / is the status page, {self._telemetry_path} has the metrics"
+            detail = self._no_such_path
         elif error.status_code == 405:
             headers["Allow"] = ", ".join(sorted(headers["Allow"].split(", ")))
             detail = f"this path accepts the methods {headers['Allow']} only"
         return self._refusal(request.scope, error.status_code, detail, headers)
 
-    def _refusal(self, scope: Scope, status: int, detail: str, headers: Mapping[str, str] | None = None) -> Response:
+    def _refusal(
+        self,
+        scope: Scope,
+        status: int,
+        detail: str,
+        headers: Mapping[str, str] | None = None,
+        *,
+        route: str | None = None,
+    ) -> Response:
         """The response, which is noted by route. Each path that a client invents would otherwise create a series."""
         detail = mask(detail)
-        route = next((route.path for route in self._routes if route.matches(scope)[0] is not Match.NONE), OTHER)
+        route = route or next(
+            (known.path for known in self._routes if known.matches(scope)[0] is not Match.NONE), OTHER
+        )
         client = scope["client"][0] if scope["client"] else ""
         self._refusals.note(route=route, path=scope["path"], status=status, client=client, reason=detail)
         if scope["path"].startswith(_PROGRAM_PATHS):

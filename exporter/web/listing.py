@@ -99,12 +99,12 @@ class Query:
         return bool(self.q or self.account or self.status)
 
     def link(self, **changes: str | int) -> str:
-        """The URL of the page with `changes` to its parameters. It leads to the first page unless they set `page`."""
+        """The relative URL of the page with `changes` to its parameters: the first page, unless they set `page`."""
         # Parameters with their default value are left out, so that URLs stay short.
         wanted = replace(self, **{"page": 1, **changes})  # type: ignore[arg-type]
         names = ("q", "account", "status", "page", "refresh")
         parameters = {name: getattr(wanted, name) for name in names if getattr(wanted, name) != getattr(_DEFAULT, name)}
-        return f"/?{urlencode(parameters)}" if parameters else "/"
+        return f"./?{urlencode(parameters)}" if parameters else "./"
 
 
 _DEFAULT = Query()

@@ -19,6 +19,7 @@ from exporter.model import TASK_FINAL
 from exporter.snapshot import AccountSnapshot, Snapshot
 from exporter.web.listing import REFRESH_SECONDS, SEARCH_LIMIT, Query, State, job_state, listing, paused, task_state
 from exporter.web.pace import per_minute, remaining, stands_still
+from exporter.web.site import Site
 from exporter.web.troubles import Trouble, slowed_down, troubles
 
 REPOSITORY = "https://github.com/vod-transcode-exporter/vod-transcode-exporter"
@@ -116,16 +117,16 @@ HEADERS = {
 def status_page(
     snapshot: Snapshot,
     query: Query,
+    site: Site,
     troubled: Iterable[Trouble] = (),
     *,
-    telemetry_path: str,
-    grafana_url: str | None = None,
     now: float,
     pause: Callable[[], None] = lambda: None,
 ) -> str:
     """The page as HTML for `now` in Unix seconds. `troubled` are the troubles of the exporter itself.
 
-    With `grafana_url`, jobs and the page link to the dashboards there. Without it, the page links to their files.
+    With a Grafana, jobs and the page link to the dashboards there. Without it, the page links to their files.
+    Links to pages of the exporter are relative, so that they hold behind a proxy with any prefix.
     The only script loads the page again; without scripts the browser does that. Text from VOD is escaped. Rendering
     reads the snapshot only; it sends no requests to VOD. `pause` is called between parts of the work.
     """
@@ -133,6 +134,7 @@ def status_page(
     accounts = sorted(snapshot.accounts, key=lambda account: account.up is not False)
     found = [*troubled, *paused((trouble for account in accounts for trouble in troubles(account, now=now)), pause)]
     found.sort(key=lambda trouble: _KINDS.index(trouble.kind))
+    grafana_url = site.grafana_url
     parts = _template.generate(
         accounts=accounts,
         troubles=found[:TROUBLES_SHOWN],
@@ -140,7 +142,7 @@ def status_page(
         serious=[trouble for trouble in found if trouble.kind != "note"],
         listing=listing(snapshot, query, pause),
         query=query,
-        telemetry_path=telemetry_path,
+        telemetry_path=site.telemetry_path.removeprefix("/"),
         dashboards=f"{grafana_url}/d/vod-overview" if grafana_url else f"{REPOSITORY}/tree/main/grafana",
         job_dashboard=partial(job_dashboard, grafana_url) if grafana_url else None,
         ago=partial(ago, now=now),

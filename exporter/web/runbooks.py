@@ -32,16 +32,17 @@ class Runbooks:
         return [Route(PATH, self._index), Route(f"{PATH}/{{name}}", self._runbook)]
 
     async def _index(self, _: Request) -> Response:
-        return await self._answer(_INDEX)
+        return await self._answer(_INDEX, root="./")
 
     async def _runbook(self, request: Request) -> Response:
-        return await self._answer(request.path_params["name"])
+        return await self._answer(request.path_params["name"], root="../")
 
-    async def _answer(self, name: str) -> Response:
+    async def _answer(self, name: str, *, root: str) -> Response:
+        """The page. `root` leads to the status page, so that links hold below any prefix."""
         path = _paths().get(name)
         if path is None:
             raise HTTPException(404, f"no runbook has this name; {PATH} lists them")
-        return HTMLResponse(await run_in_threadpool(_page, name, path), headers=HEADERS)
+        return HTMLResponse(await run_in_threadpool(_page, name, path, root), headers=HEADERS)
 
 
 @cache
@@ -51,18 +52,18 @@ def _paths() -> dict[str, Path]:
 
 
 @cache
-def _page(name: str, path: Path) -> str:
+def _page(name: str, path: Path, root: str) -> str:
     markdown = MarkdownIt("commonmark", {"html": False}).enable("table")
     tokens = markdown.parse(path.read_text("utf-8"))
     for token in tokens:
         for child in token.children or ():
             if child.type == "link_open":
-                _lead_here(child)
+                _lead_here(child, root)
     content = markdown.renderer.render(tokens, markdown.options, {})
-    return _template.render(name=name, content=content, index=name == _INDEX, path=PATH, style=STYLE)
+    return _template.render(name=name, content=content, index=name == _INDEX, root=root, style=STYLE)
 
 
-def _lead_here(link: Token) -> None:
+def _lead_here(link: Token, root: str) -> None:
     """Links between runbooks stay on this server. Links to other files of the repository lead there."""
     target = str(link.attrs["href"])
     if "://" in target or target.startswith("#"):
@@ -72,7 +73,7 @@ def _lead_here(link: Token) -> None:
     file = posixpath.normpath(posixpath.join(_FOLDER, page))
     name = file.removeprefix(f"{_FOLDER}/").removesuffix(".md")
     if name in _paths():
-        link.attrs["href"] = f"{PATH}/{name}{hash_}{part}"
+        link.attrs["href"] = f"{root}runbooks/{name}{hash_}{part}"
     else:
         link.attrs["href"] = f"{REPOSITORY}/blob/main/{file}{hash_}{part}"
         link.attrs["rel"] = "noreferrer"

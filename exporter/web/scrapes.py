@@ -17,6 +17,7 @@ from exporter.metrics.telemetry import Telemetry
 from exporter.scrape.scraper import Scraper
 from exporter.web.admission import Admission
 from exporter.web.requests import json_response
+from exporter.web.site import Site
 from exporter.web.targets import Target, host_of, target_groups
 
 SCRAPES_AT_ONCE = 20  # of all accounts
@@ -25,18 +26,18 @@ THREADS = 400  # for scrapes, which mostly wait; other requests have threads of 
 
 
 class Scrapes:
-    """Serves `telemetry_path`, `/probe` and `/sd`. `in_progress` is the number of scrapes in progress."""
+    """Serves the telemetry path, `/probe` and `/sd`. `in_progress` is the number of scrapes in progress."""
 
-    def __init__(self, scraper: Scraper, telemetry: Telemetry, *, telemetry_path: str) -> None:
+    def __init__(self, scraper: Scraper, telemetry: Telemetry, site: Site) -> None:
         self._scraper = scraper
         self._telemetry = telemetry
-        self._telemetry_path = telemetry_path
+        self._site = site
         self._threads = CapacityLimiter(THREADS)
         # `/metrics` always finds a thread, because the probes of all accounts together leave that many threads.
         self._probes = Admission(
             THREADS - SCRAPES_AT_ONCE,
             f"{THREADS - SCRAPES_AT_ONCE} scrapes of single accounts are in progress; "
-            f"scrape the accounts together at {telemetry_path}, or raise scrape_interval in Prometheus",
+            f"scrape the accounts together at {site.telemetry_path}, or raise scrape_interval in Prometheus",
         )
         self._all = Target(scraper, telemetry.registry, scrapes_at_once=SCRAPES_AT_ONCE)
         self._accounts: dict[str, Target] = {}
@@ -52,7 +53,7 @@ class Scrapes:
     def routes(self) -> list[Route]:
         """The routes to add to the app."""
         return [
-            Route(self._telemetry_path, self._metrics),
+            Route(self._site.telemetry_path, self._metrics),
             Route("/probe", self._probe),
             Route("/sd", self._sd),
         ]
@@ -107,4 +108,5 @@ class Scrapes:
         host = host_of(request.headers)
         if host is None:
             raise HTTPException(400, "the Host header is not HOST or HOST:PORT; request http://HOST:PORT/sd")
-        return json_response(target_groups(self._scraper.accounts, host=host, scheme=request.scope["scheme"]))
+        host, scheme, prefix = self._site.seen_at(host, request.scope["scheme"])
+        return json_response(target_groups(self._scraper.accounts, host=host, scheme=scheme, prefix=prefix))

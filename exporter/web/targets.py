@@ -60,8 +60,8 @@ class Target:
         return Response(body, headers=fields)
 
 
-def target_groups(accounts: Iterable[str], *, host: str, scheme: str) -> list[dict[str, object]]:
-    """Target groups for `http_sd_configs`: one for each account, which `/probe` at `host` serves. Example::
+def target_groups(accounts: Iterable[str], *, host: str, scheme: str, prefix: str = "") -> list[dict[str, object]]:
+    """Target groups for `http_sd_configs`: one for each account, for `/probe` at `host`, below `prefix`. Example::
 
         [{"targets": ["exporter:10870"],
           "labels": {"instance": "exporter:10870/prod", "__metrics_path__": "/probe", "__param_account": "prod"}}]
@@ -77,7 +77,7 @@ def target_groups(accounts: Iterable[str], *, host: str, scheme: str) -> list[di
             "targets": [host],
             "labels": {
                 "instance": f"{host}/{name}",
-                "__metrics_path__": "/probe",
+                "__metrics_path__": f"{prefix}/probe",
                 "__param_account": name,
                 **secure,
             },

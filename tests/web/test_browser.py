@@ -29,6 +29,7 @@ from exporter.web.app import Interface
 from exporter.web.listener import listen, url
 from exporter.web.listing import PAGE_SIZE
 from exporter.web.server import Server
+from exporter.web.site import Site
 from tests.conftest import wait_until
 from tests.web.conftest import FakeScraper, account_snapshot
 
@@ -204,7 +205,11 @@ def test_a_job_leads_to_its_dashboard(tab: Callable[..., Tab]) -> None:
     """No Grafana is needed to see what the browser asks it for."""
     account = account_snapshot([Task("t")], [Job("j1", "HD", "Transcoding", 0.5)])
     interface = Interface(
-        FakeScraper([account]), Telemetry(), timeout=10.0, offset=0.5, grafana_url="http://localhost:9/grafana"
+        FakeScraper([account]),
+        Telemetry(),
+        timeout=10.0,
+        offset=0.5,
+        site=Site(grafana_url="http://localhost:9/grafana"),
     )
     with served(interface.app()) as address:
         opened = tab()

@@ -143,9 +143,9 @@ def test_a_page_number_that_is_too_high_shows_the_last_page() -> None:
 
 def test_links_keep_the_query_and_lead_to_the_first_page() -> None:
     query = Query.of({"q": "a&b <c>", "account": "ü", "status": "failed", "page": "4", "refresh": "0"})
-    assert query.link() == "/?q=a%26b+%3Cc%3E&account=%C3%BC&status=failed&refresh=0"
+    assert query.link() == "./?q=a%26b+%3Cc%3E&account=%C3%BC&status=failed&refresh=0"
     assert query.link(page=5, q="").endswith("?account=%C3%BC&status=failed&page=5&refresh=0")
-    assert Query().link() == "/"
+    assert Query().link() == "./"
 
 
 def test_the_documentation_has_every_parameter_and_its_values() -> None:

@@ -17,6 +17,7 @@ from exporter.model import Job, Output, Task
 from exporter.snapshot import AccountSnapshot, ShownJob, Snapshot
 from exporter.web.listing import PAGE_SIZE, REFRESH_SECONDS, Query
 from exporter.web.pages import ACCOUNTS_SHOWN, HEADERS, REPOSITORY, TROUBLES_SHOWN, status_page
+from exporter.web.site import Site
 from tests.web.conftest import FakeScraper, ServeInterface, account_snapshot
 
 HOSTILE = "</td></style><script>alert(1)</script><img src=https://evil.example/x onerror=alert(1)>\"'&{{7*7}}"
@@ -54,7 +55,7 @@ class Elements(HTMLParser):
 
 
 def page(*accounts: AccountSnapshot, **query: str) -> Elements:
-    shown = status_page(Snapshot(accounts), Query.of(query), telemetry_path="/metrics", now=NOW)
+    shown = status_page(Snapshot(accounts), Query.of(query), Site(), now=NOW)
     return Elements(shown)
 
 
@@ -90,20 +91,20 @@ def test_the_page_loads_nothing_and_links_only_here_and_to_the_repository() -> N
         assert tag not in ("img", "iframe", "object", "embed", "base")
         assert "src" not in attributes
         assert "style" not in attributes
-    assert [form["action"] for form in shown.all("form")] == ["/#list"]
+    assert [form["action"] for form in shown.all("form")] == ["./#list"]
     assert all((one["href"] or "").startswith("data:") for one in shown.all("link"))
     for link in shown.all("a"):
         href = link["href"] or ""
-        assert href.startswith(("/", "#")) != (href.startswith(f"{REPOSITORY}/") and link.get("rel") == "noreferrer")
+        assert ("://" not in href) != (href.startswith(f"{REPOSITORY}/") and link.get("rel") == "noreferrer")
         assert not href.startswith("//")
-    assert "/probe?account=a/b%26c" in shown.links
-    assert {"/metrics", "/sd", "/-/healthy", "/-/ready", f"{REPOSITORY}/tree/main/docs"} <= set(shown.links)
+    assert "probe?account=a/b%26c" in shown.links
+    assert {"metrics", "sd", "-/healthy", "-/ready", f"{REPOSITORY}/tree/main/docs"} <= set(shown.links)
 
 
 def test_jobs_link_to_their_dashboard_if_there_is_a_grafana(serve_interface: ServeInterface) -> None:
     """The path of a proxy stays, and the names are those of the shipped dashboards."""
     account = account_snapshot([Task("t")], [Job("j&1", "HD", "Transcoding")], name="a b/ü&c")
-    exporter = serve_interface(FakeScraper([account]), grafana_url="https://proxy.example/grafana")
+    exporter = serve_interface(FakeScraper([account]), site=Site(grafana_url="https://proxy.example/grafana"))
     shown = Elements(requests.get(exporter.url, timeout=10).text)
     linked = {link: urlsplit(link) for link in shown.links if link.startswith("https://proxy.example/grafana/d/")}
     query = {"var-account": ["a b/ü&c"], "var-job_id": ["j&1"]}
@@ -197,16 +198,16 @@ def test_failed_jobs_come_first_with_their_codes_and_a_link() -> None:
     shown = page(account_snapshot([Task("source", status="CompleteAllFail")], bad), refresh="0")
     assert "1 issue needs attention Warning prod: 3 jobs and 1 task without jobs failed" in shown.text
     assert "2 × Code0, 1 × Code1" in shown.text
-    assert "/?account=prod&status=failed&refresh=0#list" in shown.links
+    assert "./?account=prod&status=failed&refresh=0#list" in shown.links
     assert "(1) vod-transcode-exporter" in shown.text
 
 
 def test_every_problem_links_to_a_runbook() -> None:
     view = {"durable": False, "stale_jobs": 1, "jobs": (ShownJob(Job("j", status="TranscodeFail"), "t", "v"),)}
     shown = page(account_snapshot(up=False, budget={"GetTranscodeTask": 1.0, "GetVideoList": 2.0}, view=view))
-    runbooks = [link for link in shown.links if link.startswith("/runbooks/")]
+    runbooks = [link for link in shown.links if link.startswith("runbooks/")]
     assert len(set(runbooks)) == shown.source.count("<li class=") == 5
-    assert all((ROOT / "docs" / f"{path[1:]}.md").is_file() for path in runbooks)
+    assert all((ROOT / "docs" / f"{path}.md").is_file() for path in runbooks)
 
 
 def test_accounts_that_cannot_be_read_come_first() -> None:
@@ -258,12 +259,12 @@ def test_the_page_refreshes_until_paused_and_keeps_the_query() -> None:
     """The refresh has no URL, so the browser loads the current URL with its query again."""
     shown = page(account_snapshot(jobs=[Job("j")]), q="j", status="unknown")
     assert {"http-equiv": "refresh", "content": str(REFRESH_SECONDS)} in shown.all("meta")
-    assert "/?q=j&status=unknown&refresh=0" in shown.links
+    assert "./?q=j&status=unknown&refresh=0" in shown.links
     paused = page(account_snapshot(jobs=[Job("j")]), q="j", refresh="0")
     assert not any("http-equiv" in one for one in paused.all("meta"))
     assert {"type": "hidden", "name": "refresh", "value": "0"} in paused.all("input")
     assert paused.all("script") == []
-    assert "/?q=j" in paused.links
+    assert "./?q=j" in paused.links
 
 
 def test_only_one_page_of_many_jobs_is_shown() -> None:
@@ -271,9 +272,9 @@ def test_only_one_page_of_many_jobs_is_shown() -> None:
     first, last = page(account_snapshot(jobs=jobs)), page(account_snapshot(jobs=jobs), page="4")
     assert len(first.all("progress")) == PAGE_SIZE
     assert f"1 to {PAGE_SIZE} of {len(jobs)}" in first.text
-    assert {"/?page=2#list", "/?page=3#list", "/?page=4#list"} <= set(first.links)
+    assert {"./?page=2#list", "./?page=3#list", "./?page=4#list"} <= set(first.links)
     assert len(last.all("progress")) == 1
-    assert {"/?page=3#list", "/#list"} <= set(last.links)
+    assert {"./?page=3#list", "./#list"} <= set(last.links)
     assert [one["aria-label"] for one in last.all("a") if one.get("aria-current")] == ["Page 4"]
 
 
@@ -330,5 +331,5 @@ def test_the_time_for_a_page_grows_no_faster_than_the_number_of_jobs() -> None:
 
 def test_a_page_pauses_between_the_parts_of_its_work() -> None:
     pauses: list[None] = []
-    status_page(Snapshot(), Query(), telemetry_path="/metrics", now=NOW, pause=lambda: pauses.append(None))
+    status_page(Snapshot(), Query(), Site(), now=NOW, pause=lambda: pauses.append(None))
     assert pauses

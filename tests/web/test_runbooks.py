@@ -34,7 +34,7 @@ def test_every_alert_has_a_runbook_that_is_served_and_listed(exporter: Served) -
     listed = shown(exporter, "/runbooks").links
     assert alerts == NAMES
     for name in NAMES:
-        assert f"/runbooks/{name}" in listed
+        assert f"./runbooks/{name}" in listed
         assert f"{name} Severity:" in shown(exporter, f"/runbooks/{name}").text
 
 
@@ -42,9 +42,9 @@ def test_links_lead_to_pages_of_the_exporter_or_to_the_web(exporter: Served) -> 
     """Between runbooks they stay here; other files of the repository are in the repository."""
     links = {link for name in NAMES for link in shown(exporter, f"/runbooks/{name}").links}
     assert {link for link in links if not link.startswith("https://")} <= {
-        "/",
-        "/runbooks",
-        *map("/runbooks/{}".format, NAMES),
+        "../",
+        "../runbooks",
+        *map("../runbooks/{}".format, NAMES),
     }
     assert f"{REPOSITORY}/blob/main/docs/configuration.md" in links
     for link in links:

@@ -13,6 +13,7 @@ import requests
 from exporter import deadline
 from exporter.web import scrapes, targets
 from exporter.web.scrapes import PROBES_AT_ONCE, SCRAPES_AT_ONCE, THREADS
+from exporter.web.site import Site
 from tests.web.conftest import FakeScraper, Gate, Served, ServeInterface, up
 
 SCRAPED = ("/metrics", "/probe?account=prod")
@@ -84,11 +85,11 @@ def test_several_lines_of_an_accept_header_are_one_list(exporter: Served, path: 
 
 
 def test_the_metrics_path_can_be_chosen(serve_interface: ServeInterface, scraper: FakeScraper) -> None:
-    served = serve_interface(scraper, telemetry_path="/vod/metrics")
+    served = serve_interface(scraper, site=Site(telemetry_path="/vod/metrics"))
     assert "vod_up" in requests.get(f"{served.url}/vod/metrics", timeout=10).text
     answer = requests.get(f"{served.url}/metrics", timeout=10)
     assert (answer.status_code, "/vod/metrics" in answer.text) == (404, True)
-    assert 'href="/vod/metrics"' in requests.get(served.url, timeout=10).text
+    assert 'href="vod/metrics"' in requests.get(served.url, timeout=10).text
 
 
 @pytest.mark.parametrize(("path", "limit"), [(SCRAPED[0], SCRAPES_AT_ONCE), (SCRAPED[1], PROBES_AT_ONCE)])
