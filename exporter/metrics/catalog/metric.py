@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-_UNITS = ("requests_per_second", "bits_per_second", "frames_per_second", "seconds", "bytes", "pixels", "ratio")
+_UNITS = ("seconds", "bytes", "pixels", "ratio")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,5 +33,8 @@ class Metric:
 
     @property
     def unit(self) -> str:
-        """The unit suffix of the family name, or `""`. OpenMetrics writes it as `# UNIT`."""
+        """The unit suffix of the family name, or `""`. OpenMetrics writes it as `# UNIT`.
+
+        Rates have none: the OpenTelemetry Collector would add `_per_second` to `bits_per_second` once more.
+        """
         return next((unit for unit in _UNITS if self.family.endswith(f"_{unit}")), "")
