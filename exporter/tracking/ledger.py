@@ -15,9 +15,9 @@ from contextlib import AbstractContextManager
 from dataclasses import replace
 
 from exporter.config import Buckets
-from exporter.errors import StateError
 from exporter.model import Job, Task
 from exporter.snapshot import LedgerView
+from exporter.tracking.arrivals import Arrivals
 from exporter.tracking.departures import Departures
 from exporter.tracking.descriptions import Descriptions
 from exporter.tracking.finishes import Finishes
@@ -30,8 +30,6 @@ from exporter.tracking.view import Limits, aged, view
 from exporter.tracking.work import Work, work
 
 _log = logging.getLogger(__name__)
-
-MAX_TASKS = 100_000  # tracked at a time: about 400,000 jobs and half a gigabyte of memory
 
 
 def _ignore(reason: str) -> None: ...
@@ -60,10 +58,8 @@ class Ledger:
         self._limits = limits or Limits()
         store = store or MemoryStore()
         self._clock = clock
-        self._report_dropped = dropped
         self._lock = threading.RLock()
         self._names = Names()
-        self._refused: set[str] = set()  # found while `MAX_TASKS` were tracked
         self._calls = 0  # calls so far; each task and job has the number of the last call about it
         self._calls_before = 0  # calls before the present refresh
 
@@ -74,6 +70,7 @@ class Ledger:
         self._roster = Roster(stored.tasks, stored.jobs, stored.events)
         self._keeper = Keeper(account, store, self._roster, self._totals, self._lock)
         self._departures = Departures(self._roster, self._names, self._limits, started=clock(), dropped=dropped)
+        self._arrivals = Arrivals(self._roster, self._names, self._keeper, self._lock, clock=clock, dropped=dropped)
         self._finishes = Finishes(
             self._roster,
             self._totals,
@@ -92,39 +89,11 @@ class Ledger:
 
         Returns False if the store cannot say which tasks were counted before. Then call again later.
         """
-        ids = tuple(dict.fromkeys(task_ids))
-        with self._lock:
-            self._names.name(key, ids)
-            new = [task_id for task_id in self._untracked(ids) if self._names.allowed(task_id)]
-        return self._find(new, source, named=True)
+        return self._arrivals.name(key, task_ids, source=source)
 
     def discover(self, task_ids: Iterable[str], *, source: str) -> None:
         """Track these tasks until they are finished. Tasks that were finished or given up before are left out."""
-        with self._lock:
-            new = self._untracked(task_ids)
-        self._find(new, source, named=False)
-
-    def _untracked(self, task_ids: Iterable[str]) -> list[str]:
-        return [task_id for task_id in dict.fromkeys(task_ids) if task_id not in self._roster.tasks]
-
-    def _find(self, new: Sequence[str], source: str, *, named: bool) -> bool:
-        """Track new tasks. Those that were counted before are tracked only if a source names them.
-
-        Returns False, and tracks none of them, if the store cannot say which were counted.
-        """
-        if not new:
-            return True
-        try:
-            with self._keeper.turn():
-                known = self._keeper.recall(new)
-                with self._lock:
-                    for task_id, finished in known.items():
-                        if finished is None or (named and self._names.allowed(task_id)):
-                            self._track(task_id, source, already_counted=finished is not None)
-        except StateError as error:
-            self._keeper.not_recalled(error)
-            return False
-        return True
+        self._arrivals.discover(task_ids, source=source)
 
     def listed(self, task_ids: Iterable[str]) -> None:
         """VOD lists these tasks, so it knows them. Those that it did not know yet are asked about at once."""
@@ -136,41 +105,13 @@ class Ledger:
     def register(self, task_ids: Sequence[str], *, source: str) -> dict[str, bool]:
         """Track these tasks, and save them. Returns for each task whether it is tracked.
 
-        For ten minutes from now, also for tasks that were tracked before, an answer that VOD does not know one is not
-        believed.
-        Tasks that were finished before are not tracked. Tasks that were given up or deleted are shown again, but
-        not counted. If the tasks cannot be saved, raises `StateError` and tracks none of them.
-        """
-        with self._keeper.turn():
-            with self._lock:
-                new, tracked = self._untracked(task_ids), len(self._roster.tasks)
-            if tracked + len(new) > MAX_TASKS:
-                raise StateError(f"{tracked:,} tasks are tracked already; the limit is {MAX_TASKS:,}")
-            known = self._keeper.recall(new)
-            with self._lock:
-                for task_id, finished in known.items():
-                    if not finished:
-                        self._track(task_id, source, already_counted=finished is False)
-                for task in (self._roster.tasks[one] for one in self._roster.tasks.keys() & set(task_ids)):
-                    if task.task is None:  # else VOD knows it
-                        task.registered = self._clock()
-                changes = self._keeper.take(self._clock())
-            try:
-                self._keeper.write(changes)
-            except StateError:
-                self._untrack(new)
-                raise
-            with self._lock:
-                self._names.allow(new)
-                return {task_id: task_id in self._roster.tasks for task_id in task_ids}
+        Tasks that were finished before are not tracked. Tasks that were given up or deleted are shown again, but not
+        counted. Raises `StateError`, and tracks none of them, if the tasks cannot be saved or are too many.
 
-    def _untrack(self, task_ids: Iterable[str]) -> None:
-        """Stop tracking tasks that could not be saved. A task stays if VOD has described it meanwhile."""
-        with self._lock:
-            for task_id in task_ids:
-                task = self._roster.tasks.get(task_id)
-                if task is not None and task.task is None:
-                    self._roster.remove_task(task)
+        VOD may know the tasks late: for ten minutes, an answer that one does not exist is not believed. This also holds
+        for tasks that were tracked before.
+        """
+        return self._arrivals.register(task_ids, source=source)
 
     def delete(self, task_id: str) -> bool:
         """Stop tracking the task, even if a source names it. Returns False if it is not tracked.
@@ -324,14 +265,3 @@ class Ledger:
     def close(self) -> None:
         """Save the changes and the progress of unfinished jobs. After that, nothing more is saved."""
         self._keeper.close(self._clock())
-
-    def _track(self, task_id: str, source: str, *, already_counted: bool = False) -> None:
-        if task_id in self._roster.tasks:  # since the store was asked about it
-            return
-        if len(self._roster.tasks) >= MAX_TASKS:
-            if task_id not in self._refused and len(self._refused) < MAX_TASKS:
-                self._refused.add(task_id)  # so that the same task is reported once
-                self._report_dropped("too_many")
-            return
-        self._refused.discard(task_id)
-        self._roster.add_task(task_id, source=source, since=self._clock(), already_counted=already_counted)

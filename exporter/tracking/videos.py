@@ -17,68 +17,24 @@ take turns with the others.
 from __future__ import annotations
 
 import heapq
-import math
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 
 from exporter.config import Discovery
 from exporter.model import EVENTS, VIDEO_IDS_PER_CALL, Task
+from exporter.tracking.video import CONFIRMATIONS, Video
 
 TRANSCODING = "Transcoding"
 _DEFAULTS = Discovery()  # only the configuration defines the defaults
 _AGE_SHARE = 0.25
-_CONFIRMATIONS = 2  # answers that a video does not exist, or that it has no further task, before they are believed
 # VOD transcodes a video again only after its transcoding has ended ("only in the Uploaded, Normal, or Reviewing
 # state"). So a video that is transcoding and has a known unfinished task is asked about less often:
 # https://www.alibabacloud.com/help/en/vod/developer-reference/api-vod-2017-03-21-submittranscodejobs
 _RUNNING_INTERVALS = 2
 MAX_HINTS = 1000
 """How many videos without a known task are asked about because only an event named them."""
-
-
-@dataclass(slots=True)
-class _Video:
-    """`since` is when the video was created; if that is unknown, when it was first found. Times are Unix seconds.
-
-    `transcoded` is when VOD last reported the video as transcoding. `doubts` is how many answers without a new task
-    must follow until the exporter believes that there is none. `tasks` has the creation time of each task of the last
-    list, and whether a task of that time was unfinished. `newest` is the creation time of the newest task and whether
-    it was unfinished, in the last summary that has one.
-    """
-
-    source: str
-    since: float
-    transcoding: bool = False
-    transcoded: float = -math.inf
-    doubts: int = 0
-    prioritized: bool = True  # VOD is asked about it next
-    outdated: bool = True  # its tasks have to be listed, because VOD knows a task that the last list did not have
-    checked: float = -math.inf  # when its tasks were listed, or the last list was confirmed
-    asked: float = -math.inf
-    not_found: int = 0
-    forbidden: bool = False  # VOD is not asked about it again
-    tasks: Mapping[float | None, bool] = field(default_factory=dict)
-    newest: tuple[float | None, bool] | None = None
-
-    def has_listed(self, newest: Task | None) -> bool:
-        """Whether the last list has the newest task of a summary, in the same state.
-
-        VOD reports whole seconds, so several tasks may have the same creation time. If the states differ although the
-        tasks were listed after the same summary, the summary is about another one of these tasks.
-        """
-        if newest is None:
-            return not self.tasks
-        before, self.newest = self.newest, (newest.created, not newest.finished)
-        if newest.created is None or newest.created not in self.tasks:
-            return False
-        return self.tasks[newest.created] != newest.finished or before == self.newest
-
-    def confirm(self) -> None:
-        """An answer has no new task of the video."""
-        if not self.transcoding:
-            self.doubts = max(0, self.doubts - 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +69,7 @@ class Videos:
         self._dropped = dropped
         self._lock = threading.Lock()
         self._named: dict[str, frozenset[str]] = {}
-        self._videos: dict[str, _Video] = {}
+        self._videos: dict[str, Video] = {}
         self._left: set[str] = set()
         self._hints: dict[str, None] = {}  # the videos that only events named, in this order; none has a known task
 
@@ -123,7 +79,7 @@ class Videos:
             before, self._named[key] = self._named.get(key, frozenset()), frozenset(video_ids)
             for video_id in self._named[key]:
                 self._hints.pop(video_id, None)
-                self._videos.setdefault(video_id, _Video(source, self._clock()))
+                self._videos.setdefault(video_id, Video(source, self._clock()))
             self._left = (self._left | before) - frozenset().union(*self._named.values())
 
     def left(self) -> frozenset[str]:
@@ -140,7 +96,7 @@ class Videos:
                     self._dropped()
                     return
                 self._hints[video_id] = None
-            video = self._videos.setdefault(video_id, _Video(source, self._clock()))
+            video = self._videos.setdefault(video_id, Video(source, self._clock()))
             video.prioritized = video.outdated = not video.forbidden
 
     def _has_room(self) -> bool:
@@ -156,12 +112,12 @@ class Videos:
         """Discovery has found the video. If its transcoding started or ended since the last time, it is prioritized."""
         with self._lock:
             self._hints.pop(video_id, None)
-            video = self._videos.setdefault(video_id, _Video(source, created or self._clock(), transcoding))
+            video = self._videos.setdefault(video_id, Video(source, created or self._clock(), transcoding))
             video.prioritized |= video.transcoding != transcoding
             video.transcoding = transcoding
             if transcoding:
                 video.transcoded = self._clock()
-                video.doubts = 0 if any(video.tasks.values()) else _CONFIRMATIONS
+                video.doubts = 0 if any(video.tasks.values()) else CONFIRMATIONS
 
     def ended(self, transcoding: Iterable[str]) -> None:
         """`transcoding` has all videos that are transcoding now. Videos that are not in it any more are prioritized."""
@@ -219,26 +175,15 @@ class Videos:
             now = self._clock()
             for video_id in video_ids:
                 if video := self._videos.get(video_id):
-                    video.outdated |= not video.has_listed(newest.get(video_id))
-                    video.asked, video.prioritized = now, video.outdated
-                    video.checked = -math.inf if video.outdated else now
-                    if not video.outdated:
-                        video.confirm()
+                    video.summarized(newest.get(video_id), now)
 
     def listed(self, video_id: str, tasks: Iterable[Task]) -> None:
         """All pages of the video's tasks have just been read: these are its tasks."""
         with self._lock:
             if video := self._videos.get(video_id):
-                unfinished: dict[float | None, bool] = {}
-                for task in tasks:
-                    unfinished[task.created] = unfinished.get(task.created, False) or not task.finished
-                video.tasks = unfinished
-                if unfinished:
+                video.listed(tasks, self._clock())
+                if video.tasks:
                     self._hints.pop(video_id, None)
-                self._note_list(video)
-                if any(unfinished.values()):
-                    video.doubts = 0
-                video.not_found = 0
 
     def not_found(self, video_id: str) -> bool:
         """VOD does not know the video. Returns True once, when a second answer in a row says so."""
@@ -246,11 +191,7 @@ class Videos:
             video = self._videos.get(video_id)
             if video is None:
                 return False
-            video.tasks = {}
-            self._note_list(video)
-            video.not_found += 1
-            video.outdated = video.not_found < _CONFIRMATIONS
-            return video.not_found == _CONFIRMATIONS
+            return video.not_found(self._clock())
 
     def forbid(self, video_id: str) -> None:
         """VOD forbids to list the tasks of the video. It is not asked about again."""
@@ -269,10 +210,6 @@ class Videos:
             if listed:
                 latest = max(listed, key=lambda video: video.checked)
                 latest.outdated = latest.prioritized = True
-
-    def _note_list(self, video: _Video) -> None:
-        video.checked, video.prioritized, video.outdated = self._clock(), False, False
-        video.confirm()
 
     def source(self, video_id: str) -> str:
         """The source that found the video first. A video that was forgotten during a call was named by an event."""
@@ -295,13 +232,13 @@ class Videos:
         chosen = [task.id for task in by_age if not task.finished or task.created is None or task.created >= since]
         return chosen + [task.id for task in by_age[-1:] if newest and task.id not in chosen]
 
-    def _wait(self, video: _Video, now: float, *, named: bool, by_summaries: bool) -> float:
+    def _wait(self, video: Video, now: float, *, named: bool, by_summaries: bool) -> float:
         """In how many seconds the exporter has to ask about the video; 0 if now."""
         since = now - video.checked
         pause = self._pause(video, now, named=named, by_summaries=by_summaries)
         return 0.0 if video.prioritized or not 0 <= since < pause else pause - since
 
-    def _pause(self, video: _Video, now: float, *, named: bool, by_summaries: bool) -> float:
+    def _pause(self, video: Video, now: float, *, named: bool, by_summaries: bool) -> float:
         if video.transcoding and by_summaries and any(video.tasks.values()):
             return self._interval * _RUNNING_INTERVALS
         if video.transcoding or video.doubts or named:

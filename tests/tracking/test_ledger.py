@@ -6,7 +6,6 @@ from collections.abc import Callable
 
 import pytest
 
-from exporter.errors import StateError
 from exporter.model import Job, Task
 from exporter.snapshot import Total
 from exporter.tracking.ledger import Ledger
@@ -18,11 +17,9 @@ from tests.tracking.conftest import (
     HOUR,
     ask_jobs,
     ask_task,
-    discover,
     done,
     job_statuses,
     next_work,
-    pass_retention,
     running,
     success,
     track,
@@ -55,24 +52,6 @@ def test_a_task_is_dropped_when_it_is_not_found_twice_in_a_row(ledger: Ledger) -
     assert answers == [False, False, True, False]
     assert next_work(ledger) == Work(jobs=(("b", "u"),))
     assert set(job_statuses(ledger)) == {"b"}
-
-
-def test_at_the_limit_of_tasks_a_new_one_waits_until_another_leaves(
-    clock: Clock, dropped: list[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("exporter.tracking.ledger.MAX_TASKS", 2)
-    ledger = Ledger(limits=Limits(retention=900.0), clock=clock, dropped=dropped.append)
-    discover(ledger, done("t", "a"), running("u", "b"))
-    ledger.name("key", ["v"], source="tasks")
-    ledger.name("key", ["v"], source="tasks")
-    with pytest.raises(StateError, match="tracked already"):
-        ledger.register(["v"], source="api")
-    reasons = list(dropped)
-    ledger.name("key", [], source="tasks")
-    pass_retention(ledger, clock)
-
-    assert reasons == ["too_many"]
-    assert ledger.register(["v"], source="api") == {"v": True}
 
 
 @pytest.mark.parametrize("step", [-HOUR, 24 * HOUR])

@@ -1,15 +1,26 @@
-"""Registered tasks that VOD does not know yet: how long they are kept, and how often VOD is asked about them."""
+"""Which tasks are tracked: registered ones that VOD does not know yet, and new ones when there are too many."""
 
 from __future__ import annotations
 
 import pytest
 
+from exporter.errors import StateError
 from exporter.model import API, TASKS
 from exporter.tracking.ledger import Ledger
 from exporter.tracking.store import MemoryStore
+from exporter.tracking.view import Limits
 from exporter.tracking.work import Work
 from tests.conftest import Clock
-from tests.tracking.conftest import HOUR, ask_task, job_statuses, next_work, running
+from tests.tracking.conftest import (
+    HOUR,
+    ask_task,
+    discover,
+    done,
+    job_statuses,
+    next_work,
+    pass_retention,
+    running,
+)
 
 
 def ask_for_ten_minutes(ledger: Ledger, clock: Clock) -> int:
@@ -107,3 +118,21 @@ def test_a_registration_does_not_change_the_source_of_a_task(ledger: Ledger) -> 
     ledger.register(["t"], source=API)
 
     assert ledger.view().tracked_tasks == {TASKS: 1}
+
+
+def test_at_the_limit_of_tasks_a_new_one_waits_until_another_leaves(
+    clock: Clock, dropped: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("exporter.tracking.arrivals.MAX_TASKS", 2)
+    ledger = Ledger(limits=Limits(retention=900.0), clock=clock, dropped=dropped.append)
+    discover(ledger, done("t", "a"), running("u", "b"))
+    ledger.name("key", ["v"], source="tasks")
+    ledger.name("key", ["v"], source="tasks")
+    with pytest.raises(StateError, match="tracked already"):
+        ledger.register(["v"], source="api")
+    reasons = list(dropped)
+    ledger.name("key", [], source="tasks")
+    pass_retention(ledger, clock)
+
+    assert reasons == ["too_many"]
+    assert ledger.register(["v"], source="api") == {"v": True}

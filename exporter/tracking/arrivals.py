@@ -1,0 +1,120 @@
+"""Decides which tasks the exporter starts to track: named, discovered and registered ones."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Sequence
+
+from exporter.errors import StateError
+from exporter.tracking.keeper import Keeper
+from exporter.tracking.names import Names
+from exporter.tracking.roster import Roster
+
+MAX_TASKS = 100_000  # tracked at a time: about 400,000 jobs and half a gigabyte of memory
+
+
+class Arrivals:
+    """Safe to use from several threads: `lock` guards the roster and the names, as for `Keeper`.
+
+    `clock` gives Unix seconds. `dropped` is called with the reason for each task that is not tracked, because there are
+    too many.
+    """
+
+    def __init__(
+        self,
+        roster: Roster,
+        names: Names,
+        keeper: Keeper,
+        lock: threading.RLock,
+        *,
+        clock: Callable[[], float],
+        dropped: Callable[[str], None],
+    ) -> None:
+        self._roster = roster
+        self._names = names
+        self._keeper = keeper
+        self._lock = lock
+        self._clock = clock
+        self._report_dropped = dropped
+        self._refused: set[str] = set()  # found while `MAX_TASKS` were tracked
+
+    def name(self, key: str, task_ids: Iterable[str], *, source: str) -> bool:
+        """See `Ledger.name`."""
+        ids = tuple(dict.fromkeys(task_ids))
+        with self._lock:
+            self._names.name(key, ids)
+            new = [task_id for task_id in self._untracked(ids) if self._names.allowed(task_id)]
+        return self._find(new, source, named=True)
+
+    def discover(self, task_ids: Iterable[str], *, source: str) -> None:
+        """See `Ledger.discover`."""
+        with self._lock:
+            new = self._untracked(task_ids)
+        self._find(new, source, named=False)
+
+    def register(self, task_ids: Sequence[str], *, source: str) -> dict[str, bool]:
+        """See `Ledger.register`."""
+        with self._keeper.turn():
+            with self._lock:
+                new, tracked = self._untracked(task_ids), len(self._roster.tasks)
+            if tracked + len(new) > MAX_TASKS:
+                raise StateError(f"{tracked:,} tasks are tracked already; the limit is {MAX_TASKS:,}")
+            known = self._keeper.recall(new)
+            with self._lock:
+                for task_id, finished in known.items():
+                    if not finished:
+                        self._track(task_id, source, already_counted=finished is False)
+                for task_id in self._roster.tasks.keys() & set(task_ids):
+                    task = self._roster.tasks[task_id]
+                    if task.task is None:  # else VOD knows it
+                        task.registered = self._clock()
+                changes = self._keeper.take(self._clock())
+            try:
+                self._keeper.write(changes)
+            except StateError:
+                self._untrack(new)
+                raise
+            with self._lock:
+                self._names.allow(new)
+                return {task_id: task_id in self._roster.tasks for task_id in task_ids}
+
+    def _untracked(self, task_ids: Iterable[str]) -> list[str]:
+        return [task_id for task_id in dict.fromkeys(task_ids) if task_id not in self._roster.tasks]
+
+    def _find(self, new: Sequence[str], source: str, *, named: bool) -> bool:
+        """Track new tasks. Those that were counted before are tracked only if a source names them.
+
+        Returns False, and tracks none of them, if the store cannot say which were counted.
+        """
+        if not new:
+            return True
+        try:
+            with self._keeper.turn():
+                known = self._keeper.recall(new)
+                with self._lock:
+                    for task_id, finished in known.items():
+                        if finished is None or (named and self._names.allowed(task_id)):
+                            self._track(task_id, source, already_counted=finished is not None)
+        except StateError as error:
+            self._keeper.not_recalled(error)
+            return False
+        return True
+
+    def _track(self, task_id: str, source: str, *, already_counted: bool = False) -> None:
+        if task_id in self._roster.tasks:  # since the store was asked about it
+            return
+        if len(self._roster.tasks) >= MAX_TASKS:
+            if task_id not in self._refused and len(self._refused) < MAX_TASKS:
+                self._refused.add(task_id)  # so that the same task is reported once
+                self._report_dropped("too_many")
+            return
+        self._refused.discard(task_id)
+        self._roster.add_task(task_id, source=source, since=self._clock(), already_counted=already_counted)
+
+    def _untrack(self, task_ids: Iterable[str]) -> None:
+        """Stop tracking tasks that could not be saved. A task stays if VOD has described it meanwhile."""
+        with self._lock:
+            for task_id in task_ids:
+                task = self._roster.tasks.get(task_id)
+                if task is not None and task.task is None:
+                    self._roster.remove_task(task)
