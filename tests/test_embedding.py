@@ -19,7 +19,7 @@ def settings(folder: Path, simulator: Simulator) -> config.Settings:
     path = folder / "vod.yml"
     path.write_text(
         f"accounts: [{{name: prod, endpoint: '{simulator.url}',"
-        " credentials: {access_key_id: simulator, access_key_secret: simulator}}]\n"
+        " credentials: {access_key_id: simulator, access_key_secret: simulator}, requests_per_second: 100}]\n"
         f"scrape: {{min_interval: 0}}\nstate: {{path: '{folder}/vod.db'}}\n"
         "billing: {currency: USD, prices: {H264.HD: 0.5}}\n"
     )

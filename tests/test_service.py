@@ -28,6 +28,7 @@ from exporter.web.server import Server
 from tests.conftest import Simulators, WorldTime, held, wait_until
 
 KEYS = "{access_key_id: simulator, access_key_secret: simulator}"
+RATE = "    requests_per_second: 100\n"  # the default is ten, so that each scrape would wait for its turns
 END = "scrape: {min_interval: 0s}\nstate: {path: state.db}\n"
 
 
@@ -50,10 +51,11 @@ class File:
         """Write these accounts. `more` is added to the last account, `end` to the file."""
         accounts = [
             f"  - name: {name}\n    endpoint: {self._simulator.url}\n    credentials: {KEYS}\n"
-            f"    track: {{tasks: {self._tasks}, discovery: {{enabled: false}}}}\n"
+            f"    track: {{tasks: {self._tasks}, discovery: {{enabled: false}}}}\n{RATE}"
             for name in names
         ]
-        self.path.write_text("accounts:\n" + "".join(accounts) + more + end)
+        text = "accounts:\n" + "".join(accounts)
+        self.path.write_text((text.removesuffix(RATE) if "requests_per_second" in more else text) + more + end)
 
 
 @pytest.fixture
@@ -198,7 +200,7 @@ def test_each_finish_counts_once_before_and_after_a_reload(
         for _ in range(1000):
             if (counted := finished(scraped(exporter)["one"])) >= count + already:
                 break
-            now = world_time.now = now + 0.05
+            now = world_time.now = now + 0.1
         return counted - already
 
     before = until(2)

@@ -115,8 +115,9 @@ USAGE = "DescribeVodTranscodeData"
 
 
 def billing(folder: Path, simulator: Simulator, usage: str) -> config.Settings:
-    account = f"{{name: a, region: cn-shanghai, endpoint: '{simulator.url}', credentials: {KEYS}}}"
-    return load(folder, f"accounts: [{account}]\nscrape: {{min_interval: 0}}\nbilling: {{usage: {usage}}}\n")
+    account = f"name: a, region: cn-shanghai, endpoint: '{simulator.url}', credentials: {KEYS}"
+    accounts = f"accounts: [{{{account}, requests_per_second: 100}}]"
+    return load(folder, f"{accounts}\nscrape: {{min_interval: 0}}\nbilling: {{usage: {usage}}}\n")
 
 
 def sample(telemetry: Telemetry, name: str, **labels: str) -> float | None:

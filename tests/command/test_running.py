@@ -81,7 +81,7 @@ def test_a_list_that_does_not_fit_is_cut_and_says_how_many_are_missing() -> None
 @pytest.fixture
 def exporter(simulators: Simulators) -> Iterator[str]:
     """The URL of a running exporter."""
-    simulator = simulators(speed=0.01)
+    simulator = simulators(speed=0.01, tasks=3, history=60.0)
     keys = config.AccountKeys(access_key_id=Key("simulator"), access_key_secret=Key("simulator"))
     account = config.Account(name="a", endpoint=simulator.url, credentials=keys, requests_per_second=100)
     settings = config.Settings(accounts=(account,))

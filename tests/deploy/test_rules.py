@@ -14,8 +14,6 @@ import yaml
 
 from exporter.metrics.catalog import CATALOG
 
-pytestmark = pytest.mark.slow
-
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "deploy" / "prometheus"
 RUNBOOKS = ROOT / "docs" / "runbooks"
@@ -51,6 +49,7 @@ def promtool(request: pytest.FixtureRequest, tool: Callable[[str], str]) -> str:
     return tool(request.param)
 
 
+@pytest.mark.slow
 def test_promtool_takes_the_rules_and_the_example_that_loads_them(promtool: str) -> None:
     files = [str(file) for file in FOLDER.glob("vod-transcode.*.yml")]
     assert len(files) == 2
@@ -58,6 +57,7 @@ def test_promtool_takes_the_rules_and_the_example_that_loads_them(promtool: str)
     run(promtool, "check", "config", str(FOLDER / "prometheus.yml"))
 
 
+@pytest.mark.stack
 @pytest.mark.parametrize("file", TEST_FILES, ids=lambda file: str(file.name))
 def test_rule_tests_hold(file: Path, promtool: str) -> None:
     run(promtool, "test", "rules", str(file))
@@ -156,6 +156,7 @@ def test_the_list_of_runbooks_has_each_alert(alert: Rule) -> None:
     assert re.search(row, (RUNBOOKS / "README.md").read_text())
 
 
+@pytest.mark.slow
 def test_queries_of_the_runbooks_are_promql(promtool: str, tmp_path: Path) -> None:
     """promtool parses them as the expressions of rules."""
     queries = [

@@ -28,7 +28,7 @@ def test_application_exports_its_own_metrics_and_those_of_vod(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, simulators: Simulators
 ) -> None:
     """VOD is asked with each scrape, not before, and each family is there once."""
-    world = simulators(tasks=3, history=60.0)
+    world = simulators(tasks=1, history=60.0)
     (config,) = blocks("yaml")
     (tmp_path / "vod.yml").write_text(config.replace("region: cn-shanghai", f"endpoint: {world.url}"))
     monkeypatch.chdir(tmp_path)

@@ -147,6 +147,7 @@ def test_a_refresh_that_gets_no_thread_ends_at_once_and_the_next_one_asks(
     assert (nothing, made.refresh()) == ([], ["task t"])
 
 
+@pytest.mark.slow
 def test_a_refresh_ends_with_the_account(release: threading.Event) -> None:
     vod = FakeVod(*(running(f"t{n}") for n in range(50)))
     made = Made(vod, concurrency=2)

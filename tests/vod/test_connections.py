@@ -190,6 +190,7 @@ def test_the_deadline_holds_over_all_addresses_of_a_name(
     assert (type(error), error.code) == (ConnectionFailed, "connect_timeout")
 
 
+@pytest.mark.slow
 def test_an_address_that_does_not_respond_leaves_time_for_the_next(
     http_: Http, wire: Start, full_port: int, monkeypatch: pytest.MonkeyPatch, answer: Make
 ) -> None:

@@ -92,6 +92,7 @@ def test_an_answer_that_is_not_utf8_is_malformed(clients: Start, wire: Start, an
         clients(server.url).get_task("1", soon)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", sorted(KINDS))
 def test_every_fault_ends_by_the_deadline(world: Simulator, vod: Client, kind: str) -> None:
     """The call returns a reply or raises a VodError."""
@@ -157,6 +158,7 @@ def test_each_attempt_takes_a_turn_of_the_budget(clients: Start, wire: Start, an
     assert limiter.turn("GetTranscodeTask", soon) == pytest.approx(ATTEMPTS / 50)
 
 
+@pytest.mark.slow
 def test_a_retry_waits_for_retry_after(clients: Start, wire: Start, answer: Make, soon: Deadline) -> None:
     moments: list[float] = []
 
@@ -183,6 +185,7 @@ def test_a_pause_that_would_pass_the_deadline_is_not_started(
     assert len(server.heads) == 1
 
 
+@pytest.mark.slow
 def test_backing_off_ends_with_the_deadline(
     clients: Start, wire: Start, answer: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -248,6 +251,7 @@ def test_a_refused_connection_is_not_retried(clients: Start, closed_port: int, o
     assert codes(observed) == ["connect"]
 
 
+@pytest.mark.slow
 def test_an_expired_deadline_is_not_retried(world: Simulator, vod: Client, observed: Observed) -> None:
     world.faults.add(Fault(kind="hang"))
     with pytest.raises(DeadlineError):
@@ -298,6 +302,7 @@ def test_a_throttled_call_slows_its_operation_down(
     assert limiter.rate("GetVideoList") == 1000
 
 
+@pytest.mark.slow
 def test_waiting_calls_respect_a_retry_after_of_another_call(
     clients: Start, wire: Start, answer: Make, soon: Deadline
 ) -> None:
@@ -333,6 +338,7 @@ def test_missing_keys_cost_no_turn_and_no_request(
     assert limiter.turn("GetTranscodeTask", soon) == 0
 
 
+@pytest.mark.slow
 def test_the_wait_for_a_turn_is_not_part_of_the_timeout(world: Simulator, clients: Start, soon: Deadline) -> None:
     vod = clients(world.url, limiter=Limiter(0.5), timeout=1.5)
     assert {vod.get_task(a_task(world).id, soon)[0].id for _ in range(2)} == {a_task(world).id}
@@ -363,6 +369,7 @@ def test_closing_the_client_ends_waits_for_turns_and_retries(
     assert len(server.heads) == 1
 
 
+@pytest.mark.slow
 def test_the_client_knows_when_the_oldest_unanswered_request_was_sent(world: Simulator, clients: Start) -> None:
     vod = clients(world.url)
     world.faults.add(Fault(kind="delay", seconds=1.0, count=1))

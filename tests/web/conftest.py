@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import socket
 import threading
@@ -42,6 +43,14 @@ def read_to_end(client: socket.socket) -> bytes:
     return b"".join(iter(lambda: client.recv(65536), b""))
 
 
+class _Alert(Server):
+    """A server that sees at once that it shall stop. uvicorn looks every tenth of a second."""
+
+    async def main_loop(self) -> None:
+        while not await self.on_tick(0):  # noqa: ASYNC110 - another thread stops it
+            await asyncio.sleep(0.01)
+
+
 class Served:
     """A server for an app, on a free port of 127.0.0.1, and the raw clients that a test connects to it."""
 
@@ -50,7 +59,7 @@ class Served:
         self.url = url(self._listener)
         self._port = self._listener.getsockname()[1]
         self.crowd = crowd or Crowd()
-        self.server = Server(app, [self._listener], timeout=5.0, crowd=self.crowd)
+        self.server = _Alert(app, [self._listener], timeout=5.0, crowd=self.crowd)
         self._thread = threading.Thread(target=self.server.serve_until_stopped, daemon=True)
         self._clients: list[socket.socket] = []
         self._thread.start()

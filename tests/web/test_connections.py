@@ -102,6 +102,7 @@ def test_a_client_that_never_reads_is_closed(serve: Serve) -> None:
     wait_until(lambda: served.connections == 0)
 
 
+@pytest.mark.slow
 def test_clients_that_never_read_delay_no_other_client(serve: Serve) -> None:
     """The server holds twelve responses of 8 MB each."""
     served = serve(app)

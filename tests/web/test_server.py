@@ -90,6 +90,7 @@ def test_a_large_response_in_progress_is_sent_completely(serve: Serve) -> None:
     assert len(read_to_end(client)) > 8 * 1024 * 1024
 
 
+@pytest.mark.slow
 def test_a_stop_does_not_wait_for_idle_and_unreading_clients(serve: Serve, caplog: pytest.LogCaptureFixture) -> None:
     """A new connection, half a request, an idle connection, and a response that is not read."""
     served = serve(app)
