@@ -15,9 +15,9 @@ unexport PYTHONDONTWRITEBYTECODE
 
 # Tests have three kinds. `make quick` runs those without a marker. `make test` also runs those marked `slow`, without coverage,
 # which would slow down the programs that they start. `make stack` runs those marked `stack`. Files of other kinds are not imported.
-FAST = -n 4 --dist worksteal -m 'not slow and not stack' -p no:schemathesis $(ONLY_OTHERS:%=--ignore=%)
+FAST = -n 3 --dist worksteal -m 'not slow and not stack' -p no:schemathesis $(ONLY_OTHERS:%=--ignore=%)
 ONLY_OTHERS = $(shell grep -rlE --include='test_*.py' '^pytestmark = pytest.mark.(slow|stack)' tests)
-SLOW = -n 6 --dist worksteal -m slow $(shell grep -rl --include='test_*.py' 'pytest.mark.slow' tests)
+SLOW = -n 6 --dist worksteal -m 'slow and not stack' $(shell grep -rl --include='test_*.py' 'pytest.mark.slow' tests)
 STACK_TESTS = -n 4 --dist worksteal -m stack $(shell grep -rl --include='test_*.py' 'pytest.mark.stack' tests)
 
 # mypy uses one processor, and tests wait.

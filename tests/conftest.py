@@ -64,6 +64,13 @@ settings.register_profile("thorough", TIMELESS, max_examples=600, derandomize=Fa
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fast"))
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Trace no code of a process that only gives tests to its workers."""
+    coverage = config.pluginmanager.get_plugin("_cov")
+    if coverage is not None and config.getoption("numprocesses", None):
+        coverage.cov_controller.cov.stop()
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Run property tests without coverage. Tracing makes them several times as slow, and adds few lines."""
     for item in items:

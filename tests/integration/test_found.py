@@ -148,17 +148,17 @@ def test_the_second_of_two_tasks_of_the_same_second(running: Lab) -> None:
 
 @row("a task of one of more than 5,000 videos in transcoding")
 def test_a_task_of_one_of_many_videos_in_transcoding(running: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(answers, "MAX_VIDEO_ROWS", 120)
-    tasks = [running.upload(age=9 * LOOKBACK + number) for number in range(250)]
+    monkeypatch.setattr(answers, "MAX_VIDEO_ROWS", 110)
+    tasks = [running.upload(age=9 * LOOKBACK + number) for number in range(130)]
 
     assert max(running.finds(task, within=HOUR) for task in tasks) <= SOON
-    assert snapshot_of(running.account).videos == {"Transcoding": 250}
+    assert snapshot_of(running.account).videos == {"Transcoding": 130}
 
 
 @row("a task of a video from an hour in which more than 5,000 videos were created")
 def test_a_task_of_one_of_many_new_videos(running: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(answers, "MAX_VIDEO_ROWS", 120)
-    tasks = [running.upload(age=number / 10, asynchronous=True) for number in range(250)]
+    monkeypatch.setattr(answers, "MAX_VIDEO_ROWS", 110)
+    tasks = [running.upload(age=number / 10, asynchronous=True) for number in range(130)]
 
     assert max(running.finds(task, within=HOUR) for task in tasks) <= SOON
 

@@ -313,6 +313,7 @@ def test_a_page_without_accounts_or_jobs_says_what_is_missing() -> None:
 
 
 @pytest.mark.no_cover
+@pytest.mark.no_cover
 def test_the_time_for_a_page_grows_no_faster_than_the_number_of_jobs() -> None:
     """A search over ten times the jobs takes about ten times as long; quadratic growth would take a hundred times."""
 

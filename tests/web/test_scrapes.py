@@ -114,6 +114,7 @@ def test_a_scrape_over_the_limit_gets_503_until_others_end(
     assert f'vod_exporter_rejected_requests_total{{path="{route}",reason="503"}} 1.0' in metrics
 
 
+@pytest.mark.no_cover
 def test_slow_probes_of_many_accounts_do_not_delay_each_other(serve_interface: ServeInterface) -> None:
     """During an outage of VOD each probe waits for its deadline, and all of them are answered."""
     names = [f"account-{number}" for number in range(60)]

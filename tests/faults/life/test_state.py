@@ -161,6 +161,7 @@ def run(script: str, *arguments: object) -> tuple[dict[str, object], str]:
     return result, done.stderr
 
 
+@pytest.mark.stack
 def test_killed_hundreds_of_times_the_state_opens_and_every_finish_counts_once(tmp_path: Path) -> None:
     """SIGKILL hits the start, a transaction, or the time between two. No total falls below its shown value."""
     result, _ = run(KILLED, tmp_path / "state.db", ROUNDS)
