@@ -39,14 +39,15 @@ def running_demo(*flags: str) -> Iterator[tuple[str, str]]:
 
 
 @contextlib.contextmanager
-def running_exporter(folder: Path, settings: Mapping[str, object], *, hold: float = 0.0) -> Iterator[str]:
-    """Runs the exporter with this configuration and its state in memory. Yields its URL."""
+def running_exporter(folder: Path, settings: Mapping[str, object], *flags: str, hold: float = 0.0) -> Iterator[str]:
+    """Runs the exporter with this configuration and these flags, and its state in memory. Yields its URL."""
     config, log = folder / "exporter.yml", folder / "exporter.log"
     config.write_text(json.dumps({**settings, "state": {"memory": True}}))  # JSON is YAML
     command = [
         *tests.conftest.exporter_command(hold=hold),
         f"--config.file={config}",
         "--web.listen-address=127.0.0.1:0",
+        *flags,
     ]
 
     def address() -> re.Match[str] | None:
