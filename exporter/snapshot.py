@@ -94,13 +94,26 @@ class TotalsView:
 
 
 @dataclass(frozen=True, slots=True)
+class Earlier:
+    """What an account showed at the time `at` (Unix seconds), as far as the status page compares it with now.
+
+    `totals` has only the totals that are not zero. `fewest_unfinished` is the lowest number of unfinished jobs since.
+    """
+
+    at: float
+    totals: TotalsView = field(default_factory=TotalsView)
+    fewest_unfinished: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class LedgerView:
     """What the ledger of one account shows. Times are Unix seconds.
 
     `tasks` and `jobs` have series of their own, within `series.max_jobs`. The counts have no such bound: `task_counts`
     by status, `job_counts` by definition and status. `oldest_unfinished` is a creation time by definition. `durable` is
     False while the store does not take the changes. `taken` is the time of the view. The unfinished `jobs` come first;
-    `refreshed` has the time at which VOD described each of them last.
+    `refreshed` has the time at which VOD described each of them last. `hour_ago` and `day_ago` are the last times that
+    are at least as long ago, or the start of the exporter.
     """
 
     tasks: tuple[ShownTask, ...] = ()
@@ -116,6 +129,8 @@ class LedgerView:
     durable: bool = True
     taken: float = field(default=0.0, compare=False)
     refreshed: tuple[float, ...] = field(default=(), compare=False)
+    hour_ago: Earlier = field(default=Earlier(0.0), compare=False)
+    day_ago: Earlier = field(default=Earlier(0.0), compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,10 +138,10 @@ class AccountSnapshot:
     """One account: whether it can be read, and what its ledger shows. Times are Unix seconds.
 
     `up` is None before the first call; `down_since` is None unless it is False. `refreshed_at` is when the last refresh
-    started, None before the first. `last_error` is one line of text without secrets. `refresh_duration` is in
-    seconds. `videos` counts the videos by status, as far as discovery asks VOD. By operation, `pending_calls` counts
-    the calls that the present refresh has not started, and `budget` is calls per second.
-    `usage` is what VOD has billed in 24 closed hours, in seconds by specification.
+    started, None before the first. `last_error` is one line of text without secrets, and `refused` says whether it is
+    about credentials or permissions. `refresh_duration` is in seconds. `videos` counts the videos by status, as far as
+    discovery asks VOD. By operation, `pending_calls` counts the calls that the present refresh has not started, and
+    `budget` is calls per second. `usage` is what VOD has billed in 24 closed hours, in seconds by specification.
     """
 
     name: str
@@ -138,6 +153,7 @@ class AccountSnapshot:
     last_success: float | None = None
     last_error: str = ""
     last_error_at: float | None = None
+    refused: bool = False
     refresh_duration: float | None = None
     videos: Mapping[str, int] = field(default_factory=dict)
     pending_calls: Mapping[str, int] = field(default_factory=dict)

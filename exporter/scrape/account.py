@@ -136,6 +136,7 @@ class Account:
             last_success=health.last_success,
             last_error=health.last_error,
             last_error_at=health.last_error_at,
+            refused=health.refused,
             refresh_duration=self._refresh.duration,
             videos=self._discovery.totals if self._discovery is not None else {},
             pending_calls=self._refresh.pending,

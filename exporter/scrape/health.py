@@ -30,12 +30,16 @@ _REPEAT_SECONDS = 600.0  # a cause of an outage that comes and goes is logged on
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """`up` is None before the first call has ended. Times are Unix seconds, `last_error` is one line of text."""
+    """`up` is None before the first call has ended. Times are Unix seconds, `last_error` is one line of text.
+
+    `refused` says whether it is about the credentials or permissions.
+    """
 
     up: bool | None = None
     last_success: float | None = None
     last_error: str = ""
     last_error_at: float | None = None
+    refused: bool = False
     down_since: float | None = None
 
 
@@ -132,7 +136,8 @@ class Health:
         return causes
 
     def _note(self, error: VodError, now: float) -> None:
-        self.state = replace(self.state, last_error=str(error), last_error_at=now)
+        refused = isinstance(error, CredentialsError)
+        self.state = replace(self.state, last_error=str(error), last_error_at=now, refused=refused)
 
     def _judge(self, now: float, *, up: bool, causes: Mapping[str, str]) -> None:
         before = self.state

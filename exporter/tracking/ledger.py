@@ -23,6 +23,7 @@ from exporter.tracking.descriptions import Descriptions
 from exporter.tracking.finishes import Finishes
 from exporter.tracking.keeper import Keeper
 from exporter.tracking.names import Names
+from exporter.tracking.past import Past
 from exporter.tracking.roster import Roster
 from exporter.tracking.store import MemoryStore, Store
 from exporter.tracking.totals import Totals
@@ -80,6 +81,7 @@ class Ledger:
         )
         self._descriptions = Descriptions(self._roster, self._totals, self._finishes)
         self._departures.expire(clock())
+        self._past = Past()
         self._last = self._view(clock())
 
     # Which tasks are tracked
@@ -260,7 +262,7 @@ class Ledger:
 
     def _view(self, now: float) -> LedgerView:
         shown = view(self._roster, definitions=self._totals.definitions, limits=self._limits, now=now)
-        return replace(shown, totals=self._totals.view())
+        return self._past.compared(replace(shown, totals=self._totals.view()))
 
     def close(self) -> None:
         """Save the changes and the progress of unfinished jobs. After that, nothing more is saved."""

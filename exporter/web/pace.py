@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from exporter.model import Job
 from exporter.snapshot import HistogramView, LedgerView, Total
+from exporter.web.recent import observed
 from exporter.web.thresholds import SLOW_FACTOR, SLOW_MINIMUM, SLOW_SECONDS, STUCK_SECONDS
 
 _USUAL = 0.95  # the quantile of the durations that counts as usual
@@ -29,23 +32,24 @@ def stands_still(job: Job, progress_since: float | None, now: float) -> bool:
     return started and progress_since is not None and now - progress_since >= STUCK_SECONDS
 
 
-def is_slow(job: Job, view: LedgerView, now: float) -> bool:
-    """Whether the job takes far longer than usual for its definition, as for the alert VodJobSlow.
-
-    The alert uses the durations of the last day. This function uses those of all counted jobs.
-    """
+def is_slow(job: Job, usual: Mapping[str, float], now: float) -> bool:
+    """Whether the job takes far longer than `usual_durations`, as for the alert VodJobSlow."""
     if job.finished or job.created is None or now - job.created <= SLOW_SECONDS:
         return False
-    usual = usual_duration(view, job.definition)
-    return usual is not None and now - job.created > SLOW_FACTOR * usual
+    return job.definition in usual and now - job.created > SLOW_FACTOR * usual[job.definition]
 
 
-def usual_duration(view: LedgerView, definition: str) -> float | None:
-    """The 95th percentile of the durations of successful jobs, in seconds; None for fewer than 20 jobs."""
-    histogram = view.totals.histograms.get((Total.JOB_DURATION, (definition, "TranscodeSuccess")))
-    if histogram is None or sum(histogram.counts) < SLOW_MINIMUM:
-        return None
-    return _quantile(histogram, _USUAL)
+def usual_durations(view: LedgerView) -> dict[str, float]:
+    """The 95th percentile of the durations of the jobs that succeeded within a day, in seconds, by definition.
+
+    Definitions with fewer than 20 jobs have none.
+    """
+    day = observed(view, view.day_ago, Total.JOB_DURATION)
+    return {
+        definition: _quantile(histogram, _USUAL)
+        for (definition, status), histogram in day
+        if status == "TranscodeSuccess" and sum(histogram.counts) >= SLOW_MINIMUM
+    }
 
 
 def _quantile(histogram: HistogramView, quantile: float) -> float:

@@ -7,12 +7,16 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from exporter.display import duration
-from exporter.snapshot import AccountSnapshot, ShownJob
+from exporter.model import UNKNOWN
+from exporter.snapshot import AccountSnapshot, ShownJob, Total
 from exporter.web.listing import Row, State, rows
-from exporter.web.pace import is_slow, stands_still
+from exporter.web.pace import is_slow, stands_still, usual_durations
+from exporter.web.recent import counted
 from exporter.web.thresholds import (
     FAILURE_RATIO,
     FAILURE_RATIO_MINIMUM,
+    NOTHING_MINIMUM,
+    NOTHING_SECONDS,
     OLD_SECONDS,
     REFUSED_SECONDS,
     SLOW_FACTOR,
@@ -20,6 +24,7 @@ from exporter.web.thresholds import (
     UNASKED_SECONDS,
     WAITING_SECONDS,
 )
+from exporter.web.unlikely import is_unlikely, usual_bitrates
 
 CODES_NAMED = 4
 IDS_NAMED = 3
@@ -47,6 +52,7 @@ def troubles(account: AccountSnapshot, *, now: float) -> Iterator[Trouble]:
     """The troubles of `account` at `now`, in Unix seconds, the most urgent first."""
     yield from _reading(account, now)
     yield from _failures(account, now)
+    yield from _idle(account, now)
     yield from _pace(account, now)
     yield from _freshness(account, now)
 
@@ -78,7 +84,7 @@ def _reading(account: AccountSnapshot, now: float) -> Iterator[Trouble]:
             "cannot be read",
             account.last_error,
             account.down_since,
-            runbook="VodAccountUnreachable",
+            runbook="VodCredentialsRejected" if account.refused else "VodAccountUnreachable",
         )
     elif account.up is None:
         yield Trouble("note", name, "has not been scraped yet", "Each scrape by Prometheus reads the account.")
@@ -93,29 +99,49 @@ def _reading(account: AccountSnapshot, now: float) -> Iterator[Trouble]:
 
 
 def _failures(account: AccountSnapshot, now: float) -> Iterator[Trouble]:
-    """Failed jobs are a warning, and a problem only if the share of failures is as high as for the alert."""
-    listed = list(rows(account))
-    failed = [row for row in listed if row.state is State.FAILED]
-    if not failed:
-        return
-    codes = Counter(row.job.error_code or "no code" for row in failed if row.job is not None)
-    jobs, tasks = codes.total(), len(failed) - codes.total()
+    """Failed jobs are a warning, and a problem only if the share of failures is as high as for the alert.
+
+    The counts of the last hour also have the jobs that are not listed any more. What ended before the first start of
+    the exporter is listed, but not counted.
+    """
+    hour = account.view.hour_ago
+    failed = [row for row in rows(account) if row.state is State.FAILED]
+    recent = [row for row in failed if _ended_within_an_hour(row, now)]
+    ended = counted(account.view, hour, Total.JOBS_FINISHED)
+    jobs = sum(count for (_, status), count in ended.items() if status == "TranscodeFail")
+    jobs = max(jobs, sum(row.job is not None for row in recent))
+    if failed or jobs:
+        title = f"{_failed(jobs, sum(row.job is None for row in recent))} failed in the last hour"
+        if len(failed) != jobs + sum(row.job is None for row in recent):
+            listed = sum(row.job is not None for row in failed)
+            title += f", {_failed(listed, len(failed) - listed)} listed"
+        high = _fail_often(ended)
+        yield Trouble(
+            "problem" if high else "warning",
+            account.name,
+            title,
+            _codes(account, failed),
+            state=State.FAILED,
+            runbook="VodJobFailureRatioHigh" if high else "VodJobsFailing",
+        )
+    yield from _failed_tasks(account)
+
+
+def _failed(jobs: int, tasks: int) -> str:
     counts = [_count(jobs, "job")] if jobs else []
     counts += [f"{_count(tasks, 'task')} without jobs"] if tasks else []
-    recent = sum(_ended_within_an_hour(row, now) for row in failed)
-    title = f"{' and '.join(counts)} failed"
-    title += " in the last hour" if recent == len(failed) else f", {recent:,} of them in the last hour"
-    named = [f"{count:,}\u00a0×\u00a0{code}" for code, count in codes.most_common(CODES_NAMED)]
-    named += ["other codes"] if len(codes) > CODES_NAMED else []
-    high = _fails_often(listed, now)
-    yield Trouble(
-        "problem" if high else "warning",
-        account.name,
-        title,
-        ", ".join(named),
-        state=State.FAILED,
-        runbook="VodJobFailureRatioHigh" if high else "VodJobsFailing",
-    )
+    return " and ".join(counts) or "no job"
+
+
+def _codes(account: AccountSnapshot, failed: Iterable[Row]) -> str:
+    """The error codes of the last hour and of the listed jobs, the most frequent first."""
+    codes = Counter(row.job.error_code or UNKNOWN for row in failed if row.job is not None)
+    hour = Counter[str]()
+    for (_, code), count in counted(account.view, account.view.hour_ago, Total.JOB_FAILURES).items():
+        hour[code] += count
+    ordered = (codes | hour).most_common()
+    named = [f"{count:,}\u00a0×\u00a0{'no code' if code == UNKNOWN else code}" for code, count in ordered[:CODES_NAMED]]
+    return ", ".join([*named, "other codes"] if len(ordered) > CODES_NAMED else named)
 
 
 def _ended_within_an_hour(row: Row, now: float) -> bool:
@@ -123,17 +149,27 @@ def _ended_within_an_hour(row: Row, now: float) -> bool:
     return source is not None and source.completed is not None and now - source.completed <= 3600
 
 
-def _fails_often(listed: Iterable[Row], now: float) -> bool:
-    """Whether the jobs of a definition that ended within an hour failed as often as the alert allows at most."""
-    ended, failed = Counter[str](), Counter[str]()
-    for row in listed:
-        if row.job is not None and row.state in (State.FAILED, State.DONE) and _ended_within_an_hour(row, now):
-            ended[row.job.definition] += 1
-            failed[row.job.definition] += row.state is State.FAILED
-    return any(
-        count >= FAILURE_RATIO_MINIMUM and failed[definition] > FAILURE_RATIO * count
-        for definition, count in ended.items()
-    )
+def _fail_often(ended: Mapping[tuple[str, ...], int]) -> bool:
+    """Whether the jobs of a definition that ended within an hour failed more often than the alert allows."""
+    for definition in {definition for definition, _ in ended}:
+        failed, done = (ended.get((definition, status), 0) for status in ("TranscodeFail", "TranscodeSuccess"))
+        if failed + done >= FAILURE_RATIO_MINIMUM and failed > FAILURE_RATIO * (failed + done):
+            return True
+    return False
+
+
+def _failed_tasks(account: AccountSnapshot) -> Iterator[Trouble]:
+    ended = counted(account.view, account.view.hour_ago, Total.TASKS_FINISHED)
+    count, failed = ended.total(), sum(n for (status, _), n in ended.items() if status == "CompleteAllFail")
+    if count >= FAILURE_RATIO_MINIMUM and failed > FAILURE_RATIO * count:
+        yield Trouble(
+            "problem",
+            account.name,
+            f"{failed:,} of {count:,} tasks failed completely in the last hour",
+            "No job of these tasks succeeded.",
+            state=State.FAILED,
+            runbook="VodTaskFailureRatioHigh",
+        )
 
 
 def _pace(account: AccountSnapshot, now: float) -> Iterator[Trouble]:
@@ -142,10 +178,28 @@ def _pace(account: AccountSnapshot, now: float) -> Iterator[Trouble]:
         title = f"{_count(len(still), 'job')} without progress"
         detail = f"For {duration(STUCK_SECONDS)} or longer: {_ids(still)}."
         yield Trouble("warning", name, title, detail, state=State.TRANSCODING, runbook="VodJobStuck")
-    if slow := [shown for shown in view.jobs if is_slow(shown.job, view, now)]:
+    durations = usual_durations(view)
+    if slow := [shown for shown in view.jobs if is_slow(shown.job, durations, now)]:
         title = f"{_count(len(slow), 'job')} far slower than usual"
         detail = f"Older than {SLOW_FACTOR:.0f} times the usual duration: {_ids(slow)}."
         yield Trouble("warning", name, title, detail, state=State.TRANSCODING, runbook="VodJobSlow")
+    bitrates = usual_bitrates(view)
+    if unlikely := [shown for shown in view.jobs if is_unlikely(shown.job, bitrates)]:
+        title = f"{_count(len(unlikely), 'job')} with an unlikely output"
+        detail = f"The output is empty, or its bitrate is far from the usual one: {_ids(unlikely)}."
+        yield Trouble("warning", name, title, detail, state=State.DONE, runbook="VodOutputSuspicious")
+
+
+def _idle(account: AccountSnapshot, now: float) -> Iterator[Trouble]:
+    view, hour = account.view, account.view.hour_ago
+    if (
+        hour.fewest_unfinished >= NOTHING_MINIMUM
+        and now - hour.at >= NOTHING_SECONDS
+        and not counted(view, hour, Total.JOBS_FINISHED)
+    ):
+        title = "no job finished in the last hour"
+        detail = f"At least {hour.fewest_unfinished:,} jobs were unfinished all the time."
+        yield Trouble("problem", account.name, title, detail, runbook="VodNothingFinished")
 
 
 def _ids(jobs: Sequence[ShownJob]) -> str:

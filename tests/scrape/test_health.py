@@ -43,6 +43,13 @@ def test_the_last_success_and_the_last_error_have_their_times() -> None:
     assert health.state == State(True, last_success=3.0, last_error="no connection", last_error_at=2.0)
 
 
+def test_the_state_says_whether_the_last_error_is_about_credentials() -> None:
+    health = Health("prod")
+    for error, refused in ((DOWN, False), (KEYS, True), (SUSPENDED, False), (DENIED, True)):
+        health.called(action="get", error=error)
+        assert health.state.refused == refused
+
+
 def test_the_first_answer_means_up_and_after_that_only_a_judgement_changes_it() -> None:
     health = Health("prod")
     health.called(action="get", error=DOWN)

@@ -41,6 +41,21 @@ def test_each_unfinished_task_is_asked_whole_every_ten_minutes(ledger: Ledger, c
     assert next_work(ledger).overdue_tasks == ("u",)
 
 
+def test_a_view_has_the_totals_of_an_hour_ago(ledger: Ledger, clock: Clock) -> None:
+    """Also for the first hour after a start: then it has those of the start."""
+    key = (Total.JOBS_FINISHED, ("HD", "TranscodeSuccess"))
+    clock.now += 60
+    track(ledger, done("t", "a"))
+    first = ledger.view()
+    clock.now += HOUR
+    track(ledger, done("u", "b"))
+    second = ledger.view()
+
+    assert (first.totals.counters[key], first.hour_ago.totals.counters.get(key, 0)) == (1, 0)
+    assert (second.totals.counters[key], second.hour_ago.totals.counters.get(key, 0)) == (2, 1)
+    assert second.day_ago.totals.counters.get(key, 0) == 0
+
+
 def test_a_task_is_dropped_when_it_is_not_found_twice_in_a_row(ledger: Ledger) -> None:
     ledger.name("key", ["t", "u"], source="tasks")
     track(ledger, running("t", "a"), running("u", "b"))

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.model import Job
-from exporter.snapshot import HistogramView, LedgerView, Total, TotalsView
-from exporter.web.pace import is_slow, per_minute, remaining, stands_still, usual_duration
+from exporter.snapshot import Earlier, HistogramView, LedgerView, Total, TotalsView
+from exporter.web.pace import is_slow, per_minute, remaining, stands_still, usual_durations
 from exporter.web.thresholds import SLOW_FACTOR, SLOW_SECONDS, STUCK_SECONDS
 
 NOW = 1_700_000_000.0
@@ -62,20 +62,36 @@ def test_a_started_job_stands_still_after_half_an_hour_without_progress() -> Non
     assert not stands_still(replace(RUNNING, status="TranscodeFail"), since, NOW)
 
 
+def usual(*counts: int) -> dict[str, float]:
+    return usual_durations(view(*counts))
+
+
 def test_the_usual_duration_is_the_95th_percentile_of_twenty_jobs_or_more() -> None:
-    assert usual_duration(view(19, 0, 0), "HD") is None
-    assert usual_duration(view(20, 0, 0), "HD") == pytest.approx(95.0)
-    assert usual_duration(view(10, 10, 0), "HD") == pytest.approx(550.0)
-    assert usual_duration(view(0, 0, 20), "HD") == 600.0  # as histogram_quantile: the last bound
-    assert usual_duration(view(20, 0, 0), "SD") is None
+    assert usual(19, 0, 0) == {}
+    assert usual(20, 0, 0) == {"HD": pytest.approx(95.0)}
+    assert usual(10, 10, 0) == {"HD": pytest.approx(550.0)}
+    assert usual(0, 0, 20) == {"HD": 600.0}  # as histogram_quantile: the last bound
+
+
+def test_the_usual_duration_is_that_of_the_last_day() -> None:
+    """Today jobs that were counted months ago, by another template, decide what is slow."""
+    now, then = view(1000, 25, 0), view(1000, 5, 0)
+    day_ago = Earlier(NOW - 86_400, then.totals)
+    assert usual_durations(replace(now, day_ago=day_ago)) == {"HD": pytest.approx(575.0)}
+    assert usual_durations(replace(then, day_ago=day_ago)) == {}
+
+
+def test_failed_jobs_do_not_make_the_usual_duration_shorter() -> None:
+    histogram = HistogramView((100.0,), (50, 0), 0.0)
+    totals = TotalsView(histograms={(Total.JOB_DURATION, ("HD", "TranscodeFail")): histogram})
+    assert usual_durations(LedgerView(totals=totals)) == {}
 
 
 def test_a_job_is_slow_beyond_three_times_the_usual_duration() -> None:
-    usual = usual_duration(view(0, 20, 0), "HD")
-    assert usual is not None
-    limit = SLOW_FACTOR * usual
-    assert is_slow(replace(RUNNING, created=NOW - limit - 1), view(0, 20, 0), NOW)
-    assert not is_slow(replace(RUNNING, created=NOW - limit), view(0, 20, 0), NOW)
-    assert not is_slow(replace(RUNNING, created=NOW - SLOW_SECONDS), view(20, 0, 0), NOW)
-    assert not is_slow(replace(RUNNING, created=NOW - 1e6), view(5, 0, 0), NOW)
-    assert not is_slow(replace(RUNNING, created=NOW - 1e6, status="TranscodeFail"), view(20, 0, 0), NOW)
+    durations = {"HD": 500.0}
+    limit = SLOW_FACTOR * 500.0
+    assert is_slow(replace(RUNNING, created=NOW - limit - 1), durations, NOW)
+    assert not is_slow(replace(RUNNING, created=NOW - limit), durations, NOW)
+    assert not is_slow(replace(RUNNING, created=NOW - SLOW_SECONDS), {"HD": 1.0}, NOW)
+    assert not is_slow(replace(RUNNING, created=NOW - 1e6), {"SD": 1.0}, NOW)
+    assert not is_slow(replace(RUNNING, created=NOW - 1e6, status="TranscodeFail"), durations, NOW)

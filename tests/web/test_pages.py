@@ -194,8 +194,9 @@ def test_the_page_shows_the_state_of_an_account(described: dict[str, Any], words
 
 
 def test_failed_jobs_come_first_with_their_codes_and_a_link() -> None:
-    bad = [Job(f"j{n}", "HD", "TranscodeFail", error_code=f"Code{n // 2}") for n in range(3)]
-    shown = page(account_snapshot([Task("source", status="CompleteAllFail")], bad), refresh="0")
+    bad = [Job(f"j{n}", "HD", "TranscodeFail", completed=NOW - 60, error_code=f"Code{n // 2}") for n in range(3)]
+    source = Task("source", status="CompleteAllFail", completed=NOW - 60)
+    shown = page(account_snapshot([source], bad), refresh="0")
     assert "1 issue needs attention Warning prod: 3 jobs and 1 task without jobs failed" in shown.text
     assert "2 × Code0, 1 × Code1" in shown.text
     assert "./?account=prod&status=failed&refresh=0#list" in shown.links

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
-from exporter.model import Job, Task
-from exporter.snapshot import HistogramView, ShownJob, Total, TotalsView
+from exporter.model import Job, Output, Task
+from exporter.snapshot import Earlier, HistogramView, Key, ShownJob, Total, TotalsView
 from exporter.web.listing import State
 from exporter.web.thresholds import (
+    NOTHING_MINIMUM,
+    NOTHING_SECONDS,
     OLD_SECONDS,
     STUCK_SECONDS,
     UNASKED_SECONDS,
@@ -75,10 +80,6 @@ def failed(number: int, code: str = "Bad", *, ended: float = NOW - 60) -> Job:
     return Job(f"j{number}", "HD", "TranscodeFail", completed=ended, error_code=code)
 
 
-def done(number: int) -> Job:
-    return Job(f"d{number}", "HD", "TranscodeSuccess", completed=NOW - 60)
-
-
 def test_failed_jobs_are_counted_by_code_the_most_frequent_first() -> None:
     codes = [code for number in range(CODES_NAMED + 1) for code in [f"Code{number}"] * (number + 1)]
     jobs = [failed(number, code) for number, code in enumerate(codes)]
@@ -89,10 +90,34 @@ def test_failed_jobs_are_counted_by_code_the_most_frequent_first() -> None:
     assert trouble.state == State.FAILED
 
 
+def hour(now: Mapping[Key, float], then: Mapping[Key, float] | None = None, **more: Any) -> dict[str, Any]:
+    """The fields of a view: totals now and an hour ago."""
+    return {"totals": TotalsView(now), "hour_ago": Earlier(NOW - 3600, TotalsView(then or {})), **more}
+
+
+def ended(failures: float, successes: float, definition: str = "HD") -> dict[Key, float]:
+    return {
+        (Total.JOBS_FINISHED, (definition, "TranscodeFail")): failures,
+        (Total.JOBS_FINISHED, (definition, "TranscodeSuccess")): successes,
+    }
+
+
 def test_failed_jobs_of_the_last_hour_are_counted_beside_all() -> None:
     jobs = [failed(1), failed(2), failed(3, ended=NOW - 4000)]
     (trouble,) = troubles(account_snapshot(jobs=jobs), now=NOW)
-    assert trouble.title == "3 jobs failed, 2 of them in the last hour"
+    assert trouble.title == "2 jobs failed in the last hour, 3 jobs listed"
+    (trouble,) = troubles(account_snapshot(jobs=jobs[2:]), now=NOW)
+    assert trouble.title == "no job failed in the last hour, 1 job listed"
+
+
+def test_failed_jobs_count_for_an_hour_also_if_they_are_not_listed_any_more() -> None:
+    """Today only the listed jobs count, so a job that failed 20 minutes ago has not failed in the last hour."""
+    code: Key = (Total.JOB_FAILURES, ("HD", "Bad"))
+    view = hour({**ended(15, 85), code: 15.0}, {**ended(12, 0), code: 12.0})
+    (trouble,) = troubles(account_snapshot(view=view), now=NOW)
+    assert (trouble.kind, trouble.title) == ("warning", "3 jobs failed in the last hour, no job listed")
+    assert trouble.detail == "3\u00a0×\u00a0Bad"
+    assert list(troubles(account_snapshot(view=hour(ended(15, 85), ended(15, 0))), now=NOW)) == []
 
 
 @pytest.mark.parametrize(
@@ -105,9 +130,65 @@ def test_failed_jobs_of_the_last_hour_are_counted_beside_all() -> None:
     ],
 )
 def test_failures_are_a_problem_if_the_alert_would_fire(failures: int, successes: int, kind: str, runbook: str) -> None:
-    jobs = [*map(failed, range(failures)), *map(done, range(successes))]
-    (trouble,) = troubles(account_snapshot(jobs=jobs), now=NOW)
+    view = hour(ended(100 + failures, 100 + successes) | ended(0, 500, "SD"), ended(100, 100))
+    (trouble,) = troubles(account_snapshot(view=view), now=NOW)
     assert (trouble.kind, trouble.runbook) == (kind, runbook)
+
+
+@pytest.mark.parametrize(
+    ("failures", "others", "shown"), [(2, 18, False), (3, 17, True), (19, 0, False), (20, 0, True)]
+)
+def test_tasks_that_fail_completely_are_a_problem_if_the_alert_would_fire(
+    failures: int, others: int, shown: bool
+) -> None:
+    """Today the page says nothing of them."""
+    counters: dict[Key, float] = {
+        (Total.TASKS_FINISHED, ("CompleteAllFail", "Auto")): failures,
+        (Total.TASKS_FINISHED, ("CompletePartialSucc", "Auto")): others,
+    }
+    found = [
+        (trouble.kind, trouble.title, trouble.runbook)
+        for trouble in troubles(account_snapshot(view=hour(counters)), now=NOW)
+    ]
+    title = f"{failures} of {failures + others} tasks failed completely in the last hour"
+    assert found == ([("problem", title, "VodTaskFailureRatioHigh")] if shown else [])
+
+
+def idle(*, unfinished: int, since: float, finished: int = 0) -> dict[str, Any]:
+    earlier = Earlier(NOW - since, fewest_unfinished=unfinished)
+    return {"hour_ago": earlier, "totals": TotalsView(ended(0, finished))}
+
+
+def test_an_hour_without_a_finish_is_a_problem_if_jobs_are_unfinished() -> None:
+    title = [("problem", "no job finished in the last hour")]
+    assert kinds(view=idle(unfinished=NOTHING_MINIMUM, since=NOTHING_SECONDS)) == title
+    assert kinds(view=idle(unfinished=NOTHING_MINIMUM - 1, since=NOTHING_SECONDS)) == []
+    assert kinds(view=idle(unfinished=NOTHING_MINIMUM, since=NOTHING_SECONDS - 1)) == []
+    assert kinds(view=idle(unfinished=NOTHING_MINIMUM, since=NOTHING_SECONDS, finished=1)) == []
+
+
+def test_unlikely_outputs_are_named() -> None:
+    job = ShownJob(Job("j", "HD", "TranscodeSuccess", output=Output(size=0)), "t", "v")
+    (trouble,) = troubles(account_snapshot(view={"jobs": (job,)}), now=NOW)
+    assert (trouble.kind, trouble.title) == ("warning", "1 job with an unlikely output")
+    assert trouble.detail.endswith(": j.")
+
+
+def test_refused_credentials_have_a_runbook_of_their_own() -> None:
+    (trouble,) = troubles(account_snapshot(up=False, refused=True), now=NOW)
+    assert trouble.runbook == "VodCredentialsRejected"
+
+
+def test_the_page_shows_each_alert_or_its_document_says_why_not() -> None:
+    """Every alert of deploy/ is either the runbook of a trouble, or has a row in docs/status-page.md."""
+    source = (ROOT / "exporter/web/troubles.py").read_text()
+    shown = set(re.findall(r'"(Vod[A-Za-z]+)"', source))
+    page = (ROOT / "docs/status-page.md").read_text()
+    explained = set(re.findall(r"^\| `(Vod[A-Za-z]+)` \| \w", page, re.MULTILINE))
+    groups = yaml.safe_load((ROOT / "deploy/prometheus/vod-transcode.alerts.yml").read_text())["groups"]
+    alerts = {rule["alert"] for group in groups for rule in group["rules"]}
+    assert shown | explained == alerts
+    assert shown & explained == {"VodThrottled"}  # another condition
 
 
 def test_the_exporter_has_troubles_of_its_own() -> None:
