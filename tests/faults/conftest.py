@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import re
 import signal
 import socket
 import subprocess
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -41,11 +43,26 @@ def command(folder: Path, config: str, *arguments: str, change: str = "") -> lis
     return [*exporter_command(change=change), f"--config.file={file}", "--web.listen-address=127.0.0.1:0", *arguments]
 
 
+def signature(url: str, key: str, *, age: int = 0) -> dict[str, str]:
+    """The headers of an authentic event, `age` seconds ago."""
+    timestamp = str(int(time.time()) - age)
+    digest = hashlib.md5(f"{url}|{timestamp}|{key}".encode(), usedforsecurity=False).hexdigest()
+    return {"X-VOD-SIGNATURE": digest, "X-VOD-TIMESTAMP": timestamp}
+
+
 def run_to_end(folder: Path, config: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run an exporter that is expected to end by itself."""
     return subprocess.run(
         command(folder, config, *arguments), capture_output=True, text=True, timeout=PATIENCE_SECONDS, check=False
     )
+
+
+def refused(folder: Path, config: str, *arguments: str) -> str:
+    """Run an exporter that cannot start, and return the one line that it prints."""
+    ended = run_to_end(folder, config, *arguments)
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert ended.stderr.count("\n") == 1
+    return ended.stderr
 
 
 class ExporterProcess:

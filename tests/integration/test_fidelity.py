@@ -25,7 +25,7 @@ WITHOUT_TRUTH = {
     catalog.TRUNCATED_JOBS: "0 below series.max_jobs",
     catalog.MALFORMED_FIELDS: "0, because the true answers of the simulator are well-formed",
     catalog.RELOAD_SUCCESS: "when the exporter read its configuration",
-    catalog.CONNECTIONS: "how many clients were connected to the exporter; tests/faults/test_floods.py has it",
+    catalog.CONNECTIONS: "how many clients were connected to the exporter; tests/faults/test_serving.py has it",
     catalog.DROPPED_HINTS: "0 below a thousand videos that only events name; tests/web/test_callback.py has it",
 }
 """The metrics that are not compared, and why. The simulator does not know these values, or they are always 0."""
