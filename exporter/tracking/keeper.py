@@ -16,6 +16,7 @@ from exporter.tracking.totals import Totals
 _log = logging.getLogger(__name__)
 
 PATIENCE_SECONDS = 5.0  # a store that takes longer for one call hangs
+_RECORD_SECONDS = 0.2e-3  # ... unless it has that many records to save, on a busy machine
 
 
 class Keeper:
@@ -36,7 +37,7 @@ class Keeper:
         self._readable = True
         self._turn = threading.RLock()
         self._depth = 0  # how often the holder of the turn has taken it
-        self._since = 0.0  # when the holder has taken it, on the monotonic clock
+        self._until = 0.0  # when the store hangs if the holder still has it, on the monotonic clock
 
     # Turns
 
@@ -44,12 +45,13 @@ class Keeper:
     def turn(self) -> Iterator[None]:
         """Use the store alone, to save and recall without changes in between. The same thread may nest turns.
 
-        Raises `StateError` if the thread that has the turn has waited for the store for five seconds.
+        Raises `StateError` if the thread that has the turn has waited for the store for five seconds, and longer if it
+        saves very many records.
         """
         while not self._turn.acquire(timeout=self._patience()):
             self._check_answering()
         if self._depth == 0:
-            self._since = time.monotonic()
+            self._until = time.monotonic() + PATIENCE_SECONDS
         self._depth += 1
         try:
             yield
@@ -60,7 +62,7 @@ class Keeper:
     def _patience(self) -> float:
         if self._depth == 0:
             return PATIENCE_SECONDS
-        return max(0.0, self._since + PATIENCE_SECONDS - time.monotonic())
+        return max(0.0, self._until - time.monotonic())
 
     def _check_answering(self) -> None:
         if self._depth and self._patience() == 0.0:
@@ -94,6 +96,7 @@ class Keeper:
     def _write(self, changes: Changes | None) -> None:
         if changes is not None:
             started = time.monotonic()
+            self._until += _RECORD_SECONDS * (len(changes.tasks) + len(changes.jobs))
             try:
                 self._store.save(self._account, changes)
             except BaseException:

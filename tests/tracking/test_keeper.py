@@ -213,6 +213,18 @@ def test_who_waits_for_a_store_that_hangs_gets_an_error_and_the_log_one_line(
     assert caplog.messages == ["state cannot be saved", "state is saved again"]
 
 
+def test_a_save_of_many_records_takes_its_time_and_is_not_taken_for_a_hang(
+    hanging: HangingStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Seen: a save of 100,000 jobs on a busy machine was logged as a disk that does not answer."""
+    monkeypatch.setattr(keeper, "PATIENCE_SECONDS", 0.0)
+    monkeypatch.setattr(keeper, "_RECORD_SECONDS", 60.0)
+    ledger = Ledger(store=hanging)
+    track(ledger, running("t", "a"))
+    with hanging.stuck(ledger):
+        assert ledger.last_view().durable
+
+
 def test_while_the_store_hangs_answers_are_taken_and_nothing_unsaved_is_shown(
     hanging: HangingStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
