@@ -23,7 +23,7 @@ STACK_TESTS = -n 4 --dist worksteal -m stack $(shell grep -rl --include='test_*.
 # mypy uses one processor, and tests wait.
 MAKEFLAGS += $(if $(filter test quick,$(MAKECMDGOALS)),--jobs=2)
 
-.PHONY: help demo test quick stack check lint types imports pytest fast dashboards shell lock pictures clean
+.PHONY: help demo test quick stack check lint types imports pytest fast dashboards shell chart lock pictures clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -81,6 +81,9 @@ dashboards: $(VENV)/dev ## write the JSON files of the Grafana dashboards
 
 shell: $(VENV)/dev ## write the completions of shells and the man page, from the flags
 	$(BIN)/python -m deploy.shell
+
+chart: ## write the README of the Helm chart from its values, with helm-docs
+	helm-docs --chart-search-root=deploy/helm/vod-transcode-exporter --sort-values-order=file
 
 LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
   --no-emit-find-links --custom-compile-command 'make lock'

@@ -286,7 +286,10 @@ def reserved_port() -> Iterator[int]:
         yield bound.getsockname()[1]
 
 
-OTHER_PROGRAMS = {"promtool3": "promtool of Prometheus 3 under this name; .ci/run says how to get it"}
+OTHER_PROGRAMS = {
+    "promtool3": "promtool of Prometheus 3 under this name; .ci/run says how to get it",
+    **dict.fromkeys(("helm", "helm-docs", "kubectl-validate"), ".ci/chart-tools builds it"),
+}
 
 
 @pytest.fixture(scope="session")
