@@ -119,7 +119,10 @@ def _run(folder: Path, image: dict[str, Any]) -> None:
     settings.mkdir()
     Path(root, "etc/vod-transcode-exporter").mkdir()
     simulator, exporter = _free_address(), _free_address()
-    (settings / "vod-transcode-exporter.yml").write_text(_CONFIG.format(simulator=simulator))
+    config = settings / "vod-transcode-exporter.yml"
+    config.write_text(_CONFIG.format(simulator=simulator))
+    config.chmod(0o400)
+    os.chown(config, *map(int, image["User"].split(":")))
     container = [
         *("unshare", "--mount", "sh", "-c", f'{_MOUNTS}shift 3; exec "$@"', "sh"),
         *(root, image["WorkingDir"], str(settings), "setpriv", "--no-new-privs"),

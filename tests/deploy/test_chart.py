@@ -14,6 +14,7 @@ import yaml
 
 import exporter
 from exporter.command.flags import parse
+from exporter.command.webflags import site
 from exporter.config import load
 from exporter.websecurity.settings import load as load_web
 from tests.deploy.conftest import CHART, Refused, Rendered
@@ -200,6 +201,7 @@ def test_all_paths_follow_the_route_prefix(render: Render) -> None:
         chart = render(web=web, serviceMonitor={"enabled": True})
         assert chart.container()["livenessProbe"]["httpGet"]["path"] == "/vod/-/healthy"
         assert chart.get("ServiceMonitor")["spec"]["endpoints"][0]["path"] == "/vod/metrics"
+        assert site(parse(chart.container()["args"])).route_prefix.rstrip("/") == "/vod"
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import trustme
 
-from exporter.command.flags import parse
+from exporter.command.webflags import LISTEN_ADDRESS
 
 ROOT = Path(__file__).parents[2]
 DOCKERFILE = ROOT / "deploy" / "docker" / "Dockerfile"
@@ -152,6 +152,6 @@ def test_the_health_check_fails_with_a_reason() -> None:
 
 
 def test_image_and_health_check_have_the_port_of_the_default_listen_address() -> None:
-    (port,) = re.findall(r":(\d+)", str(parse(["--config.file=any.yml"]).web_listen_address))
+    port = LISTEN_ADDRESS.removeprefix(":")
     assert f'"127.0.0.1:{port}"' in HEALTHCHECK.read_text()
     assert f"EXPOSE {port}" in instructions()
