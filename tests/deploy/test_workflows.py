@@ -46,7 +46,7 @@ def test_each_action_is_pinned_to_a_commit_and_names_its_version() -> None:
 
 def test_ci_runs_all_tests_on_a_new_debian() -> None:
     tests = jobs("ci.yml")["tests"]
-    assert tests["container"] == "debian:12"
+    assert tests["container"]["image"] == "debian:12"
     assert tests["steps"][-1]["run"] == "bash .ci/run"
 
 
