@@ -39,6 +39,7 @@ from exporter.tracking.videos import Videos
 from exporter.vod.client import Client
 from exporter.vod.limiter import Limiter
 from exporter.vod.sender import Observer
+from tests import certificates
 
 # What the environment of a machine or a user sets must not reach the tests, nor the programs that they start.
 for _name in list(os.environ):
@@ -139,6 +140,21 @@ def hold() -> Iterator[Callable[[Path], HeldFile]]:
             return file
 
         yield held
+
+
+@pytest.fixture(scope="session")
+def made_certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with certificates and keys, made once."""
+    made = tmp_path_factory.mktemp("certificates")
+    certificates.make(made)
+    return made
+
+
+@pytest.fixture
+def folder(made_certificates: Path, tmp_path: Path) -> Path:
+    """An own copy of the certificates, for web configuration files beside them."""
+    shutil.copytree(made_certificates, tmp_path, dirs_exist_ok=True)
+    return tmp_path
 
 
 def wait_until(

@@ -38,8 +38,10 @@ from exporter.simulator.server import Simulator
 from exporter.simulator.service import Options
 from exporter.text import clean
 from exporter.web.activation import inherited
+from exporter.web.guard import Guard
 from exporter.web.listener import listen_all, name, parse
 from exporter.web.server import Server
+from exporter.websecurity.current import WebConfig
 
 _log = logging.getLogger(__name__)
 
@@ -88,10 +90,14 @@ def _run(args: argparse.Namespace) -> int:
     with hangups() as received:
         load = partial(_checked_settings, args)
         settings = load()
+        web = WebConfig(args.web_config_file) if args.web_config_file is not None else None
         listeners = _listeners(args)
         exporter = Exporter(settings, load, site=webflags.site(args))
-        app = exporter.interface.app(reload=exporter.reload if args.web_enable_lifecycle else None)
-        server = Server(app, listeners, timeout=settings.scrape.timeout, crowd=exporter.interface.crowd)
+        app = exporter.interface.app(
+            reload=exporter.reload if args.web_enable_lifecycle else None,
+            guard=Guard(web) if web is not None else None,
+        )
+        server = Server(app, listeners, timeout=settings.scrape.timeout, crowd=exporter.interface.crowd, web=web)
         with signals(lambda: server.stop(timeout=exporter.interface.timeout)):
             threading.Thread(target=_follow, args=(received, exporter.reload), name="reload", daemon=True).start()
             state = str(settings.state.path or "in memory")
@@ -173,7 +179,11 @@ Simulating VOD at {url}, access key simulator, secret simulator. Configure the e
 def _check_config(args: argparse.Namespace) -> int:
     settings = config.load(args.file)
     count = len(settings.accounts)
+    web = WebConfig(args.web_config_file).check() if args.web_config_file is not None else None
     print(f"{args.file}: valid; {count} {'account' if count == 1 else 'accounts'}")
+    if web is not None:
+        users = len(web.settings.basic_auth_users)
+        print(f"{args.web_config_file}: valid; {'HTTPS' if web.context else 'plain HTTP'}, {users or 'no'} users")
     for account in settings.accounts if not args.online else ():
         print(f"account {account.name}: {account.url}")
     warned, broken = _check_online(settings) if args.online else ([], [])

@@ -196,6 +196,7 @@ def _check_config(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--online", action="store_true", help="also ask VOD which operations the keys of each account may call"
     )
+    webflags.config_file(parser, "also check this web configuration file, and the certificates that it names")
 
 
 def _task(parser: argparse.ArgumentParser) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from exporter.command import values
@@ -20,6 +21,9 @@ def add(parser: argparse.ArgumentParser) -> None:
         dest="web_systemd_socket",
         action="store_true",
         help="serve the sockets that systemd has opened for the exporter, instead of opening some",
+    )
+    config_file(
+        parser, "TLS, passwords and headers, in the format of Prometheus's exporter-toolkit (default: plain HTTP)"
     )
     parser.add_argument(
         "--web.telemetry-path",
@@ -79,3 +83,8 @@ def listen_address(parser: argparse._ActionsContainer, default: str) -> None:
         metavar="ADDRESS",
         help=f"such as :10870, 127.0.0.1:10870 or [::1]:10870; repeat it for several addresses ({default})",
     )
+
+
+def config_file(parser: argparse.ArgumentParser, explained: str) -> None:
+    """Add the flag for the web configuration file. Without it the value is None."""
+    parser.add_argument("--web.config.file", dest="web_config_file", type=Path, metavar="FILE", help=explained)

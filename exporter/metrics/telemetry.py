@@ -203,5 +203,5 @@ class Telemetry:
             self._connections.labels(state).set_function(partial(count, state))
 
     def rejected(self, *, path: str, reason: str) -> None:
-        """Counts a rejected HTTP request. `path` is a route of the exporter or `other`; `reason` is the status code."""
+        """Counts a rejected HTTP request. `path` is a route or `other`; `reason` is the HTTP status, or `tls`."""
         self._rejected.labels(path, reason).inc()

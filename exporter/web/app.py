@@ -21,6 +21,7 @@ from exporter.web import openapi
 from exporter.web.api import Api
 from exporter.web.callback import Callback, Callbacks
 from exporter.web.crowd import STATES, Crowd
+from exporter.web.guard import Guard, with_headers
 from exporter.web.lifecycle import Lifecycle
 from exporter.web.listing import Query
 from exporter.web.pages import HEADERS, status_page
@@ -61,7 +62,7 @@ class Interface:
         self._scraper = scraper
         self._telemetry = telemetry
         self._refusals = Refusals(telemetry)
-        self.crowd = Crowd(malformed=self._malformed)
+        self.crowd = Crowd(refused=self._refused)
         telemetry.connections(STATES, self.crowd.count)
         self._site = site or Site()
         self._clock = clock
@@ -97,8 +98,11 @@ class Interface:
         """`scrape.timeout` in seconds: the longest time that a scrape may take."""
         return self._scrapes.timeout
 
-    def app(self, *, reload: Callable[[], Sequence[str]] | None = None) -> ASGIApp:
-        """The ASGI app. `reload` loads the configuration again and returns its faults; None turns `/-/reload` off."""
+    def app(self, *, reload: Callable[[], Sequence[str]] | None = None, guard: Guard | None = None) -> ASGIApp:
+        """The ASGI app. `reload` loads the configuration again and returns its faults; None turns `/-/reload` off.
+
+        Requests that `guard` refuses are not answered.
+        """
         self._lifecycle.reload = reload
         app = Starlette(routes=self._routes, exception_handlers={HTTPException: self._explained})
         # Starlette would redirect `/metrics/` to a URL with the Host header of the request, which the client chooses.
@@ -106,23 +110,29 @@ class Interface:
 
         async def bounded(scope: Scope, receive: Receive, send: Send) -> None:
             scope = origin_form(scope)
-            answer: ASGIApp = app
-            if len(scope["headers"]) > MAX_HEADERS:
-                answer = self._refusal(scope, 431, f"more than {MAX_HEADERS} headers; send fewer")
-            elif scope["http_version"] not in ("1.0", "1.1"):
-                # The preface of HTTP/2 looks like a request. Its other bytes are no HTTP/1.1, so the connection ends.
-                answer = self._refusal(scope, 505, "send HTTP/1.1; the exporter has no HTTP/2", _CLOSE)
-            elif {b"content-length", b"transfer-encoding"} <= {name for name, _ in scope["headers"]}:
-                # Servers and proxies disagree about where such a request ends: RFC 9112, section 6.3.
-                detail = "the request has both Content-Length and Transfer-Encoding; send one of them"
-                answer = self._refusal(scope, 400, detail, _CLOSE)
-            elif (within := self._site.within(scope)) is None:
-                answer = self._outside(scope)
-            else:
-                scope = within
-            await answer(scope, receive, send)
+            within = self._site.within(scope)
+            refused, headers = await guard.judge(within or scope) if guard is not None else (None, ())
+            answer: ASGIApp | None = self._refused_at_once(within or scope, refused)
+            if answer is None:
+                answer = app if within is not None else self._outside(scope)
+            await answer(within or scope, receive, with_headers(send, headers))
 
         return bounded
+
+    def _refused_at_once(self, scope: Scope, refused: HTTPException | None) -> Response | None:
+        """The response to a request that reaches no route."""
+        if refused is not None:
+            return self._refusal(scope, refused.status_code, refused.detail, refused.headers)
+        if len(scope["headers"]) > MAX_HEADERS:
+            return self._refusal(scope, 431, f"more than {MAX_HEADERS} headers; send fewer")
+        if scope["http_version"] not in ("1.0", "1.1"):
+            # The preface of HTTP/2 looks like a request. Its other bytes are no HTTP/1.1, so the connection ends.
+            return self._refusal(scope, 505, "send HTTP/1.1; the exporter has no HTTP/2", _CLOSE)
+        if {b"content-length", b"transfer-encoding"} <= {name for name, _ in scope["headers"]}:
+            # Servers and proxies disagree about where such a request ends: RFC 9112, section 6.3.
+            detail = "the request has both Content-Length and Transfer-Encoding; send one of them"
+            return self._refusal(scope, 400, detail, _CLOSE)
+        return None
 
     def _outside(self, scope: Scope) -> Response:
         """The response to a request outside the prefix. Its path has no route, also if it is `/metrics`."""
@@ -136,8 +146,8 @@ class Interface:
         metrics = f"{prefix}{self._site.telemetry_path}"
         return f"this path does not exist; {prefix}/ is the status page, {metrics} has the metrics"
 
-    def _malformed(self, client: str) -> None:
-        self._refusals.note(route=OTHER, path="", status=400, client=client, reason="this is not an HTTP/1.1 request")
+    def _refused(self, client: str, status: int | str, reason: str) -> None:
+        self._refusals.note(route=OTHER, path="", status=status, client=client, reason=reason)
 
     async def _status(self, request: Request) -> Response:
         page = await self._pages.page(Query.of(request.query_params))

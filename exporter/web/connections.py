@@ -9,6 +9,7 @@ import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
 from exporter.web.crowd import Crowd
+from exporter.web.pieces import Pieces
 
 MAX_UNREAD_BYTES = 128 * 1024 * 1024  # of responses, over all connections
 CHECK_SECONDS = 10.0
@@ -32,11 +33,17 @@ class BoundedProtocol(H11Protocol):
     def __init__(self, *options: Any, crowd: Crowd, **named: Any) -> None:
         super().__init__(*options, **named)
         self._crowd = crowd
+        self._pieces: Pieces | None = None
+
+    def send_in_pieces(self) -> None:
+        """Send the bodies in pieces. Call it before `connection_made`, for a connection with TLS."""
+        self._pieces = Pieces(self.app, waits=self._response_waits)
+        self.app = cast("Any", self._pieces)
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self.rests_since = self.loop.time()
-        self._refused = False
+        self._refused = self._left = False
         self._check_seconds = CHECK_SECONDS
         # The progress at the last check; None if the connection was not waiting for the client then.
         self._last_progress: tuple[object, int] | None = self._progress()
@@ -54,9 +61,14 @@ class BoundedProtocol(H11Protocol):
         if self.unread:
             self._bound_unread()
 
+    def _response_waits(self) -> None:
+        self.rests_since = self.loop.time()
+        self._bound_unread()
+
     def shutdown(self) -> None:
         """Called when the server stops. Requests in progress are completed, but slow clients are closed sooner."""
         super().shutdown()
+        self._unset_keepalive_if_required()  # also if the client does not answer the end of TLS
         self._check.cancel()
         self._check_seconds, self._last_progress = CLOSING_CHECK_SECONDS, None
         self._check = self.loop.call_later(self._check_seconds, self._check_progress)
@@ -70,7 +82,7 @@ class BoundedProtocol(H11Protocol):
             # The invalid bytes are in a body. Its request has a response already, or will get one.
             self.transport.close()
             return
-        self._crowd.malformed(self.address)
+        self._crowd.refused(self.address, 400, "this is not an HTTP/1.1 request")
         self.transport.write(_BAD_REQUEST)
         if self.transport.can_write_eof():
             # Closing a socket with unread bytes resets the connection, and the client would lose the response.
@@ -92,6 +104,11 @@ class BoundedProtocol(H11Protocol):
         return self.client[0] if self.client else ""
 
     @property
+    def greeted(self) -> bool:
+        """A connection is made after the handshake."""
+        return True
+
+    @property
     def idle(self) -> bool:
         """Whether no request is in progress, and no large response is still to be read. Safe to read in any thread."""
         cycle = cast("RequestResponseCycle | None", self.cycle)
@@ -99,17 +116,20 @@ class BoundedProtocol(H11Protocol):
 
     @property
     def can_leave(self) -> bool:
-        """Whether the connection waits for its client, and is not closed already."""
-        return not (self._working or self.transport.is_closing())
+        """Whether the connection waits for its client, also for the end of TLS, and has not left already."""
+        return not (self._working or self._left)
 
     def leave(self) -> None:
-        """Close the connection. An idle client sees an orderly end."""
-        (self.transport.close if self.idle else self.transport.abort)()
+        """Close the connection. An idle client sees an orderly end, unless that needs its answer, as in TLS."""
+        self._left = True
+        orderly = self.idle and self.transport.can_write_eof() and not self.transport.is_closing()
+        (self.transport.close if orderly else self.transport.abort)()
 
     @property
     def unread(self) -> int:
         """Bytes of responses that are still in the memory of this process."""
-        return self.transport.get_write_buffer_size()
+        rest = self._pieces.rest if self._pieces is not None else 0
+        return rest + self.transport.get_write_buffer_size()
 
     def _progress(self) -> tuple[object, int]:
         """Changes with each new request and with each part of a response that the client takes."""

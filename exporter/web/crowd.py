@@ -18,6 +18,10 @@ class Member(Protocol):
     """A connection, as the crowd sees it."""
 
     @property
+    def greeted(self) -> bool:
+        """Whether its TLS handshake is complete, if it needs one."""
+
+    @property
     def idle(self) -> bool:
         """Whether it waits for the next request, even if a part of that request has come."""
 
@@ -27,7 +31,10 @@ class Member(Protocol):
 
     @property
     def rests_since(self) -> float:
-        """When it was made, or when its last response was complete, in seconds of the event loop's clock."""
+        """When it was made, or when its last response was complete or began to wait for the client.
+
+        In seconds of the event loop's clock.
+        """
 
     @property
     def address(self) -> str:
@@ -40,17 +47,21 @@ class Member(Protocol):
 class Crowd:
     """At most `MAX_CONNECTIONS` connections. When there is one more, it closes one of them.
 
-    It closes the idle connection that rests longest. If no connection is idle, it closes the one that waits longest for
-    its client. If the server works on responses to all others, it closes the new one. This is logged once a minute.
+    It ends the TLS handshake that waits longest. Without handshakes, it closes the idle connection that rests longest.
+    If no connection is idle, it closes the one that waits longest for its client. If the server works on responses to
+    all others, it closes the new one. This is logged once a minute.
 
-    `malformed` is called with the IP address of each client that sends no HTTP/1.1 request. `clock` returns seconds.
-    Only `count` may be called outside the event loop.
+    `refused` is called for each client that sends no HTTP/1.1 request: with its IP address, the HTTP status or `tls`,
+    and the reason. `clock` returns seconds. Only `count` may be called outside the event loop.
     """
 
     def __init__(
-        self, *, malformed: Callable[[str], None] = lambda _: None, clock: Callable[[], float] = time.monotonic
+        self,
+        *,
+        refused: Callable[[str, int | str, str], None] = lambda *_: None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.malformed = malformed
+        self.refused = refused
         self._clock = clock
         self._members: set[Member] = set()
         self._logged: float | None = None
@@ -61,7 +72,7 @@ class Crowd:
         self._members.add(new)
         if len(self._members) > MAX_CONNECTIONS:
             others = [member for member in self._members if member is not new and member.can_leave]
-            leaving = min(others, key=lambda member: (not member.idle, member.rests_since), default=new)
+            leaving = min(others, key=_order, default=new)
             leaving.leave()
             self._note(new)
 
@@ -80,3 +91,7 @@ class Crowd:
             fields = {"limit": MAX_CONNECTIONS, "closed": self._closed, "client": new.address}
             _log.warning("too many connections, so the one that rests longest is closed for each new one", extra=fields)
             self._logged, self._closed = now, 0
+
+
+def _order(member: Member) -> tuple[bool, bool, float]:
+    return member.greeted, not member.idle, member.rests_since

@@ -40,11 +40,14 @@ class Refusals:
     def __init__(self, telemetry: Telemetry, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._telemetry = telemetry
         self._clock = clock
-        self._kinds: dict[tuple[str, int, str, str], _Kind] = {}
+        self._kinds: dict[tuple[str, int | str, str, str], _Kind] = {}
         self._unauthorized: deque[tuple[float, str]] = deque(maxlen=REMEMBERED)  # their times and reasons
 
-    def note(self, *, route: str, path: str, status: int, client: str, reason: str) -> None:
-        """A request was refused. `route` is the route of `path`, or `other`. `client` is an IP address."""
+    def note(self, *, route: str, path: str, status: int | str, client: str, reason: str) -> None:
+        """A request was refused. `route` is the route of `path`, or `other`. `client` is an IP address.
+
+        `status` is that of HTTP, or `tls` for a connection without a request.
+        """
         self._telemetry.rejected(path=route, reason=str(status))
         now = self._clock()
         if route.startswith(_PROGRAM_ROUTES) and status in (401, 403):
@@ -54,7 +57,12 @@ class Refusals:
         if key in self._kinds:
             self._kinds[key].since += 1
         elif len(self._kinds) < MAX_KINDS:
-            fields = {"client": client, "path": clean(path, _MAX_PATH), "status": status, "reason": reason}
+            fields: dict[str, object] = {
+                "client": client,
+                "path": clean(path, _MAX_PATH),
+                "status": status,
+                "reason": reason,
+            }
             self._kinds[key] = _Kind(fields, now)
             _log.info("request refused", extra=fields)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import math
 import resource
@@ -14,8 +15,10 @@ from typing import cast
 import uvicorn
 from starlette.types import ASGIApp
 
+from exporter.web.acceptor import Acceptor
 from exporter.web.connections import BoundedProtocol
 from exporter.web.crowd import Crowd
+from exporter.websecurity.current import WebConfig
 
 KEEP_ALIVE_SECONDS = 120  # longer than usual scrape intervals, so that Prometheus can reuse its connection
 GRACE_SECONDS = 5.0  # to send responses after a stop, in addition to the time that a scrape may take
@@ -24,7 +27,7 @@ GRACE_SECONDS = 5.0  # to send responses after a stop, in addition to the time t
 class Server(uvicorn.Server):
     """Serves `app` on the listening sockets `listeners`. `timeout` is the longest time of a request, in seconds.
 
-    `crowd` bounds the connections.
+    `crowd` bounds the connections. With `web`, they have TLS if its file says so.
     """
 
     def __init__(
@@ -34,11 +37,14 @@ class Server(uvicorn.Server):
         *,
         timeout: float,
         crowd: Crowd | None = None,
+        web: WebConfig | None = None,
     ) -> None:
+        self._crowd = crowd or Crowd()
+        self._web = web
         super().__init__(
             uvicorn.Config(
                 app,
-                http=cast("type[Protocol]", partial(BoundedProtocol, crowd=crowd or Crowd())),
+                http=cast("type[Protocol]", partial(BoundedProtocol, crowd=self._crowd)),
                 ws="none",
                 lifespan="off",
                 log_config=None,
@@ -58,6 +64,20 @@ class Server(uvicorn.Server):
             for listener in self._listeners:  # uvicorn does not close them in every version that pyproject.toml allows
                 opened.enter_context(listener)
             self.run(sockets=list(self._listeners))
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to accept connections. uvicorn itself does that without a web configuration file."""
+        if self._web is None:
+            await super().startup(sockets)
+            return
+        await self.lifespan.startup()
+        acceptors = [Acceptor(listener, self._web, self._crowd, self._connect) for listener in sockets or ()]
+        self.servers = cast("list[asyncio.Server]", acceptors)
+        self.started = True
+
+    def _connect(self) -> BoundedProtocol:
+        state, loop = self.lifespan.state, asyncio.get_running_loop()
+        return BoundedProtocol(self.config, self.server_state, state, loop, crowd=self._crowd)
 
     def stop(self, *, timeout: float = 0.0) -> None:
         """End `serve_until_stopped`. Safe to call from a signal handler or another thread, also before it starts.

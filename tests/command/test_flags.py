@@ -26,7 +26,8 @@ def test_seed_and_speed_become_numbers() -> None:
         ("--Log.Level", "--log.level"),
         ("--web.listenaddress", "--web.listen-address"),
         ("--web.listen", "--web.listen-address"),
-        *((name, None) for name in ("--web.config.file", "--web", "--log.file", "--web.enable-admin-api", "-x")),
+        ("--web.config-file", "--web.config.file"),
+        *((name, None) for name in ("--web.file", "--web", "--log.file", "--web.enable-admin-api", "-x")),
     ],
 )
 def test_only_a_flag_that_does_the_same_is_suggested(
@@ -37,6 +38,16 @@ def test_only_a_flag_that_does_the_same_is_suggested(
     hint = f"; did you mean {meant}?" if meant else ""
     message = f"vod-transcode-exporter: unknown flag '{written}'{hint}; see vod-transcode-exporter run --help\n"
     assert capsys.readouterr().err == message
+
+
+@pytest.mark.parametrize("command", [["task", "x"], ["tasks"], ["demo"], ["simulate"]], ids=lambda command: command[0])
+def test_no_other_flag_is_suggested_in_place_of_the_web_configuration(
+    command: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """--config.file has a similar name, and is for something else."""
+    with pytest.raises(SystemExit):
+        parse([*command, "--web.config.file=x"])
+    assert "unknown flag '--web.config.file'; see" in capsys.readouterr().err
 
 
 def test_each_listen_address_counts() -> None:

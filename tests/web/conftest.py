@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Protocol, cast
 
 import pytest
@@ -28,8 +30,11 @@ from exporter.web.app import Interface
 from exporter.web.callback import Callback
 from exporter.web.connections import BoundedProtocol
 from exporter.web.crowd import Crowd
+from exporter.web.guard import Guard
 from exporter.web.listener import listen, url
 from exporter.web.server import Server
+from exporter.websecurity.current import WebConfig
+from tests.certificates import client_context
 from tests.conftest import make_account, wait_until
 
 TOKEN = "s3cret-token"
@@ -54,12 +59,12 @@ class _Alert(Server):
 class Served:
     """A server for an app, on a free port of 127.0.0.1, and the raw clients that a test connects to it."""
 
-    def __init__(self, app: ASGIApp, crowd: Crowd | None = None) -> None:
+    def __init__(self, app: ASGIApp, crowd: Crowd | None = None, web: WebConfig | None = None) -> None:
         self._listener = listen("127.0.0.1:0")
         self.url = url(self._listener)
         self._port = self._listener.getsockname()[1]
         self.crowd = crowd or Crowd()
-        self.server = _Alert(app, [self._listener], timeout=5.0, crowd=self.crowd)
+        self.server = _Alert(app, [self._listener], timeout=5.0, crowd=self.crowd, web=web)
         self._thread = threading.Thread(target=self.server.serve_until_stopped, daemon=True)
         self._clients: list[socket.socket] = []
         self._thread.start()
@@ -79,6 +84,20 @@ class Served:
 
     def send(self, text: str, **options: int) -> socket.socket:
         client = self.connect(**options)
+        client.sendall(text.encode("latin-1"))
+        return client
+
+    def connect_tls(
+        self, folder: Path, certificate: str | None = None, *, receive_buffer: int | None = None
+    ) -> ssl.SSLSocket:
+        """A client of TLS that trusts the CA in `folder`, with this certificate of its own."""
+        context, connected = client_context(folder, certificate), self.connect(receive_buffer=receive_buffer)
+        client = context.wrap_socket(connected, server_hostname="localhost")
+        self._clients.append(client)
+        return client
+
+    def send_tls(self, folder: Path, text: str, *, receive_buffer: int | None = None) -> ssl.SSLSocket:
+        client = self.connect_tls(folder, receive_buffer=receive_buffer)
         client.sendall(text.encode("latin-1"))
         return client
 
@@ -138,7 +157,7 @@ Serve = Callable[..., Served]
 
 class ServeInterface(Protocol):
     def __call__(self, scraper: Scraper, telemetry: Telemetry | None = None, **options: Any) -> Served:
-        """Serves an `Interface` with these options. `reload` is the function of its `/-/reload`."""
+        """Serves an `Interface` with these options. `reload` is that of `/-/reload`, `web` its web configuration."""
 
 
 @pytest.fixture
@@ -146,8 +165,8 @@ def serve() -> Iterator[Serve]:
     """Serves apps until the test ends."""
     with contextlib.ExitStack() as stack:
 
-        def start(app: ASGIApp, crowd: Crowd | None = None) -> Served:
-            served = Served(app, crowd)
+        def start(app: ASGIApp, crowd: Crowd | None = None, web: WebConfig | None = None) -> Served:
+            served = Served(app, crowd, web)
             stack.callback(served.close)
             return served
 
@@ -159,9 +178,10 @@ def serve_interface(serve: Serve) -> ServeInterface:
     """Serves the exporter's interface over a scraper."""
 
     def start(scraper: Scraper, telemetry: Telemetry | None = None, **options: Any) -> Served:
-        reload = options.pop("reload", None)
+        reload, web = options.pop("reload", None), options.pop("web", None)
         interface = Interface(scraper, telemetry or Telemetry(), timeout=10.0, offset=0.5, **options)
-        return serve(interface.app(reload=reload), interface.crowd)
+        guard = Guard(web) if web is not None else None
+        return serve(interface.app(reload=reload, guard=guard), interface.crowd, web)
 
     return start
 

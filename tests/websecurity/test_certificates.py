@@ -10,7 +10,8 @@ import pytest
 
 from exporter.websecurity.current import WebConfig
 from exporter.websecurity.sans import allowed
-from tests.websecurity.conftest import DATA, TLS, client_context, handshake, write
+from tests.certificates import client_context
+from tests.websecurity.conftest import DATA, TLS, handshake, write
 
 
 def context(folder: Path, name: str) -> ssl.SSLContext:

@@ -14,7 +14,8 @@ import pytest
 from exporter.errors import ConfigError
 from exporter.websecurity import current
 from exporter.websecurity.current import WebConfig
-from tests.websecurity.conftest import TLS, client_context, handshake, write
+from tests.certificates import client_context
+from tests.websecurity.conftest import TLS, handshake, write
 
 CLIENTS = f"{TLS}  client_auth_type: RequireAndVerifyClientCert\n  client_ca_file: ca.crt\n"
 USERS = "basic_auth_users:\n  alice: $2y$04$zFagq7uesUhm6GJdZVY90uBFBuDwbbgCJArzgFFSwtA1ypVovrvPC\n"
