@@ -126,6 +126,9 @@ Ask VOD once about tasks, and print the tasks and their jobs.
 """
 TASK_END = f"""\
 Example: {PROGRAM} task --config.file=prod.yml b1b65ab107e14e7fa0f3dbb900f6c1fe
+It calls VOD, not the exporter: https://vod.REGION.aliyuncs.com, or the `endpoint` of the account, with
+its keys and the proxies of the environment. The call counts for VOD's quota.
+
 Lines have at most 100 columns; --json prints long URLs whole. The exit status is 1 if a task could
 not be read.
 """
@@ -134,13 +137,16 @@ TASKS = """\
 Print the unfinished jobs of all accounts: what runs now, how far it is, and how old it is.
 """
 TASKS_END = f"""\
-It reads the metrics of a running exporter. This is a scrape: the exporter asks VOD about unfinished
-jobs, within its budget. With --watch, it does so every five seconds, until Ctrl-C.
+It reads the metrics of a running exporter: the one on this machine at port 10870, or the one at --url. It
+calls nothing else; proxies of the environment are used, but not to reach this machine. This is a
+scrape: the exporter asks VOD about unfinished jobs, within its budget. With --watch, it does so every
+five seconds, until Ctrl-C.
 
 The list has the jobs with series of their own: none with `series.per_job: false`, and at most
 `series.max_jobs`. The exit status is 1 if the exporter does not answer.
 
   {PROGRAM} tasks --url=http://exporter:10870
+  {PROGRAM} tasks --url=https://proxy.example/vod/
 """
 WRITE = """\
 Write files that this version of the exporter brings into a folder.

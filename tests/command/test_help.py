@@ -82,8 +82,20 @@ def test_help_names_every_command_and_how_to_start(run: Run) -> None:
                 *("vod:GetVideoList", "over 10 seconds", "where the exporter will run", "Warnings leave"),
             ],
         ),
-        ("tasks", ["--url", "--watch", "--json", "running exporter", "series.per_job", "exit status is 1"]),
-        ("task", ["ID...", "TranscodeTaskId", "--json", "base units", "--account", "Example: "]),
+        (
+            "tasks",
+            [
+                *("--url", "--watch", "--json", "running exporter", "series.per_job", "exit status is 1"),
+                *("this machine at port 10870, or the one at --url", "calls nothing else"),
+            ],
+        ),
+        (
+            "task",
+            [
+                *("ID...", "TranscodeTaskId", "--json", "base units", "--account", "Example: "),
+                *("calls VOD, not the exporter", "https://vod.REGION.aliyuncs.com", "`endpoint`"),
+            ],
+        ),
     ],
 )
 def test_help_of_a_command_names_its_flags_and_paths(run: Run, command: str, words: list[str]) -> None:
