@@ -10,14 +10,14 @@ from exporter.tracking.keeper import Keeper
 from exporter.tracking.names import Names
 from exporter.tracking.roster import Roster
 
-MAX_TASKS = 100_000  # tracked at a time: about 400,000 jobs and half a gigabyte of memory
+MAX_TASKS = 100_000  # tracked at a time; `roster.MAX_JOBS` bounds their jobs
 
 
 class Arrivals:
     """Safe to use from several threads: `lock` guards the roster and the names, as for `Keeper`.
 
-    `clock` gives Unix seconds. `dropped` is called with the reason for each task that is not tracked, because there are
-    too many.
+    `clock` gives Unix seconds. `dropped` is called with the reason for each task that is left out, because there are
+    too many tasks or jobs.
     """
 
     def __init__(
@@ -36,7 +36,7 @@ class Arrivals:
         self._lock = lock
         self._clock = clock
         self._report_dropped = dropped
-        self._refused: set[str] = set()  # found while `MAX_TASKS` were tracked
+        self._left_out: set[str] = set()
 
     def name(self, key: str, task_ids: Iterable[str], *, source: str) -> bool:
         """See `Ledger.name`."""
@@ -78,6 +78,14 @@ class Arrivals:
                 self._names.allow(new)
                 return {task_id: task_id in self._roster.tasks for task_id in task_ids}
 
+    def leave_out(self, task_id: str) -> None:
+        """The task or its jobs do not fit. The same task is reported once. The caller holds the lock."""
+        if task_id not in self._left_out:
+            if len(self._left_out) >= MAX_TASKS:
+                self._left_out.clear()
+            self._left_out.add(task_id)
+            self._report_dropped("too_many")
+
     def _untracked(self, task_ids: Iterable[str]) -> list[str]:
         return [task_id for task_id in dict.fromkeys(task_ids) if task_id not in self._roster.tasks]
 
@@ -104,11 +112,9 @@ class Arrivals:
         if task_id in self._roster.tasks:  # since the store was asked about it
             return
         if len(self._roster.tasks) >= MAX_TASKS:
-            if task_id not in self._refused and len(self._refused) < MAX_TASKS:
-                self._refused.add(task_id)  # so that the same task is reported once
-                self._report_dropped("too_many")
+            self.leave_out(task_id)
             return
-        self._refused.discard(task_id)
+        self._left_out.discard(task_id)
         self._roster.add_task(task_id, source=source, since=self._clock(), already_counted=already_counted)
 
     def _untrack(self, task_ids: Iterable[str]) -> None:

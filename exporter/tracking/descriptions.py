@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 from exporter.model import UNKNOWN, Job, Task, job_status
@@ -11,15 +11,19 @@ from exporter.tracking.records import TrackedTask
 from exporter.tracking.roster import Roster
 from exporter.tracking.totals import Totals
 
+_NO_ROOM_SECONDS = 60.0  # before a task whose jobs do not fit is asked about again
+
 
 class Descriptions:
     """Applies the answers of VOD to the records. Each method takes the number of the last call, and Unix seconds.
 
-    The definitions of the tracked jobs are counted by name from the start. Not safe to use from several threads.
+    The definitions of the tracked jobs are counted by name from the start. `left_out` is called with the id of a task
+    whose jobs do not fit. Not safe to use from several threads.
     """
 
-    def __init__(self, roster: Roster, totals: Totals, finishes: Finishes) -> None:
+    def __init__(self, roster: Roster, totals: Totals, finishes: Finishes, *, left_out: Callable[[str], None]) -> None:
         self._roster = roster
+        self._report_left_out = left_out
         self._totals = totals
         self._finishes = finishes
         for job in roster.jobs.values():
@@ -28,7 +32,8 @@ class Descriptions:
     def of_task(self, task: TrackedTask, seen: Task, *, call: int, now: float) -> None:
         """VOD described the whole unfinished task.
 
-        An unfinished job is removed from the task if neither this answer nor the previous answer about it has it.
+        An unfinished job is removed from the task if neither this answer nor the previous answer about it has it. If
+        the new jobs of the answer do not fit, none is tracked, and the task cannot finish: it is asked about later.
         """
         task.not_found = 0
         task.answered = True
@@ -37,10 +42,20 @@ class Descriptions:
         if before is None:
             self._finishes.task_seen_first(task, seen, now)
         self._roster.note_missing(task, {job.id for job in seen.jobs})
+        # The known jobs come first, because they stay if they belong to other tasks that have to make room.
+        known = self._roster.jobs.keys() & {job.id for job in seen.jobs}
+        new = [job for job in seen.jobs if job.id and job.id not in known]
         for job in seen.jobs:
-            if job.id:
+            if job.id in known:
                 self._of_job(job, task, call=call, now=now)
-        if before is None or not before.finished or seen.finished:
+        fits = not new or self._roster.make_room(len(new), task)
+        for job in new if fits else ():
+            self._of_job(job, task, call=call, now=now)
+        if not fits:
+            task.task = replace(seen, id=task.id, jobs=(), status="Partial" if seen.finished else seen.status)
+            task.stale, task.ask_after = True, now + _NO_ROOM_SECONDS
+            self._report_left_out(task.id)
+        elif before is None or not before.finished or seen.finished:
             task.task = replace(seen, id=task.id, jobs=())
         self._finishes.settle(task, now)
 

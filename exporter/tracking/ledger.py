@@ -79,7 +79,7 @@ class Ledger:
             memory=self._departures.memory,
             templates=templates,
         )
-        self._descriptions = Descriptions(self._roster, self._totals, self._finishes)
+        self._descriptions = Descriptions(self._roster, self._totals, self._finishes, left_out=self._arrivals.leave_out)
         self._departures.expire(clock())
         self._past = Past()
         self._last = self._view(clock())

@@ -12,6 +12,7 @@ from typing import Any
 
 from exporter.model import Job, Task
 from exporter.snapshot import ShownJob, ShownTask
+from exporter.tracking.texts import with_shown_texts, without_texts
 
 Note = Callable[[str], None]
 
@@ -98,7 +99,8 @@ class TrackedJob(JobRecord):
     `finished_at` is also set when the task ended but VOD never reported the end of the job. `asked` is the number of
     the last call about the job. `missing` means that VOD left the unfinished job out of its last answer. `prioritized`
     means that an event reported the job's end, so it is asked about first. `progress_since` is when VOD first reported
-    the present progress to this process. `shown` is what the last view showed.
+    the present progress to this process. `shown` is what the last view showed. `bare` means that too many jobs finished
+    later for the status page to show this one, so its texts are not kept.
     """
 
     asked: int = 0
@@ -106,16 +108,23 @@ class TrackedJob(JobRecord):
     prioritized: bool = False
     progress_since: float | None = None
     shown: ShownJob | None = None
+    bare: bool = False
     note: Note = _ignore
 
     def describe(self, seen: Job) -> None:
         """Keep VOD's new description. A finished job keeps its status and its output, and may gain details."""
+        seen = without_texts(seen) if self.bare else with_shown_texts(seen)
         if seen == self.job:
             return  # the same record stays, so that its lines are not rendered again
         if self.finished_at is None:
             self.job = seen
         elif seen.status == self.job.status:
             self.job = replace(seen, output=seen.output or self.job.output)
+
+    def drop_texts(self) -> None:
+        """From now on, keep no texts that only the status page shows."""
+        self.bare = True
+        self.job = without_texts(self.job)
 
     def record(self) -> JobRecord:
         """A copy for the store."""

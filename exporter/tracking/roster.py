@@ -9,6 +9,9 @@ from exporter.snapshot import TotalsView
 from exporter.tracking.marks import Marks
 from exporter.tracking.records import JobRecord, TaskRecord, TrackedJob, TrackedTask, values
 from exporter.tracking.store import Changes, Memory, PendingEvent
+from exporter.tracking.texts import with_shown_texts
+
+MAX_JOBS = 400_000  # tracked at a time: four for each of `arrivals.MAX_TASKS`, and about half a gigabyte of memory
 
 _Taken = tuple[Sequence[Marks], dict[str, Memory]]
 
@@ -42,7 +45,7 @@ class Roster:
             tracked.join(self._note_task)
         for job in jobs:
             if job.task_id in self._tasks:
-                tracked_job = self._jobs[job.job.id] = TrackedJob(**values(job))
+                tracked_job = self._jobs[job.job.id] = TrackedJob(**values(job) | {"job": with_shown_texts(job.job)})
                 tracked_job.join(self._note_job)
                 self._tasks[job.task_id].job_ids.append(job.job.id)
 
@@ -84,6 +87,23 @@ class Roster:
         task.job_ids.append(seen.id)
         self._job_marks.add(seen.id)
         return job
+
+    def make_room(self, count: int, task: TrackedTask) -> bool:
+        """Whether the task may get this many more jobs. For them, the jobs of finished tasks leave, the oldest first.
+
+        A task that has jobs may get more than fit. Otherwise tasks that need one more job would wait for each other.
+        """
+        most = (2 * MAX_JOBS if task.job_ids else MAX_JOBS) - count
+        if len(self._jobs) > most:
+            ended = [one for one in self._tasks.values() if one.finished_at is not None and one.job_ids]
+            for one in sorted(ended, key=lambda one: one.finished_at or 0.0):
+                if len(self._jobs) <= most - MAX_JOBS // 100:  # more than needed, so that not every new task does this
+                    break
+                jobs = self.jobs_of(one)
+                one.job_ids.clear()
+                for job in jobs:
+                    self._hand_over(job, one)
+        return len(self._jobs) <= most
 
     def note_missing(self, task: TrackedTask, seen: Collection[str]) -> None:
         """VOD described the task with the jobs `seen`.

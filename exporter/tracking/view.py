@@ -47,7 +47,11 @@ def view(roster: Roster, *, definitions: Collection[str], limits: Limits, now: f
     fresh = [job for job in unfinished if _fresh(job.refreshed, limits, now)]
     finished = [job for job in roster.jobs.values() if job.finished_at is not None]
     finished.sort(key=lambda job: job.finished_at or 0.0, reverse=True)
-    shown = (fresh + finished)[: limits.max_jobs] if limits.per_job else []
+    most = limits.max_jobs if limits.per_job else 0
+    shown = (fresh + finished)[:most]
+    for job in finished[most:]:
+        if not job.bare:
+            job.drop_texts()
     return LedgerView(
         tasks=_shown_tasks(roster, shown, limits, now),
         jobs=tuple(_shown_job(job, roster.tasks[job.task_id]) for job in shown),

@@ -166,3 +166,57 @@ def test_a_job_shows_since_when_it_has_its_progress(ledger: Ledger, clock: Clock
         clock.now += 60
 
     assert since == [started, started, started + 120, started + 120]
+
+
+@pytest.fixture
+def two_jobs_fit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("exporter.tracking.roster.MAX_JOBS", 2)
+
+
+@pytest.mark.usefixtures("two_jobs_fit")
+def test_a_task_whose_jobs_do_not_fit_waits_until_another_ends_and_then_counts(
+    clock: Clock, dropped: list[str]
+) -> None:
+    ledger = Ledger(clock=clock, dropped=dropped.append)
+    track(ledger, running("t", "a", "b"), done("u", "c", "d"))
+    ask_task(ledger, done("u", "c", "d"))
+    before, early = ledger.view(), next_work(ledger)
+    clock.now += 61
+    late = next_work(ledger)
+    ask_task(ledger, done("t", "a", "b"))
+    ask_task(ledger, done("u", "c", "d"))
+
+    assert dropped == ["too_many"]
+    assert (finished_jobs(before), before.task_counts["Partial"]) == (0, 1)
+    assert (early.whole_tasks, late.whole_tasks) == ((), ("u",))
+    assert finished_jobs(ledger.view()) == 4
+    assert next_work(ledger) == Work()
+
+
+@pytest.mark.usefixtures("two_jobs_fit")
+def test_the_jobs_of_tasks_that_finished_first_make_room(ledger: Ledger, clock: Clock) -> None:
+    for number, task_id in enumerate("tuv"):
+        clock.now += 1
+        track(ledger, done(task_id, str(number)))
+
+    assert list(ledger._roster.jobs) == ["1", "2"]
+    assert [task.finished_at is not None for task in ledger._roster.tasks.values()] == [True] * 3
+    assert finished_jobs(ledger.view()) == 3
+
+
+@pytest.mark.usefixtures("two_jobs_fit")
+def test_a_task_that_has_jobs_gets_its_others_too(ledger: Ledger) -> None:
+    """Otherwise two tasks with a job each, which both need another one, would wait for ever."""
+    track(ledger, running("t", "a"), running("u", "b"))
+    ask_task(ledger, running("t", "a", "c"))
+    ask_task(ledger, running("u", "b", "d", "e"))
+
+    assert list(ledger._roster.jobs) == ["a", "b", "c"]
+
+
+@pytest.mark.usefixtures("two_jobs_fit")
+def test_a_job_that_a_new_task_shares_with_a_finished_one_stays(ledger: Ledger) -> None:
+    track(ledger, done("t", "a", "b"), done("u", "a", "c"))
+
+    assert ledger._roster.jobs["a"].task_id == "u"
+    assert finished_jobs(ledger.view()) == 3

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.model import DEFINITIONS, JOB_STATUSES, TASK_STATUSES, Job, Task
-from exporter.snapshot import LedgerView
+from exporter.snapshot import LedgerView, TotalsView
 from exporter.tracking.records import JobRecord, TaskRecord
 from exporter.tracking.roster import Roster
 from exporter.tracking.view import Limits, view
@@ -153,3 +154,28 @@ def test_every_job_is_counted_once_and_is_shown_stale_or_truncated(
     shown = show(*jobs, limits=Limits(max_jobs=max_jobs))
     assert len(shown.jobs) + shown.stale_jobs + shown.truncated_jobs == len(jobs) == sum(shown.job_counts.values())
     assert len(set(ids(shown))) == len(shown.jobs) <= max_jobs
+
+
+def test_only_the_jobs_that_finished_last_keep_their_texts() -> None:
+    """The page shows no other. Their texts would take most of the memory."""
+    records = [tracked(name, "TranscodeFail", age=age) for name, age in (("a", 2), ("b", 1), ("c", 3))]
+    records = [replace(one, job=replace(one.job, error_message="why", input_url="http://h/in")) for one in records]
+    task = tracked_task(Task("t", "video", "Processing"))
+    for limits, kept in ((Limits(max_jobs=2), ["a", "b"]), (Limits(per_job=False), [])):
+        roster = Roster([task], records)
+        view(roster, definitions=DEFINITIONS, limits=limits, now=NOW)
+        changes = roster.take(TotalsView(), now=NOW)
+
+        assert [name for name, job in roster.jobs.items() if job.job.error_message and job.job.input_url] == kept
+        assert changes is not None
+        assert sorted([*kept, *(one.job.id for one in changes.jobs if not one.job.error_message)]) == ["a", "b", "c"]
+
+
+def test_a_job_without_texts_does_not_get_them_again() -> None:
+    roster = Roster([tracked_task(Task("t", "video", "Processing"))], [tracked("a", "TranscodeFail")])
+    view(roster, definitions=DEFINITIONS, limits=Limits(per_job=False), now=NOW)
+    job = roster.jobs["a"]
+    before = job.job
+    job.describe(replace(before, error_message="why"))
+
+    assert job.job is before
