@@ -62,6 +62,7 @@ def test_while_the_store_hangs_health_is_of_now_and_nothing_is_lost(
     """`vod_up` stayed 1, and old progress was shown for ever."""
     running = [task for task in simulator.world.tasks if task.jobs and all(job.ends > 0 for job in task.jobs)]
     ids = [task.id for task in running[:2]]
+    longest = max(running, key=lambda task: task.ends)
     config = account(simulator.url, ids, more=SETTINGS)
     exporter = start(config, change=HANGING.format(method="_check_files"))
     wait_until(lambda: "vod_transcode_job_progress_ratio{" in exporter.get().text)
@@ -70,7 +71,7 @@ def test_while_the_store_hangs_health_is_of_now_and_nothing_is_lost(
     (tmp_path / "disk-hangs").touch()
     world_time.now = (world_time.now or 0) + max(task.ends for task in running[:2]) + 1  # the tasks end
     with ThreadPoolExecutor(1) as pool:
-        registered = pool.submit(register, exporter, running[2].id)
+        registered = pool.submit(register, exporter, longest.id)
         exporter.get()  # asks VOD about the tasks that have ended
         simulator.faults.add(Fault(kind="code", code="ServiceUnavailable", status=503))
         assert exporter.value(UP) == 0
