@@ -57,10 +57,11 @@ os.environ["ALIBABA_CLOUD_ECS_METADATA_DISABLED"] = "true"
 if threading.current_thread() is threading.main_thread():
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-# The default profile is fast and repeatable. `HYPOTHESIS_PROFILE=thorough` tries many new examples each time, and
-# prints the line that reproduces a failure. No profile measures time, which is long on a busy machine.
+# The default profile is fast and repeatable; `full` has more examples. `HYPOTHESIS_PROFILE=thorough` tries many new
+# ones, and prints the line that reproduces a failure. No profile measures time, which is long on a busy machine.
 TIMELESS = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("fast", TIMELESS, max_examples=20, derandomize=True)
+settings.register_profile("full", TIMELESS, max_examples=50, derandomize=True)
 settings.register_profile("thorough", TIMELESS, max_examples=600, derandomize=False, print_blob=True, database=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fast"))
 

@@ -17,9 +17,9 @@ Shapes = tuple[list[dict[str, Any]], list[dict[str, Any]]]
 
 @pytest.fixture(scope="module")
 def shapes(make_world: MakeWorld) -> Shapes:
-    """All tasks and all jobs of four hours."""
+    """All tasks and all jobs of two hours."""
     world, clock = make_world(scenario=SCENARIOS["failures"])
-    clock.go(3 * 3600)
+    clock.go(3600)
     now = world.advance()
     tasks = [task_json(world, task, now) for task in world.tasks]
     jobs = [job_json(world, job, task.video, now) for task in world.tasks for job in task.jobs]
