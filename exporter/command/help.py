@@ -105,7 +105,7 @@ endpoint of each account. If not, it prints every fault with file, line and key,
 status 1. It opens no port, and does not call VOD without --online.
 
 It warns about likely mistakes: AccessKey id and secret exchanged, more calls a second than VOD
-allows, file patterns without a file, a missing folder of the state. Warnings leave the exit status
+allows, file patterns without a file, a missing folder for the state. Warnings leave the exit status
 at 0.
 """
 CHECK_END = f"""\
@@ -149,7 +149,7 @@ The list has the jobs with series of their own: none with `series.per_job: false
   {PROGRAM} tasks --url=https://proxy.example/vod/
 """
 WRITE = """\
-Write files that this version of the exporter brings into a folder.
+Write files that come with the exporter to a folder.
 """
 WRITE_END = f"""\
 Kinds:

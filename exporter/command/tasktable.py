@@ -46,7 +46,7 @@ def as_json(tasks: Iterable[Task]) -> str:
 def as_table(tasks: Iterable[Task]) -> str:
     """For each task some lines about it, a table of its jobs, their errors, and the URLs of files.
 
-    A line has at most 100 columns. Longer ones, with URLs, lack their middle: `as_json` has all.
+    A line has at most 100 columns: in longer lines, `…` replaces the middle. `as_json` has the whole text.
     """
     return "\n\n".join("\n".join(_fitted(list(_task_lines(task)))) for task in tasks)
 
@@ -54,7 +54,7 @@ def as_table(tasks: Iterable[Task]) -> str:
 def _fitted(lines: Sequence[str]) -> Iterable[str]:
     yield from (shortened(line, WIDTH) for line in lines)
     if any(display_width(line) > WIDTH for line in lines):
-        yield "  --json prints what … stands for"
+        yield "  … shortens a line; --json prints it whole"
 
 
 def _task_lines(task: Task) -> Iterable[str]:

@@ -1,4 +1,4 @@
-"""The section on what outputs cost: prices, and what VOD bills the outputs of a template as."""
+"""The section on the cost of outputs: prices, and the specification that VOD bills for each template."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The one function that removes secrets from a text, whatever encoding they are written in."""
+"""Removes secrets from a text, whatever encoding they are written in."""
 
 from __future__ import annotations
 
@@ -28,7 +28,8 @@ def mask(text: str, *, secrets: Iterable[str] = (), limit: int = LIMIT) -> str:
 
     `<secret>` stands in place of our own secrets: those of `remember`, and `secrets`. `…` stands in place of what looks
     like a secret of somebody else, such as the value after `Signature=`, and of the queries of URLs. Both are also
-    found in percent-encoding, JSON, HTML and full-width letters, several times over, and our own also in Base64. Other
+    found in percent-encoding, JSON, HTML and full-width letters, even if encoded several times. Our own are also found
+    in Base64. Other
     text stays as it is.
     """
     return _cut(without_queries(_replaced(text[:_READ], secrets)), limit, is_cut=len(text) > _READ)

@@ -82,7 +82,7 @@ class Files:
     ) -> None:
         self._patterns = tuple(patterns)
         self._account = account
-        self._state = [f"{state}{end}" for end in ("", "-wal", "-shm", "-journal")] if state is not None else []
+        self._state_files = [f"{state}{end}" for end in ("", "-wal", "-shm", "-journal")] if state is not None else []
         self._clock = clock
         self._files: dict[str, _File] = {}
         self._hanging = False
@@ -90,7 +90,7 @@ class Files:
     def name(self, ledger: Ledger, videos: Videos) -> None:
         """Name the ids of all files that changed since the last call, which was for the same ledger and videos."""
         try:
-            found = reading.in_time(" ".join(self._patterns), self._look) if self._patterns else {}
+            found = reading.in_time(" ".join(self._patterns), self._find) if self._patterns else {}
         except OSError as error:
             self._report_hanging(error)
             return
@@ -105,13 +105,13 @@ class Files:
                 del self._files[path]
                 _log.info("id file was removed; its ids are not named any more", extra=self._about(path))
 
-    def _look(self) -> dict[str, os.stat_result | OSError]:
+    def _find(self) -> dict[str, os.stat_result | OSError]:
         """The files that match the patterns, and those known before, with their status. In a thread of its own."""
         found = {path for pattern in self._patterns for path in glob.iglob(pattern, recursive=True)}  # noqa: PTH207
         # A known file is checked by its name: patterns silently skip folders that cannot be read.
-        states = [status for path in self._state if isinstance(status := _status(path), os.stat_result)]
-        looked = {path: _status(path) for path in sorted(found | self._files.keys())}
-        return {path: status for path, status in looked.items() if not _is_one_of(status, states)}
+        states = [status for path in self._state_files if isinstance(status := _status(path), os.stat_result)]
+        statuses = {path: _status(path) for path in sorted(found | self._files.keys())}
+        return {path: status for path, status in statuses.items() if not _is_one_of(status, states)}
 
     def _update(self, path: str, status: os.stat_result | OSError) -> bool:
         """Read the file if it has changed. Returns False if there is no file."""
@@ -124,7 +124,8 @@ class Files:
         state = fingerprint(status)
         if state != file.state:
             self._read(path, file, state)
-            # Another write within the same tick of the file system's clock would not change the fingerprint.
+            # Another write within the same tick of the file system's clock would not change the fingerprint. So the
+            # next call reads the file again.
             if file.state is not None and 0 <= self._clock() - status.st_mtime < _TICK_SECONDS:
                 file.state = None
         return True
@@ -219,7 +220,7 @@ def _from_json(text: str) -> _Ids:
 
 
 def _ids(data: object, line: Callable[[yaml_source.KeyPath], int]) -> _Ids:
-    """`line` tells on which line of the file a key or an item is."""
+    """`line` returns the line of the key or item at a path."""
     if isinstance(data, list):
         return _Ids(tasks=_checked(data, (), line))
     if not isinstance(data, dict):
@@ -228,7 +229,7 @@ def _ids(data: object, line: Callable[[yaml_source.KeyPath], int]) -> _Ids:
         if key not in _KEYS:
             raise _BrokenError("a key is neither `tasks` nor `videos`; remove it", line((key,)))
         if not isinstance(value, list):
-            raise _BrokenError(f"{key}: is not a list; write one of ids", line((key,)))
+            raise _BrokenError(f"{key}: is not a list; write a list of ids", line((key,)))
     return _Ids(**{key: _checked(value, (key,), line) for key, value in data.items()})
 
 
@@ -250,7 +251,7 @@ def _checked(
 
 
 def _json_line(text: str, wanted: yaml_source.KeyPath, *, nth: int = 1) -> int:
-    """The line of a key, or of an item in a list, in valid JSON: where it is for the `nth` time."""
+    """The line of a key, or of an item in a list, in valid JSON. `nth`, from 1, selects a repeated key."""
     path: list[str | int | None] = []  # None: a key is next
     for token in _JSON_TOKEN.finditer(text):
         if token[0] in "]}":

@@ -93,7 +93,7 @@ def test_a_long_url_keeps_its_start_and_end_and_json_has_all_of_it() -> None:
     assert len(line) == 100
     assert line.startswith("  job-1 -> https://media.example/folder/")
     assert line.endswith("/a.mp4?Expires=1")
-    assert note == "  --json prints what … stands for"
+    assert note == "  … shortens a line; --json prints it whole"
     assert json.loads(tasktable.as_json([task]))[0]["jobs"][0]["output"]["url"] == url
 
 

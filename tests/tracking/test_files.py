@@ -125,7 +125,7 @@ BROKEN: list[tuple[str, str | bytes, int, str]] = [
     ("a.yml", "- a\n\n- no\n", 3, "the value is a boolean in YAML 1.1; write true or false, or quote it if it is text"),
     ("a.yml", "CANARY\n", 1, SHAPE),
     ("a.yml", "tasks: []\nCANARY: []\n", 2, NEITHER),
-    ("a.yml", "tasks: CANARY\n", 1, "tasks: is not a list; write one of ids"),
+    ("a.yml", "tasks: CANARY\n", 1, "tasks: is not a list; write a list of ids"),
     ("a.yml", "tasks:\n", 1, "the value is missing; write one, or remove the key"),
     ("a.yml", "tasks: []\ntasks: []\n", 2, "is given twice, first on line 1; keep one"),
     ("a.yml", "- a\n- 'CANARY\n", 3, "the quote that starts on line 2 is not closed; close it"),
@@ -144,7 +144,7 @@ BROKEN: list[tuple[str, str | bytes, int, str]] = [
     ("a.json", '["a",\ntrue]', 2, f"[1]: {NOT_AN_ID}"),
     ("a.json", '["a",\nnull]', 2, f"[1]: {NOT_AN_ID}"),
     ("a.json", '{"tasks": [],\n"CANARY": ["tasks"]}', 2, NEITHER),
-    ("a.json", '{"videos": ["tasks"],\n"tasks": "CANARY"}', 2, "tasks: is not a list; write one of ids"),
+    ("a.json", '{"videos": ["tasks"],\n"tasks": "CANARY"}', 2, "tasks: is not a list; write a list of ids"),
     ("a.json", '{"tasks": ["a"],\n"videos": ["v",\n{"x": [1, 2]}]}', 3, f"videos[1]: {NOT_AN_ID}"),
     ("a.json", '{"tasks": [],\n"videos": ["tasks"],\n"tasks": []}', 3, "a key is given twice; keep one"),
 ]
