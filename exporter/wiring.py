@@ -158,8 +158,8 @@ def _tracker(
     configured: config.Account, settings: config.Settings, store: Store, recorder: AccountTelemetry, *, hold: float
 ) -> Tracker:
     name, track = configured.name, configured.track
-    found = track.discovery
-    videos = Videos(interval=found.interval, lookback=found.lookback, dropped=recorder.hint_dropped)
+    discovery = track.discovery
+    videos = Videos(interval=discovery.interval, lookback=discovery.lookback, dropped=recorder.hint_dropped)
     return Tracker(
         Ledger(
             name,
@@ -172,7 +172,7 @@ def _tracker(
         ),
         videos,
         [Static(tasks=track.tasks, videos=track.videos), Files(track.files, account=name, state=settings.state.path)],
-        Discovery(videos, interval=found.interval, lookback=found.lookback) if found.enabled else None,
+        Discovery(videos, interval=discovery.interval, lookback=discovery.lookback) if discovery.enabled else None,
     )
 
 

@@ -32,12 +32,10 @@ Row = tuple[Metric, Sequence[str], float | HistogramView | Exemplified | None]
 
 _TOTALS: Mapping[Total, Metric] = {total: getattr(catalog, total.name) for total in Total}  # the names are the same
 _FAILED = ("TranscodeFail", "TranscodeCancelled")
-_MAX_EXEMPLAR = (
-    128  # OpenMetrics limits an exemplar to 128 characters in label names and values; Prometheus rejects more
-)
-_PLAIN = re.compile(
-    r"[\w.-]+", re.ASCII
-)  # parsers of exemplars disagree about escapes, so an exemplar has no id that needs them
+# OpenMetrics limits an exemplar to 128 characters in label names and values. Prometheus rejects longer ones.
+_MAX_EXEMPLAR = 128
+# Parsers of exemplars disagree about escapes, so an id that needs them is not an exemplar.
+_PLAIN = re.compile(r"[\w.-]+", re.ASCII)
 
 
 def account_rows(account: AccountSnapshot) -> Iterator[Row]:
@@ -77,7 +75,7 @@ def aggregate_rows(account: AccountSnapshot) -> Iterator[Row]:
 
 
 def _answer_rows(account: AccountSnapshot) -> Iterator[Row]:
-    """What VOD answers on the whole account, and the budget of calls for it."""
+    """What VOD answers about the whole account, and its budget of calls."""
     for status, count in account.videos.items():
         yield catalog.VIDEOS, (account.name, status), count
     for action, count in account.pending_calls.items():

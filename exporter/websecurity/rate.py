@@ -9,7 +9,7 @@ from exporter.websecurity.settings import RateLimit
 
 
 class Bucket:
-    """Holds up to `burst` requests, and gets one each `interval`. A change of the limit fills it. For one thread."""
+    """Holds up to `burst` requests, and gets one every `interval` seconds. A changed limit fills it. For one thread."""
 
     def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock

@@ -58,7 +58,7 @@ STATE_DURABLE = Metric(
 DATA_TIME = Metric(
     "vod_exporter_data_timestamp_seconds",
     "gauge",
-    "Time of the exposed tasks, jobs and totals in Unix seconds: the last ones that the state could take in time.",
+    "Time of the exposed tasks, jobs and totals in Unix seconds; older than the scrape only while the state hangs.",
     ("account",),
 )
 PENDING_CALLS = Metric(
