@@ -1,4 +1,4 @@
-"""The layers of a text: what it says before and after its escapes are decoded, and where that is in the text.
+"""The layers of a text: the text as it is, and after its escapes were decoded once, twice and so on.
 
 A service that quotes a URL in JSON in a log line in HTML has escaped it several times. A layer decodes once what the
 layer before it says: percent-encoding, JSON escapes and HTML entities. Full-width letters are read as ASCII.
@@ -23,7 +23,7 @@ _WIDTHS = {full: full - 0xFEE0 for full in range(0xFF01, 0xFF5F)} | {0x3000: 0x2
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """`starts` has for each character of `text` its place in the original text, and then the end of that."""
+    """`starts` has the place of each character of `text` in the original text, and at its end the length of that."""
 
     text: str
     starts: Sequence[int]

@@ -188,7 +188,7 @@ class Interface:
         *,
         route: str | None = None,
     ) -> Response:
-        """The response, which is noted by route. Each path that a client invents would otherwise create a series."""
+        """Note the refusal by its route, and return the response. Noted by path, every invented path would be a series."""
         detail = mask(detail)
         route = route or next(
             (known.path for known in self._routes if known.matches(scope)[0] is not Match.NONE), OTHER
