@@ -188,7 +188,7 @@ class Interface:
         *,
         route: str | None = None,
     ) -> Response:
-        """Note the refusal by its route, and return the response. Noted by path, every invented path would be a series."""
+        """Note the refusal by its route, because each invented path would be a series. Returns the response."""
         detail = mask(detail)
         route = route or next(
             (known.path for known in self._routes if known.matches(scope)[0] is not Match.NONE), OTHER

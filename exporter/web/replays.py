@@ -17,7 +17,7 @@ class Replays:
         self._accepted: dict[tuple[str, str], set[bytes]] = {}  # digests of bodies, by account and timestamp
 
     def signed(self, account: str, timestamp: str, *, now: float) -> set[bytes]:
-        """What was accepted with the same signature, as `digest`. Add to it what is accepted now.
+        """The digests of the events that were accepted with this signature. The caller adds those that it accepts.
 
         VOD signs `timestamp` (X-VOD-TIMESTAMP), but not the body. `now` is in Unix seconds.
         """
@@ -28,5 +28,5 @@ class Replays:
 
 
 def digest(body: bytes) -> bytes:
-    """Stands for the body of an event."""
+    """A short value that identifies the body of an event."""
     return hashlib.sha256(body).digest()
