@@ -29,8 +29,7 @@ def mask(text: str, *, secrets: Iterable[str] = (), limit: int = LIMIT) -> str:
     `<secret>` stands in place of our own secrets: those of `remember`, and `secrets`. `…` stands in place of what looks
     like a secret of somebody else, such as the value after `Signature=`, and of the queries of URLs. Both are also
     found in percent-encoding, JSON, HTML and full-width letters, even if encoded several times. Our own are also found
-    in Base64. Other
-    text stays as it is.
+    in Base64. Other text stays as it is.
     """
     return _cut(without_queries(_replaced(text[:_READ], secrets)), limit, is_cut=len(text) > _READ)
 

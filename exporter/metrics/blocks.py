@@ -49,9 +49,8 @@ class Part:
 
 def gzipped(parts: Iterable[Part]) -> bytes:
     """Joins the parts to one gzip member (RFC 1952). Prometheus reads several members; curl reads only the first."""
-    chunks = [
-        b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x04\xff"
-    ]  # header: no modification time, fastest level, unknown system
+    header = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x04\xff"  # no modification time, fastest level, unknown system
+    chunks = [header]
     crc = size = 0
     for part in parts:
         chunk, part_crc = part.deflated()

@@ -58,8 +58,8 @@ class Departures:
     def not_found(self, task: TrackedTask, now: float) -> bool:
         """VOD does not know the task. If a second answer in a row says so, stops tracking it and returns True.
 
-        Within ten minutes after a registration, such an answer means that VOD does not know the task yet. The task is
-        then asked about again after half of the time since, so ten minutes cost about 15 calls.
+        Within ten minutes after a registration, such an answer means that VOD does not know the task yet. VOD is
+        then asked again after half of the time since the registration, so ten minutes cost about 15 calls.
         """
         if task.finished_at is not None:
             return False
