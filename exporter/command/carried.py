@@ -35,8 +35,8 @@ KINDS: Mapping[str, _Kind] = {
 def write(kind: str, folder: Path, *, overwrite: bool) -> list[tuple[Path, str]]:
     """Copy the files of a kind into `folder`, which is created. Returns each path, and `written` or `unchanged`.
 
-    A file with other content stays, unless `overwrite` is True: then nothing is written, and `OutputError` names
-    the file. `OutputError` also says why a file cannot be written.
+    If the folder has a file with other content, raises `OutputError` with its name and writes nothing, unless
+    `overwrite` is True. `OutputError` also says why a file cannot be written.
     """
     copies = {folder / name: path.read_bytes() for name, path in KINDS[kind].paths().items()}
     done = []

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 class Grade:
     """A definition: usual kbit/s, height in pixels (0: audio only), transcoding seconds per source second.
 
-    `billed` is the specification that VOD bills its outputs as.
+    `billed` is the specification under which VOD bills its outputs.
     """
 
     kilobits: int

@@ -65,7 +65,8 @@ class WebConfig:
     def check(self) -> Security:
         """What the files say now. They are read if they have changed, or could not be used at the last check.
 
-        The second, because a file need not change: its disk may have been away. For one thread at a time.
+        A file that could not be used may be good now without a change, because its disk was away. For one thread at a
+        time.
         """
         assert self._security is not None  # noqa: S101 - the constructor sets it
         if self._fault is None and _marks([self._path, *_named(self._file)]) == self._marks:
@@ -73,7 +74,7 @@ class WebConfig:
         try:
             self._file = self._load()
             self._security, fault = self._made()
-            self._report(fault, "the certificate cannot be used, so the last good one goes on")
+            self._report(fault, "the certificate cannot be used, so the last good one stays in use")
         except ConfigError as error:
             self._security = replace(self._security, refuses=True)
             self._report(" | ".join(error.faults), "the web configuration cannot be used, so requests are refused")
@@ -86,7 +87,7 @@ class WebConfig:
         return file
 
     def _made(self) -> tuple[Security, str | None]:
-        """What the loaded file makes, and why its certificate is not the one in use."""
+        """The security of the loaded file, and an error text if the last good certificate stays in use."""
         file, settings, fault = self._file, self._file.settings, None
         if self._security is not None:
             for gone in _protections(self._security.settings) - _protections(settings):
@@ -113,7 +114,7 @@ class WebConfig:
 
 
 def _protections(settings: WebSettings) -> Set[str]:
-    """The keys that keep others out."""
+    """The keys of the file that restrict access."""
     tls = settings.tls_server_config
     keys = {
         "tls_server_config": tls is not None,
@@ -138,4 +139,4 @@ def _mark(path: Path) -> object:
     try:
         return fingerprint(reading.status(path))
     except (OSError, ValueError):
-        return None  # to read it says why
+        return None  # `_load` reads the file next, and its error says why

@@ -73,7 +73,7 @@ def test_while_a_pair_is_half_copied_the_last_good_one_goes_on(folder: Path, cap
     for _ in range(3):
         assert served_certificate(web, folder) == good
         assert not web.check().refuses
-    assert errors(caplog) == ["the certificate cannot be used, so the last good one goes on"]
+    assert errors(caplog) == ["the certificate cannot be used, so the last good one stays in use"]
     assert "does not belong to the certificate" in details(caplog)
     replace(folder / "server.key", (folder / "other.key").read_bytes())
     assert served_certificate(web, folder) == der(folder / "other.crt")
