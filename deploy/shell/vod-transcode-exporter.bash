@@ -7,21 +7,24 @@
 
 _shtab_vod_transcode_exporter_subparsers=(run demo simulate check-config task tasks write)
 
-_shtab_vod_transcode_exporter_run_option_strings=(-h --help --config.file --web.listen-address --web.systemd-socket --web.telemetry-path --web.external-url --web.route-prefix --web.enable-lifecycle --web.grafana-url --log.level --log.format --version)
+_shtab_vod_transcode_exporter_run_option_strings=(-h --help --config.file --web.listen-address --web.systemd-socket --web.config.file --web.telemetry-path --web.external-url --web.route-prefix --web.enable-lifecycle --web.grafana-url --log.level --log.format --version)
 _shtab_vod_transcode_exporter_demo_option_strings=(-h --help --web.listen-address --simulator.listen-address --stack --scenario --seed --speed --log.level --log.format --version)
 _shtab_vod_transcode_exporter_simulate_option_strings=(-h --help --listen --tasks --callback-url --callback-key-file --scenario --seed --speed --log.level --log.format --version)
-_shtab_vod_transcode_exporter_check_config_option_strings=(-h --help --online --log.level --log.format --version)
+_shtab_vod_transcode_exporter_check_config_option_strings=(-h --help --online --web.config.file --log.level --log.format --version)
 _shtab_vod_transcode_exporter_task_option_strings=(-h --help --config.file --account --json --log.level --log.format --version)
 _shtab_vod_transcode_exporter_tasks_option_strings=(-h --help --url --watch --json --log.level --log.format --version)
 _shtab_vod_transcode_exporter_write_option_strings=(-h --help --overwrite --log.level --log.format --version)
-_shtab_vod_transcode_exporter_option_strings=(-h --help --config.file --web.listen-address --web.systemd-socket --web.telemetry-path --web.external-url --web.route-prefix --web.enable-lifecycle --web.grafana-url --log.level --log.format --version)
+_shtab_vod_transcode_exporter_option_strings=(-h --help --config.file --web.listen-address --web.systemd-socket --web.config.file --web.telemetry-path --web.external-url --web.route-prefix --web.enable-lifecycle --web.grafana-url --log.level --log.format --version)
 
 _shtab_vod_transcode_exporter_run___config_file_COMPGEN=_shtab_compgen_files
+_shtab_vod_transcode_exporter_run___web_config_file_COMPGEN=_shtab_compgen_files
 _shtab_vod_transcode_exporter_simulate___callback_key_file_COMPGEN=_shtab_compgen_files
 _shtab_vod_transcode_exporter_check_config_pos_0_COMPGEN=_shtab_compgen_files
+_shtab_vod_transcode_exporter_check_config___web_config_file_COMPGEN=_shtab_compgen_files
 _shtab_vod_transcode_exporter_task___config_file_COMPGEN=_shtab_compgen_files
 _shtab_vod_transcode_exporter_write_pos_1_COMPGEN=_shtab_compgen_dirs
 _shtab_vod_transcode_exporter___config_file_COMPGEN=_shtab_compgen_files
+_shtab_vod_transcode_exporter___web_config_file_COMPGEN=_shtab_compgen_files
 
 _shtab_vod_transcode_exporter_run___log_level_choices=(debug info warn error)
 _shtab_vod_transcode_exporter_run___log_format_choices=(logfmt json)
