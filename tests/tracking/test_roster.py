@@ -160,3 +160,27 @@ def test_changes_that_were_not_saved_are_taken_again_with_those_made_since() -> 
     assert first is not None
     assert again == replace(first, tasks=[*first.tasks, roster.tasks["t"].record()])
     assert changes(roster) is None
+
+
+def test_an_event_is_saved_again_when_it_changes_and_dropped_when_it_is_used() -> None:
+    roster = roster_of()
+    started, ended = PendingEvent(1.0, None, NOW), PendingEvent(1.0, 2.0, NOW)
+    roster.add_event("a", started)
+    taken = [changes(roster)]
+    roster.add_event("a", ended)
+    taken.append(changes(roster))
+    assert roster.drop_event("a") == ended
+    taken.append(changes(roster))
+
+    assert [(saved.events, saved.dropped_events) for saved in taken if saved is not None] == [
+        ({"a": started}, ()),
+        ({"a": ended}, ()),
+        ({}, ("a",)),
+    ]
+
+
+def test_an_event_that_is_used_before_it_is_saved_causes_no_save() -> None:
+    roster = roster_of()
+    roster.add_event("a", PendingEvent(1.0, 2.0, NOW))
+    roster.drop_event("a")
+    assert changes(roster) is None
