@@ -18,7 +18,7 @@ from exporter import __version__
 
 ROOT = Path(__file__).parents[2]
 COMMIT = re.compile(r"[0-9a-f]{40}(-dirty)?\n?")
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.stack
 
 
 def build(source: Path, folder: Path) -> dict[str, Path]:

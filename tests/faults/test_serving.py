@@ -52,6 +52,7 @@ def scraped(exporter: ExporterProcess) -> None:
     assert 'vod_up{account="prod"} 1.0' in answer.text
 
 
+@pytest.mark.stack
 def test_500_idle_and_slow_connections_delay_no_scrape(exporter: ExporterProcess) -> None:
     """Half of them send nothing, the others a header byte by byte. After they close, their descriptors are free."""
     descriptors, threads = exporter.descriptors(), exporter.status("Threads")
@@ -85,6 +86,7 @@ def test_clients_that_never_read_delay_no_scrape(exporter: ExporterProcess) -> N
     assert "Traceback" not in exporter.log
 
 
+@pytest.mark.stack
 def test_clients_that_never_read_large_metrics_delay_no_scrape(tmp_path: Path, start: Start) -> None:
     """An answer has 6 MB. The exporter holds the same bytes for all who ask for them in one form."""
     state = tmp_path / "state.db"
@@ -189,6 +191,7 @@ MALFORMED = (
 )
 
 
+@pytest.mark.stack
 def test_a_flood_of_malformed_requests_leaves_a_few_log_lines(exporter: ExporterProcess) -> None:
     """Each left a warning of uvicorn. Now it is one line a minute for each kind, and all of them are counted."""
     before, refused, count = len(exporter.log), rejected(exporter), 700
@@ -233,6 +236,7 @@ def test_oversized_requests_are_refused_in_bounded_memory(exporter: ExporterProc
     assert "Traceback" not in exporter.log
 
 
+@pytest.mark.stack
 def test_1000_scrapes_leave_descriptors_threads_and_memory_level(exporter: ExporterProcess) -> None:
     """Half of them use new connections, the others one connection."""
 

@@ -11,7 +11,7 @@ import pytest
 from tests.conftest import Simulators, WorldTime, held, wait_until
 from tests.faults.conftest import Start, account
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.stack
 
 HOUR, DAY = "-3600", "+86400"
 FINISHED = "vod_transcode_tasks_finished_total"

@@ -90,6 +90,7 @@ def test_the_totals_of_a_changed_account_survive_the_reload_and_a_restart(
     assert counted() == before
 
 
+@pytest.mark.stack
 @pytest.mark.parametrize("how", ["signal", "http"])
 def test_many_reloads_in_a_row_harm_no_scrape(start: Start, simulators: Simulators, tmp_path: Path, how: str) -> None:
     """Each reload changes the configuration. The process stops normally although another reload was requested."""
