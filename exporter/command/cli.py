@@ -24,6 +24,7 @@ import prometheus_client
 
 from exporter import __version__, config, reading, wiring
 from exporter.command import carried, demo, flags, logs, running, tasktable, terminal, webflags
+from exporter.command.access import Access
 from exporter.command.help import PROGRAM
 from exporter.command.oddities import exposed, oddities
 from exporter.command.permissions import permissions
@@ -183,7 +184,8 @@ def _check_config(args: argparse.Namespace) -> int:
     print(f"{args.file}: valid; {count} {'account' if count == 1 else 'accounts'}")
     if web is not None:
         users = len(web.settings.basic_auth_users)
-        print(f"{args.web_config_file}: valid; {'HTTPS' if web.context else 'plain HTTP'}, {users or 'no'} users")
+        named = f"{users or 'no'} {'user' if users == 1 else 'users'}"
+        print(f"{args.web_config_file}: valid; {'HTTPS' if web.context else 'plain HTTP'}, {named}")
     for account in settings.accounts if not args.online else ():
         print(f"account {account.name}: {account.url}")
     warned, broken = _check_online(settings) if args.online else ([], [])
@@ -231,7 +233,7 @@ def _task(args: argparse.Namespace) -> int:
 
 def _tasks(args: argparse.Namespace) -> int:
     if not args.watch:
-        print(_running_now(args, running.read(args.url)))
+        print(_running_now(args, running.read(args.url, _access(args))))
         return 0
     with signals(hangup=True) as stopped, terminal.screen(sys.stdout):
         while not stopped():
@@ -242,10 +244,16 @@ def _tasks(args: argparse.Namespace) -> int:
     return 0
 
 
+def _access(args: argparse.Namespace) -> Access:
+    if (args.user is None) != (args.password_file is None):
+        raise ConfigError(["--user and --password-file belong together; give both or neither"])
+    return Access(args.ca_file, args.client_cert, args.user, args.password_file)
+
+
 def _watched(args: argparse.Namespace) -> str:
     """The list, or why there is none: the exporter may start again."""
     try:
-        return _running_now(args, running.read(args.url))
+        return _running_now(args, running.read(args.url, _access(args)))
     except UnreachableError as error:
         return json.dumps({"error": str(error)}) if args.json else str(error)
 

@@ -220,6 +220,14 @@ def _tasks(parser: argparse.ArgumentParser) -> None:
         metavar="URL",
         help="the exporter, or its metrics (default: http://localhost:10870/metrics)",
     )
+    parser.add_argument(
+        "--ca-file", type=Path, metavar="FILE", help="CA of an exporter with https (default: well-known CAs)"
+    )
+    parser.add_argument(
+        "--client-cert", type=Path, metavar="FILE", help="certificate and key, in one PEM file, if the exporter asks"
+    )
+    parser.add_argument("--user", metavar="NAME", help="user, if the exporter has passwords")
+    parser.add_argument("--password-file", type=Path, metavar="FILE", help="file with the password of --user")
     parser.add_argument("--watch", action="store_true", help="print the list again every five seconds")
     parser.add_argument("--json", action="store_true", help="print JSON in base units instead of a table")
 

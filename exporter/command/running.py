@@ -14,20 +14,19 @@ from urllib.parse import urlsplit
 import requests
 from prometheus_client.parser import text_string_to_metric_families
 
+from exporter.command.access import OPEN, Access
 from exporter.display import duration, percent
 from exporter.errors import UnreachableError
 from exporter.model import JOB_FINAL
 from exporter.text import clean
 
 WATCH_SECONDS = 5.0
-_TIMEOUT_SECONDS = 15.0
 _HEADINGS = ("ACCOUNT", "DEFINITION", "PROGRESS", "AGE", "TASK")
 _JOB = "vod_transcode_job_"
 _STATUS, _PROGRESS, _CREATED, _INFO = (
     _JOB + name for name in ("status", "progress_ratio", "created_timestamp_seconds", "info")
 )
 _JOBS, _UP = "vod_transcode_jobs", "vod_up"
-_LOOPBACK = ("localhost", "127.0.0.1", "::1")
 # An exporter has up to 90,000 lines for its jobs. To parse all of them would take seconds.
 _WANTED = re.compile(rf"^(?:{'|'.join((_STATUS, _PROGRESS, _CREATED, _INFO, _JOBS, _UP))})\{{.*$", re.MULTILINE)
 
@@ -58,23 +57,31 @@ class Running:
     hidden: int
 
 
-def read(url: str) -> Running:
-    """Scrape the metrics at `url`. Raises `UnreachableError` if there is no exporter."""
-    with requests.Session() as session:
-        if urlsplit(url).hostname in _LOOPBACK:
-            session.trust_env = False  # no proxy
-        try:
-            answer = session.get(url, headers={"Accept": "text/plain; version=0.0.4"}, timeout=_TIMEOUT_SECONDS)
-        except requests.RequestException as error:
-            reason = "it does not answer in time" if isinstance(error, requests.Timeout) else type(error).__name__
-            raise UnreachableError(
-                f"no exporter at {_shown(url)}: {reason}; start it, or name its address with --url"
-            ) from None
+def read(url: str, access: Access = OPEN) -> Running:
+    """Scrape the metrics at `url`. Raises `UnreachableError` if there is no exporter, or it does not let us in."""
+    try:
+        answer = access.get(url)
+    except OSError as error:  # so is each error of requests
+        raise UnreachableError(f"no exporter at {_shown(url)}: {_reason(error)}") from None
+    if answer.status_code == 401:
+        raise UnreachableError(f"{_shown(url)} needs a user: HTTP 401; give --user and --password-file")
+    if "HTTP request to an HTTPS server" in answer.text:
+        raise UnreachableError(f"{_shown(url)} has TLS; write https:// in --url")
     if answer.status_code != 200 or "vod_exporter_build_info" not in answer.text:
         raise UnreachableError(
             f"no metrics of an exporter at {_shown(url)}: HTTP {answer.status_code}; name its address with --url"
         )
     return parse(answer.text)
+
+
+def _reason(error: OSError) -> str:
+    if isinstance(error, requests.Timeout):
+        return "it does not answer in time; start it, or name its address with --url"
+    if isinstance(error, requests.exceptions.SSLError):
+        return "TLS failed; name its CA with --ca-file, and with --client-cert the certificate that it may ask for"
+    if not isinstance(error, requests.RequestException):  # requests looks for the files of the flags itself
+        return "--ca-file or --client-cert names a file that does not exist"
+    return f"{type(error).__name__}; start it, or name its address with --url"
 
 
 def _shown(url: str) -> str:

@@ -127,9 +127,15 @@ class BoundedProtocol(H11Protocol):
 
     @property
     def unread(self) -> int:
-        """Bytes of responses that are still in the memory of this process."""
+        """Bytes of responses that the client has not read."""
         rest = self._pieces.rest if self._pieces is not None else 0
         return rest + self.transport.get_write_buffer_size()
+
+    @property
+    def held(self) -> int:
+        """Bytes of responses that are still in the memory of this process."""
+        body = self._pieces.held if self._pieces is not None else 0
+        return body + self.transport.get_write_buffer_size()
 
     def _progress(self) -> tuple[object, int]:
         """Changes with each new request and with each part of a response that the client takes."""
@@ -151,12 +157,10 @@ class BoundedProtocol(H11Protocol):
 
     def _bound_unread(self) -> None:
         """Close the connections with the oldest unread responses, until the others are within the limit."""
-        waiting = [
-            protocol for protocol in self.connections if isinstance(protocol, BoundedProtocol) and protocol.unread
-        ]
-        excess = sum(protocol.unread for protocol in waiting) - MAX_UNREAD_BYTES
+        waiting = [protocol for protocol in self.connections if isinstance(protocol, BoundedProtocol) and protocol.held]
+        excess = sum(protocol.held for protocol in waiting) - MAX_UNREAD_BYTES
         for connection in sorted(waiting, key=lambda connection: connection.rests_since):
             if excess <= 0:
                 break
-            excess -= connection.unread
+            excess -= connection.held
             connection.transport.abort()

@@ -64,7 +64,7 @@ class Newcomer:
             async with asyncio.timeout(HANDSHAKE_SECONDS):
                 await self._handshake()
         except TimeoutError:
-            self._refuse("no TLS handshake in time")
+            self._refuse("neither a TLS handshake nor a request in time")
         except ssl.SSLError as error:
             self._refuse(f"TLS handshake failed: {(error.reason or 'unknown').lower().replace('_', ' ')}")
         except OSError:
@@ -78,18 +78,17 @@ class Newcomer:
             self._close()
 
     async def _handshake(self) -> None:
+        first = await self._first_byte()
         security = await self._web.now()
-        if security.context is None:
+        if not first:
+            self._close()  # a port check: nothing was asked
+        elif security.context is None:
             self._crowd.left(self)
             await self._loop.connect_accepted_socket(self._connect, self._socket)
-            return
-        first = await self._first_byte()
-        if first == _FIRST_BYTE:
+        elif first == _FIRST_BYTE:
             await self._start_tls(security, security.context)
-        elif first:
-            await self._answer_plain()
         else:
-            self._close()  # a port check: nothing was asked
+            await self._answer_plain()
 
     async def _first_byte(self) -> bytes:
         """The first byte, which stays to be read; empty if the client has closed the connection."""

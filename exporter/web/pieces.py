@@ -22,6 +22,8 @@ class Pieces:
         self._waits = waits
         self.rest = 0
         """Bytes of the body that are still to be sent."""
+        self.held = 0
+        """Bytes of the body, all of which stay in memory until the last one is sent."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def cut(message: Message) -> None:
@@ -35,6 +37,7 @@ class Pieces:
         await self._app(scope, receive, cut)
 
     async def _send(self, body: bytes, message: dict[str, Any], send: Send) -> None:
+        self.held = len(body)
         try:
             for start in range(0, len(body), PIECE_BYTES):
                 self.rest = len(body) - start
@@ -42,4 +45,4 @@ class Pieces:
                     self._waits()
                 await send({**message, "body": body[start : start + PIECE_BYTES]})
         finally:
-            self.rest = 0
+            self.rest = self.held = 0

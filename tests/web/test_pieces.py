@@ -32,7 +32,7 @@ def sent(*bodies: bytes) -> tuple[list[Message], list[int], int]:
 
     pieces = Pieces(app, waits=lambda: waits.append(pieces.rest))
     asyncio.run(pieces({"type": "http"}, receive, send))
-    assert pieces.rest == 0
+    assert (pieces.rest, pieces.held) == (0, 0)
     return messages[1:], rests[1:], len(waits)
 
 
@@ -70,4 +70,4 @@ def test_nothing_is_left_after_a_failure() -> None:
     pieces = Pieces(app, waits=lambda: None)
     with pytest.raises(ConnectionResetError):
         asyncio.run(pieces({"type": "http"}, receive, broken))
-    assert pieces.rest == 0
+    assert (pieces.rest, pieces.held) == (0, 0)
