@@ -42,6 +42,7 @@ from exporter.web.activation import inherited
 from exporter.web.guard import Guard
 from exporter.web.listener import listen_all, name, parse
 from exporter.web.server import Server
+from exporter.web.starting import probes_answered
 from exporter.websecurity.current import WebConfig
 
 _log = logging.getLogger(__name__)
@@ -93,7 +94,9 @@ def _run(args: argparse.Namespace) -> int:
         settings = load()
         web = WebConfig(args.web_config_file) if args.web_config_file is not None else None
         listeners = _listeners(args)
-        exporter = Exporter(settings, load, site=webflags.site(args))
+        site = webflags.site(args)
+        with probes_answered(listeners, prefix=site.route_prefix, web=web):
+            exporter = Exporter(settings, load, site=site)
         app = exporter.interface.app(
             reload=exporter.reload if args.web_enable_lifecycle else None,
             guard=Guard(web) if web is not None else None,

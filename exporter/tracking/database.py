@@ -19,7 +19,7 @@ from exporter.tracking.schema import APPLICATION_ID, CHECKS, MIGRATIONS
 _log = logging.getLogger(__name__)
 
 _LOG_BYTES = 16 * 1024 * 1024  # the write-ahead log shrinks to this size after a large transaction
-_PATIENCE_SECONDS = 5.0  # a start that waits longer for the disk says so
+PATIENCE_SECONDS = 5.0  # a start that waits longer for the disk says so
 _CLOSING_SECONDS = 2.0  # a disk that hangs must not keep the process from ending
 _FREE_PAGES = 1024  # so many pages may stay unused; then each transaction gives as many back to the file system
 
@@ -58,7 +58,7 @@ class Database:
     def said_if_slow(self) -> Iterator[None]:
         """Log a line if the block takes some seconds. The disk of the state may be away, and the start then waits."""
         message = "the state does not answer; the start waits for its disk"
-        timer = threading.Timer(_PATIENCE_SECONDS, lambda: _log.warning(message, extra=self._about()))
+        timer = threading.Timer(PATIENCE_SECONDS, lambda: _log.warning(message, extra=self._about()))
         timer.daemon = True
         timer.start()
         try:

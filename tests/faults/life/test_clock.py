@@ -8,13 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import Simulators, WorldTime, held, wait_until
+from exporter.simulator.faults import Fault
+from tests.conftest import Simulators, WorldTime, wait_until
 from tests.faults.conftest import Start, account
 
 pytestmark = pytest.mark.stack
 
 HOUR, DAY = "-3600", "+86400"
 FINISHED = "vod_transcode_tasks_finished_total"
+TIMEOUTS = 'vod_exporter_api_errors_total{account="prod",action="GetTranscodeTask",code="timeout"}'
 
 
 @pytest.fixture
@@ -32,24 +34,27 @@ def faked(tmp_path: Path, tool: Callable[[str], str]) -> tuple[Path, dict[str, s
 def test_a_step_of_the_clock_moves_no_deadline_and_counts_nothing_twice(
     start: Start, simulators: Simulators, faked: tuple[Path, dict[str, str]], step: str
 ) -> None:
-    """The clock is stepped while VOD is silent and a scrape waits. VOD refuses calls with a wrong clock."""
+    """The clock is stepped while VOD's answer drips and a scrape waits. VOD refuses calls with a wrong clock."""
     offset, environment = faked
     world_time = WorldTime()
     simulator = simulators(monotonic=world_time)
     running = [task for task in simulator.world.tasks if task.ends > 0][:3]
     begin, ends = world_time.now or 0, [task.ends for task in running]
-    config = account(simulator.url, [task.id for task in running], more="scrape: {min_interval: 0s}\n")
+    config = account(simulator.url, [task.id for task in running], more="scrape: {min_interval: 0s, timeout: 3s}\n")
     exporter = start(config, environment=environment)
     world_time.now = begin + sorted(ends)[1] + 1
     wait_until(lambda: exporter.total(FINISHED) == 2)
 
-    with ThreadPoolExecutor(1) as pool, held(simulator) as go:
+    with ThreadPoolExecutor(1) as pool:
         before = sum(simulator.quota.calls.values())
-        scrape = pool.submit(exporter.get, headers={"X-Prometheus-Scrape-Timeout-Seconds": "3"})
+        simulator.faults.add(Fault(kind="drip"))  # some minutes for an answer
+        scrape = pool.submit(exporter.get)
         wait_until(lambda: sum(simulator.quota.calls.values()) > before)
         offset.write_text(step)
-        assert scrape.result().status_code == 200  # an hour too late, if the wall clock counted
-        go.set()
+        simulator.faults.clear()
+        assert scrape.result().status_code == 200
+    # The call under way is cut by its time, an hour too late if the wall clock counted.
+    wait_until(lambda: exporter.value(TIMEOUTS))
     wait_until(lambda: exporter.value('vod_up{account="prod"}') == 0)
     assert "InvalidTimeStamp.Expired" in exporter.log
     assert exporter.total(FINISHED) == 2
