@@ -54,7 +54,8 @@ def answered(action: str, body: object) -> None:
 
 def granted(action: str, error: VodError) -> bool | None:
     """Whether the error of a probe shows that the operation is granted, or that it is not; None if it shows neither."""
-    # An error about an id. The lists of videos and of usage have no id: if VOD rejects them, they cannot be used.
+    # An error about an id comes from an operation that is granted. The lists of videos and of usage have no id: if VOD
+    # rejects them, they cannot be used.
     if isinstance(error, NotFoundError) or (isinstance(error, RequestRejected) and action not in _WITHOUT_ID):
         return True
     return False if isinstance(error, PermissionDenied) or error.code == "InvalidAction.NotFound" else None

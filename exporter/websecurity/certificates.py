@@ -114,7 +114,7 @@ def _read(web: WebFile, key: str, text: SecretText | None, path: Path | None) ->
 
 
 def _use(made: ssl.SSLContext, pair: Pair) -> None:
-    # `ssl` takes names of files only, and the bytes must be those that were read. So the files are in memory.
+    # `ssl` reads these two only from named files. Files in memory have the bytes that were checked, and reach no disk.
     with _in_memory(pair.certificate) as certificate, _in_memory(pair.key) as key:
         made.load_cert_chain(certificate, key, password=_no_passphrase)
 
@@ -129,7 +129,7 @@ def _in_memory(content: bytes) -> Iterator[str]:
 
 
 def _no_passphrase() -> str:
-    raise _Encrypted  # else OpenSSL would ask for it on the terminal
+    raise _Encrypted  # otherwise OpenSSL would ask for the passphrase on the terminal
 
 
 def _reason(error: Exception) -> str:
