@@ -170,9 +170,10 @@ def _plan_output(rng: Random, video: Video, template: Template, scenario: Scenar
     grade = GRADES[template.definition]
     kilobits = round(grade.kilobits * rng.uniform(0.8, 1.15))
     size = int(kilobits * 125 * video.duration * rng.uniform(1.002, 1.02))  # the container adds up to 2 %
+    # The bitrates of the streams are together 98.5 % of the bitrate of the file, which has a container too.
     audio_bits = kilobits * 985 if grade.height == 0 else rng.randint(56_000, 66_000)
     video_bits = kilobits * 985 - audio_bits if grade.height else 0
-    height, width = grade.height, round(grade.height * 8 / 9) * 2
+    height, width = grade.height, round(grade.height * 8 / 9) * 2  # 16:9, as an even number
     if video.portrait:
         height, width = width, height
     output = Output(
