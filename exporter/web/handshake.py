@@ -32,9 +32,9 @@ Connect = Callable[[], BoundedProtocol]
 
 
 class Newcomer:
-    """A connection from its first byte to the end of its handshake. It is a member of the crowd for so long.
+    """A connection from its acceptance to the end of its handshake. Until then it is a member of the crowd.
 
-    Until the client has sent a byte, there is only a socket. After the handshake, the protocol of `connect` goes on.
+    Until the client has sent a byte, there is only a socket. After the handshake, the protocol of `connect` takes over.
     """
 
     greeted, idle, can_leave = False, True, True
