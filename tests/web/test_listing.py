@@ -150,7 +150,8 @@ def test_links_keep_the_query_and_lead_to_the_first_page() -> None:
 
 def test_the_documentation_has_every_parameter_and_its_values() -> None:
     text = (Path(__file__).parents[2] / "docs" / "status-page.md").read_text()
-    rows = dict(re.findall(r"^\| `(\w+)` \| (.+) \|$", text, re.MULTILINE))
+    table = text.partition("| parameter | meaning |")[2].partition("\n\n")[0]
+    rows = dict(re.findall(r"^\| `(\w+)` \| (.+) \|$", table, re.MULTILINE))
     assert list(rows) == [field.name for field in fields(Query) if field.name != "unknown_status"]
     assert re.findall(r"`(\w+)`", rows["status"]) == list(State)
     assert f"every {REFRESH_SECONDS} seconds" in rows["refresh"]
