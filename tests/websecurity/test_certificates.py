@@ -131,7 +131,7 @@ def test_a_certificate_that_signs_itself_can_be_the_ca(folder: Path) -> None:
     handshake(context(folder, "clients_self_signed"), client_context(folder, "self-signed"))
 
 
-def test_if_given_lets_a_client_without_certificate_in_and_no_client_with_a_wrong_one(folder: Path) -> None:
+def test_if_given_admits_no_certificate_and_refuses_a_wrong_one(folder: Path) -> None:
     server = context(folder, "tls_verify_if_given")
     assert handshake(server, client_context(folder))[0].getpeercert() is None
     handshake(server, client_context(folder, "client"))
