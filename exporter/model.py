@@ -137,6 +137,19 @@ class Task:
         return mean_progress(self.jobs)
 
 
+@dataclass(frozen=True, slots=True)
+class EndedJob:
+    """A job that has finished, according to an event.
+
+    `started` is when VOD began to transcode it, in Unix seconds; `processing` is the time from then to its finish, in
+    seconds. None means unknown.
+    """
+
+    id: str
+    started: float | None = None
+    processing: float | None = None
+
+
 def mean_progress(jobs: Iterable[Job]) -> float | None:
     """The mean progress, from 0 to 1, of the jobs with a known progress; None without such jobs."""
     progress = [job.progress for job in jobs if job.progress is not None]

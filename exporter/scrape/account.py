@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from exporter.deadline import Deadline
 from exporter.errors import StateError
-from exporter.model import ACTIONS, API, DESCRIBE_VOD_TRANSCODE_DATA, EVENTS, Task
+from exporter.model import ACTIONS, API, DESCRIBE_VOD_TRANSCODE_DATA, EVENTS, EndedJob, Task
 from exporter.scrape.health import Health
 from exporter.scrape.refresh import Refresh
 from exporter.scrape.threads import Threads
@@ -162,15 +162,12 @@ class Account:
         """See `Ledger.tasks`."""
         return self._ledger.tasks()
 
-    def event(
-        self, *, job_id: str, video_id: str, processing: float | None = None, started: float | None = None
-    ) -> None:
-        """An event reported that a job has ended: ask about the job first, or list the tasks of its video first.
+    def event(self, video_id: str, *jobs: EndedJob) -> None:
+        """An event reported that jobs have ended: ask about them first, or list the tasks of their video first.
 
-        `started` is the start of the job in Unix seconds, `processing` its processing time in seconds. Raises
-        `StateError` if they cannot be saved.
+        Without jobs, their task failed before it had jobs. Raises `StateError` if their times cannot be saved.
         """
-        known = self._ledger.observe_event(job_id, processing=processing, started=started)
+        known = self._ledger.observe_event(*jobs) and bool(jobs)
         if not known and video_id:
             self._videos.prioritize(video_id, source=EVENTS)
         self._refresh.outdate()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
-from exporter.model import UNKNOWN, Job, Task, job_status
+from exporter.model import UNKNOWN, EndedJob, Job, Task, job_status
 from exporter.specification import specification
 from exporter.tracking import figures
 from exporter.tracking.records import TrackedJob, TrackedTask
@@ -114,16 +114,16 @@ class Finishes:
             if 0 <= started - job.job.created <= _MAX_QUEUE_SECONDS:
                 figures.queued_job(self._totals, job.job, started - job.job.created)
 
-    def event(self, job_id: str, now: float, *, started: float | None, processing: float | None) -> None:
-        """An event reported when the job was started (Unix seconds), and for how many seconds it was transcoded.
+    def event(self, ended: EndedJob, now: float) -> None:
+        """An event reported the times of a job.
 
         The times of a job that is not tracked are kept for an hour, in case the job is found.
         """
-        job = self._roster.jobs.get(job_id)
+        job = self._roster.jobs.get(ended.id)
         if job is not None:
-            self._count_times(job, started=started, processing=processing)
+            self._count_times(job, started=ended.started, processing=ended.processing)
         elif len(self._roster.events) < _MAX_PENDING:
-            self._roster.add_event(job_id, PendingEvent(started, processing, now))
+            self._roster.add_event(ended.id, PendingEvent(ended.started, ended.processing, now))
 
     def expire(self, now: float) -> None:
         """Forget the times of events that have waited for an hour."""

@@ -15,7 +15,7 @@ from contextlib import AbstractContextManager
 from dataclasses import replace
 
 from exporter.config import Buckets
-from exporter.model import Job, Task
+from exporter.model import EndedJob, Job, Task
 from exporter.snapshot import LedgerView
 from exporter.tracking.arrivals import Arrivals
 from exporter.tracking.departures import Departures
@@ -187,22 +187,23 @@ class Ledger:
         with self._lock:
             self._descriptions.of_jobs(asked, seen, call=self._calls, now=self._clock())
 
-    def observe_event(self, job_id: str, *, processing: float | None, started: float | None = None) -> bool:
-        """An event reported the end of a job. Returns False for an unknown job.
+    def observe_event(self, *jobs: EndedJob) -> bool:
+        """An event reported the end of these jobs. Returns False if one of them is unknown.
 
-        `started` (Unix seconds) and `processing` (seconds from start to finish) are counted once, and saved before this
-        returns; for an unknown job they wait for an hour. The event prioritizes the job; its status comes from the next
-        answer of VOD. Raises `StateError` if the event cannot be saved; then the sender should repeat it.
+        Their times are counted once, and saved in one transaction before this returns; for an unknown job they wait for
+        an hour. The event prioritizes the jobs; their status comes from the next answer of VOD. Raises `StateError` if
+        the event cannot be saved; then the sender should repeat it.
         """
+        timed = [job for job in jobs if job.processing is not None or job.started is not None]
         with self._lock:
-            job = self._roster.jobs.get(job_id)
-            if job is not None:
+            tracked = [job for ended in jobs if (job := self._roster.jobs.get(ended.id)) is not None]
+            for job in tracked:
                 job.prioritized = job.finished_at is None
-            if processing is not None or started is not None:
-                self._finishes.event(job_id, self._clock(), started=started, processing=processing)
-        if processing is not None or started is not None:
+            for ended in timed:
+                self._finishes.event(ended, self._clock())
+        if timed:
             self._keeper.save(self._clock())
-        return job is not None
+        return len(tracked) == len(jobs)
 
     def observe_not_found(self, task_id: str) -> bool:
         """VOD does not know the task. See `Departures.not_found`. Returns whether it is not tracked any more."""

@@ -10,6 +10,8 @@ import requests
 from exporter.errors import MalformedResponse
 
 MAX_BODY_BYTES = 4 * 1024 * 1024  # a page of 100 videos has about 0.3 MB
+TOO_LARGE = "too_large"
+"""The code of the error of an answer that exceeds a bound."""
 _CHUNK_BYTES = 64 * 1024
 
 
@@ -29,7 +31,7 @@ def read_body(response: requests.Response, *, limit: int = MAX_BODY_BYTES) -> by
         received += len(chunk)
         body += chunk if unzip is None else unzip.decompress(chunk, limit + 1 - len(body))
         if max(received, len(body)) > limit:
-            raise MalformedResponse(f"the answer has more than {limit:,} bytes", code="too_large")
+            raise MalformedResponse(f"the answer has more than {limit:,} bytes", code=TOO_LARGE)
     if unzip is not None and received and not unzip.eof:
         raise MalformedResponse("the answer is broken gzip: it ends early", code="encoding")
     return bytes(body)

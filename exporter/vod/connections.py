@@ -5,8 +5,8 @@ a second, in the headers or in the body, would block a caller for ever. Here con
 from the socket get the time that is left until the deadline. Only the DNS lookup cannot be interrupted: it ends when
 the resolver of the system gives up.
 
-An answer may also have at most `MAX_ANSWER_BYTES` on the socket. `http.client` reads interim answers (1xx) and trailers
-without a limit, and passes none of them on.
+An answer may also have at most `MAX_ANSWER_BYTES` and `MAX_ANSWER_LINES` on the socket. `http.client` reads interim
+answers (1xx) and trailers without a limit, and passes none of them on.
 
 The classes override private methods of `urllib3`, because it has no public way to do this. `pyproject.toml` limits
 its version.
@@ -27,10 +27,11 @@ from urllib3.util.connection import allowed_gai_family, create_connection
 
 from exporter.deadline import Deadline
 from exporter.errors import MalformedResponse
-from exporter.vod.body import MAX_BODY_BYTES
+from exporter.vod.body import MAX_BODY_BYTES, TOO_LARGE
 from exporter.vod.route import OPENSSL
 
-MAX_ANSWER_BYTES = 2 * MAX_BODY_BYTES  # with headers, the framing of chunks, interim answers and trailers
+MAX_ANSWER_BYTES = MAX_BODY_BYTES + (1 << 20)  # with headers, the framing of chunks, interim answers and trailers
+MAX_ANSWER_LINES = 4000  # of headers, chunk sizes, interim answers and trailers: each takes some time to read
 _SHORTEST_SECONDS = 0.001  # a timeout of 0 would make the socket non-blocking
 
 
@@ -81,7 +82,7 @@ class _BoundedReader(io.RawIOBase):
         self._bytes_left -= count or 0
         if self._bytes_left < 0:
             text = f"the answer has more than {MAX_ANSWER_BYTES:,} bytes with its headers and trailers"
-            raise MalformedResponse(text, code="too_large")
+            raise MalformedResponse(text, code=TOO_LARGE)
         return count
 
     def close(self) -> None:
@@ -89,11 +90,24 @@ class _BoundedReader(io.RawIOBase):
         super().close()
 
 
+class _BoundedLines(io.BufferedReader):
+    """Raises `MalformedResponse` for more than `MAX_ANSWER_LINES`."""
+
+    _lines_left = MAX_ANSWER_LINES
+
+    def readline(self, size: int | None = -1, /) -> bytes:
+        self._lines_left -= 1
+        if self._lines_left < 0:
+            text = f"the answer has more than {MAX_ANSWER_LINES:,} lines of headers, chunk sizes and trailers"
+            raise MalformedResponse(text, code=TOO_LARGE)
+        return super().readline(size)
+
+
 class _Response(http.client.HTTPResponse):
     # `http.client` reads the headers itself, line by line, so the bound must be below it: at the socket's file.
     def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
         super().__init__(sock, *args, **kwargs)
-        self.fp: io.BufferedReader = io.BufferedReader(_BoundedReader(sock, self.fp.detach()))
+        self.fp: io.BufferedReader = _BoundedLines(_BoundedReader(sock, self.fp.detach()))
 
 
 class _Connection(HTTPConnection):

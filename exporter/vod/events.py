@@ -19,7 +19,7 @@ from dataclasses import dataclass
 
 from exporter import jsontext
 from exporter.keys import SecretText
-from exporter.model import OTHER
+from exporter.model import OTHER, EndedJob
 from exporter.vod.fields import Fields
 from exporter.vod.payloads import BODY, ROWS_LIMIT
 
@@ -35,19 +35,6 @@ MAX_AGE_SECONDS = 300.0  # an older signature may be a replay
 MAX_PROCESSING_SECONDS = 30 * 86400.0  # a longer time is caused by a wrong clock, and would distort the sum
 
 _TIMESTAMP = re.compile(r"\d{1,12}", re.ASCII)
-
-
-@dataclass(frozen=True, slots=True)
-class EndedJob:
-    """A job that has finished, according to an event.
-
-    `started` is when VOD began to transcode it, in Unix seconds; `processing` is the time from then to its finish, in
-    seconds. None means unknown.
-    """
-
-    id: str
-    started: float | None = None
-    processing: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,7 +33,8 @@ class Limiter:
     There are no bursts: the quota is shared with the user's own applications, and a burst of the exporter would get
     them throttled. When VOD throttles a call, exporter and applications together exceed the quota. The rate of that
     operation is then halved, at most once a second and not below a tenth of the full rate. It recovers by a fiftieth of
-    the full rate per second: from a half in 25 s, from a tenth in 45 s.
+    the full rate per second: from a half in 25 s, from a tenth in 45 s. An answer that is too large has
+    the same effect.
     """
 
     def __init__(self, rate: float, *, clock: Callable[[], float] = time.monotonic) -> None:
@@ -57,7 +58,10 @@ class Limiter:
             return turn - now
 
     def throttled(self, action: str, *, retry_after: float | None = None) -> None:
-        """Slow down: VOD throttled a call of `action`. `retry_after` is its `Retry-After` header in seconds."""
+        """Slow down, because VOD throttled a call of `action` or sent too much.
+
+        `retry_after` is the `Retry-After` header in seconds.
+        """
         with self._lock:
             now = self._clock()
             pace = self._pace(action, now)

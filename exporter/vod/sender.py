@@ -27,6 +27,7 @@ from exporter.errors import (
 )
 from exporter.masks import remember
 from exporter.vod import answers, signing
+from exporter.vod.body import TOO_LARGE
 from exporter.vod.credentials import Credentials, Keys
 from exporter.vod.limiter import Limiter
 from exporter.vod.transport import Http
@@ -165,6 +166,8 @@ class Sender:
         except VodError as error:
             if isinstance(error, Throttled):
                 self._limiter.throttled(action, retry_after=error.retry_after)
+            elif error.code == TOO_LARGE:  # such an answer costs time, and the next one may be as large
+                self._limiter.throttled(action)
             self._note(action, parameters, time.monotonic() - started, error)
             raise
         finally:

@@ -120,13 +120,10 @@ class Callbacks:
         self._telemetry.event(account.name, event.type)
         self._telemetry.malformed(account.name, event.malformed)
         try:
-            for job in event.jobs:
-                account.event(job_id=job.id, video_id=event.video_id, processing=job.processing, started=job.started)
+            if event.video_id or event.jobs:  # no job: the task failed before it had one, or none can be read
+                account.event(event.video_id, *event.jobs)
         except StateError as error:
             _log.error("event could not be stored", extra={"account": account.name, "error": str(error)})
             detail = "the event could not be stored (the log of the exporter says why); send it again"
             raise HTTPException(503, detail, {"Retry-After": "1"}) from None
-        if event.video_id and not event.jobs:
-            # The task failed before it had jobs, or no job of the event can be read: list the tasks of the video.
-            account.event(job_id="", video_id=event.video_id)
         return Response()

@@ -185,7 +185,7 @@ def listing(snapshot: Snapshot, query: Query, pause: Callable[[], None] = lambda
     found = list(_matching(paused(known, pause), query))
     pages = max(1, -(-len(found) // PAGE_SIZE))  # rounded up
     page = min(query.page, pages)
-    shown = _sorted(found)[(page - 1) * PAGE_SIZE : page * PAGE_SIZE]
+    shown = _sorted(found, pause)[(page - 1) * PAGE_SIZE : page * PAGE_SIZE]
     return Listing(tuple(_groups(shown)), len(known), len(found), page, pages)
 
 
@@ -231,17 +231,17 @@ def _matching(candidates: Iterable[Row], query: Query) -> Iterable[Row]:
     return whole or [row for row, _ in containing]
 
 
-def _sorted(found: Iterable[Row]) -> list[Row]:
+def _sorted(found: Iterable[Row], pause: Callable[[], None]) -> list[Row]:
     """The rows, grouped by task. Tasks are sorted by the most urgent state of their jobs.
 
     Within a state, unfinished tasks are sorted from old to new, and finished tasks from new to old.
     """
     tasks: dict[tuple[str, str], list[Row]] = {}
-    for row in found:
+    for row in paused(found, pause):
         tasks.setdefault((row.account, row.task_id), []).append(row)
-    groups = [sorted(group, key=lambda row: _RANK[row.state]) for group in tasks.values()]
+    groups = [sorted(group, key=lambda row: _RANK[row.state]) for group in paused(tasks.values(), pause)]
     groups.sort(key=lambda group: _urgency(group[0]))
-    return [row for group in groups for row in group]
+    return [row for group in paused(groups, pause) for row in group]
 
 
 def _urgency(row: Row) -> tuple[int, float]:

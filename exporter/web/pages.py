@@ -132,7 +132,10 @@ def status_page(
     """
     # Sorting is stable: accounts that cannot be read come first, otherwise the order of the configuration stays.
     accounts = sorted(snapshot.accounts, key=lambda account: account.up is not False)
-    found = [*troubled, *paused((trouble for account in accounts for trouble in troubles(account, now=now)), pause)]
+    found = [*troubled]
+    for account in accounts:
+        pause()
+        found += troubles(account, now=now, pause=pause)
     found.sort(key=lambda trouble: _KINDS.index(trouble.kind))
     grafana_url = site.grafana_url
     parts = _template.generate(

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from exporter.display import duration
 from exporter.model import UNKNOWN
 from exporter.snapshot import AccountSnapshot, ShownJob, Total
-from exporter.web.listing import Row, State, rows
+from exporter.web.listing import Row, State, paused, rows
 from exporter.web.pace import is_slow, stands_still, usual_durations
 from exporter.web.recent import counted
 from exporter.web.thresholds import (
@@ -48,12 +48,12 @@ class Trouble:
     runbook: str = ""
 
 
-def troubles(account: AccountSnapshot, *, now: float) -> Iterator[Trouble]:
-    """The troubles of `account` at `now`, in Unix seconds, the most urgent first."""
+def troubles(account: AccountSnapshot, *, now: float, pause: Callable[[], None] = lambda: None) -> Iterator[Trouble]:
+    """The troubles of `account` at `now`, in Unix seconds, the most urgent first. `pause` is called now and then."""
     yield from _reading(account, now)
-    yield from _failures(account, now)
+    yield from _failures(account, now, pause)
     yield from _idle(account, now)
-    yield from _pace(account, now)
+    yield from _pace(account, now, pause)
     yield from _freshness(account, now)
 
 
@@ -69,8 +69,8 @@ def exporter_troubles(*, reload_failed: bool, refused: Mapping[str, int]) -> Ite
 
 
 def slowed_down(account: AccountSnapshot) -> dict[str, float]:
-    """Requests per second of each operation that the exporter has slowed down because VOD throttled it."""
-    # Every operation starts with the same budget, and only throttling lowers it.
+    """Requests per second of each operation that the exporter has slowed down, as `Limiter` says."""
+    # Every operation starts with the same budget.
     full = max(account.budget.values(), default=0.0)
     return {action: rate for action, rate in account.budget.items() if rate < full}
 
@@ -98,15 +98,15 @@ def _reading(account: AccountSnapshot, now: float) -> Iterator[Trouble]:
         yield Trouble("problem", name, "the state is not stored", detail, runbook="VodStateNotDurable")
 
 
-def _failures(account: AccountSnapshot, now: float) -> Iterator[Trouble]:
+def _failures(account: AccountSnapshot, now: float, pause: Callable[[], None]) -> Iterator[Trouble]:
     """Failed jobs are a warning, and a problem only if the share of failures is as high as for the alert.
 
     The counts of the last hour also have the jobs that are not listed any more. What ended before the first start of
     the exporter is listed, but not counted.
     """
     hour = account.view.hour_ago
-    failed = [row for row in rows(account) if row.state is State.FAILED]
-    recent = [row for row in failed if _ended_within_an_hour(row, now)]
+    failed = [row for row in paused(rows(account), pause) if row.state is State.FAILED]
+    recent = [row for row in paused(failed, pause) if _ended_within_an_hour(row, now)]
     ended = counted(account.view, hour, Total.JOBS_FINISHED)
     jobs = sum(count for (_, status), count in ended.items() if status == "TranscodeFail")
     jobs = max(jobs, sum(row.job is not None for row in recent))
@@ -120,7 +120,7 @@ def _failures(account: AccountSnapshot, now: float) -> Iterator[Trouble]:
             "problem" if high else "warning",
             account.name,
             title,
-            _codes(account, failed),
+            _codes(account, paused(failed, pause)),
             state=State.FAILED,
             runbook="VodJobFailureRatioHigh" if high else "VodJobsFailing",
         )
@@ -172,19 +172,19 @@ def _failed_tasks(account: AccountSnapshot) -> Iterator[Trouble]:
         )
 
 
-def _pace(account: AccountSnapshot, now: float) -> Iterator[Trouble]:
+def _pace(account: AccountSnapshot, now: float, pause: Callable[[], None]) -> Iterator[Trouble]:
     name, view = account.name, account.view
-    if still := [shown for shown in view.jobs if stands_still(shown.job, shown.progress_since, now)]:
+    if still := [shown for shown in paused(view.jobs, pause) if stands_still(shown.job, shown.progress_since, now)]:
         title = f"{_count(len(still), 'job')} without progress"
         detail = f"For {duration(STUCK_SECONDS)} or longer: {_ids(still)}."
         yield Trouble("warning", name, title, detail, state=State.TRANSCODING, runbook="VodJobStuck")
     durations = usual_durations(view)
-    if slow := [shown for shown in view.jobs if is_slow(shown.job, durations, now)]:
+    if slow := [shown for shown in paused(view.jobs, pause) if is_slow(shown.job, durations, now)]:
         title = f"{_count(len(slow), 'job')} far slower than usual"
         detail = f"Older than {SLOW_FACTOR:.0f} times the usual duration: {_ids(slow)}."
         yield Trouble("warning", name, title, detail, state=State.TRANSCODING, runbook="VodJobSlow")
     bitrates = usual_bitrates(view)
-    if unlikely := [shown for shown in view.jobs if is_unlikely(shown.job, bitrates)]:
+    if unlikely := [shown for shown in paused(view.jobs, pause) if is_unlikely(shown.job, bitrates)]:
         title = f"{_count(len(unlikely), 'job')} with an unlikely output"
         detail = f"The output is empty, or its bitrate is far from the usual one: {_ids(unlikely)}."
         yield Trouble("warning", name, title, detail, state=State.DONE, runbook="VodOutputSuspicious")
@@ -228,7 +228,8 @@ def _freshness(account: AccountSnapshot, now: float) -> Iterator[Trouble]:
         yield Trouble("warning", name, f"{_count(view.stale_jobs, 'job')} stale", detail, runbook="VodDataStale")
     if slow := slowed_down(account):
         rates = ", ".join(f"{action} {rate:.3g} requests/s" for action, rate in sorted(slow.items()))
-        yield Trouble("warning", name, "is throttled by VOD", f"Slowed down to: {rates}.", runbook="VodThrottled")
+        detail = f"VOD throttled it, or sent too much: {rates}."
+        yield Trouble("warning", name, "is slowed down", detail, runbook="VodThrottled")
     if view.truncated_jobs:
         yield Trouble(
             "note",

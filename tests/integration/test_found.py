@@ -10,6 +10,7 @@ from typing import TypeVar
 
 import pytest
 
+from exporter.model import EndedJob
 from exporter.simulator import answers
 from exporter.simulator.faults import Fault
 from exporter.simulator.plan import Video
@@ -223,7 +224,7 @@ def test_a_registered_task_is_asked_about_as_soon_as_vod_lists_it(running: Lab) 
 @row("a task of a video about which VOD sends events")
 def test_a_task_that_an_event_reports(running: Lab) -> None:
     task = running.submit(old(running))
-    running.account.event(job_id=task.jobs[0].id, video_id=task.video.id, processing=None)
+    running.account.event(task.video.id, EndedJob(task.jobs[0].id))
     running.scrape()
 
     assert running.tracks(task)

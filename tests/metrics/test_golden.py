@@ -18,6 +18,7 @@ from exporter.metrics.catalog import COLLECTED
 from exporter.metrics.collector import TranscodeCollector
 from exporter.metrics.exposition import OPENMETRICS, TEXT, Format, Together
 from exporter.metrics.telemetry import Telemetry
+from exporter.model import EndedJob
 from exporter.snapshot import AccountSnapshot, Snapshot
 from exporter.tracking.ledger import Ledger
 from exporter.tracking.view import Limits
@@ -56,7 +57,7 @@ def collector() -> TranscodeCollector:
         assert task is not None
         ledger.name(path.stem, [task.id], source="tasks")
         ledger.observe_task(task.id, task)
-    ledger.observe_event(EVENT_JOB, processing=2.5, started=EVENT_STARTED)
+    ledger.observe_event(EndedJob(EVENT_JOB, processing=2.5, started=EVENT_STARTED))
     account = AccountSnapshot(
         name="prod",
         region="cn-shanghai",

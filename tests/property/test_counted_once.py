@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
 from exporter.errors import StateError
-from exporter.model import Job, Output, Task
+from exporter.model import EndedJob, Job, Output, Task
 from exporter.snapshot import Total, TotalsView
 from exporter.tracking.departures import MEMORY_MARGIN_SECONDS
 from exporter.tracking.ledger import Ledger
@@ -171,7 +171,7 @@ class CountedOnce(RuleBasedStateMachine):
     @rule(job_id=st.sampled_from(JOB_IDS))
     def event(self, job_id: str) -> None:
         try:
-            self.ledger.observe_event(job_id, processing=5.0)
+            self.ledger.observe_event(EndedJob(job_id, processing=5.0))
         except StateError:
             assert not self.store.writes
 

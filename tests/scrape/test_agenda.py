@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import pytest
 
 from exporter.deadline import Deadline
-from exporter.model import ACTIONS, Job, Task
+from exporter.model import ACTIONS, EndedJob, Job, Task
 from exporter.scrape.agenda import Agenda
 from exporter.scrape.plan import Call, GetJobs, GetSummaries, GetTask, ListTasks, ListVideos, action
 from exporter.tracking.discovery import Discovery, VideoQuery
@@ -155,7 +155,7 @@ def test_outdate_makes_a_new_plan_before_the_next_call() -> None:
     planned = Planned("a", "b", concurrency=3)
     planned.agenda.take()
     planned.ledger.observe_task("a", Task("a", "v", "Processing", jobs=(Job("j", "HD", "Transcoding"),)))
-    planned.ledger.observe_event("j", processing=None)
+    planned.ledger.observe_event(EndedJob("j"))
     planned.ledger.asked_task("b")
     planned.agenda.outdate()
 

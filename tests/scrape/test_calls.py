@@ -13,7 +13,7 @@ from exporter.errors import (
     RequestRejected,
     VodError,
 )
-from exporter.model import Task
+from exporter.model import EndedJob, Task
 from tests.scrape.conftest import CREATED, DOWN, FORBIDDEN, GONE, REFUSED, FakeVod, Made, done, listed, running
 
 
@@ -151,7 +151,7 @@ def test_a_call_about_a_job_takes_its_priority_back(refused: Exception | None) -
     made.vod.jobs = refused
     for _ in range(2):  # the second one finds out whether VOD refuses JobIds
         made.refresh()
-    made.account.event(job_id="a", video_id="", processing=None)
+    made.account.event("", EndedJob("a"))
     before = prioritized(made)
     asked = made.refresh()
 

@@ -10,7 +10,7 @@ import pytest
 from exporter.errors import (
     MalformedResponse,
 )
-from exporter.model import Job, Task
+from exporter.model import EndedJob, Job, Task
 from tests.conftest import snapshot_of, wait_until
 from tests.scrape.conftest import FakeVod, Made, done, running
 
@@ -123,7 +123,7 @@ def test_nothing_is_asked_between_refreshes_and_after_the_account_is_closed() ->
     made.refresh()
     made.account.register(["u"])
     vod.tasks["u"] = running("u")
-    made.account.event(job_id="a", video_id="", processing=None)
+    made.account.event("", EndedJob("a"))
     time.sleep(0.2)
     quiet = vod.take()
     made.account.close()

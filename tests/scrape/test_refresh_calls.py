@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from exporter.model import ACTIONS, Task
+from exporter.model import ACTIONS, EndedJob, Task
 from tests.conftest import snapshot_of, wait_until
 from tests.scrape.conftest import DENIED, DOWN, KEYS, FakeVod, Made, running
 
@@ -70,7 +70,7 @@ def test_a_job_that_an_event_reports_during_a_refresh_is_asked_about_next() -> N
 
     def report_end(what: str) -> None:
         if what.startswith("jobs 0-0"):
-            made.account.event(job_id="5-9", video_id="", processing=None)
+            made.account.event("", EndedJob("5-9"))
 
     vod.before = report_end
     made.account.refresh().result(20)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from exporter.model import Job, Task
+from exporter.model import EndedJob, Job, Task
 from exporter.tracking.departures import MEMORY_MARGIN_SECONDS, REMEMBER_GIVEN_UP_SECONDS, Departures
 from exporter.tracking.ledger import Ledger
 from exporter.tracking.names import Names
@@ -217,7 +217,7 @@ def test_an_answer_that_comes_after_its_task_was_given_up_changes_nothing(ledger
     assert before.tracked_tasks == {}
     assert ledger.view() == before
     assert ledger.observe_not_found("t") is False
-    assert ledger.observe_event("a", processing=None) is False
+    assert ledger.observe_event(EndedJob("a")) is False
 
 
 def test_a_task_is_asked_about_after_a_long_stop_before_it_is_given_up(clock: Clock, dropped: list[str]) -> None:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from exporter.model import Job, Output, Stream, Task
+from exporter.model import EndedJob, Job, Output, Stream, Task
 from exporter.snapshot import Total
 from exporter.tracking.ledger import Ledger
 from exporter.tracking.work import Work
@@ -96,7 +96,7 @@ def test_a_task_that_is_named_after_it_was_counted_is_shown_again_and_not_counte
     account.ledger.name("key", ["t"], source="tasks")
     shown = account.asks(running("t", "a"), task)
     account.restart()
-    account.ledger.observe_event("a", processing=5.0)
+    account.ledger.observe_event(EndedJob("a", processing=5.0))
 
     assert [one.job.id for one in shown.jobs] == ["a"]
     assert account.ledger.view().totals == shown.totals == before
@@ -213,12 +213,12 @@ def test_a_job_that_changes_its_task_while_it_runs_is_counted_once(account: Acco
 
 def test_a_job_of_a_deleted_task_is_asked_about_for_the_other_task(account: Account) -> None:
     account.sees(running("t", "a"), running("u", "a"))
-    account.ledger.observe_event("a", processing=5.0)
+    account.ledger.observe_event(EndedJob("a", processing=5.0))
     account.ledger.delete("t")
     account.ledger.start_refresh()
     assert account.ledger.work().prioritized_jobs == (("a", "u"),)
     account.asks(done("u", "a"))
-    account.ledger.observe_event("a", processing=5.0)
+    account.ledger.observe_event(EndedJob("a", processing=5.0))
 
     assert account.counted() == ONE_TASK | ONE_JOB | {"job_processing": 1}
 

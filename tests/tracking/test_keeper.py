@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 import pytest
 
 from exporter.errors import StateError
-from exporter.model import Job, Task
+from exporter.model import EndedJob, Job, Task
 from exporter.snapshot import Total
 from exporter.tracking import keeper
 from exporter.tracking.figures import finished_task
@@ -205,7 +205,7 @@ def test_who_waits_for_a_store_that_hangs_gets_an_error_and_the_log_one_line(
         with pytest.raises(StateError, match="not answered"):
             ledger.register(["new"], source="api")
         with pytest.raises(StateError, match="not answered"):
-            ledger.observe_event("job", processing=1.0)
+            ledger.observe_event(EndedJob("job", processing=1.0))
         meanwhile = ledger.last_view().durable
     after = ledger.view()
 

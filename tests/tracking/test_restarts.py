@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from exporter.model import Job, Task
+from exporter.model import EndedJob, Job, Task
 from tests.tracking.conftest import running
 from tests.tracking.counting import (
     ONE_JOB,
@@ -99,11 +99,11 @@ def test_details_counted_after_the_finish_stay_counted(
     if field == "output_counted":
         account.ledger.observe_jobs(["a"], [job("a")])
     else:
-        account.ledger.observe_event("a", processing=5.0)
+        account.ledger.observe_event(EndedJob("a", processing=5.0))
     before = account.counted()
     restart()
     account.ledger.observe_jobs(["a"], [job("a", output=OUTPUT if field == "output_counted" else None)])
-    account.ledger.observe_event("a", processing=5.0 if field == "processing_counted" else None)
+    account.ledger.observe_event(EndedJob("a", processing=5.0 if field == "processing_counted" else None))
 
     assert account.counted() == before
 

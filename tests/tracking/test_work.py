@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from exporter.model import Job, Task
+from exporter.model import EndedJob, Job, Task
 from exporter.tracking.ledger import Ledger
 from exporter.tracking.records import JobRecord, TaskRecord
 from exporter.tracking.roster import Roster
@@ -166,9 +166,9 @@ def test_an_event_that_arrives_during_a_call_prioritizes_its_job_again(ledger: L
     """The answer may be older than the end of the job."""
     track(ledger, running("t", "a", "b"))
     for event_comes in (False, True):
-        ledger.observe_event("a", processing=None)
+        ledger.observe_event(EndedJob("a"))
         ledger.asking(job_ids=["a", "b"])
         if event_comes:
-            ledger.observe_event("a", processing=None)
+            ledger.observe_event(EndedJob("a"))
         ask_jobs(ledger, ["a", "b"], Job("a", "HD", "Transcoding"), Job("b", "HD", "Transcoding"))
         assert [job_id for job_id, _ in next_work(ledger).prioritized_jobs] == (["a"] if event_comes else [])

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from exporter.errors import ConnectionFailed, DeadlineError, MalformedResponse, VodError
+from exporter.vod.connections import MAX_ANSWER_LINES
 from exporter.vod.transport import Http
 from tests.conftest import wait_until
 from tests.vod.behaviours import (
@@ -93,6 +94,17 @@ def test_an_answer_after_interim_answers_and_with_trailers_is_read(http_: Http, 
     head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
     server = wire(interim + head + chunked(b"{", b"}", end=b"0\r\nX-T: 1\r\n\r\n"))
     assert [post(http_, server.url).content for _ in range(2)] == [b"{}"] * 2
+
+
+def test_the_lines_of_an_answer_are_bounded(http_: Http, wire: Start, chunked: Make) -> None:
+    """Each takes time to read: endless trailers took two thirds of a core."""
+    head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+    few, many = (
+        head + chunked(b"{", b"}", end=b"0\r\n" + b"X-T: 1\r\n" * lines + b"\r\n")
+        for lines in (MAX_ANSWER_LINES - 10, MAX_ANSWER_LINES)
+    )
+    assert post(http_, wire(few).url).content == b"{}"
+    assert failure(http_, wire(many).url).code == "too_large"
 
 
 @pytest.mark.slow

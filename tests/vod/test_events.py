@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.keys import SecretText
-from exporter.model import OTHER
+from exporter.model import OTHER, EndedJob
 from exporter.vod.events import (
     COMPLETE,
     FIELDS,
@@ -19,7 +19,6 @@ from exporter.vod.events import (
     MAX_PROCESSING_SECONDS,
     STREAM_COMPLETE,
     TYPES,
-    EndedJob,
     Event,
     authentic,
     decode,

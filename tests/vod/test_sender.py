@@ -26,6 +26,7 @@ from exporter.errors import (
 from exporter.simulator import Simulator
 from exporter.simulator.faults import KINDS, Fault
 from exporter.vod import sender, signing
+from exporter.vod.body import MAX_BODY_BYTES
 from exporter.vod.client import Client
 from exporter.vod.limiter import Limiter
 from exporter.vod.sender import ATTEMPTS
@@ -300,6 +301,16 @@ def test_a_throttled_call_slows_its_operation_down(
         clients(wire(answer(refused("Throttling.User"), status="400 Bad")).url, limiter=limiter).get_task("1", soon)
     assert limiter.rate("GetTranscodeTask") < 600
     assert limiter.rate("GetVideoList") == 1000
+
+
+def test_an_answer_that_is_too_large_slows_its_operation_down(
+    clients: Start, wire: Start, answer: Make, soon: Deadline, quick: None
+) -> None:
+    """It takes time to read, and the next may be as large."""
+    limiter = Limiter(1000)
+    with pytest.raises(MalformedResponse, match="bytes"):
+        clients(wire(answer(b" " * (MAX_BODY_BYTES + 1))).url, limiter=limiter).get_task("1", soon)
+    assert limiter.rate("GetTranscodeTask") < 600
 
 
 @pytest.mark.slow

@@ -166,4 +166,4 @@ def test_a_long_list_pauses_before_it_begins_and_again_and_again() -> None:
     assert len(pauses) == 10
     many = snapshot(**{f"t{number}": Job(f"j{number}", "HD") for number in range(1200)})
     listing(many, Query(), lambda: pauses.append(None))
-    assert len(pauses) >= 10 + 2 * 3
+    assert len(pauses) >= 10 + 4 * 3

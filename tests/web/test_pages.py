@@ -175,7 +175,7 @@ def test_error_messages_are_masked_on_the_page_and_in_the_search() -> None:
         ({"view": {"truncated_jobs": 7}}, "Note prod: 7 jobs not listed"),
         (
             {"budget": {"GetTranscodeTask": 2.5, "GetVideoList": 10.0}},
-            "throttled by VOD what to do Slowed down to: GetTranscodeTask 2.5 requests/s",
+            "slowed down what to do VOD throttled it, or sent too much: GetTranscodeTask 2.5 requests/s",
         ),
         (
             {"budget": {"GetTranscodeTask": 2.5, "GetVideoList": 10.0}},

@@ -70,7 +70,7 @@ PENDING_CALLS = Metric(
 API_BUDGET = Metric(
     "vod_exporter_api_budget_requests_per_second",
     "gauge",
-    "Current request limit of the exporter per second: requests_per_second, or less after VOD throttled it.",
+    "Current request limit of the exporter per second: requests_per_second, or less for a while, as after throttling.",
     ("account", "action"),
 )
 USAGE = Metric(
