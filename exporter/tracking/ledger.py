@@ -234,8 +234,8 @@ class Ledger:
                 self._finishes.expire(now)
                 self._departures.expire(now)
                 self._totals.show(now)
+                shown = self._view(now)  # before `take`, because it drops texts that need no save
                 changes = self._keeper.take(now)
-                shown = self._view(now)
             self._keeper.try_to_write(changes)
             self._last = shown
         return replace(shown, durable=self._keeper.durable)

@@ -123,7 +123,7 @@ class TrackedJob(JobRecord):
 
     def drop_texts(self) -> None:
         """From now on, keep no texts that only the status page shows."""
-        self.bare = True
+        self.bare, self.shown = True, None  # what was shown has the texts
         self.job = without_texts(self.job)
 
     def record(self) -> JobRecord:

@@ -179,3 +179,12 @@ def test_a_job_without_texts_does_not_get_them_again() -> None:
     job.describe(replace(before, error_message="why"))
 
     assert job.job is before
+
+
+def test_what_was_shown_of_a_job_does_not_keep_its_texts() -> None:
+    record = tracked("a", "TranscodeFail")
+    roster = Roster([tracked_task(Task("t", "video", "Processing"))], [record])
+    for limits in (Limits(), Limits(per_job=False)):
+        view(roster, definitions=DEFINITIONS, limits=limits, now=NOW)
+
+    assert roster.jobs["a"].shown is None
