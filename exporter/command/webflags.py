@@ -14,6 +14,25 @@ LISTEN_ADDRESS = ":10870"
 
 def add(parser: argparse.ArgumentParser) -> None:
     """Add the flags of `run`."""
+    _sockets(parser)
+    _paths(parser)
+    parser.add_argument(
+        "--web.enable-lifecycle",
+        dest="web_enable_lifecycle",
+        action="store_true",
+        help="allow POST /-/reload, which reloads the configuration",
+    )
+    parser.add_argument(
+        "--web.grafana-url",
+        dest="web_grafana_url",
+        type=values.grafana_url,
+        metavar="URL",
+        help="Grafana with the dashboards of this project, such as https://grafana.example/grafana; jobs on the "
+        "status page link to it (default: no links)",
+    )
+
+
+def _sockets(parser: argparse.ArgumentParser) -> None:
     sockets = parser.add_mutually_exclusive_group()
     listen_address(sockets, f"default: {LISTEN_ADDRESS}, all addresses of this machine")
     sockets.add_argument(
@@ -25,6 +44,9 @@ def add(parser: argparse.ArgumentParser) -> None:
     config_file(
         parser, "TLS, passwords and headers, in the format of Prometheus's exporter-toolkit (default: plain HTTP)"
     )
+
+
+def _paths(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--web.telemetry-path",
         dest="web_telemetry_path",
@@ -46,20 +68,6 @@ def add(parser: argparse.ArgumentParser) -> None:
         type=values.route_prefix,
         metavar="PATH",
         help="prefix of all paths, such as /vod (default: the path of the external URL; / if the proxy removes it)",
-    )
-    parser.add_argument(
-        "--web.enable-lifecycle",
-        dest="web_enable_lifecycle",
-        action="store_true",
-        help="allow POST /-/reload, which reloads the configuration",
-    )
-    parser.add_argument(
-        "--web.grafana-url",
-        dest="web_grafana_url",
-        type=values.grafana_url,
-        metavar="URL",
-        help="Grafana with the dashboards of this project, such as https://grafana.example/grafana; jobs on the "
-        "status page link to it (default: no links)",
     )
 
 
