@@ -38,7 +38,7 @@ class TlsServer(Section):
     )
     client_ca_file: fields.FilePath | None = _file("file with the CA of the clients")
     client_allowed_sans: tuple[values.Name, ...] = Field(
-        default=(), description="names of which a client certificate must have one: DNS, IP address, e-mail or URI"
+        default=(), description="a client certificate must have one of these names: DNS, IP address, e-mail or URI"
     )
     min_version: values.Version = Field(default="TLS12", description="oldest version of TLS: TLS12 or TLS13")
     max_version: values.Version = Field(default="TLS13", description="newest version of TLS: TLS12 or TLS13")
