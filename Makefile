@@ -13,17 +13,20 @@ endif
 # Some container images switch compiled files off. With them, pytest starts twice as fast, and so do the programs in tests.
 unexport PYTHONDONTWRITEBYTECODE
 
-# Tests have three kinds. `make quick` runs those without a marker. `make test` also runs those marked `slow`, without coverage,
-# which would slow down the programs that they start. `make stack` runs those marked `stack`. Files of other kinds are not imported.
+# Tests have three kinds. `make test` runs those without a marker, with coverage, and `make quick` those of them that test single
+# modules. `make slow` and `make stack` run those with these markers, without coverage, which would slow down the programs that
+# they start. Files of other kinds are not imported.
 FAST = -n 3 --dist worksteal -m 'not slow and not stack' -p no:schemathesis $(ONLY_OTHERS:%=--ignore=%)
 ONLY_OTHERS = $(shell grep -rlE --include='test_*.py' '^pytestmark = pytest.mark.(slow|stack)' tests)
+OTHER_FOLDERS = deploy docs faults integration property
+UNITS = $(FAST) $(OTHER_FOLDERS:%=--ignore=tests/%)
 SLOW = -n 6 --dist worksteal -m 'slow and not stack' $(shell grep -rl --include='test_*.py' 'pytest.mark.slow' tests)
 STACK_TESTS = -n 4 --dist worksteal -m stack $(shell grep -rl --include='test_*.py' 'pytest.mark.stack' tests)
 
 # mypy uses one processor, and tests wait.
 MAKEFLAGS += $(if $(filter test quick,$(MAKECMDGOALS)),--jobs=2)
 
-.PHONY: help demo test quick stack check lint types imports pytest fast dashboards shell chart lock pictures clean
+.PHONY: help demo test quick slow stack check lint types imports units fast covered dashboards shell chart lock pictures clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -50,9 +53,12 @@ endef
 demo: $(VENV)/demo ## simulator and exporter, no account needed; with STACK=1 also Prometheus and Grafana
 	@$(BIN)/vod-transcode-exporter demo $(if $(filter-out 0,$(STACK)),--stack)
 
-test: check pytest ## lint, types, import contracts, fast and slow tests, and coverage by branch
+test: check covered ## lint, types, import contracts, and the fast tests with coverage by branch
 
-quick: check fast ## lint, types, import contracts and the fast tests, for use while you edit
+quick: check units ## lint, types, import contracts and the tests of single modules, for use while you edit
+
+slow: $(VENV)/dev ## the tests that start the exporter, wait in real time or run many examples
+	$(BIN)/pytest $(SLOW)
 
 stack: $(VENV)/dev ## the tests that run Prometheus, Chromium or a whole stack
 	$(BIN)/pytest $(STACK_TESTS)
@@ -69,12 +75,14 @@ types: $(VENV)/dev
 imports: $(VENV)/dev
 	$(BIN)/lint-imports
 
+units: $(VENV)/dev
+	$(BIN)/pytest $(UNITS)
+
 fast: $(VENV)/dev
 	$(BIN)/pytest $(FAST)
 
-pytest: $(VENV)/dev
+covered: $(VENV)/dev
 	$(BIN)/pytest $(FAST) --cov --cov-report=term
-	$(BIN)/pytest $(SLOW)
 
 dashboards: $(VENV)/dev ## write the JSON files of the Grafana dashboards
 	$(BIN)/python -m grafana

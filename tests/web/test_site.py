@@ -40,12 +40,17 @@ def test_all_paths_are_below_the_prefix(exporter: Served) -> None:
 
 
 def test_a_path_outside_the_prefix_is_told_where_the_pages_are(exporter: Served) -> None:
-    for path in ("/metrics", "/vodx/metrics", "/vodmetrics", "/VOD/", "//vod/", "/x/vod/"):
+    for path in ("/metrics", "/vodx/metrics", "/vodmetrics", "/VOD/", "/x/vod/"):
         answer = get(exporter, path)
         assert answer.status_code == 404
         assert "/vod/ is the status page, /vod/metrics has the metrics" in answer.text
-    counted = 'vod_exporter_rejected_requests_total{path="other",reason="404"} 6.0'
+    counted = 'vod_exporter_rejected_requests_total{path="other",reason="404"} 5.0'
     assert counted in get(exporter, f"{PREFIX}/metrics").text
+
+
+def test_a_path_with_two_slashes_is_outside_the_prefix() -> None:
+    """Some versions of requests send one of the slashes only, so this is no request."""
+    assert Site(route_prefix="/vod").within({"path": "//vod/"}) is None
 
 
 @pytest.mark.parametrize("prefix", ["/vod", "/a/b"])
