@@ -7,6 +7,7 @@ import logging
 import socket
 import ssl
 import struct
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -67,9 +68,10 @@ def at_most_five(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def served(serve: Serve, folder: Path, refused: Refused) -> Served:
-    """A server with TLS."""
-    return serve(app, Crowd(refused=refused.note), WebConfig(write(folder, TLS)))
+def served(serve: Serve, folder: Path, refused: Refused, monkeypatch: pytest.MonkeyPatch) -> Iterator[Served]:
+    """A server with TLS. After the test it does not wait for the clients that are still connected."""
+    yield serve(app, Crowd(refused=refused.note), WebConfig(write(folder, TLS)))
+    monkeypatch.setattr(connections, "CLOSING_CHECK_SECONDS", 0.05)
 
 
 def read_answer(client: socket.socket) -> bytes:
