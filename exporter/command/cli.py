@@ -90,9 +90,9 @@ def _complain(*lines: str) -> None:
 
 def _run(args: argparse.Namespace) -> int:
     with hangups() as received:
-        load = partial(_checked_settings, args)
+        web = _web(args)
+        load = partial(_checked_settings, args, web)
         settings = load()
-        web = WebConfig(args.web_config_file) if args.web_config_file is not None else None
         listeners = _listeners(args)
         site = webflags.site(args)
         with probes_answered(listeners, prefix=site.route_prefix, web=web):
@@ -111,6 +111,10 @@ def _run(args: argparse.Namespace) -> int:
             exporter.close()
             _log.info("stopped")
     return 0
+
+
+def _web(args: argparse.Namespace) -> WebConfig | None:
+    return WebConfig(args.web_config_file) if args.web_config_file is not None else None
 
 
 def _listeners(args: argparse.Namespace) -> Sequence[socket.socket]:
@@ -181,20 +185,33 @@ Simulating VOD at {url}, access key simulator, secret simulator. Configure the e
 
 
 def _check_config(args: argparse.Namespace) -> int:
-    settings = config.load(args.file)
+    settings, web = _both_files(args)
     count = len(settings.accounts)
-    web = WebConfig(args.web_config_file).check() if args.web_config_file is not None else None
     print(f"{args.file}: valid; {count} {'account' if count == 1 else 'accounts'}")
     if web is not None:
-        users = len(web.settings.basic_auth_users)
+        security = web.check()
+        users = len(security.settings.basic_auth_users)
         named = f"{users or 'no'} {'user' if users == 1 else 'users'}"
-        print(f"{args.web_config_file}: valid; {'HTTPS' if web.context else 'plain HTTP'}, {named}")
+        print(f"{args.web_config_file}: valid; {'HTTPS' if security.context else 'plain HTTP'}, {named}")
     for account in settings.accounts if not args.online else ():
         print(f"account {account.name}: {account.url}")
     warned, broken = _check_online(settings) if args.online else ([], [])
     sys.stdout.flush()
-    _complain(*(f"warning: {text}" for text in (*oddities(settings), *warned)), *broken)
+    _complain(*(f"warning: {text}" for text in (*oddities(settings, web), *warned)), *broken)
     return 1 if broken else 0
+
+
+def _both_files(args: argparse.Namespace) -> tuple[config.Settings, WebConfig | None]:
+    """The configuration and the web configuration. Raises `ConfigError` with the faults of both."""
+    try:
+        settings = config.load(args.file)
+    except ConfigError as error:
+        try:
+            _web(args)
+        except ConfigError as other:
+            raise ConfigError([*error.faults, *other.faults]) from None
+        raise
+    return settings, _web(args)
 
 
 def _check_online(settings: config.Settings) -> tuple[list[str], list[str]]:
@@ -288,9 +305,9 @@ _COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
 }
 
 
-def _checked_settings(args: argparse.Namespace) -> config.Settings:
+def _checked_settings(args: argparse.Namespace, web: WebConfig | None) -> config.Settings:
     settings = _settings(args)
-    for path in exposed(settings):
+    for path in exposed(settings, web):
         _log.warning(
             "every user of this machine may read secrets; run chmod 600 on the file", extra={"file": str(path)}
         )

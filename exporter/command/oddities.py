@@ -10,6 +10,7 @@ from pathlib import Path
 from exporter import reading
 from exporter.config import Account, Settings
 from exporter.keys import Key
+from exporter.websecurity.current import WebConfig
 
 VOD_RATE = 15
 """Calls per second that VOD allows an account for most operations:
@@ -19,20 +20,20 @@ https://www.alibabacloud.com/help/en/vod/developer-reference/qps-limits-on-api-o
 _ID_STARTS = ("LTAI", "STS.")  # of AccessKey ids: permanent and temporary ones
 
 
-def oddities(settings: Settings) -> Iterator[str]:
+def oddities(settings: Settings, web: WebConfig | None = None) -> Iterator[str]:
     """A warning for each likely mistake, with account and remedy, but without keys. Reads files; calls no service."""
     for account in settings.accounts:
         for text in (*_keys(account), *_rate(account), *_files(account)):
             yield f"account {account.name}: {text}"
-    for path in exposed(settings):
+    for path in exposed(settings, web):
         yield f"{path} has secrets, and every user of this machine may read it; run chmod 600 on it"
     folder = settings.state.path.parent if settings.state.path is not None else None
     if folder is not None and not folder.is_dir():
         yield f"state.path: the folder {folder} does not exist here; create it, or the exporter does not start"
 
 
-def exposed(settings: Settings) -> list[Path]:
-    """The files with secrets that every user of this machine may read: the configuration, key files and the state.
+def exposed(settings: Settings, web: WebConfig | None = None) -> list[Path]:
+    """The files with secrets that every user may read: configuration, key files, state, and those of `web`.
 
     The state has the URLs of input files, which may be signed.
     """
@@ -43,6 +44,7 @@ def exposed(settings: Settings) -> list[Path]:
     ]
     keys.append(settings.api.bearer_token if settings.api is not None else None)
     paths = [*(key.written_in for key in keys if key is not None), settings.state.path]
+    paths += web.secret_files if web is not None else ()
     return [path for path in dict.fromkeys(paths) if path is not None and _is_readable_by_others(path)]
 
 

@@ -52,6 +52,14 @@ class WebConfig:
         self._file = self._load()
         self._security, _ = self._made()
 
+    @property
+    def secret_files(self) -> list[Path]:
+        """The files with the private key or with hashes of passwords, as of the last check."""
+        settings = self._file.settings
+        tls = settings.tls_server_config
+        inside = bool(settings.basic_auth_users) or (tls is not None and tls.key is not None)
+        return [*([self._path] if inside else ()), *([tls.key_file] if tls is not None and tls.key_file else ())]
+
     async def now(self) -> Security:
         """What the files say now. Calls at the same time share a check, which is made in a thread of its own."""
         if self._checking is None:

@@ -129,3 +129,13 @@ def test_a_wrong_web_configuration_stops_the_start_before_a_port_is_opened(run: 
     assert (status, out) == (1, "")
     assert f"{folder / 'none.yml'}:1: cannot be read (No such file or directory)" in err
     assert "did you mean" not in err
+
+
+def test_check_config_reports_the_faults_of_both_files(run: Run, tmp_path: Path) -> None:
+    config, web = tmp_path / "exporter.yml", tmp_path / "web.yml"
+    config.write_text("acounts: []\n")
+    web.write_text("basic_auth_users: {alice: plain}\n")
+    status, out, err = run("check-config", str(config), f"--web.config.file={web}")
+    assert (status, out) == (1, "")
+    assert f"{config}:1: acounts:" in err
+    assert f"{web}:1: basic_auth_users.alice: is not a bcrypt hash" in err

@@ -10,7 +10,10 @@ from exporter import config
 from exporter.command.oddities import exposed, oddities
 from exporter.config import Account, AccountKeys, Settings, State, Track
 from exporter.keys import Key
+from exporter.websecurity.current import WebConfig
+from tests.websecurity.conftest import TLS, write
 
+HASH = "$2y$04$zFagq7uesUhm6GJdZVY90uBFBuDwbbgCJArzgFFSwtA1ypVovrvPC"
 ID, SECRET = "LTAI5tCANARYid000000000", "CANARYsecret0000000000000000000"
 
 
@@ -144,3 +147,25 @@ def test_an_exposed_file_is_a_warning_with_the_remedy(tmp_path: Path) -> None:
     path.chmod(0o644)
     (line,) = warnings(state=State(path=path))
     assert line == f"{path} has secrets, and every user of this machine may read it; run chmod 600 on it"
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        (f"basic_auth_users: {{alice: {HASH}}}\n", ["web.yml"]),
+        ("http_server_config: {http2: false}\n", []),
+        (TLS, ["server.key"]),
+        (f"{TLS}basic_auth_users: {{alice: {HASH}}}\n", ["web.yml", "server.key"]),
+    ],
+    ids=["passwords", "no secret", "a key file", "both"],
+)
+def test_files_of_the_web_configuration_with_secrets_are_named(folder: Path, text: str, found: list[str]) -> None:
+    """`folder` has a certificate, which is no secret."""
+    path = write(folder, text)
+    for file in folder.iterdir():
+        file.chmod(0o644)
+    settings = Settings(accounts=(Account(name="prod", region="cn-shanghai"),), state=State(memory=True))
+    assert [file.name for file in exposed(settings, WebConfig(path))] == found
+    for name in found:
+        (folder / name).chmod(0o640)
+    assert exposed(settings, WebConfig(path)) == []
