@@ -186,6 +186,8 @@ def test_an_outage_is_one_message_and_inhibits_the_alerts_that_it_causes(
     stack: Callable[[Scenario, float], Stack],
 ) -> None:
     running = stack(replace(SCENARIOS["outage"], outage=None, history=300.0), 1.0)
+    # `vod_up` is 1 before the first jobs are known. In an outage from then on, no job would be stale.
+    wait_until(lambda: running.query('vod_transcode_jobs{status="Transcoding"} > 0'))
     running.simulator._outage = Outage(after=0.0, lasts=3600.0, every=7200.0)  # now that all programs run
     wait_until(lambda: "VodDataStale" in running.firing() and "VodDataStale" in running.inhibited())
     wait_until(lambda: running.receiver.messages)
