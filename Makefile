@@ -23,6 +23,10 @@ UNITS = $(FAST) -n 5 $(OTHER_FOLDERS:%=--ignore=tests/%)
 SLOW = -n 6 --dist worksteal -m 'slow and not stack' $(shell grep -rl --include='test_*.py' 'pytest.mark.slow' tests)
 STACK_TESTS = -n 4 --dist worksteal -m stack $(shell grep -rl --include='test_*.py' 'pytest.mark.stack' tests)
 
+# With RERUNS=1 a test that failed runs once more, and the report names it. Many tests run several programs in real time, so a
+# busy machine can make them fail.
+RERUN = $(RERUNS:%=-rR --reruns %)
+
 # mypy uses one processor, and tests wait.
 MAKEFLAGS += $(if $(filter test quick,$(MAKECMDGOALS)),--jobs=2)
 
@@ -58,10 +62,10 @@ test: check covered ## lint, types, import contracts, and the fast tests with co
 quick: check units ## lint, types, import contracts and the tests of single modules, for use while you edit
 
 slow: $(VENV)/dev ## the tests that start the exporter, wait in real time or run many examples
-	$(BIN)/pytest $(SLOW)
+	$(BIN)/pytest $(SLOW) $(RERUN)
 
 stack: $(VENV)/dev ## the tests that run Prometheus, Chromium or a whole stack
-	$(BIN)/pytest $(STACK_TESTS)
+	$(BIN)/pytest $(STACK_TESTS) $(RERUN)
 
 check: lint types imports ## lint, types and import contracts
 
@@ -79,10 +83,10 @@ units: $(VENV)/dev
 	$(BIN)/pytest $(UNITS)
 
 fast: $(VENV)/dev
-	$(BIN)/pytest $(FAST)
+	$(BIN)/pytest $(FAST) $(RERUN)
 
 covered: $(VENV)/dev
-	$(BIN)/pytest $(FAST) --cov --cov-report=term
+	$(BIN)/pytest $(FAST) $(RERUN) --cov --cov-report=term
 
 dashboards: $(VENV)/dev ## write the JSON files of the Grafana dashboards
 	$(BIN)/python -m grafana
