@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import socket
 from typing import Any, cast
 
 import h11
@@ -42,6 +44,10 @@ class BoundedProtocol(H11Protocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        # Else the body waits for the client's delayed acknowledgement of the headers, 40 ms. asyncio sets the option
+        # only on sockets that name TCP as their protocol, which accepted sockets do not.
+        with contextlib.suppress(OSError):  # the client has gone already
+            transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.rests_since = self.loop.time()
         self._refused = self._left = False
         self._check_seconds = CHECK_SECONDS
@@ -164,3 +170,7 @@ class BoundedProtocol(H11Protocol):
                 break
             excess -= connection.held
             connection.transport.abort()
+            text = (
+                f"unread responses have more than {MAX_UNREAD_BYTES:,} bytes, and this one was dropped before its end"
+            )
+            self._crowd.refused(connection.address, 503, text)

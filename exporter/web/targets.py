@@ -8,12 +8,14 @@ from collections.abc import Iterable
 
 from prometheus_client.registry import Collector
 from starlette.datastructures import Headers
+from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from exporter.deadline import Deadline, Reserve
 from exporter.metrics.exposition import Exposition, accepts_gzip, choose_format
 from exporter.scrape.scraper import Scraper
 from exporter.web.admission import Admission
+from exporter.web.connections import MAX_UNREAD_BYTES
 
 _HOST = re.compile(r"(?:[A-Za-z0-9][A-Za-z0-9._-]{0,252}|\[[0-9A-Fa-f:.]{2,45}\])(?::(?P<port>[0-9]{1,5}))?")
 _MAX_PORT = 65535
@@ -44,7 +46,7 @@ class Target:
     def scrape(self, headers: Headers, deadline: Deadline) -> Response:
         """The response to a scrape by `deadline`, in the format and compression that `headers` accept.
 
-        Raises `KeyError` if the account was removed.
+        Raises `KeyError` if the account was removed, and 503 if the response would be too large to be sent whole.
         """
         before = self._rendering.before(deadline, self._scraper.shown_jobs(self._account))
         snapshot = self._scraper.scrape(before, account=self._account)
@@ -53,11 +55,21 @@ class Target:
         form = choose_format(",".join(headers.getlist("accept")))
         compressed = accepts_gzip(",".join(headers.getlist("accept-encoding")))
         body = self._lines.render(snapshot, self._registry, form, gzip=compressed)
+        if len(body) > MAX_UNREAD_BYTES:  # the connection would be closed before its end
+            raise HTTPException(503, self._too_large(len(body), compressed=compressed))
         fields = {"Content-Type": form.content_type, "Vary": "Accept, Accept-Encoding"}
         if compressed:
             fields["Content-Encoding"] = "gzip"
         self._rendering.took(time.monotonic() - began, sum(len(account.view.jobs) for account in snapshot.accounts))
         return Response(body, headers=fields)
+
+    def _too_large(self, size: int, *, compressed: bool) -> str:
+        remedies = [] if compressed else ["send Accept-Encoding: gzip"]
+        remedies += ["scrape single accounts at /probe"] if self._account is None else []
+        remedies.append("lower series.max_jobs")
+        return (
+            f"the metrics have {size:,} bytes, and a response may have {MAX_UNREAD_BYTES:,}; {', or '.join(remedies)}"
+        )
 
 
 def target_groups(accounts: Iterable[str], *, host: str, scheme: str, prefix: str = "") -> list[dict[str, object]]:

@@ -115,9 +115,10 @@ def test_clients_that_never_read_delay_no_other_client(serve: Serve) -> None:
 
 @pytest.mark.slow
 def test_unread_answers_are_bounded(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Beyond the limit the oldest responses are dropped at once, not at the next check."""
+    """Beyond the limit the oldest responses are dropped at once, not at the next check, and each is a refusal."""
     monkeypatch.setattr(connections, "MAX_UNREAD_BYTES", 3 * BIG)
-    served = serve(app)
+    refused: list[tuple[str, int | str, str]] = []
+    served = serve(app, crowd.Crowd(refused=lambda *refusal: refused.append(refusal)))
     clients = []
     for count in range(8):
         clients.append(served.send(GET_BIG, receive_buffer=4096))
@@ -128,6 +129,8 @@ def test_unread_answers_are_bounded(serve: Serve, monkeypatch: pytest.MonkeyPatc
 
     wait_until(lambda: len(unread()) < 8 and sum(unread()) <= 3 * BIG)
     assert len(unread()) >= 2
+    wait_until(lambda: len(refused) == 8 - len(unread()))
+    assert {refusal[:2] for refusal in refused} == {("127.0.0.1", 503)}
     with contextlib.suppress(ConnectionResetError):  # the first response is cut off
         while len(clients[0].recv(65536)):
             pass
@@ -172,6 +175,15 @@ def test_an_idle_connection_is_kept(serve: Serve) -> None:
         served.check()
     client.sendall(GET.encode())
     assert b"200 OK" in read_answer(client)
+
+
+def test_a_small_answer_does_not_wait_for_the_acknowledgement_of_its_head(serve: Serve) -> None:
+    """It took 44 ms: Nagle's algorithm held the body back until the client's delayed acknowledgement."""
+    served = serve(app)
+    read_answer(served.send(GET))
+    (connection,) = served.server.server_state.connections
+    option = connection.transport.get_extra_info("socket").getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+    assert option != 0
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import re
 import subprocess
 from collections.abc import Callable, Iterable
 from functools import partial
@@ -155,6 +156,21 @@ def test_rendered_lines_are_cached_while_other_accounts_are_probed(
         for name in NAMES:
             assert 'job_id="j1"' in get(exporter, f"/probe?account={name}").text
     assert len(rendered) == len(NAMES)
+
+
+@pytest.mark.parametrize("path", ["/metrics", "/probe?account=prod"])
+def test_an_answer_that_could_not_be_sent_whole_is_refused_with_a_remedy(
+    exporter: Served, path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was cut, with the status 200 and without a log line."""
+    monkeypatch.setattr(targets, "MAX_UNREAD_BYTES", 2000)
+    answer = requests.get(exporter.url + path, headers={"Accept-Encoding": "identity"}, timeout=10)
+    assert answer.status_code == 503
+    single = "scrape single accounts at /probe, or " if path == "/metrics" else ""
+    remedies = f"send Accept-Encoding: gzip, or {single}lower series.max_jobs"
+    assert re.fullmatch(rf"the metrics have [\d,]+ bytes, and a response may have 2,000; {remedies}\n", answer.text)
+    monkeypatch.setattr(targets, "MAX_UNREAD_BYTES", 1_000_000)
+    assert get(exporter, path).status_code == 200
 
 
 def test_the_cache_of_a_removed_account_is_freed(exporter: Served, scraper: FakeScraper) -> None:
