@@ -72,7 +72,7 @@ def row(size: int, share: float, program: Path | None, folder: Path, *, compress
     exposition = Exposition()
 
     def kept() -> bytes:
-        return exposition.render(snapshot, telemetry.registry, TEXT, gzip=compressed)
+        return exposition.render(snapshot, telemetry.whole, TEXT, gzip=compressed)
 
     def library() -> bytes:
         body = generate_latest(Together(TranscodeCollector(lambda: snapshot), telemetry.registry))

@@ -127,7 +127,7 @@ def exporter(there: Service) -> Callable[[], None]:
 
     def scrape() -> None:
         snapshot = made.scrape(Deadline.after(600))
-        exposition.render(snapshot, telemetry.registry, TEXT, gzip=True)
+        exposition.render(snapshot, telemetry.whole, TEXT, gzip=True)
 
     return scrape
 

@@ -20,7 +20,7 @@ from prometheus_client.utils import floatToGoString
 
 from exporter.metrics import catalog
 from exporter.metrics.catalog import Metric
-from exporter.metrics.rows import Exemplified, account_rows
+from exporter.metrics.rows import Exemplified, Row, account_rows
 from exporter.snapshot import HistogramView, Snapshot
 
 Family = GaugeMetricFamily | CounterMetricFamily | HistogramMetricFamily
@@ -41,16 +41,21 @@ class TranscodeCollector(Collector):
 
     def describe(self) -> Iterable[Family]:
         """Every family without samples. The registry takes their names from here, so it makes no snapshot."""
-        return [_family(metric) for metric in catalog.COLLECTED]
+        return families(catalog.COLLECTED, ())
 
     def collect(self) -> Iterable[Family]:
         """Every family, with the samples of a new snapshot."""
-        families = {metric: _family(metric) for metric in catalog.COLLECTED}
-        for account in self._snapshot().accounts:
-            for metric, labels, value in account_rows(account):
-                if value is not None:
-                    _add(families[metric], labels, value)
-        return families.values()
+        rows = (row for account in self._snapshot().accounts for row in account_rows(account))
+        return families(catalog.COLLECTED, rows)
+
+
+def families(metrics: Sequence[Metric], rows: Iterable[Row]) -> Iterable[Family]:
+    """A family of each metric, with the samples of the rows. Each row has one of `metrics`."""
+    made = {metric: _family(metric) for metric in metrics}
+    for metric, labels, value in rows:
+        if value is not None:
+            _add(made[metric], labels, value)
+    return made.values()
 
 
 def _family(metric: Metric) -> Family:

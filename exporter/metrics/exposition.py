@@ -14,10 +14,11 @@ from prometheus_client.registry import Collector
 
 from exporter.metrics import catalog
 from exporter.metrics.blocks import Blocks, Part, gzipped
-from exporter.metrics.collector import TranscodeCollector
+from exporter.metrics.collector import families
+from exporter.metrics.counts import Own
 from exporter.metrics.lines import lines
-from exporter.metrics.rows import aggregate_rows, job_rows, task_rows
-from exporter.snapshot import LedgerView, ShownJob, ShownTask, Snapshot
+from exporter.metrics.rows import aggregate_rows, job_rows, task_rows, total_rows
+from exporter.snapshot import LedgerView, ShownJob, ShownTask, Snapshot, TotalsView
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,45 +53,48 @@ class Together(Collector):
 
 
 class Exposition:
-    """Renders snapshots, and caches the lines of tasks and jobs that do not change between two snapshots.
+    """Renders snapshots, and caches the lines of totals, tasks and jobs that do not change between two snapshots.
 
-    The result equals, byte for byte, what `encode` of the format makes from `TranscodeCollector` and the registry. Safe
-    to use from several threads. The cache holds only the accounts, tasks and jobs of the last snapshot. So each
-    endpoint that shows other accounts, such as `/probe`, needs an exposition of its own.
+    The result equals, byte for byte, what `encode` of the format makes from `TranscodeCollector` and `Own`. Safe to use
+    from several threads. The cache holds only the accounts, tasks and jobs of the last snapshot. So each endpoint that
+    shows other accounts, such as `/probe`, needs an exposition of its own.
     """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._accounts: dict[str, _Account] = {}
 
-    def render(self, snapshot: Snapshot, registry: Collector, form: Format, *, gzip: bool) -> bytes:
+    def render(self, snapshot: Snapshot, own: Own, form: Format, *, gzip: bool) -> bytes:
         """Returns the whole body, compressed if `gzip` is true. Raises nothing of its own."""
-        families = self._families(snapshot, form)
-        parts = list(_parts(families, form, registry))
+        parts = list(_parts(self._families(snapshot, own, form), own, form))
         return gzipped(parts) if gzip else b"".join([part.text for part in parts])
 
-    def _families(self, snapshot: Snapshot, form: Format) -> list[dict[str, list[Part]]]:
-        """The parts by metric name: first the aggregates of all accounts, then tasks and jobs of each account.
+    def _families(self, snapshot: Snapshot, own: Own, form: Format) -> list[dict[str, list[Part]]]:
+        """The parts by metric name: first the aggregates of all accounts, then totals, tasks and jobs of each account.
 
-        A metric is either an aggregate or belongs to tasks or jobs, so this order keeps its lines together.
+        A metric is an aggregate, a total, or belongs to tasks or jobs, so this order keeps its lines together.
         """
-        rows = (row for account in snapshot.accounts for row in aggregate_rows(account))
-        aggregates = lines(rows, exemplars=form.exemplars)
+        aggregates = lines(row for account in snapshot.accounts for row in aggregate_rows(account))
+        counted = lines(own.rows())
         with self._lock:
             before = self._accounts
             self._accounts = {
                 account.name: before.get(account.name) or _Account(account.name) for account in snapshot.accounts
             }
             kept = [
-                parts for account in snapshot.accounts for parts in self._accounts[account.name].arrange(account.view)
+                parts
+                for account in snapshot.accounts
+                for parts in self._accounts[account.name].arrange(account.view, form)
             ]
-        return [{name: [Part(text)] for name, text in aggregates.items()}, *kept]
+        return [{name: [Part(text)] for name, text in (aggregates | counted).items()}, *kept]
 
 
 class _Account:
     """The cached lines of one account."""
 
     def __init__(self, name: str) -> None:
+        self._name = name
+        self._totals: dict[Format, tuple[TotalsView, dict[str, list[Part]]]] = {}
         self._tasks: Blocks[ShownTask] = Blocks(
             keys=lambda records: [record.task.id for record in records],
             rows=lambda shown: task_rows(name, shown),
@@ -100,26 +104,35 @@ class _Account:
             rows=lambda shown: job_rows(name, shown),
         )
 
-    def arrange(self, view: LedgerView) -> tuple[dict[str, list[Part]], dict[str, list[Part]]]:
-        return self._tasks.arrange(view.tasks), self._jobs.arrange(view.jobs)
+    def arrange(self, view: LedgerView, form: Format) -> tuple[dict[str, list[Part]], ...]:
+        return self._of_totals(view.totals, form), self._tasks.arrange(view.tasks), self._jobs.arrange(view.jobs)
+
+    def _of_totals(self, totals: TotalsView, form: Format) -> dict[str, list[Part]]:
+        """The ledger returns the same object for totals that did not change."""
+        known = self._totals.get(form)
+        if known is not None and known[0] is totals:
+            return known[1]
+        rendered = lines(total_rows(self._name, totals), exemplars=form.exemplars)
+        parts = {name: [Part(text)] for name, text in rendered.items()}
+        self._totals[form] = totals, parts
+        return parts
 
 
-def _parts(families: Iterable[dict[str, list[Part]]], form: Format, registry: Collector) -> Iterator[Part]:
+def _parts(rendered: Iterable[dict[str, list[Part]]], own: Own, form: Format) -> Iterator[Part]:
     """All parts in the order of the exposition."""
-    for metric in catalog.COLLECTED:
+    for metric in (*catalog.COLLECTED, *own.metrics):
         yield _heads(form)[metric.name]
-        for family in families:
-            yield from family.get(metric.name, ())
-    yield Part(form.encode(registry))
+        for parts in rendered:
+            yield from parts.get(metric.name, ())
+    yield Part(form.encode(own.others))
 
 
 @cache
 def _heads(form: Format) -> dict[str, Part]:
     """The HELP, TYPE and UNIT lines of each metric, by metric name."""
-    families = TranscodeCollector(Snapshot).describe()
     return {
         metric.name: Part(form.encode(_Families(family)).removesuffix(form.end))
-        for metric, family in zip(catalog.COLLECTED, families, strict=True)
+        for metric, family in zip(catalog.CATALOG, families(catalog.CATALOG, ()), strict=True)
     }
 
 

@@ -8,7 +8,7 @@ exposition differ; `exposition` writes these.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from itertools import accumulate
 from operator import itemgetter
 
@@ -30,7 +30,7 @@ def lines(rows: Iterable[Row], *, exemplars: bool = False) -> dict[str, bytes]:
     >>> lines([(UP, ("prod",), True)])
     {'vod_up': b'vod_up{account="prod"} 1.0\\n'}
     """
-    texts: dict[str, str] = {}
+    texts: dict[str, list[str]] = {}
     previous: Sequence[str] = ()
     escaped: Sequence[str] = ()
     for metric, labels, value in rows:
@@ -44,8 +44,11 @@ def lines(rows: Iterable[Row], *, exemplars: bool = False) -> dict[str, bytes]:
         else:
             template, ordered = _templates.get(name) or _template_of(metric)
             text = template % (*ordered(escaped), _short(value))
-        texts[name] = texts[name] + text if name in texts else text
-    return {name: text.encode() for name, text in texts.items()}
+        if name in texts:
+            texts[name].append(text)
+        else:
+            texts[name] = [text]
+    return {name: "".join(several).encode() for name, several in texts.items()}
 
 
 def _short(value: float) -> str:
@@ -69,13 +72,18 @@ def _histogram(
     metric: Metric, labels: Sequence[str], histogram: HistogramView, exemplars: Mapping[int, str]
 ) -> Iterator[str]:
     template, ordered = _template(f"{metric.name}_bucket", (*metric.labels, "le"))
-    bounds = [*map(_number, histogram.bounds), "+Inf"]
+    bounds = _bounds(histogram.bounds)
     for bucket, (bound, total) in enumerate(zip(bounds, accumulate(histogram.counts), strict=True)):
-        yield template % (*ordered((*labels, bound)), _number(total) + exemplars.get(bucket, ""))
+        yield template % (*ordered((*labels, bound)), _short(total) + exemplars.get(bucket, ""))
     if float(bounds[0]) >= 0:  # `prometheus_client` writes no _count and _sum if a bound is negative
         for suffix, value in (("_count", float(sum(histogram.counts))), ("_sum", histogram.sum)):
             template, ordered = _template(metric.name + suffix, metric.labels)
-            yield template % (*ordered(labels), _number(value))
+            yield template % (*ordered(labels), _short(value))
+
+
+@lru_cache  # the histograms of all accounts share a few tuples of bounds
+def _bounds(bounds: tuple[float, ...]) -> tuple[str, ...]:
+    return (*map(_number, bounds), "+Inf")
 
 
 def _exemplar(exemplar: Exemplar) -> str:

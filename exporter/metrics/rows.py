@@ -39,8 +39,9 @@ _PLAIN = re.compile(r"[\w.-]+", re.ASCII)
 
 
 def account_rows(account: AccountSnapshot) -> Iterator[Row]:
-    """All rows of one account: aggregates, tasks, jobs."""
+    """All rows of one account: aggregates, totals, tasks, jobs."""
     yield from aggregate_rows(account)
+    yield from total_rows(account.name, account.view.totals)
     for task in account.view.tasks:
         yield from task_rows(account.name, task)
     for job in account.view.jobs:
@@ -48,7 +49,7 @@ def account_rows(account: AccountSnapshot) -> Iterator[Row]:
 
 
 def aggregate_rows(account: AccountSnapshot) -> Iterator[Row]:
-    """The rows of one account that do not belong to a single task or job."""
+    """The rows of one account that are neither totals nor belong to a single task or job."""
     name, view = account.name, account.view
     yield catalog.ACCOUNT_INFO, (name, account.region, account.endpoint), 1
     yield catalog.UP, (name,), account.up
@@ -60,10 +61,6 @@ def aggregate_rows(account: AccountSnapshot) -> Iterator[Row]:
     yield catalog.STATE_DURABLE, (name,), view.durable
     yield catalog.DATA_TIME, (name,), view.taken or None
     yield from _answer_rows(account)
-    for key, amount in view.totals.counters.items():
-        yield _TOTALS[key[0]], (name, *key[1], *_cause(key)), _exemplified(view.totals, key, amount)
-    for key, histogram in view.totals.histograms.items():
-        yield _TOTALS[key[0]], (name, *key[1]), _exemplified(view.totals, key, histogram)
     for source, count in view.tracked_tasks.items():
         yield catalog.TRACKED_TASKS, (name, source), count
     for status, count in view.task_counts.items():
@@ -84,6 +81,14 @@ def _answer_rows(account: AccountSnapshot) -> Iterator[Row]:
         yield catalog.API_BUDGET, (account.name, action), rate
     for specification, seconds in account.usage.items():
         yield catalog.USAGE, (account.name, specification), seconds
+
+
+def total_rows(account: str, totals: TotalsView) -> Iterator[Row]:
+    """The rows of the counters and histograms of finished tasks and jobs."""
+    for key, amount in totals.counters.items():
+        yield _TOTALS[key[0]], (account, *key[1], *_cause(key)), _exemplified(totals, key, amount)
+    for key, histogram in totals.histograms.items():
+        yield _TOTALS[key[0]], (account, *key[1]), _exemplified(totals, key, histogram)
 
 
 def task_rows(account: str, shown: ShownTask) -> Iterator[Row]:

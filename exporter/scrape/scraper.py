@@ -31,25 +31,24 @@ class Scraper:
     """Safe to use from several threads. `min_interval` is in seconds."""
 
     def __init__(self, accounts: Sequence[Account], *, min_interval: float) -> None:
-        self._accounts = tuple(accounts)
-        self._min_interval = min_interval
+        self.replace(accounts, min_interval=min_interval)
         self._lock = threading.Lock()
         self._flights: WeakKeyDictionary[Account, _Flight] = WeakKeyDictionary()
         self._views = Reserve(_VIEW_SECONDS_PER_JOB, least=_VIEW_SECONDS)
 
     @property
     def accounts(self) -> Mapping[str, Account]:
-        """The accounts by name, in the order of the configuration."""
-        return {account.name: account for account in self._accounts}
+        """The accounts by name, in the order of the configuration: the same object until `replace`."""
+        return self._accounts
 
     def replace(self, accounts: Sequence[Account], *, min_interval: float) -> None:
         """Scrape these accounts from now on. A scrape under way continues with its own accounts."""
-        self._accounts = tuple(accounts)
+        self._accounts: Mapping[str, Account] = {account.name: account for account in accounts}
         self._min_interval = min_interval
 
     def close(self) -> None:
         """Close all accounts: end their refreshes and save the results."""
-        for account in self._accounts:
+        for account in self._accounts.values():
             account.close()
 
     def scrape(self, deadline: Deadline, *, account: str | None = None) -> Snapshot:
@@ -58,7 +57,7 @@ class Scraper:
         With `account`, only the account with this name. Raises `KeyError` if there is none.
         """
         since = time.monotonic()
-        accounts = self._accounts if account is None else [self.accounts[account]]
+        accounts = self._chosen(account)
         answer = self._views.before(deadline, sum(refreshed.tracked_jobs for refreshed in accounts))
         flights = [self._flight(refreshed, answer) for refreshed in accounts]
         for refreshed, flight in zip(accounts, flights, strict=True):
@@ -69,7 +68,7 @@ class Scraper:
 
     def snapshot(self) -> Snapshot:
         """The present snapshot. Makes no call to VOD."""
-        return self._snapshot(self._accounts, Deadline.after(_PATIENCE_SECONDS))
+        return self._snapshot(self._chosen(None), Deadline.after(_PATIENCE_SECONDS))
 
     def _snapshot(self, accounts: Sequence[Account], deadline: Deadline) -> Snapshot:
         started = time.monotonic()
@@ -82,8 +81,11 @@ class Scraper:
 
     def shown_jobs(self, account: str | None = None) -> int:
         """How many jobs the last snapshot showed: of this account, or of all. Raises `KeyError` as `scrape` does."""
-        accounts = self._accounts if account is None else [self.accounts[account]]
-        return sum(shown.shown_jobs for shown in accounts)
+        return sum(shown.shown_jobs for shown in self._chosen(account))
+
+    def _chosen(self, account: str | None) -> Sequence[Account]:
+        accounts = self._accounts
+        return tuple(accounts.values()) if account is None else (accounts[account],)
 
     def _flight(self, account: Account, until: Deadline) -> _Flight:
         """The refresh to wait for: the last one if it is recent or other scrapes wait for it, else a new one."""

@@ -60,6 +60,7 @@ class Totals:
         self._changed: set[Key] = set()
         self._exemplars: dict[Key, Mapping[int, Exemplar]] = {}
         self._clock = clock
+        self._view: TotalsView | None = None  # as long as it has not changed
 
     @property
     def definitions(self) -> Collection[str]:
@@ -78,7 +79,7 @@ class Totals:
             self._definitions[name] = None
             for key in _zeros_of(name):  # the series exist before the first job of the definition ends
                 if key not in self._counters:
-                    self._add(key)
+                    self._change(key)
                     self._counters[key] = 0.0
         if name not in self._definitions:
             return OTHER
@@ -86,7 +87,7 @@ class Totals:
             self._with_histograms.add(name)
             for key in _histograms_of(name):
                 if key not in self._histograms:
-                    self._add(key)
+                    self._change(key)
                     self._histograms[key] = self._empty(key[0])
         return name
 
@@ -101,7 +102,7 @@ class Totals:
     def count(self, total: Total, labels: tuple[str, ...], amount: float = 1.0, *, of: str | None = None) -> None:
         """Add `amount` to a counter. `of` is the id of the job or task, if the counter has exemplars."""
         key = (total, labels)
-        self._add(key)
+        self._change(key)
         self._counters[key] = self._counters.get(key, 0.0) + amount
         self._changed.add(key)
         self._add_exemplar(key, 0, of, amount)
@@ -109,7 +110,7 @@ class Totals:
     def observe(self, total: Total, labels: tuple[str, ...], value: float, *, of: str | None = None) -> None:
         """Add `value` to a histogram. `of` is the id of the job or task, if the histogram has exemplars."""
         key = (total, labels)
-        self._add(key)
+        self._change(key)
         before = self._histograms.get(key) or self._empty(total)
         bucket = bisect_left(before.bounds, value)
         counts = (*before.counts[:bucket], before.counts[bucket] + 1, *before.counts[bucket + 1 :])
@@ -124,12 +125,16 @@ class Totals:
                 since = self._held[key] = now
             if now - since >= self._hold:
                 del self._held[key]
+                self._view = None
                 if self._counters.get(key) or (key in self._histograms and any(self._histograms[key].counts)):
                     self._changed.add(key)
 
     def view(self) -> TotalsView:
-        """All totals as they are now."""
-        return TotalsView(dict(self._counters), dict(self._histograms), dict(self._exemplars), frozenset(self._held))
+        """All totals as they are now: the same object as before if nothing has changed."""
+        if self._view is None:
+            counters, histograms = dict(self._counters), dict(self._histograms)
+            self._view = TotalsView(counters, histograms, dict(self._exemplars), frozenset(self._held))
+        return self._view
 
     def take(self) -> TotalsView:
         """The unsaved totals: whole values, not differences. They count as saved, unless they are restored."""
@@ -148,7 +153,9 @@ class Totals:
         bounds = _bounds(self._buckets, total)
         return HistogramView(bounds, (0,) * (len(bounds) + 1), 0.0)
 
-    def _add(self, key: Key) -> None:
+    def _change(self, key: Key) -> None:
+        """Call this before a total changes."""
+        self._view = None
         if key not in self._counters and key not in self._histograms:
             self._held[key] = None
 

@@ -14,6 +14,7 @@ from starlette.routing import Route
 
 from exporter.deadline import Deadline, scrape_timeout
 from exporter.metrics.telemetry import Telemetry
+from exporter.scrape.account import Account
 from exporter.scrape.scraper import Scraper
 from exporter.web.admission import Admission
 from exporter.web.requests import json_response
@@ -39,8 +40,9 @@ class Scrapes:
             f"{THREADS - SCRAPES_AT_ONCE} scrapes of single accounts are in progress; "
             f"scrape the accounts together at {site.telemetry_path}, or raise scrape_interval in Prometheus",
         )
-        self._all = Target(scraper, telemetry.registry, scrapes_at_once=SCRAPES_AT_ONCE)
-        self._accounts: dict[str, Target] = {}
+        self._all = Target(scraper, telemetry.whole, scrapes_at_once=SCRAPES_AT_ONCE)
+        self._targets: dict[str, Target] = {}
+        self._targets_of: Mapping[str, Account] = {}
         self.in_progress = 0
         self._quiet = asyncio.Event()
         self._quiet.set()
@@ -66,7 +68,7 @@ class Scrapes:
         names = request.query_params.getlist("account")
         if len(names) != 1 or not names[0]:
             raise HTTPException(400, "name one account in the parameter account of /probe; /sd lists the accounts")
-        target = self._targets().get(names[0])
+        target = self._target(names[0])
         if target is None:
             raise HTTPException(404, "no account has this name; /sd lists the accounts")
         try:
@@ -77,15 +79,17 @@ class Scrapes:
                 raise
             raise HTTPException(404, "the account was just removed from the configuration") from None
 
-    def _targets(self) -> Mapping[str, Target]:
-        """The target of each account. A target, and what it caches, lives as long as its account."""
-        before, scraper, telemetry = self._accounts, self._scraper, self._telemetry
-        self._accounts = {
-            name: before.get(name)
-            or Target(scraper, telemetry.of_account(name), account=name, scrapes_at_once=PROBES_AT_ONCE)
-            for name in scraper.accounts
-        }
-        return self._accounts
+    def _target(self, name: str) -> Target | None:
+        """The target of an account. A target, and what it caches, lives as long as its account."""
+        accounts, scraper, telemetry = self._scraper.accounts, self._scraper, self._telemetry
+        if accounts is not self._targets_of:
+            before, self._targets_of = self._targets, accounts
+            self._targets = {
+                name: before.get(name)
+                or Target(scraper, telemetry.of_account(name), account=name, scrapes_at_once=PROBES_AT_ONCE)
+                for name in accounts
+            }
+        return self._targets.get(name)
 
     async def _scrape(self, request: Request, target: Target) -> Response:
         header = request.headers.get("x-prometheus-scrape-timeout-seconds")

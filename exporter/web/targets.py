@@ -6,12 +6,12 @@ import re
 import time
 from collections.abc import Iterable
 
-from prometheus_client.registry import Collector
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from exporter.deadline import Deadline, Reserve
+from exporter.metrics.counts import Own
 from exporter.metrics.exposition import Exposition, accepts_gzip, choose_format
 from exporter.scrape.scraper import Scraper
 from exporter.web.admission import Admission
@@ -23,16 +23,14 @@ _RENDERING_SECONDS_PER_JOB = 50e-6  # a guess, until the first exposition was re
 
 
 class Target:
-    """The exposition of one `account`, or of all if it is None. `registry` collects the exporter's own metrics.
+    """The exposition of one `account`, or of all if it is None. `own` is what the exporter says about itself.
 
     `scrape` is safe to call from several threads. `admission` bounds these calls; the event loop enters it.
     """
 
-    def __init__(
-        self, scraper: Scraper, registry: Collector, *, scrapes_at_once: int, account: str | None = None
-    ) -> None:
+    def __init__(self, scraper: Scraper, own: Own, *, scrapes_at_once: int, account: str | None = None) -> None:
         self._scraper = scraper
-        self._registry = registry
+        self._own = own
         self._account = account
         self._lines = Exposition()
         self._rendering = Reserve(_RENDERING_SECONDS_PER_JOB)
@@ -54,7 +52,7 @@ class Target:
         # Several lines of one header are one list (RFC 9110, section 5.3).
         form = choose_format(",".join(headers.getlist("accept")))
         compressed = accepts_gzip(",".join(headers.getlist("accept-encoding")))
-        body = self._lines.render(snapshot, self._registry, form, gzip=compressed)
+        body = self._lines.render(snapshot, self._own, form, gzip=compressed)
         if len(body) > MAX_UNREAD_BYTES:  # the connection would be closed before its end
             raise HTTPException(503, self._too_large(len(body), compressed=compressed))
         fields = {"Content-Type": form.content_type, "Vary": "Accept, Accept-Encoding"}

@@ -15,13 +15,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
-from exporter.metrics import blocks
+from exporter.metrics import blocks, catalog
 from exporter.metrics.collector import TranscodeCollector
+from exporter.metrics.counts import Own
 from exporter.metrics.exposition import OPENMETRICS, TEXT, Exposition, Format, Together
 from exporter.metrics.lines import lines
 from exporter.metrics.rows import Row
 from exporter.model import Job, Task
-from exporter.snapshot import AccountSnapshot, LedgerView, ShownJob, ShownTask, Snapshot
+from exporter.snapshot import AccountSnapshot, HistogramView, LedgerView, ShownJob, ShownTask, Snapshot
 from tests.conftest import examples
 from tests.metrics.conftest import IDS, NUMBERS, SHOWN_JOBS, SHOWN_TASKS, TEXTS, TOTALS
 
@@ -66,14 +67,19 @@ def evolved(draw: st.DrawFn, records: Sequence[Shown], new: st.SearchStrategy[Sh
     return kept + draw(st.lists(new, max_size=2))
 
 
-def registry() -> CollectorRegistry:
-    own = CollectorRegistry()
-    Counter("own", "Help.", ["label"], registry=own).labels('"').inc()
-    Histogram("own_seconds", "Help.", registry=own).observe(1)
-    return own
+def own() -> Own:
+    others = CollectorRegistry()
+    Counter("own", "Help.", ["label"], registry=others).labels('"').inc()
+    Histogram("own_seconds", "Help.", registry=others).observe(1)
+    rows: list[Row] = [
+        (catalog.API_REQUESTS, ("prod", '"'), 7.0),
+        (catalog.API_REQUESTS, ("test", ""), 0.0),
+        (catalog.API_DURATION, ("prod", "GetTranscodeTask"), HistogramView((0.1, 1.0), (0, 3, 1), 4.5)),
+    ]
+    return Own((catalog.API_REQUESTS, catalog.API_ERRORS, catalog.API_DURATION), lambda: rows, others=others)
 
 
-OWN = registry()
+OWN = own()
 
 
 def reference(snapshot: Snapshot, form: Format) -> bytes:

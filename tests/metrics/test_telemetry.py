@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from prometheus_client import Metric
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_text
@@ -9,8 +10,10 @@ from prometheus_client.parser import text_string_to_metric_families as parse_tex
 from exporter import __version__
 from exporter.errors import VodError
 from exporter.metrics import catalog
+from exporter.metrics.account_telemetry import AccountTelemetry
 from exporter.metrics.catalog import COUNTED
 from exporter.metrics.exposition import OPENMETRICS, TEXT
+from exporter.metrics.rows import Row
 from exporter.metrics.telemetry import Telemetry
 from tests.metrics.conftest import errors, refused, value
 
@@ -91,7 +94,7 @@ def test_a_new_series_of_a_counter_is_zero_for_a_time_and_gauges_are_not_held() 
 
     assert early == [[0.0, 0.0, None], [0.0, 0.0, None], [1.0, 1.0, None]]
     assert late == [[2.0, 2.0, 0.0], [2.0, 2.0, 0.0], [2.0, 2.0, 1.0]]
-    assert shown(312.0)[:2] == [1.0, 1.0]  # not gone between two scrapes
+    assert shown(312.0)[:2] == [0.0, 0.0]  # the series of an account that comes back are new ones
     assert telemetry.registry.get_sample_value("vod_exporter_config_last_reload_successful") == 1
 
 
@@ -153,6 +156,21 @@ def test_views_of_accounts_take_nothing_from_each_other_or_the_whole() -> None:
     assert counts[0] == counts[1]
     assert sum(counts[0]) == before
     assert counts[0][2] == 0
+
+
+def test_a_view_reads_the_counts_of_its_account_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many accounts there are. All of them were collected for each probe."""
+    telemetry, read = Telemetry(), list[AccountTelemetry]()
+    accounts = [telemetry.account(f"account-{number}") for number in range(50)]
+    rows = AccountTelemetry.rows
+
+    def noted(account: AccountTelemetry) -> list[Row]:
+        read.append(account)
+        return rows(account)
+
+    monkeypatch.setattr(AccountTelemetry, "rows", noted)
+    assert list(telemetry.of_account("account-7").rows())
+    assert read == [accounts[7]]
 
 
 def test_view_of_an_account_to_which_nothing_happened_is_read_by_both_parsers() -> None:

@@ -216,10 +216,10 @@ def test_accounts_are_refreshed_at_the_same_time(simulator: Simulator, start: St
 class Slow:
     """A fake account. The test ends its refreshes."""
 
-    name = "slow"
     tracked_jobs = shown_jobs = 0
 
-    def __init__(self) -> None:
+    def __init__(self, name: str = "slow") -> None:
+        self.name = name
         self.refreshes: list[Future[None]] = []
         self.late_since: list[float] = []
 
@@ -340,8 +340,17 @@ def test_an_account_that_replaces_another_is_asked_within_the_interval(slow: Slo
     assert (len(slow.refreshes), len(new.refreshes)) == (1, 1)
 
 
+def test_the_accounts_are_the_same_object_until_they_are_replaced(slow: Slow) -> None:
+    """They were a new dictionary for each request."""
+    scraper = over(slow)
+    before = scraper.accounts
+    assert before is scraper.accounts
+    scraper.replace([cast(Account, slow)], min_interval=0)
+    assert before is not scraper.accounts
+
+
 def test_an_account_that_stays_keeps_its_refresh_when_others_are_replaced(slow: Slow) -> None:
-    scraper, new = over(slow, min_interval=60.0), Slow()
+    scraper, new = over(slow, min_interval=60.0), Slow("new")
     scraper.scrape(Deadline.after(0.05))
     scraper.replace([cast(Account, new), cast(Account, slow)], min_interval=60.0)
     scraper.scrape(Deadline.after(0.05))

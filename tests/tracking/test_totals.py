@@ -11,6 +11,7 @@ from exporter.model import DEFINITIONS, Job, Output, Task
 from exporter.snapshot import Exemplar, HistogramView, Key, Total, TotalsView
 from exporter.tracking.figures import finished_job, finished_output, finished_task, processed_job
 from exporter.tracking.totals import MAX_DEFINITIONS, MAX_ERROR_CODES, Totals
+from tests.conftest import Clock
 from tests.tracking.conftest import TickingClock
 
 SUCCESS = Job("a", "HD", "TranscodeSuccess", created=100.0, completed=160.0)
@@ -318,3 +319,29 @@ def test_the_zeros_of_a_definition_are_there_after_a_restart() -> None:
     after = Totals(stored=changed)
     assert after.view().counters == before.view().counters
     assert after.view().histograms == before.view().histograms
+
+
+def test_a_view_is_the_same_object_until_a_total_changes() -> None:
+    """So their lines are rendered only after a change."""
+    clock = Clock()
+    totals = Totals(hold=10.0, clock=clock)
+    seen = [totals.view()]
+
+    def changed() -> bool:
+        seen.append(totals.view())
+        return seen[-1] is not seen[-2]
+
+    assert not changed()
+    totals.count(Total.JOBS_FINISHED, ("HD", "TranscodeSuccess"))
+    assert changed()
+    totals.observe(Total.TASK_FIRST_OUTPUT, (), 3.0)
+    assert changed()
+    totals.definition(Job("j", "HD-MP4"))
+    assert changed()
+    totals.definition(Job("j", "HD-MP4"))
+    totals.show(clock.now)
+    assert not changed()
+    totals.show(clock.now + 10.0)  # the new totals are not exposed at 0 any more
+    assert changed()
+    totals.show(clock.now + 20.0)
+    assert not changed()

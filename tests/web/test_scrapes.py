@@ -6,6 +6,7 @@ import gzip
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import requests
@@ -14,6 +15,7 @@ from exporter import deadline
 from exporter.web import scrapes, targets
 from exporter.web.scrapes import PROBES_AT_ONCE, SCRAPES_AT_ONCE, THREADS
 from exporter.web.site import Site
+from exporter.web.targets import Target
 from tests.web.conftest import FakeScraper, Gate, Served, ServeInterface, up
 
 SCRAPED = ("/metrics", "/probe?account=prod")
@@ -161,3 +163,39 @@ def test_a_probe_of_an_account_that_is_just_removed_is_404_and_a_bug_is_500(
 
     leaving = FakeScraper(up("prod"), during=during)
     assert requests.get(f"{serve_interface(leaving).url}/probe?account=prod", timeout=10).status_code == status
+
+
+class Reloaded(FakeScraper):
+    """Its accounts are the same object until a reload, as those of a real scraper."""
+
+    names: dict[str, Any]
+
+    @property
+    def accounts(self) -> dict[str, Any]:
+        return self.names
+
+
+def test_targets_are_made_once_and_again_only_after_a_reload(
+    serve_interface: ServeInterface, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They were arranged anew for each probe, which took time for each account."""
+    made: list[str | None] = []
+    init = Target.__init__
+
+    def noted(target: Target, *arguments: Any, account: str | None = None, **options: Any) -> None:
+        made.append(account)
+        init(target, *arguments, account=account, **options)
+
+    monkeypatch.setattr(Target, "__init__", noted)
+    scraper = Reloaded(up("a", "b", "c", "d"))
+    scraper.names = dict.fromkeys("abc")
+    exporter = serve_interface(scraper)
+
+    def probed(*names: str) -> list[int]:
+        return [status(exporter, f"/probe?account={name}") for name in names]
+
+    assert probed("a", "b", "a", "x") == [200, 200, 200, 404]
+    assert made == [None, "a", "b", "c"]
+    scraper.names = dict.fromkeys("ad")
+    assert probed("a", "d", "b") == [200, 200, 404]
+    assert made == [None, "a", "b", "c", "d"]

@@ -22,6 +22,7 @@ from exporter.deadline import Deadline
 from exporter.errors import VodError
 from exporter.metrics import blocks
 from exporter.metrics.collector import TranscodeCollector
+from exporter.metrics.counts import Own
 from exporter.metrics.exposition import OPENMETRICS, TEXT, Format, Together
 from exporter.metrics.lines import lines
 from exporter.metrics.rows import Row
@@ -202,7 +203,7 @@ def test_the_next_refresh_ends_earlier_by_the_time_of_the_last_rendering(
     clock = SlowCollector()
     for module in (targets, deadline):
         monkeypatch.setattr(module, "time", clock)
-    target = Target(scraper, clock, account="prod", scrapes_at_once=1)
+    target = Target(scraper, Own(others=clock), account="prod", scrapes_at_once=1)
     for seconds in (10.0, 10.0, 0.4):
         target.scrape(Headers(), Deadline.after(seconds))
     assert scraper.times == pytest.approx([10.0, 9.7, 0.2], abs=0.001)  # it has the job for which time is reserved
