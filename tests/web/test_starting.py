@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import requests
@@ -11,6 +12,8 @@ import requests
 from exporter.web import starting
 from exporter.web.listener import listen, url
 from exporter.web.starting import probes_answered
+from exporter.websecurity.current import WebConfig
+from tests.websecurity.conftest import TLS, write
 
 
 @pytest.fixture
@@ -32,6 +35,18 @@ def test_probes_are_answered_and_all_else_gets_503(
             answer = requests.get(f"{base}{path}", timeout=60)
             assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
             assert "waits for the disk of its state" in answer.text
+
+
+def test_probes_are_answered_over_tls_if_the_web_configuration_file_asks_for_it(
+    listener: socket.socket, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(starting, "SECONDS", 0.0)
+    plain = url(listener)
+    base = plain.replace("http:", "https:")
+    with probes_answered([listener], prefix="", web=WebConfig(write(folder, TLS))):
+        for path, status in {"/-/healthy": 200, "/-/ready": 200, "/metrics": 503}.items():
+            assert requests.get(f"{base}{path}", timeout=60, verify=str(folder / "ca.crt")).status_code == status
+        assert requests.get(f"{plain}/-/healthy", timeout=60).status_code == 400
 
 
 def test_the_socket_stays_open_for_the_exporter(listener: socket.socket, monkeypatch: pytest.MonkeyPatch) -> None:
