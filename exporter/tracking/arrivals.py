@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Iterable, Sequence
 
 from exporter.errors import StateError
+from exporter.tracking.departures import Departures
 from exporter.tracking.keeper import Keeper
 from exporter.tracking.names import Names
 from exporter.tracking.roster import Roster
@@ -24,6 +25,7 @@ class Arrivals:
         self,
         roster: Roster,
         names: Names,
+        departures: Departures,
         keeper: Keeper,
         lock: threading.RLock,
         *,
@@ -32,6 +34,7 @@ class Arrivals:
     ) -> None:
         self._roster = roster
         self._names = names
+        self._departures = departures
         self._keeper = keeper
         self._lock = lock
         self._clock = clock
@@ -56,7 +59,9 @@ class Arrivals:
         """See `Ledger.register`."""
         with self._keeper.turn():
             with self._lock:
-                new, tracked = self._untracked(task_ids), len(self._roster.tasks)
+                new = self._untracked(task_ids)
+                self._make_room(len(new))
+                tracked = len(self._roster.tasks)
             if tracked + len(new) > MAX_TASKS:
                 raise StateError(f"{tracked:,} tasks are tracked already; the limit is {MAX_TASKS:,}")
             known = self._keeper.recall(new)
@@ -100,13 +105,17 @@ class Arrivals:
             with self._keeper.turn():
                 known = self._keeper.recall(new)
                 with self._lock:
-                    for task_id, finished in known.items():
-                        if finished is None or (named and self._names.allowed(task_id)):
-                            self._track(task_id, source, already_counted=finished is not None)
+                    wanted = [one for one in new if known[one] is None or (named and self._names.allowed(one))]
+                    self._make_room(len(wanted))
+                    for task_id in wanted:
+                        self._track(task_id, source, already_counted=known[task_id] is not None)
         except StateError as error:
             self._keeper.not_recalled(error)
             return False
         return True
+
+    def _make_room(self, count: int) -> None:
+        self._departures.make_room(count, most=MAX_TASKS, now=self._clock())
 
     def _track(self, task_id: str, source: str, *, already_counted: bool = False) -> None:
         if task_id in self._roster.tasks:  # since the store was asked about it

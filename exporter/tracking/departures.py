@@ -47,7 +47,24 @@ class Departures:
             elif task.finished_at > now:  # the clock was set back
                 task.finished_at = now
             elif now - task.finished_at > self._limits.retention:
-                self._roster.remove_task(task, Memory(until=now + self.memory, finished=True))
+                self._forget(task, now)
+
+    def make_room(self, count: int, *, most: int, now: float) -> None:
+        """Let finished tasks leave before the end of the retention, the oldest first, so that `count` others fit.
+
+        Tasks that a source names stay. `most` tasks can be tracked.
+        """
+        excess = len(self._roster.tasks) + count - most
+        if excess > 0:
+            named = self._names.current()
+            ended = [task for task in self._roster.tasks.values() if task.finished_at and task.id not in named]
+            ended.sort(key=lambda task: task.finished_at or 0.0)
+            for task in ended[: max(excess, most // 100)]:  # more than needed, so that not every new task does this
+                self._forget(task, now)
+
+    def _forget(self, task: TrackedTask, now: float) -> None:
+        """Stop tracking a finished task. The store remembers that it was counted."""
+        self._roster.remove_task(task, Memory(until=now + self.memory, finished=True))
 
     def _vod_could_report(self, task: TrackedTask, now: float) -> bool:
         """Whether this process got an answer about the task, or has waited for one as long as `give_up_after`.

@@ -7,11 +7,12 @@ from dataclasses import replace
 
 from exporter.model import UNKNOWN, Job, Task, job_status
 from exporter.tracking.finishes import Finishes
-from exporter.tracking.records import TrackedTask
+from exporter.tracking.records import TrackedJob, TrackedTask
 from exporter.tracking.roster import Roster
 from exporter.tracking.totals import Totals
 
 _NO_ROOM_SECONDS = 60.0  # before a task whose jobs do not fit is asked about again
+_MAX_CLAIMS = 10  # of other tasks for one job
 
 
 class Descriptions:
@@ -91,10 +92,16 @@ class Descriptions:
         if job is None:
             job = self._roster.add_job(seen, task, refreshed=now, asked=call)
         elif job.task_id != task.id and task.id not in job.claimed_by:
-            job.claimed_by += (task.id,)
+            self._claim(job, task)
         if first or job.progress_since is None or seen.progress != job.job.progress:
             job.progress_since = now
         job.describe(seen)
         job.refreshed = now
         job.missing = False
         self._finishes.job_seen(job, now, first=first)
+
+    def _claim(self, job: TrackedJob, task: TrackedTask) -> None:
+        """Another task names the job too. Only tracked tasks can inherit it, and a few are enough."""
+        others = tuple(task_id for task_id in job.claimed_by if task_id in self._roster.tasks)
+        if len(others) < _MAX_CLAIMS:
+            job.claimed_by = (*others, task.id)

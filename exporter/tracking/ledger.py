@@ -71,7 +71,9 @@ class Ledger:
         self._roster = Roster(stored.tasks, stored.jobs, stored.events)
         self._keeper = Keeper(account, store, self._roster, self._totals, self._lock)
         self._departures = Departures(self._roster, self._names, self._limits, started=clock(), dropped=dropped)
-        self._arrivals = Arrivals(self._roster, self._names, self._keeper, self._lock, clock=clock, dropped=dropped)
+        self._arrivals = Arrivals(
+            self._roster, self._names, self._departures, self._keeper, self._lock, clock=clock, dropped=dropped
+        )
         self._finishes = Finishes(
             self._roster,
             self._totals,

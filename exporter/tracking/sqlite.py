@@ -24,6 +24,7 @@ _tasks = TypeAdapter(TaskRecord)
 _jobs = TypeAdapter(JobRecord)
 
 _REMEMBER_UNREADABLE_SECONDS = 366 * 86400.0
+_TEXTS_BYTES = 512  # a row that shrinks by more has lost its texts
 _EXPIRE_AT_ONCE = 10_000  # memories in one transaction, so that the end of millions blocks nothing
 
 
@@ -68,14 +69,7 @@ class SqliteStore:
                 "INSERT INTO tasks VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET record = excluded.record",
                 ((account, task.id, _tasks.dump_json(task, exclude_defaults=True)) for task in changes.tasks),
             )
-            db.executemany(
-                "INSERT INTO jobs VALUES (?, ?, ?, ?)"
-                " ON CONFLICT DO UPDATE SET task_id = excluded.task_id, record = excluded.record",
-                (
-                    (account, job.job.id, job.task_id, _jobs.dump_json(job, exclude_defaults=True))
-                    for job in changes.jobs
-                ),
-            )
+            _save_jobs(db, account, changes.jobs)
             db.executemany("DELETE FROM tasks WHERE account = ? AND id = ?", _rows(account, changes.dropped_tasks))
             db.executemany("DELETE FROM jobs WHERE account = ? AND id = ?", _rows(account, changes.dropped_jobs))
             _save_totals(db, account, changes.totals)
@@ -187,6 +181,21 @@ def _histogram(bounds: list[float], counts: list[int], total: float) -> Histogra
     if sorted(set(map(float, bounds))) != bounds:
         raise ValueError("its buckets are not in order")
     return HistogramView(tuple(map(float, bounds)), tuple(map(int, counts)), _amount(total))
+
+
+def _save_jobs(db: sqlite3.Connection, account: str, jobs: Iterable[JobRecord]) -> None:
+    for job in jobs:
+        record = _jobs.dump_json(job, exclude_defaults=True)
+        # A row that loses its texts in place would keep its whole page. SQLite joins pages after a deletion.
+        db.execute(
+            "DELETE FROM jobs WHERE account = ? AND id = ? AND length(record) > ?",
+            (account, job.job.id, len(record) + _TEXTS_BYTES),
+        )
+        db.execute(
+            "INSERT INTO jobs VALUES (?, ?, ?, ?)"
+            " ON CONFLICT DO UPDATE SET task_id = excluded.task_id, record = excluded.record",
+            (account, job.job.id, job.task_id, record),
+        )
 
 
 def _save_totals(db: sqlite3.Connection, account: str, totals: TotalsView) -> None:

@@ -12,14 +12,18 @@ from exporter.tracking.view import Limits
 from exporter.tracking.work import Work
 from tests.conftest import Clock
 from tests.tracking.conftest import (
+    DAY,
     HOUR,
     ask_task,
     discover,
     done,
+    finished_jobs,
     job_statuses,
     next_work,
     pass_retention,
     running,
+    track,
+    tracked_ids,
 )
 
 
@@ -120,19 +124,50 @@ def test_a_registration_does_not_change_the_source_of_a_task(ledger: Ledger) -> 
     assert ledger.view().tracked_tasks == {TASKS: 1}
 
 
-def test_at_the_limit_of_tasks_a_new_one_waits_until_another_leaves(
-    clock: Clock, dropped: list[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def two_tasks_fit(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("exporter.tracking.arrivals.MAX_TASKS", 2)
+
+
+@pytest.mark.usefixtures("two_tasks_fit")
+def test_at_the_limit_of_tasks_a_new_one_waits_until_another_leaves(clock: Clock, dropped: list[str]) -> None:
     ledger = Ledger(limits=Limits(retention=900.0), clock=clock, dropped=dropped.append)
-    discover(ledger, done("t", "a"), running("u", "b"))
+    discover(ledger, running("t", "a"), running("u", "b"))
     ledger.name("key", ["v"], source="tasks")
     ledger.name("key", ["v"], source="tasks")
     with pytest.raises(StateError, match="tracked already"):
         ledger.register(["v"], source="api")
     reasons = list(dropped)
     ledger.name("key", [], source="tasks")
+    ask_task(ledger, done("t", "a"))
     pass_retention(ledger, clock)
 
     assert reasons == ["too_many"]
     assert ledger.register(["v"], source="api") == {"v": True}
+
+
+@pytest.mark.usefixtures("two_tasks_fit")
+def test_a_finished_task_gives_way_to_a_new_one_and_is_not_counted_again(clock: Clock, dropped: list[str]) -> None:
+    """Seen: with a long retention, 100,000 finished tasks that were only shown kept new ones out."""
+    ledger = Ledger(limits=Limits(retention=DAY), clock=clock, dropped=dropped.append)
+    for task_id in "tuvw":
+        discover(ledger, done(task_id, f"{task_id} job"))
+        clock.now += 1
+    found = tracked_ids(ledger)
+    registered = ledger.register(["x"], source="api")
+    discover(ledger, done("t", "t job"))
+
+    assert found == ["v", "w"]
+    assert (registered, tracked_ids(ledger)) == ({"x": True}, ["w", "x"])
+    assert finished_jobs(ledger.view()) == 4
+    assert dropped == []
+
+
+@pytest.mark.usefixtures("two_tasks_fit")
+def test_a_finished_task_that_a_source_names_gives_way_to_none(clock: Clock, dropped: list[str]) -> None:
+    ledger = Ledger(limits=Limits(retention=DAY), clock=clock, dropped=dropped.append)
+    ledger.name("key", ["t", "u"], source="tasks")
+    track(ledger, done("t", "a"), done("u", "b"))
+    ledger.discover(["v"], source="discovery")
+
+    assert (tracked_ids(ledger), dropped) == (["t", "u"], ["too_many"])

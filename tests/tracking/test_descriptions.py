@@ -13,6 +13,7 @@ from tests.tracking.conftest import (
     HOUR,
     ask_jobs,
     ask_task,
+    discover,
     done,
     finished_jobs,
     job_statuses,
@@ -51,6 +52,21 @@ def test_a_finished_job_can_gain_details(ledger: Ledger) -> None:
     ask_jobs(ledger, ["a"], Job("a", "HD", "TranscodeSuccess", 1.0, completed=5.0))
 
     assert next(one.job.completed for one in ledger.view().jobs if one.job.id == "a") == 5.0
+
+
+def test_of_many_tasks_that_name_a_job_ten_that_are_tracked_can_inherit_it(ledger: Ledger) -> None:
+    """Seen: each of any number of tasks was kept with the job, also after it had left."""
+    discover(ledger, running("t", "a"), *(running(f"u{number}", "a") for number in range(20)))
+    first = ledger._roster.jobs["a"].claimed_by
+    for number in range(10):
+        ledger.delete(f"u{number}")
+    discover(ledger, *(running(f"v{number}", "a") for number in range(20)))
+    second = ledger._roster.jobs["a"].claimed_by
+    ledger.delete("t")
+
+    assert first == tuple(f"u{number}" for number in range(10))
+    assert second == tuple(f"v{number}" for number in range(10))
+    assert ledger._roster.jobs["a"].task_id == "v0"
 
 
 def test_a_job_belongs_to_the_task_that_named_it_first(ledger: Ledger) -> None:

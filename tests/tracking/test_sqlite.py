@@ -207,3 +207,17 @@ def test_the_file_shrinks_when_its_rows_are_gone(
     opened().load("prod", now=NOW)
 
     assert path.stat().st_size < large / 2
+
+
+def test_jobs_that_lose_their_texts_leave_no_empty_pages(path: Path, opened: Callable[[], SqliteStore]) -> None:
+    """Seen: each kept its page, so 100,000 failed jobs with long texts made a file of 451 MB."""
+    store = opened()
+    store.load("prod", now=NOW)
+    jobs = [replace(JOB, job=replace(JOB.job, id=f"job {number}")) for number in range(1000)]
+    long = [replace(one, job=replace(one.job, error_message="x" * 4000)) for one in jobs]
+    store.save("prod", Changes(now=NOW, tasks=[TASK], jobs=long))
+    store.save("prod", Changes(now=NOW, jobs=jobs))
+    for _ in range(2):  # the second gives the pages back
+        opened().load("prod", now=NOW)
+
+    assert path.stat().st_size < 1000 * 1500
