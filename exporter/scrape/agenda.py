@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
@@ -29,7 +30,8 @@ from exporter.vod.limiter import Limiter
 _log = logging.getLogger(__name__)
 
 _HORIZON_SECONDS = 10.0  # the length of a plan; later calls are left to the next plan, which has newer results
-_PLANNING_SHARE = 0.02  # the maximum share of the time for new plans, while the present plan still has calls
+_PLANNING_SECONDS = 1.0  # at most one new plan in this time, unless something urgent comes
+_PLANNING_SHARE = 0.02  # the maximum share of the time for new plans
 # A refresh ends after this number of failed calls in a row, or after `concurrency` failed calls if that is more. An
 # operation ends after this number of refusals in a row of ids that VOD refused before.
 _FAILURES_IN_A_ROW = 4
@@ -39,9 +41,10 @@ _MAX_REFUSED = 100_000  # ids that are remembered; beyond that the memory starts
 class Agenda:
     """Plans the calls of one account. No call is made twice in a refresh.
 
-    A plan is for the next ten seconds. It is made again after results, because a list may name new tasks. `by_job_ids`
-    and `by_summaries` say whether VOD accepts the parameter `JobIds` and the operation GetTranscodeSummary. Not safe to
-    use from several threads.
+    A plan is for the next ten seconds. It is made again after results, but at most once a second: sooner only if an
+    event or a registration came, or if the plan is done and a list may have named more. `by_job_ids` and `by_summaries`
+    say whether VOD accepts the parameter `JobIds` and the operation GetTranscodeSummary. Not safe to use from several
+    threads.
     """
 
     def __init__(
@@ -95,7 +98,7 @@ class Agenda:
 
     def outdate(self) -> None:
         """Make a new plan before the next call, because the work has changed."""
-        self._outdated, self._plan_again_at = True, 0.0
+        self._outdated, self._plan_again_at = True, -math.inf
 
     def close(self) -> None:
         """Plan no further calls. Takes effect with the next `take`."""
@@ -146,11 +149,13 @@ class Agenda:
             self._failed_in_a_row = self._failed_in_a_row + 1 if error is not None else 0
         if self._is_denied(call, error):  # VOD would reject the other calls of this operation too
             self._denied.add(action(call))
-            self._plan = []
+            self._drop_plan()
         elif (isinstance(call, GetJobs) and not self._by_job_ids()) or (
             isinstance(call, GetSummaries) and not self._by_summaries()
         ):
-            self._plan = []
+            self._drop_plan()
+        elif not self._plan and not isinstance(call, GetJobs):  # the answer may have named something new
+            self.outdate()
         match call:
             case ListTasks(video_id):
                 self._listed.add(video_id)
@@ -158,6 +163,10 @@ class Agenda:
                 self._summarized.update(video_ids)
             case ListVideos(query):
                 self._queries = [other for other in self._queries if other != query]
+
+    def _drop_plan(self) -> None:
+        self._plan = []
+        self.outdate()
 
     def _is_denied(self, call: Call, error: Exception | None) -> bool:
         """Whether the credentials may not call the operation.
@@ -189,7 +198,7 @@ class Agenda:
         now = time.monotonic()
         if self._closed or self._failed_in_a_row >= self._most_failures:
             self._plan = []
-        elif self._outdated and (not self._plan or now >= self._plan_again_at):
+        elif self._outdated and (now >= self._plan_again_at or not (self._plan or self._under_way)):
             work = without(self._ledger.work(), self._under_way)
             videos = self._due_videos()
             queries = [query for query in self._queries if ListVideos(query) not in self._under_way]
@@ -205,7 +214,7 @@ class Agenda:
             )
             self._beyond = Counter(sizes(work, videos, queries, by_job_ids=by_job_ids)) - _by_action(self._plan)
             self._outdated = False
-            self._plan_again_at = now + (time.monotonic() - now) / _PLANNING_SHARE
+            self._plan_again_at = now + max(_PLANNING_SECONDS, (time.monotonic() - now) / _PLANNING_SHARE)
             self._log_plan()
 
     def _log_plan(self) -> None:

@@ -20,6 +20,10 @@ from exporter.vod.limiter import Limiter
 from tests.scrape.conftest import DOWN, KEYS
 
 
+def running(number: int) -> Job:
+    return Job(f"j{number}", "HD", "Transcoding")
+
+
 class Planned:
     """An agenda without threads: the test takes each call, and ends it.
 
@@ -321,6 +325,49 @@ def test_a_plan_is_kept_while_making_plans_takes_more_than_a_fiftieth_of_the_tim
         made.append(plans)
 
     assert made == [1, 1, 1, 2]
+
+
+def test_a_new_plan_is_made_once_a_second_at_most_and_at_once_after_an_event(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ten accounts made 91 plans a second: one after nearly every answer."""
+    planned, plans, now = Planned(*map(str, range(40)), concurrency=1), 0, 100.0
+    work = planned.ledger.work
+
+    def counted() -> Work:
+        nonlocal plans
+        plans += 1
+        return work()
+
+    monkeypatch.setattr(planned.ledger, "work", counted)
+    monkeypatch.setattr("time.monotonic", lambda: now)
+    made = []
+    for number in range(40):
+        now += 0.125
+        if number == 27:
+            planned.agenda.outdate()
+        call = planned.agenda.take()
+        assert call is not None
+        planned.end(call)
+        made.append(plans)
+
+    assert [made.index(count) for count in sorted(set(made))] == [0, 8, 16, 24, 27, 35]
+
+
+def test_answers_about_jobs_cause_no_plan_while_other_calls_are_under_way() -> None:
+    planned = Planned("t", concurrency=3)
+    planned.end(planned.take_all()[0], answer=Task("t", "v", "Processing", jobs=tuple(map(running, range(30)))))
+    planned.start()
+    calls = planned.take_all()
+    plan = planned.agenda._plan
+    for call in calls[:2]:
+        planned.end(call)
+        planned.agenda.take()
+    kept = planned.agenda._plan is plan
+    planned.end(calls[2])
+    planned.agenda.take()
+
+    assert len(calls) == 3
+    assert kept
+    assert planned.agenda._plan is not plan
 
 
 def test_a_query_under_way_is_not_made_again_by_the_next_refresh() -> None:
