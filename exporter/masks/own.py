@@ -8,7 +8,9 @@ import threading
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 
-MAX_SECRETS = 1000  # tokens are renewed every hour; those that are not in use any more are forgotten
+# A secret, and the present and the last token, of each of a thousand accounts. Tokens are renewed every hour, and those
+# that are not in use any more are forgotten.
+MAX_SECRETS = 4000
 SHORTEST = 6  # characters of a secret that can be found
 
 _HEAD = SHORTEST

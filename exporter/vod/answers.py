@@ -31,7 +31,7 @@ def body(action: str, answer: Answer, *, secrets: Sequence[str]) -> dict[str, ob
         text = f"{action}: HTTP 200 with a body that is {_BODY_KINDS[kind]}; check the endpoint"
         raise MalformedResponse(text, code=kind) from None
     # An error code counts even with status 200. Some products of Alibaba Cloud send a code with every answer.
-    error = error_reply(_masked(found, secrets))
+    error = error_reply(found) and error_reply(_masked(found, secrets))
     if error is not None and not (status == 200 and error.code.lower() in _SUCCESSES):
         message = f"{error.message} [RequestId {error.request_id}]" if error.request_id else error.message
         raise refusal(action, status=status, code=error.code, message=message, retry_after=retry_after)

@@ -1,6 +1,6 @@
 """How a request leaves this machine: through which proxy, and trusting which CAs. The environment decides both.
 
-The variables are read at each request. docs/network.md describes them.
+docs/network.md describes the variables.
 """
 
 from __future__ import annotations

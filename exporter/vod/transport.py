@@ -19,7 +19,7 @@ from exporter.errors import ConnectionFailed, CredentialsError, DeadlineError, M
 from exporter.model import OTHER
 from exporter.vod import route
 from exporter.vod.body import read_body
-from exporter.vod.session import Session, bounded
+from exporter.vod.session import Session
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +32,14 @@ class Answer:
 
 
 class Http:
-    """A connection pool: it verifies TLS, takes the route of the environment, follows no redirect, keeps no cookie."""
+    """A connection pool for one endpoint. It verifies TLS, follows no redirect and keeps no cookie.
+
+    The route of the environment is looked up for the first request, and again after a failure.
+    """
 
     def __init__(self, connections: int) -> None:
         self._session = Session(connections)
+        self._way: route.Route | None = None
 
     def close(self) -> None:
         """Close the connections that no call uses. Those of calls under way close when the call ends."""
@@ -44,27 +48,34 @@ class Http:
     def post(self, url: str, *, headers: Mapping[str, str], deadline: Deadline, name: str) -> Answer:
         """POST with an empty body. Raises the errors of `exchange`; the text of each starts with `name`."""
         try:
-            return exchange(self._session, "POST", url, headers=headers, deadline=deadline)
+            way = self._way = self._way or route.find(url)
+            return exchange(self._session, "POST", url, headers=headers, deadline=deadline, way=way)
         except VodError as error:
             failure = error
+        self._way = None
         raise type(failure)(f"{name}: {failure}", code=failure.code)
 
 
 def exchange(
-    session: Session, method: str, url: str, *, headers: Mapping[str, str], deadline: Deadline, body: bytes = b""
+    session: Session,
+    method: str,
+    url: str,
+    *,
+    headers: Mapping[str, str],
+    deadline: Deadline,
+    way: route.Route | None = None,
+    body: bytes = b"",
 ) -> Answer:
-    """Send one request, and return the complete answer.
+    """Send one request by this way, or by that of the environment, and return the complete answer.
 
     Raises `ConnectionFailed`, `DeadlineError`, `MalformedResponse`, and `CredentialsError` for keys that an HTTP header
     cannot contain.
     """
     if deadline.expired:
         raise DeadlineError("the deadline passed before the request was sent", code="timeout")
-    way = route.find(url)
+    way = way or route.find(url)
     try:
-        with session.request(
-            method, url, headers=headers, data=body, stream=True, **bounded(way, deadline)
-        ) as response:
+        with session.send(method, url, headers=headers, body=body, route=way, deadline=deadline) as response:
             return Answer(response.status_code, response.headers, read_body(response))
     except (requests.RequestException, wire.HTTPError, OSError, ValueError) as error:
         failure = _translated(error, way)

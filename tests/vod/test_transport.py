@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 
 from exporter.errors import ConnectionFailed, CredentialsError, DeadlineError, MalformedResponse
 from exporter.vod.transport import Http
@@ -40,6 +41,24 @@ def test_the_request_is_a_post_without_a_body(http_: Http, wire: Start, answer: 
     assert "content-length: 0" in lines
     assert [line for line in lines if line.startswith("host:")] == ["host: vod.example"]
     assert "authorization: acs3-hmac-sha256 canary" in lines
+
+
+def test_the_endpoint_is_prepared_once_for_all_calls(
+    http_: Http, wire: Start, answer: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Preparing each request anew took a fifth of the time of a call."""
+    server, prepared = wire(answer()), list[str]()
+    prepare_url = requests.PreparedRequest.prepare_url
+
+    def noted(request: requests.PreparedRequest, url: str, parameters: Any) -> None:
+        prepared.append(url)
+        prepare_url(request, url, parameters)
+
+    monkeypatch.setattr(requests.PreparedRequest, "prepare_url", noted)
+    for number in range(3):
+        post(http_, server.url, nonce=str(number))
+    assert prepared == [f"{server.url}/"]
+    assert [f"nonce: {number}".encode() in head for number, head in enumerate(server.heads)] == [True] * 3
 
 
 def test_a_netrc_does_not_overwrite_the_signature(
