@@ -19,7 +19,7 @@ unexport PYTHONDONTWRITEBYTECODE
 FAST = -n 3 --dist worksteal -m 'not slow and not stack' -p no:schemathesis $(ONLY_OTHERS:%=--ignore=%)
 ONLY_OTHERS = $(shell grep -rlE --include='test_*.py' '^pytestmark = pytest.mark.(slow|stack)' tests)
 OTHER_FOLDERS = deploy docs faults integration property
-UNITS = $(FAST) -n 5 $(OTHER_FOLDERS:%=--ignore=tests/%)
+UNITS = $(FAST) -n 4 $(OTHER_FOLDERS:%=--ignore=tests/%)
 SLOW = -n 6 --dist worksteal -m 'slow and not stack' $(shell grep -rl --include='test_*.py' 'pytest.mark.slow' tests)
 STACK_TESTS = -n 4 --dist worksteal -m stack $(shell grep -rl --include='test_*.py' 'pytest.mark.stack' tests)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import fcntl
+import gc
 import math
 import os
 import shutil
@@ -22,6 +23,8 @@ from hypothesis import HealthCheck, settings
 
 from exporter import reading, wiring
 from exporter.deadline import Deadline
+from exporter.masks import masking
+from exporter.masks.own import Secrets
 from exporter.scrape.account import Account
 from exporter.scrape.calls import Recorder
 from exporter.scrape.health import Health
@@ -64,6 +67,21 @@ settings.register_profile("fast", TIMELESS, max_examples=20, derandomize=True)
 settings.register_profile("full", TIMELESS, max_examples=50, derandomize=True)
 settings.register_profile("thorough", TIMELESS, max_examples=600, derandomize=False, print_blob=True, database=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fast"))
+
+
+# Imports and collection make a million objects that stay, and the garbage collector would look at them again and again.
+gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    """Collect garbage from now on, without looking at what was there before the tests."""
+    gc.freeze()
+    gc.enable()
+
+
+def pytest_runtest_setup() -> None:
+    """Forget the secrets that other tests have read. They would be masked in the texts of this test."""
+    masking._own = Secrets()
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -333,6 +351,6 @@ def exporter_command(*, hold: float = 0.0, change: str = "") -> list[str]:
 
     `change` is Python that injects a fault into the process before it starts.
     """
-    start = "import sys; from functools import partial; from exporter.command import cli"
-    held = f"cli.Exporter = partial(cli.Exporter, hold={hold})"
+    start = "import sys; from functools import partial; from exporter.command import cli, serving"
+    held = f"serving.Exporter = partial(serving.Exporter, hold={hold})"
     return [sys.executable, "-c", f"{start}\n{held}\n{change}\nsys.exit(cli.main())"]

@@ -18,8 +18,8 @@ from exporter.deadline import Deadline
 from exporter.metrics.telemetry import Telemetry
 from exporter.model import ACTIONS, Job, Output, Stream, Task
 from exporter.scrape.threads import Threads
-from exporter.simulator import Simulator
 from exporter.simulator.faults import Fault
+from exporter.simulator.server import Simulator
 from exporter.simulator.usage import by_hour
 from exporter.snapshot import Total
 from exporter.tracking.store import MemoryStore

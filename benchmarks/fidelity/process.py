@@ -25,8 +25,8 @@ _KEYS = {"access_key_id": "simulator", "access_key_secret": "simulator"}
 _EXPORTER = """
 import sys
 from functools import partial
-from exporter.command import cli
-cli.Exporter = partial(cli.Exporter, hold=1.0)
+from exporter.command import cli, serving
+serving.Exporter = partial(serving.Exporter, hold=1.0)
 sys.exit(cli.main())
 """
 

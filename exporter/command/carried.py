@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +31,13 @@ KINDS: Mapping[str, _Kind] = {
     "unit": _Kind("deploy/systemd", "*.service"),
     "config": _Kind("deploy", "config.example.yml", "vod-transcode-exporter.yml"),
 }
+
+
+def run(args: argparse.Namespace) -> int:
+    """The command `write`: copy the files, and print their paths. Returns the exit status. Raises `OutputError`."""
+    for path, result in write(args.kind, args.folder, overwrite=args.overwrite):
+        print(f"{result} {path}")
+    return 0
 
 
 def write(kind: str, folder: Path, *, overwrite: bool) -> list[tuple[Path, str]]:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import argparse
+import errno
+import os
+import sys
 import threading
 import time
 from collections import Counter
@@ -12,6 +16,7 @@ from typing import TextIO
 import requests
 
 from exporter import config, wiring
+from exporter.command.signals import signals
 from exporter.command.stack import Stack
 from exporter.command.terminal import COUNTS, LiveLine
 from exporter.errors import ListenError
@@ -19,9 +24,10 @@ from exporter.keys import Key
 from exporter.metrics.telemetry import Telemetry
 from exporter.model import TASK_FINAL
 from exporter.simulator.server import Simulator
+from exporter.simulator.service import Options
 from exporter.snapshot import AccountSnapshot
 from exporter.tracking.store import MemoryStore
-from exporter.web.listener import listen_all, url
+from exporter.web.listener import listen_all, parse, url
 from exporter.web.server import Server
 
 ADDRESS = "127.0.0.1:10870"
@@ -46,6 +52,26 @@ Metrics      {url}/metrics
 Status page  {url}/
 Simulator    {simulator}/  (its true state: {simulator}/simulator/truth?summary=1)
 """
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the demo until a signal. Returns the exit status. Raises `ListenError`."""
+    os.environ["no_proxy"] = "*"  # the demo only makes requests to loopback
+    listen = parse(args.simulator_listen_address)
+    world: Options = {
+        "seed": args.seed,
+        "scenario": args.scenario,
+        "speed": args.speed,
+        "history": HISTORY_SECONDS,
+    }
+    with signals(hangup=True) as stopped, Simulator(listen=listen, **world) as simulator:
+        try:
+            Demo(simulator, args.web_listen_address or (), stack=args.stack).run(sys.stdout, stopped)
+        except OSError as error:
+            if error.errno != errno.EIO:
+                raise
+            raise BrokenPipeError from None  # EIO: the terminal was closed
+    return 0
 
 
 class Demo:

@@ -45,6 +45,7 @@ class _Form(argparse.RawDescriptionHelpFormatter):
 
 @dataclass(frozen=True, slots=True)
 class _Command:
+    module: str  # of this package, with its function `run`
     about: str
     end: str
     add_flags: Callable[[argparse.ArgumentParser], None]
@@ -61,9 +62,9 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
         print(help.wrapped(help.TOP, help.width()), end="")
         raise SystemExit(0)
     name, rest = ("run", arguments) if not first or first.startswith("-") else (first, arguments[1:])
-    if name not in _COMMANDS:
+    if name not in COMMANDS:
         _Parser(PROGRAM).error(_unknown_command(name))
-    parser = _parser(name, _COMMANDS[name])
+    parser = _parser(name, COMMANDS[name])
     args, unknown = parser.parse_known_args(rest)
     if unknown:
         parser.error(_unknown_argument(unknown[0], parser))
@@ -74,9 +75,9 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
 def tree() -> argparse.ArgumentParser:
     """All commands in one parser. It is made for tools that read parsers: completion and the man page."""
     parser = _Parser(PROGRAM, description=help.ABOUT, formatter_class=_Form, allow_abbrev=False)
-    _add(parser, _COMMANDS["run"])
+    _add(parser, COMMANDS["run"])
     commands = parser.add_subparsers(metavar="COMMAND", title="commands")
-    for name, command in _COMMANDS.items():
+    for name, command in COMMANDS.items():
         made = commands.add_parser(name, help=_first_sentence(command.about), **_texts(name, command))
         _add(made, command)
     return parser
@@ -132,15 +133,15 @@ def _add(parser: argparse.ArgumentParser, command: _Command) -> None:
 def _unknown_command(name: str) -> str:
     if name.endswith((".yml", ".yaml")):
         return f"unknown command {name!r}; to use this configuration, pass --config.file={name}"
-    close = get_close_matches(name, _COMMANDS, n=1)
-    hint = f"did you mean {close[0]}?" if close else f"the commands are {', '.join(_COMMANDS)}"
+    close = get_close_matches(name, COMMANDS, n=1)
+    hint = f"did you mean {close[0]}?" if close else f"the commands are {', '.join(COMMANDS)}"
     return f"unknown command {name!r}; {hint}"
 
 
 def _unknown_argument(text: str, parser: argparse.ArgumentParser) -> str:
     name = text.partition("=")[0]
     if not name.startswith("-"):
-        hint = f"; write the command first: {PROGRAM} {name} [FLAGS]" if name in _COMMANDS else ""
+        hint = f"; write the command first: {PROGRAM} {name} [FLAGS]" if name in COMMANDS else ""
         return f"unexpected {name!r}{hint}"
     near = [flag for flag in parser._option_string_actions if _is_near(name, flag)]
     return f"unknown flag {name!r}" + (f"; did you mean {near[0]}?" if len(near) == 1 else "")
@@ -238,14 +239,14 @@ def _write(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--overwrite", action="store_true", help="replace files that have other content")
 
 
-_COMMANDS = {
-    "run": _Command(help.RUN, help.RUN_END, _run),
-    "demo": _Command(help.DEMO, "", _demo),
-    "simulate": _Command(help.SIMULATE, help.SIMULATE_END, _simulate),
-    "check-config": _Command(help.CHECK, help.CHECK_END, _check_config, " FILE"),
-    "task": _Command(help.TASK, help.TASK_END, _task, " ID..."),
-    "tasks": _Command(help.TASKS, help.TASKS_END, _tasks),
-    "write": _Command(help.WRITE, help.WRITE_END, _write, " KIND DIR"),
+COMMANDS = {
+    "run": _Command("serving", help.RUN, help.RUN_END, _run),
+    "demo": _Command("demo", help.DEMO, "", _demo),
+    "simulate": _Command("simulate", help.SIMULATE, help.SIMULATE_END, _simulate),
+    "check-config": _Command("check", help.CHECK, help.CHECK_END, _check_config, " FILE"),
+    "task": _Command("task", help.TASK, help.TASK_END, _task, " ID..."),
+    "tasks": _Command("tasks", help.TASKS, help.TASKS_END, _tasks),
+    "write": _Command("carried", help.WRITE, help.WRITE_END, _write, " KIND DIR"),
 }
 
 

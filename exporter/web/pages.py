@@ -6,11 +6,10 @@ import base64
 import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from functools import partial
+from functools import cache, partial
 from importlib.resources import files
+from typing import TYPE_CHECKING
 from urllib.parse import urlencode
-
-from jinja2 import Environment, PackageLoader
 
 from exporter import __version__
 from exporter.display import ago, duration, iso, moment, percent, size
@@ -21,6 +20,9 @@ from exporter.web.listing import REFRESH_SECONDS, SEARCH_LIMIT, Query, State, jo
 from exporter.web.pace import per_minute, remaining, stands_still
 from exporter.web.site import Site
 from exporter.web.troubles import Trouble, slowed_down, troubles
+
+if TYPE_CHECKING:
+    from jinja2 import Template
 
 REPOSITORY = "https://github.com/vod-transcode-exporter/vod-transcode-exporter"
 ACCOUNTS_SHOWN = 100
@@ -57,24 +59,6 @@ def job_dashboard(grafana_url: str, account: str, job_id: str) -> str:
     return f"{grafana_url}/d/vod-job?{urlencode({'var-account': account, 'var-job_id': job_id})}"
 
 
-environment = Environment(
-    loader=PackageLoader("exporter.web"), autoescape=True, trim_blocks=True, lstrip_blocks=True, auto_reload=False
-)
-environment.filters |= {
-    "moment": moment,
-    "iso": iso,
-    "duration": duration,
-    "size": size,
-    "mask": mask,
-    "mask_url": mask_url,
-    "percent": percent,
-    "budget": budget,
-    "job_counts": job_counts,
-    "task_counts": task_counts,
-    "task_state": task_state,
-}
-
-
 def _inline(name: str) -> tuple[str, str]:
     """The text of a file, and its hash for the Content-Security-Policy, which allows this text alone.
 
@@ -87,21 +71,6 @@ def _inline(name: str) -> tuple[str, str]:
 STYLE, _style_hash = _inline("status.css")
 _script, _script_hash = _inline("refresh.js")
 
-_template = environment.get_template(
-    "status.html",
-    globals={
-        "accounts_shown": ACCOUNTS_SHOWN,
-        "states": list(State),
-        "health": _HEALTH,
-        "refresh_seconds": REFRESH_SECONDS,
-        "search_limit": SEARCH_LIMIT,
-        "version": __version__,
-        "repository": REPOSITORY,
-        "style": STYLE,
-        "script": _script,
-    },
-)
-
 CONTENT_SECURITY_POLICY = (
     f"default-src 'none'; style-src {_style_hash}; script-src {_script_hash}; img-src data:; form-action 'self'; "
     "base-uri 'none'; frame-ancestors 'none'"
@@ -112,6 +81,41 @@ HEADERS = {
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-store",
 }
+
+
+@cache
+def template(name: str) -> Template:
+    """A template of the folder `templates`. It is compiled when it is first used, so that a start takes less time."""
+    from jinja2 import Environment, PackageLoader
+
+    environment = Environment(
+        loader=PackageLoader("exporter.web"), autoescape=True, trim_blocks=True, lstrip_blocks=True, auto_reload=False
+    )
+    environment.globals |= {
+        "accounts_shown": ACCOUNTS_SHOWN,
+        "states": list(State),
+        "health": _HEALTH,
+        "refresh_seconds": REFRESH_SECONDS,
+        "search_limit": SEARCH_LIMIT,
+        "version": __version__,
+        "repository": REPOSITORY,
+        "style": STYLE,
+        "script": _script,
+    }
+    environment.filters |= {
+        "moment": moment,
+        "iso": iso,
+        "duration": duration,
+        "size": size,
+        "mask": mask,
+        "mask_url": mask_url,
+        "percent": percent,
+        "budget": budget,
+        "job_counts": job_counts,
+        "task_counts": task_counts,
+        "task_state": task_state,
+    }
+    return environment.get_template(name)
 
 
 def status_page(
@@ -138,7 +142,7 @@ def status_page(
         found += troubles(account, now=now, pause=pause)
     found.sort(key=lambda trouble: _KINDS.index(trouble.kind))
     grafana_url = site.grafana_url
-    parts = _template.generate(
+    parts = template("status.html").generate(
         accounts=accounts,
         troubles=found[:TROUBLES_SHOWN],
         more_troubles=len(found) - TROUBLES_SHOWN,

@@ -5,9 +5,8 @@ from __future__ import annotations
 import posixpath
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from markdown_it import MarkdownIt
-from markdown_it.token import Token
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -15,13 +14,15 @@ from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
 from exporter.share import files
-from exporter.web.pages import HEADERS, REPOSITORY, STYLE, environment
+from exporter.web.pages import HEADERS, REPOSITORY, template
+
+if TYPE_CHECKING:
+    from markdown_it.token import Token
 
 PATH = "/runbooks"
 
 _FOLDER = "docs/runbooks"
 _INDEX = "README"
-_template = environment.get_template("runbook.html")
 
 
 class Runbooks:
@@ -53,6 +54,8 @@ def _paths() -> dict[str, Path]:
 
 @cache
 def _page(name: str, path: Path, root: str) -> str:
+    from markdown_it import MarkdownIt  # here, because a start does not need it
+
     markdown = MarkdownIt("commonmark", {"html": False}).enable("table")
     tokens = markdown.parse(path.read_text("utf-8"))
     for token in tokens:
@@ -60,7 +63,7 @@ def _page(name: str, path: Path, root: str) -> str:
             if child.type == "link_open":
                 _lead_here(child, root)
     content = markdown.renderer.render(tokens, markdown.options, {})
-    return _template.render(name=name, content=content, index=name == _INDEX, root=root, style=STYLE)
+    return template("runbook.html").render(name=name, content=content, index=name == _INDEX, root=root)
 
 
 def _lead_here(link: Token, root: str) -> None:

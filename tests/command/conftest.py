@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import gc
 import os
 import pty
 import select
 import struct
+import subprocess
+import sys
 import termios
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,9 +21,11 @@ import prometheus_client
 import pytest
 
 from exporter.command import cli, logs
+from exporter.simulator.server import Simulator
 
 COMMANDS = ("run", "demo", "simulate", "check-config", "task", "tasks", "write")
 PATIENCE_SECONDS = 60.0
+PREFIX = "vod-transcode-exporter: "
 Run = Callable[..., tuple[int, str, str]]
 
 
@@ -59,7 +64,8 @@ def terminal(columns: int, lines: int = 24) -> Iterator[Terminal]:
 
 @pytest.fixture
 def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
-    """Runs `main` in an empty folder, without its set-up of logs and metrics. Returns status, stdout, stderr."""
+    """Runs `main` in an empty folder, without its set-up of the process. Returns status, stdout, stderr."""
+    monkeypatch.setattr(gc, "freeze", lambda: None)
     monkeypatch.setattr(logs, "set_up", lambda **_: None)
     monkeypatch.setattr(prometheus_client, "disable_created_metrics", lambda: None)
     monkeypatch.chdir(tmp_path)
@@ -72,3 +78,34 @@ def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp
         return status, *capsys.readouterr()
 
     return call
+
+
+@contextlib.contextmanager
+def process(*arguments: str, environ: Mapping[str, str] | None = None) -> Iterator[subprocess.Popen[str]]:
+    """Runs the command as a separate process with pipes for its output."""
+    command = [sys.executable, "-m", "exporter", *arguments]
+    environment = {**os.environ, **(environ or {})}
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
+    ) as running:
+        try:
+            yield running
+        finally:
+            running.kill()
+
+
+def configured(folder: Path, simulator: Simulator, *, secret: str = "simulator") -> str:
+    path = folder / "exporter.yml"
+    path.write_text(
+        f"accounts: [{{name: a, endpoint: '{simulator.url}',"
+        f" credentials: {{access_key_id: simulator, access_key_secret: {secret}}}}}]\n"
+    )
+    path.chmod(0o600)
+    return f"--config.file={path}"
+
+
+def one_line(text: str) -> str:
+    assert text.startswith(PREFIX)
+    assert text.count("\n") == 1
+    assert text.endswith("\n")
+    return text.removeprefix(PREFIX).rstrip("\n")

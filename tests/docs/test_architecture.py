@@ -31,7 +31,7 @@ def test_the_paragraph_of_a_package_names_each_of_its_modules(package: str) -> N
 @pytest.mark.parametrize("package", PACKAGES)
 def test_the_paragraph_of_a_package_names_no_module_that_is_gone(package: str) -> None:
     modules = {path.stem for path in (ROOT / "exporter").rglob("*.py")}
-    commands = {"task", "tasks", "write", "prometheus_client"}
+    commands = {"run", "write", "prometheus_client"}
 
     assert described(package) - modules - commands == set()
 

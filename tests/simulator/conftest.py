@@ -16,9 +16,9 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 
-from exporter.simulator import Simulator
 from exporter.simulator.clock import Clock
 from exporter.simulator.scenario import SCENARIOS, Scenario
+from exporter.simulator.server import Simulator
 from exporter.simulator.world import World
 from exporter.vod.signing import authorization, canonical_query
 

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 import requests
 
-from exporter.simulator import Simulator
 from exporter.simulator.faults import Fault
+from exporter.simulator.server import Simulator
 
 Call = Callable[..., requests.Response]
 

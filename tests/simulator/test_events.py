@@ -10,8 +10,8 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 
 from exporter.keys import SecretText
-from exporter.simulator import Simulator
 from exporter.simulator.events import Events
+from exporter.simulator.server import Simulator
 from exporter.vod.events import authentic, parse
 from tests.conftest import WorldTime, wait_until
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 import requests
 
-from exporter.simulator import Simulator
+from exporter.simulator.server import Simulator
 
 Call = Callable[..., requests.Response]
 

@@ -9,9 +9,10 @@ import requests
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.simulator import Simulator, rpc
+from exporter.simulator import rpc
 from exporter.simulator.access import Access, Request
 from exporter.simulator.refusal import Refusal
+from exporter.simulator.server import Simulator
 
 NOW = 1_700_000_000.0
 PUBLISHED = {

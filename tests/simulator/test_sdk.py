@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 import requests
 
-from exporter.simulator import Simulator
 from exporter.simulator.scenario import SCENARIOS
+from exporter.simulator.server import Simulator
 
 Reader = Callable[..., dict[str, object]]
 

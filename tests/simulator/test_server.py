@@ -12,8 +12,8 @@ import pytest
 import requests
 
 from exporter.errors import ListenError
-from exporter.simulator import Simulator
 from exporter.simulator.scenario import SCENARIOS, Outage
+from exporter.simulator.server import Simulator
 
 Call = Callable[..., requests.Response]
 

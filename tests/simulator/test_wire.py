@@ -11,8 +11,8 @@ from collections.abc import Callable
 
 import pytest
 
-from exporter.simulator import Simulator
 from exporter.simulator.faults import Fault
+from exporter.simulator.server import Simulator
 from tests.conftest import wait_until
 
 RawCall = Callable[..., socket.socket]

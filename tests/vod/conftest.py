@@ -19,7 +19,7 @@ import trustme
 from exporter.deadline import Deadline
 from exporter.errors import VodError
 from exporter.keys import Key
-from exporter.simulator import Simulator
+from exporter.simulator.server import Simulator
 from exporter.vod import sender
 from exporter.vod.client import Client
 from exporter.vod.credentials import ConfiguredKeys, Keys

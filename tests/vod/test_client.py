@@ -22,8 +22,8 @@ from exporter.errors import (
     VodError,
 )
 from exporter.model import ACTIONS, DESCRIBE_VOD_TRANSCODE_DATA, VIDEO_IDS_PER_CALL
-from exporter.simulator import Simulator
 from exporter.simulator.faults import Fault
+from exporter.simulator.server import Simulator
 from exporter.vod.client import JOB_IDS_PER_CALL, Client
 from exporter.vod.pages import VIDEOS_PER_PAGE
 from tests.vod.conftest import a_task, codes

@@ -17,8 +17,8 @@ from exporter.errors import (
     VodError,
 )
 from exporter.keys import SecretText
-from exporter.simulator import Simulator
 from exporter.simulator.faults import Fault
+from exporter.simulator.server import Simulator
 from exporter.vod.credentials import Keys
 from tests.vod.behaviours import SHORT, refused
 from tests.vod.conftest import a_task

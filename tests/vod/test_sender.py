@@ -23,8 +23,8 @@ from exporter.errors import (
     Throttled,
     VodError,
 )
-from exporter.simulator import Simulator
 from exporter.simulator.faults import KINDS, Fault
+from exporter.simulator.server import Simulator
 from exporter.vod import sender, signing
 from exporter.vod.body import MAX_BODY_BYTES
 from exporter.vod.client import Client
