@@ -60,15 +60,15 @@ class Arrivals:
         with self._keeper.turn():
             with self._lock:
                 new = self._untracked(task_ids)
-                self._make_room(len(new))
-                tracked = len(self._roster.tasks)
-            if tracked + len(new) > MAX_TASKS:
-                raise StateError(f"{tracked:,} tasks are tracked already; the limit is {MAX_TASKS:,}")
             known = self._keeper.recall(new)
             with self._lock:
-                for task_id, finished in known.items():
-                    if not finished:
-                        self._track(task_id, source, already_counted=finished is False)
+                wanted = [task_id for task_id in new if not known[task_id]]
+                if not self._departures.have_room(len(wanted), most=MAX_TASKS):
+                    tracked = len(self._roster.tasks)
+                    raise StateError(f"{tracked:,} tasks are tracked already; the limit is {MAX_TASKS:,}")
+                self._make_room(len(wanted))
+                for task_id in wanted:
+                    self._track(task_id, source, already_counted=known[task_id] is False)
                 for task_id in self._roster.tasks.keys() & set(task_ids):
                     task = self._roster.tasks[task_id]
                     if task.task is None:  # else VOD knows it

@@ -56,11 +56,18 @@ class Departures:
         """
         excess = len(self._roster.tasks) + count - most
         if excess > 0:
-            named = self._names.current()
-            ended = [task for task in self._roster.tasks.values() if task.finished_at and task.id not in named]
-            ended.sort(key=lambda task: task.finished_at or 0.0)
+            ended = sorted(self._replaceable(), key=lambda task: task.finished_at or 0.0)
             for task in ended[: max(excess, most // 100)]:  # more than needed, so that not every new task does this
                 self._forget(task, now)
+
+    def have_room(self, count: int, *, most: int) -> bool:
+        """Whether `make_room` could make enough room."""
+        excess = len(self._roster.tasks) + count - most
+        return excess <= 0 or excess <= len(self._replaceable())
+
+    def _replaceable(self) -> list[TrackedTask]:
+        named = self._names.current()
+        return [task for task in self._roster.tasks.values() if task.finished_at and task.id not in named]
 
     def _forget(self, task: TrackedTask, now: float) -> None:
         """Stop tracking a finished task. The store remembers that it was counted."""

@@ -164,6 +164,16 @@ def test_a_finished_task_gives_way_to_a_new_one_and_is_not_counted_again(clock: 
 
 
 @pytest.mark.usefixtures("two_tasks_fit")
+def test_a_registration_that_is_refused_removes_no_finished_task(clock: Clock) -> None:
+    ledger = Ledger(limits=Limits(retention=DAY), clock=clock)
+    discover(ledger, done("t", "a"), done("u", "b"))
+    with pytest.raises(StateError, match="tracked already"):
+        ledger.register(["v", "w", "x"], source="api")
+
+    assert tracked_ids(ledger) == ["t", "u"]
+
+
+@pytest.mark.usefixtures("two_tasks_fit")
 def test_a_finished_task_that_a_source_names_gives_way_to_none(clock: Clock, dropped: list[str]) -> None:
     ledger = Ledger(limits=Limits(retention=DAY), clock=clock, dropped=dropped.append)
     ledger.name("key", ["t", "u"], source="tasks")
