@@ -101,7 +101,7 @@ LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generat
   --no-emit-find-links --custom-compile-command 'make lock'
 
 lock: $(VENV)/dev ## write the versions and hashes of the libraries that the image has; with UPGRADE=1 the newest
-	$(LOCK) $(if $(UPGRADE),--upgrade) pyproject.toml --output-file requirements.lock
+	$(LOCK) $(if $(UPGRADE),--upgrade) --extra postgres pyproject.toml --output-file requirements.lock
 	$(LOCK) $(if $(UPGRADE),--upgrade) deploy/docker/build.in --output-file deploy/docker/build.lock
 
 pictures: $(VENV)/dev ## take the pictures of the README, in Chromium

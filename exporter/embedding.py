@@ -29,7 +29,7 @@ class VodCollector(Collector):
     def __init__(self, settings: Settings) -> None:
         self._telemetry = Telemetry()
         self._telemetry.price(settings.billing.currency or "", settings.billing.prices)
-        self._store = wiring.store(settings.state)
+        self._store = wiring.store(settings.state, self._telemetry)
         self._scraper = wiring.scraper(settings, self._telemetry, self._store)
         timeout = settings.scrape.timeout
         self._transcoding = TranscodeCollector(lambda: self._scraper.scrape(Deadline.after(timeout)))

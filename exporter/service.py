@@ -39,7 +39,7 @@ class Exporter:
         self._load = load
         self._state = settings.state
         self._telemetry = Telemetry(hold=hold)
-        self._store = wiring.store(settings.state)
+        self._store = wiring.store(settings.state, self._telemetry)
         self._threads = Threads("account")
         self._lock = threading.Lock()
         self._closed = False

@@ -164,6 +164,10 @@ class AccountSnapshot:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """All accounts, in the order of the configuration."""
+    """All accounts that this exporter holds, in the order of the configuration.
+
+    `elsewhere` has the other accounts of the configuration, and for each the replica that holds it: `""` if none does.
+    """
 
     accounts: tuple[AccountSnapshot, ...] = ()
+    elsewhere: Mapping[str, str] = field(default_factory=dict)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from exporter import config
-from exporter.errors import VodError
+from exporter.errors import StateError, VodError
 from exporter.metrics.account_telemetry import AccountTelemetry
 from exporter.metrics.telemetry import Telemetry
 from exporter.scrape.account import Account
@@ -22,6 +22,7 @@ from exporter.snapshot import AccountSnapshot
 from exporter.tracking.discovery import Discovery
 from exporter.tracking.files import Files
 from exporter.tracking.ledger import Ledger
+from exporter.tracking.measured import MeasuredStore
 from exporter.tracking.sources import Static
 from exporter.tracking.sqlite import SqliteStore
 from exporter.tracking.store import MemoryStore, Store
@@ -74,9 +75,12 @@ def _answering(settings: config.Settings) -> dict[str, Any]:
     }
 
 
-def store(state: config.State) -> Store:
-    """The store that the configuration names. Raises `StateError` if its file cannot be used."""
-    return MemoryStore() if state.path is None else SqliteStore(state.path)
+def store(state: config.State, telemetry: Telemetry) -> Store:
+    """The store of one exporter that the configuration names. Raises `StateError` if its file cannot be used."""
+    if state.postgres is not None:
+        raise StateError("state.postgres cannot be used here; set state.path")
+    plain = MemoryStore() if state.path is None else SqliteStore(state.path)
+    return MeasuredStore(plain, answered=lambda up: telemetry.state_answered(up=up), saved=telemetry.state_saved)
 
 
 def concerns(configured: config.Account, settings: config.Settings) -> object:

@@ -182,7 +182,7 @@ def test_api_and_callbacks_use_the_present_keys_of_their_files(tmp_path: Path) -
         "api: {token_file: token}\nstate: {memory: true}\n",
     )
     telemetry = Telemetry()
-    with contextlib.closing(wiring.scraper(settings, telemetry, wiring.store(settings.state))) as scraper:
+    with contextlib.closing(wiring.scraper(settings, telemetry, wiring.store(settings.state, telemetry))) as scraper:
         listener = listen("127.0.0.1:0")
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
         server = Server(wiring.interface(settings, scraper, telemetry).app(), [listener], timeout=1.0)
@@ -208,8 +208,7 @@ def test_api_and_callbacks_use_the_present_keys_of_their_files(tmp_path: Path) -
 
 def test_state_is_in_memory_or_in_the_file_named(tmp_path: Path) -> None:
     head = "accounts: [{name: a, region: cn-shanghai}]\n"
-    in_file = wiring.store(load(tmp_path, head + "state: {path: here.db}\n").state)
-    in_file.close()
+    for state, exists in (("memory: true", False), ("path: here.db", True)):
+        wiring.store(load(tmp_path, f"{head}state: {{{state}}}\n").state, Telemetry()).close()
 
-    assert isinstance(wiring.store(load(tmp_path, head + "state: {memory: true}\n").state), MemoryStore)
-    assert (tmp_path / "here.db").exists()
+        assert (tmp_path / "here.db").exists() == exists

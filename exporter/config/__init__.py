@@ -10,10 +10,10 @@ from exporter.config.settings import (
     ScrapeSettings,
     SeriesSettings,
     Settings,
-    State,
     load,
     schema,
 )
+from exporter.config.state import Postgres, State
 
 __all__ = [
     "HOLD_SECONDS",
@@ -26,6 +26,7 @@ __all__ = [
     "Buckets",
     "Callback",
     "Discovery",
+    "Postgres",
     "ScrapeSettings",
     "SeriesSettings",
     "Settings",

@@ -104,6 +104,7 @@ Staleness = Annotated[float, *_between(0.1, 86400)]
 GiveUpAfter = Annotated[float, *_between(3600, 365 * 86400)]
 Lookback = Annotated[float, *_between(600, 30 * 86400)]
 Interval = Annotated[float, *_between(5, 3600)]
+Lease = Annotated[float, *_between(5, 300)]
 
 MAX_BOUNDS = 50  # each bound is a series for every combination of labels
 

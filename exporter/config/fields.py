@@ -235,6 +235,28 @@ TextToken = Annotated[
 FileToken = Annotated[Key, PlainValidator(_file_token), _MASK, _KEY_SCHEMA]
 
 
+_DSN_REMEDY = "write postgresql://USER:PASSWORD@HOST:PORT/DATABASE, with %-encoding of special characters"
+
+
+def _dsn(key: Key) -> Key:
+    # Only URLs, because they need no white space, and their password can be found and masked.
+    if not re.match(r"postgres(?:ql)?://", key.read().get_secret_value()):
+        raise refused(f"is not the URL of a PostgreSQL database; {_DSN_REMEDY}")
+    return key
+
+
+def _text_dsn(value: object, info: ValidationInfo) -> Key:
+    return _dsn(_key_of_text(value, info, _DSN_REMEDY))
+
+
+def _file_dsn(value: object, info: ValidationInfo) -> Key:
+    return _dsn(_key_of_file(value, info)[0])
+
+
+TextDsn = Annotated[Key, PlainValidator(_text_dsn), _MASK, WithJsonSchema(text_schema("postgres(?:ql)?://.*"))]
+FileDsn = Annotated[Key, PlainValidator(_file_dsn), _MASK, _KEY_SCHEMA]
+
+
 def _switch(value: object) -> bool:
     if isinstance(value, Expanded) and value in ("true", "false"):
         return value == "true"

@@ -15,24 +15,13 @@ from exporter.config.account import Account, AccountKeys, Callback, Discovery, T
 from exporter.config.billing import Billing
 from exporter.config.duration import format_duration
 from exporter.config.section import Section, duration, either, file_key, text_or_file
+from exporter.config.state import Postgres, State, default_state_path
 from exporter.errors import ConfigError
 from exporter.keys import Key
 
 LONGEST_SCRAPE_INTERVAL_SECONDS = 120.0  # up to which the alerts work, and `increase()` counts all
 HOLD_SECONDS = LONGEST_SCRAPE_INTERVAL_SECONDS + 30.0
 """How long a new series of a counter is exposed at 0: the longest scrape interval, and a margin for a late scrape."""
-
-STATE_FILE = "vod-transcode-exporter.db"
-
-
-def default_state_path(environ: Mapping[str, str] = os.environ) -> Path:
-    """Where the state is without `state`: in the folder that systemd made for it, else in the working folder.
-
-    `STATE_DIRECTORY` is a list, with the folders of `StateDirectory=` in the unit:
-    https://www.freedesktop.org/software/systemd/man/latest/systemd.exec.html#RuntimeDirectory=
-    """
-    folder = environ.get("STATE_DIRECTORY", "").partition(":")[0]
-    return Path(folder, STATE_FILE).absolute()
 
 
 class ScrapeSettings(Section):
@@ -100,35 +89,6 @@ class SeriesSettings(Section):
     buckets: Buckets = Field(default=Buckets(), description="buckets of the histograms")
 
 
-class State(Section):
-    """Where the exporter stores its state. Without this section: see `default_state_path`."""
-
-    path: fields.FilePath | None = Field(default=None, description="file of the database; its folder must exist")
-    memory: fields.Switch = Field(
-        default=False, description="store nothing; counters start at zero after each restart", validate_default=True
-    )
-
-    model_config = ConfigDict(
-        json_schema_extra={
-            "oneOf": [
-                {"required": ["path"]},
-                {"required": ["memory"], "properties": {"memory": {"not": {"const": False}}}},
-            ]
-        }
-    )
-
-    @field_validator("memory")
-    @classmethod
-    def _one_of_two(cls, memory: bool, info: ValidationInfo) -> bool:
-        if "path" not in info.data:
-            return memory  # this key has a fault of its own
-        if info.data["path"] is not None and memory:
-            raise fields.refused("is true although path is set; keep one of the two")
-        if info.data["path"] is None and not memory:
-            raise fields.refused("path is missing; add path, or memory: true", at_parent=True)
-        return memory
-
-
 class Api(Section):
     """The registration API."""
 
@@ -188,6 +148,7 @@ SECTIONS: Mapping[tuple[str, ...], type[BaseModel]] = {
     ("series",): SeriesSettings,
     ("series", "buckets"): Buckets,
     ("state",): State,
+    ("state", "postgres"): Postgres,
     ("billing",): Billing,
     ("api",): Api,
 }

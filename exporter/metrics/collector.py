@@ -7,7 +7,7 @@ The exporter uses the families only for the `# HELP`, `# TYPE` and `# UNIT` line
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from itertools import accumulate
+from itertools import accumulate, chain
 
 from prometheus_client.core import (
     CounterMetricFamily,
@@ -20,7 +20,7 @@ from prometheus_client.utils import floatToGoString
 
 from exporter.metrics import catalog
 from exporter.metrics.catalog import Metric
-from exporter.metrics.rows import Exemplified, Row, account_rows
+from exporter.metrics.rows import Exemplified, Row, account_rows, elsewhere_rows
 from exporter.snapshot import HistogramView, Snapshot
 
 Family = GaugeMetricFamily | CounterMetricFamily | HistogramMetricFamily
@@ -45,8 +45,9 @@ class TranscodeCollector(Collector):
 
     def collect(self) -> Iterable[Family]:
         """Every family, with the samples of a new snapshot."""
-        rows = (row for account in self._snapshot().accounts for row in account_rows(account))
-        return families(catalog.COLLECTED, rows)
+        snapshot = self._snapshot()
+        rows = (row for account in snapshot.accounts for row in account_rows(account))
+        return families(catalog.COLLECTED, chain(rows, elsewhere_rows(snapshot)))
 
 
 def families(metrics: Sequence[Metric], rows: Iterable[Row]) -> Iterable[Family]:

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
+from itertools import chain
 
 from prometheus_client import Metric
 from prometheus_client.exposition import generate_latest
@@ -17,7 +18,7 @@ from exporter.metrics.blocks import Blocks, Part, gzipped
 from exporter.metrics.collector import families
 from exporter.metrics.counts import Own
 from exporter.metrics.lines import lines
-from exporter.metrics.rows import aggregate_rows, job_rows, task_rows, total_rows
+from exporter.metrics.rows import aggregate_rows, elsewhere_rows, job_rows, task_rows, total_rows
 from exporter.snapshot import LedgerView, ShownJob, ShownTask, Snapshot, TotalsView
 
 
@@ -74,8 +75,11 @@ class Exposition:
 
         A metric is an aggregate, a total, or belongs to tasks or jobs, so this order keeps its lines together.
         """
-        aggregates = lines(row for account in snapshot.accounts for row in aggregate_rows(account))
-        counted = lines(own.rows())
+        rows = (row for account in snapshot.accounts for row in aggregate_rows(account))
+        aggregates = lines(chain(rows, elsewhere_rows(snapshot)))
+        # The lease of an account may have just ended, and its counters still be there.
+        gone = snapshot.elsewhere
+        counted = lines(row for row in own.rows() if "account" not in row[0].labels or row[1][0] not in gone)
         with self._lock:
             before = self._accounts
             self._accounts = {

@@ -17,7 +17,7 @@ from exporter import causes
 from exporter.metrics import catalog
 from exporter.metrics.catalog import Metric
 from exporter.model import UNKNOWN, Output, job_status, task_status
-from exporter.snapshot import AccountSnapshot, HistogramView, Key, ShownJob, ShownTask, Total, TotalsView
+from exporter.snapshot import AccountSnapshot, HistogramView, Key, ShownJob, ShownTask, Snapshot, Total, TotalsView
 
 
 class Exemplified(NamedTuple):
@@ -48,11 +48,18 @@ def account_rows(account: AccountSnapshot) -> Iterator[Row]:
         yield from job_rows(account.name, job)
 
 
+def elsewhere_rows(snapshot: Snapshot) -> Iterator[Row]:
+    """The rows of accounts that this exporter does not hold."""
+    for name in snapshot.elsewhere:
+        yield catalog.ACCOUNT_HELD, (name,), 0
+
+
 def aggregate_rows(account: AccountSnapshot) -> Iterator[Row]:
     """The rows of one account that are neither totals nor belong to a single task or job."""
     name, view = account.name, account.view
     yield catalog.ACCOUNT_INFO, (name, account.region, account.endpoint), 1
     yield catalog.UP, (name,), account.up
+    yield catalog.ACCOUNT_HELD, (name,), 1
     yield catalog.REFRESH_DURATION, (name,), account.refresh_duration
     yield catalog.LAST_SUCCESS, (name,), account.last_success
     yield catalog.OLDEST_REFRESH, (name,), view.oldest_refresh

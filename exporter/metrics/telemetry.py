@@ -17,6 +17,7 @@ from exporter.metrics.counts import Counts, Own
 from exporter.metrics.rows import Row
 from exporter.model import ACTIONS, DESCRIBE_VOD_TRANSCODE_DATA
 
+_SAVE_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 _OF_ACCOUNTS = tuple(metric for metric in catalog.COUNTED if "account" in metric.labels)
 
 
@@ -42,8 +43,11 @@ class Telemetry:
         self._accounts: dict[str, AccountTelemetry] = {}
         self._gone: set[str] = set()
         self._rejections = Counts(hold=hold, clock=monotonic)
+        self._saves = Counts(hold=hold, clock=monotonic, bounds=_SAVE_BUCKETS)
+        self._saves.observe(catalog.STATE_SAVE_DURATION, value=None)
         self._gauges = CollectorRegistry()
         self._connections = self._gauge(catalog.CONNECTIONS)
+        self._state_up = self._gauge(catalog.STATE_UP)
         self._prices = self._gauge(catalog.PRICE)
         self._priced: set[tuple[str, str]] = set()  # specification and currency
         self._reload_successful = self._gauge(catalog.RELOAD_SUCCESSFUL)
@@ -53,7 +57,9 @@ class Telemetry:
         ProcessCollector(registry=self._gauges)
         PlatformCollector(registry=self._gauges)
         GCCollector(registry=self._gauges)
-        self.whole = Own((*_OF_ACCOUNTS, catalog.REJECTED_REQUESTS), self._rows, others=self._gauges)
+        self.whole = Own(
+            (*_OF_ACCOUNTS, catalog.REJECTED_REQUESTS, catalog.STATE_SAVE_DURATION), self._rows, others=self._gauges
+        )
         self.registry = CollectorRegistry()
         self.registry.register(self.whole)
 
@@ -63,7 +69,8 @@ class Telemetry:
     def _rows(self) -> Iterable[Row]:
         with self._lock:
             accounts = list(self._accounts.values())
-        return [*(row for account in accounts for row in account.rows()), *self._rejections.rows()]
+        rows = [row for account in accounts for row in account.rows()]
+        return [*rows, *self._rejections.rows(), *self._saves.rows()]
 
     def of_account(self, name: str) -> Own:
         """This account's part of `whole`, without the process, the build and other accounts."""
@@ -120,6 +127,14 @@ class Telemetry:
         with self._lock:
             if account not in self._gone:
                 self._of(account).malformed(fields)
+
+    def state_answered(self, *, up: bool) -> None:
+        """Notes whether the file or the database of the state answered the last time."""
+        self._state_up.set(up)
+
+    def state_saved(self, seconds: float) -> None:
+        """Counts a save that succeeded."""
+        self._saves.observe(catalog.STATE_SAVE_DURATION, value=seconds)
 
     def reloaded(self, *, successful: bool) -> None:
         """Notes whether the configuration was loaded; a configuration with faults is not."""

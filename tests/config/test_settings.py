@@ -22,6 +22,7 @@ from exporter.config import (
     Buckets,
     Callback,
     Discovery,
+    Postgres,
     ScrapeSettings,
     SeriesSettings,
     Settings,
@@ -190,4 +191,13 @@ def test_a_good_file_with_a_piece_cut_out_loads_or_is_explained(data: Any, tmp_p
 def test_every_section_is_listed() -> None:
     """The faults of a key depend on `SECTIONS`."""
     accounts = {Account, AccountKeys, Track, Discovery, Callback}
-    assert set(SECTIONS.values()) == accounts | {Settings, ScrapeSettings, SeriesSettings, Buckets, State, Billing, Api}
+    assert set(SECTIONS.values()) == accounts | {
+        Settings,
+        ScrapeSettings,
+        SeriesSettings,
+        Buckets,
+        State,
+        Postgres,
+        Billing,
+        Api,
+    }

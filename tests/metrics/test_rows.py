@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from exporter.metrics.rows import Exemplified, account_rows, job_rows, task_rows
+from exporter.metrics.rows import Exemplified, account_rows, elsewhere_rows, job_rows, task_rows
 from exporter.model import JOB_STATUSES, TASK_STATUSES, Job, Output, Stream, Task
-from exporter.snapshot import Exemplar, LedgerView, ShownJob, ShownTask, TotalsView
+from exporter.snapshot import Exemplar, LedgerView, ShownJob, ShownTask, Snapshot, TotalsView
 from exporter.tracking.ledger import Ledger
 from tests.conftest import NOW
 from tests.metrics.conftest import FAILURES, account, exemplified_account
@@ -183,10 +183,19 @@ def test_account_that_was_never_asked_shows_what_is_known_and_no_more() -> None:
 
     assert names == {
         "vod_account_info",
+        "vod_exporter_account_held",
         "vod_exporter_stale_jobs",
         "vod_exporter_truncated_jobs",
         "vod_exporter_state_durable",
     }
+
+
+def test_an_account_that_another_replica_holds_has_one_row_and_no_other() -> None:
+    snapshot = Snapshot((account(up=True),), elsewhere={"test": "exporter-1"})
+
+    assert [(metric.name, labels, value) for metric, labels, value in elsewhere_rows(snapshot)] == [
+        ("vod_exporter_account_held", ("test",), 0)
+    ]
 
 
 def test_known_statuses_and_definitions_are_zero_from_the_start() -> None:

@@ -16,6 +16,12 @@ ACCOUNT_INFO = Metric(
     "Always 1; the labels are the region and endpoint of the account.",
     ("account", "region", "endpoint"),
 )
+ACCOUNT_HELD = Metric(
+    "vod_exporter_account_held",
+    "gauge",
+    "1 if this exporter reads and shows the account, 0 if another replica does or none; one replica at a time has 1.",
+    ("account",),
+)
 REFRESH_DURATION = Metric(
     "vod_exporter_refresh_duration_seconds",
     "gauge",
@@ -83,6 +89,7 @@ USAGE = Metric(
 ACCOUNTS = (
     UP,
     ACCOUNT_INFO,
+    ACCOUNT_HELD,
     REFRESH_DURATION,
     LAST_SUCCESS,
     OLDEST_REFRESH,

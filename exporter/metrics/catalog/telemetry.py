@@ -52,6 +52,16 @@ REJECTED_REQUESTS = Metric(
     "HTTP requests that the exporter rejected.",
     ("path", "reason"),
 )
+STATE_UP = Metric(
+    "vod_exporter_state_up",
+    "gauge",
+    "1 if the file or database of the state answered the last time; 0 if not.",
+)
+STATE_SAVE_DURATION = Metric(
+    "vod_exporter_state_save_duration_seconds",
+    "histogram",
+    "Seconds of a save: one transaction with the changes of an account.",
+)
 PRICE = Metric(
     "vod_transcode_price_per_minute",
     "gauge",
@@ -85,6 +95,8 @@ COUNTED = (
     EVENTS,
     CONNECTIONS,
     REJECTED_REQUESTS,
+    STATE_UP,
+    STATE_SAVE_DURATION,
     PRICE,
     RELOAD_SUCCESSFUL,
     RELOAD_SUCCESS,

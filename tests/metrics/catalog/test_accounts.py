@@ -8,6 +8,7 @@ ACCOUNT = ("account",)
 CONTRACT = {
     "vod_up": ("gauge", ACCOUNT),
     "vod_account_info": ("gauge", ("account", "region", "endpoint")),
+    "vod_exporter_account_held": ("gauge", ACCOUNT),
     "vod_exporter_refresh_duration_seconds": ("gauge", ACCOUNT),
     "vod_exporter_last_success_timestamp_seconds": ("gauge", ACCOUNT),
     "vod_exporter_oldest_refresh_timestamp_seconds": ("gauge", ACCOUNT),

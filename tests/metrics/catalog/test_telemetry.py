@@ -14,6 +14,8 @@ CONTRACT = {
     "vod_exporter_events_total": ("counter", ("account", "event")),
     "vod_exporter_connections": ("gauge", ("state",)),
     "vod_exporter_rejected_requests_total": ("counter", ("path", "reason")),
+    "vod_exporter_state_up": ("gauge", ()),
+    "vod_exporter_state_save_duration_seconds": ("histogram", ()),
     "vod_transcode_price_per_minute": ("gauge", ("specification", "currency")),
     "vod_exporter_config_last_reload_successful": ("gauge", ()),
     "vod_exporter_config_last_reload_success_timestamp_seconds": ("gauge", ()),
