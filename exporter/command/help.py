@@ -160,8 +160,8 @@ Kinds:
   unit        a unit for systemd
   config      an example configuration with all keys
 
-Files that you have changed stay: the command writes nothing and names them, unless you pass
---overwrite. After an upgrade, write rules and dashboards again.
+If the folder has files with other content, the command names them and writes nothing, unless you
+pass --overwrite. After an upgrade, write rules and dashboards again with --overwrite.
 
   {PROGRAM} write rules /etc/prometheus/rules
 """

@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 from urllib.parse import urlsplit
 
 import requests
+import urllib3.exceptions
 from prometheus_client.parser import text_string_to_metric_families
 
 from exporter.command.access import OPEN, Access
@@ -81,6 +82,11 @@ def _reason(error: OSError) -> str:
         return "TLS failed; name its CA with --ca-file, and with --client-cert the certificate that it may ask for"
     if not isinstance(error, requests.RequestException):  # requests looks for the files of the flags itself
         return "--ca-file or --client-cert names a file that does not exist"
+    if isinstance(error, requests.ConnectionError):
+        reason = getattr(error.args[0], "reason", None) if error.args else None
+        if isinstance(reason, urllib3.exceptions.NameResolutionError):
+            return "the host name does not resolve; correct --url"
+        return "no connection; start it, or name its address with --url"
     return f"{type(error).__name__}; start it, or name its address with --url"
 
 

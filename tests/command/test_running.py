@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import socket
 import subprocess
 import sys
 import threading
@@ -115,6 +116,15 @@ def test_something_else_at_the_url_is_an_error_without_the_password(exporter: st
 
 
 @pytest.mark.slow
+def test_an_exporter_that_cannot_be_reached_is_a_reason_without_names_of_python() -> None:
+    with socket.socket() as bound:  # the port is taken, and nobody listens
+        bound.bind(("127.0.0.1", 0))
+        with pytest.raises(UnreachableError, match=r": no connection; start it, or name its address with --url"):
+            running.read(f"http://127.0.0.1:{bound.getsockname()[1]}/metrics")
+    with pytest.raises(UnreachableError, match=r": the host name does not resolve; correct --url"):
+        running.read("http://exporter.invalid/metrics")
+
+
 def test_watch_fits_the_terminal_and_gives_back_the_screen(exporter: str) -> None:
     command = [sys.executable, "-m", "exporter", "tasks", "--watch", f"--url={exporter}"]
     environ = {**os.environ, "TERM": "xterm", "NO_COLOR": ""}
