@@ -35,6 +35,9 @@ class Deadline:
         return time.monotonic() >= self.at
 
 
+NO_DEADLINE = Deadline(math.inf)
+
+
 class Reserve:
     """How long the last step of a scrape takes, so that this time can be kept back before a deadline.
 
@@ -46,9 +49,12 @@ class Reserve:
         self._rate = seconds
         self._least = self._last = least
 
-    def before(self, deadline: Deadline, size: int) -> Deadline:
-        """The deadline for all that comes before a step over `size` items. At most half of the time is kept back."""
-        return deadline.less(min(max(self._rate * size, self._last, self._least), deadline.remaining() / 2))
+    def before(self, deadline: Deadline, size: int, *, since: float) -> Deadline:
+        """The deadline for all that comes before a step over `size` items.
+
+        At most half of the time since `since` (monotonic clock) is kept back.
+        """
+        return deadline.less(min(max(self._rate * size, self._last, self._least), (deadline.at - since) / 2))
 
     def took(self, seconds: float, size: int) -> None:
         """The step took so long for `size` items."""

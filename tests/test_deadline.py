@@ -68,7 +68,7 @@ def test_earlier_deadlines_sort_first() -> None:
 def kept_back(reserve: Reserve, size: int, *, of: float = 100.0) -> float:
     """The seconds that a scrape with `of` seconds left keeps back."""
     deadline = Deadline.after(of)
-    return round(deadline.at - reserve.before(deadline, size).at, 6)
+    return round(deadline.at - reserve.before(deadline, size, since=deadline.at - of).at, 6)
 
 
 def test_the_time_that_is_kept_back_grows_with_the_number_of_items() -> None:
@@ -82,6 +82,13 @@ def test_the_time_that_is_kept_back_grows_with_the_number_of_items() -> None:
     assert measured == [2.0, 2.0, 20.0]
     assert kept_back(reserve, 1_000_000, of=1e6) == 200.0
     assert kept_back(reserve, 100_000, of=10.0) <= 5.0
+
+
+def test_at_most_half_of_the_whole_time_is_kept_back_also_near_its_end() -> None:
+    """Else the deadline would move on while a scrape waits for it."""
+    deadline = Deadline.after(1.0)
+
+    assert Reserve(1.0).before(deadline, 100, since=deadline.at - 10.0) == deadline.less(5.0)
 
 
 def test_a_slow_step_is_forgotten_slowly_and_few_items_say_nothing() -> None:

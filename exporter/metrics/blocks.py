@@ -15,12 +15,14 @@ from typing import Generic, TypeVar
 
 from isal import isal_zlib
 
+from exporter.deadline import NO_DEADLINE, Deadline
 from exporter.metrics.lines import lines
 from exporter.metrics.rows import Row
 
 _LEVEL = 1  # isal's output at level 1 is a few percent larger than zlib's default, and made many times faster
 _RAW = -15  # zlib's wbits: raw deflate without header and checksum, with a window of 32 KiB
 _BLOCK = 32  # mean number of records in a block; a power of two
+_ALWAYS = 1_000  # records that are rendered even after the deadline; this takes about 50 ms
 
 Shown = TypeVar("Shown")
 
@@ -91,22 +93,45 @@ class Blocks(Generic[Shown]):
     ) -> None:
         self._keys = keys
         self._rows = rows
+        self.left_out = 0
         self._blocks: dict[str, _Block[Shown]] = {}  # by the key of the first record
         self._arranged: list[str] = []  # the keys of all records in the last snapshot
         self._starts: list[int] = []  # the index in `_arranged` of the first record of each block
 
-    def arrange(self, records: Sequence[Shown]) -> dict[str, list[Part]]:
-        """Returns the parts with the lines of these records, by metric name. Forgets all other records."""
+    def arrange(
+        self, records: Sequence[Shown], *, deadline: Deadline = NO_DEADLINE, deflate: bool = False
+    ) -> dict[str, list[Part]]:
+        """Returns the parts with the lines of these records, by metric name. Forgets all other records.
+
+        After the deadline, records that are not cached are left out if there are many; `left_out` is their number. With
+        `deflate`, new parts are compressed at once, so that this takes no time after the deadline.
+        """
         keys, identities = self._keys(records), list(map(id, records))
         if keys != self._arranged:
             self._arranged = keys
             self._starts = [index for index, key in enumerate(keys) if not index or not hash(key) % _BLOCK]
         known = _Known(self._blocks.values())
         blocks = []
+        rendered = self.left_out = 0
         for start, end in pairwise([*self._starts, len(keys)]):
             block = self._blocks.get(keys[start])
             if block is None or block.identities != identities[start:end]:
-                block = self._block(records[start:end], keys[start:end], identities[start:end], known, block)
+                places: Sequence[int] = range(start, end)
+                if rendered >= _ALWAYS and deadline.expired:
+                    places = [place for place in places if known.lines(keys[place], identities[place]) is not None]
+                    self.left_out += end - start - len(places)
+                if not places:
+                    continue
+                rendered += len(places)
+                block = self._block(
+                    [records[place] for place in places],
+                    [keys[place] for place in places],
+                    [identities[place] for place in places],
+                    known,
+                    block,
+                )
+                for part in block.parts.values() if deflate else ():
+                    part.deflated()
             blocks.append(block)
         self._blocks = {block.keys[0]: block for block in blocks}
         parts: dict[str, list[Part]] = {}

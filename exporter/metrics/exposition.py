@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from itertools import chain
 
@@ -13,13 +14,17 @@ from prometheus_client.exposition import generate_latest
 from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
 from prometheus_client.registry import Collector
 
+from exporter.deadline import NO_DEADLINE, Deadline, Reserve
 from exporter.metrics import catalog
 from exporter.metrics.blocks import Blocks, Part, gzipped
 from exporter.metrics.collector import families
 from exporter.metrics.counts import Own
 from exporter.metrics.lines import lines
 from exporter.metrics.rows import aggregate_rows, elsewhere_rows, job_rows, task_rows, total_rows
-from exporter.snapshot import LedgerView, ShownJob, ShownTask, Snapshot, TotalsView
+from exporter.snapshot import AccountSnapshot, LedgerView, ShownJob, ShownTask, Snapshot, TotalsView
+
+# A guess of the time to join the rendered lines: at least, and for each job.
+_JOINING_SECONDS, _JOINING_SECONDS_PER_JOB = 0.02, 2e-6
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,22 +69,33 @@ class Exposition:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._accounts: dict[str, _Account] = {}
+        self._joining = Reserve(_JOINING_SECONDS_PER_JOB, least=_JOINING_SECONDS)
+        self.left_out = 0
 
-    def render(self, snapshot: Snapshot, own: Own, form: Format, *, gzip: bool) -> bytes:
-        """Returns the whole body, compressed if `gzip` is true. Raises nothing of its own."""
-        parts = list(_parts(self._families(snapshot, own, form), own, form))
-        return gzipped(parts) if gzip else b"".join([part.text for part in parts])
+    def render(
+        self, snapshot: Snapshot, own: Own, form: Format, *, gzip: bool, deadline: Deadline = NO_DEADLINE
+    ) -> bytes:
+        """Returns the whole body by the deadline, compressed if `gzip` is true. Raises nothing of its own.
 
-    def _families(self, snapshot: Snapshot, own: Own, form: Format) -> list[dict[str, list[Part]]]:
+        Tasks and jobs that cannot be rendered by the deadline are left out. They are ready for the next scrape.
+        `left_out` is how many jobs the last body lacks.
+        """
+        jobs = sum(len(account.view.jobs) for account in snapshot.accounts)
+        before = self._joining.before(deadline, jobs, since=time.monotonic())
+        rendered = self._families(snapshot, own, form, before, gzip=gzip)
+        began = time.monotonic()
+        parts = list(_parts(rendered, own, form))
+        body = gzipped(parts) if gzip else b"".join([part.text for part in parts])
+        self._joining.took(time.monotonic() - began, jobs)
+        return body
+
+    def _families(
+        self, snapshot: Snapshot, own: Own, form: Format, deadline: Deadline, *, gzip: bool
+    ) -> list[dict[str, list[Part]]]:
         """The parts by metric name: first the aggregates of all accounts, then totals, tasks and jobs of each account.
 
         A metric is an aggregate, a total, or belongs to tasks or jobs, so this order keeps its lines together.
         """
-        rows = (row for account in snapshot.accounts for row in aggregate_rows(account))
-        aggregates = lines(chain(rows, elsewhere_rows(snapshot)))
-        # The lease of an account may have just ended, and its counters still be there.
-        gone = snapshot.elsewhere
-        counted = lines(row for row in own.rows() if "account" not in row[0].labels or row[1][0] not in gone)
         with self._lock:
             before = self._accounts
             self._accounts = {
@@ -88,9 +104,23 @@ class Exposition:
             kept = [
                 parts
                 for account in snapshot.accounts
-                for parts in self._accounts[account.name].arrange(account.view, form)
+                for parts in self._accounts[account.name].arrange(account.view, form, deadline, deflate=gzip)
             ]
+            left_out = {name: account.left_out for name, account in self._accounts.items()}
+        self.left_out = sum(left_out.values())
+        accounts = (_truncated(account, left_out[account.name]) for account in snapshot.accounts)
+        rows = (row for account in accounts for row in aggregate_rows(account))
+        aggregates = lines(chain(rows, elsewhere_rows(snapshot)))
+        # The lease of an account may have just ended, and its counters still be there.
+        gone = snapshot.elsewhere
+        counted = lines(row for row in own.rows() if "account" not in row[0].labels or row[1][0] not in gone)
         return [{name: [Part(text)] for name, text in (aggregates | counted).items()}, *kept]
+
+
+def _truncated(account: AccountSnapshot, left_out: int) -> AccountSnapshot:
+    """The account with so many more jobs that have no series."""
+    view = account.view
+    return replace(account, view=replace(view, truncated_jobs=view.truncated_jobs + left_out)) if left_out else account
 
 
 class _Account:
@@ -108,8 +138,19 @@ class _Account:
             rows=lambda shown: job_rows(name, shown),
         )
 
-    def arrange(self, view: LedgerView, form: Format) -> tuple[dict[str, list[Part]], ...]:
-        return self._of_totals(view.totals, form), self._tasks.arrange(view.tasks), self._jobs.arrange(view.jobs)
+    @property
+    def left_out(self) -> int:
+        """How many jobs the last `arrange` left out, because its time was over."""
+        return self._jobs.left_out
+
+    def arrange(
+        self, view: LedgerView, form: Format, deadline: Deadline, *, deflate: bool
+    ) -> tuple[dict[str, list[Part]], ...]:
+        return (
+            self._of_totals(view.totals, form),
+            self._tasks.arrange(view.tasks, deadline=deadline, deflate=deflate),
+            self._jobs.arrange(view.jobs, deadline=deadline, deflate=deflate),
+        )
 
     def _of_totals(self, totals: TotalsView, form: Format) -> dict[str, list[Part]]:
         """The ledger returns the same object for totals that did not change."""

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import Protocol
 
-from exporter.deadline import Deadline
+from exporter.deadline import NO_DEADLINE
 from exporter.errors import NotFoundError, PermissionDenied, RequestRejected, VodError
 from exporter.model import GET_TRANSCODE_TASK, LIST_TRANSCODE_TASK, Task
 from exporter.scrape.fallback import Fallback, refuses_operation
@@ -23,9 +23,6 @@ from exporter.vod.client import Client
 _log = logging.getLogger(__name__)
 
 _UNKNOWN_PARAMETER = ("MissingParameter", "InvalidParameter")  # how VOD refuses a parameter that it does not know
-# A refresh may last longer than the scrape that started it, so its calls do not have the deadline of the scrape. A call
-# waits until the budget allows it. Then the client limits it to `scrape.timeout`.
-_NO_DEADLINE = Deadline(math.inf)
 
 
 class Recorder(Protocol):
@@ -42,7 +39,11 @@ class Recorder(Protocol):
 
 
 class Calls:
-    """Safe to use from several threads. `clock` is monotonic, in seconds."""
+    """Safe to use from several threads. `clock` is monotonic, in seconds.
+
+    A refresh may last longer than the scrape that started it, so its calls do not have the deadline of the scrape. A
+    call waits until the budget allows it. Then the client limits it to `scrape.timeout`.
+    """
 
     def __init__(
         self,
@@ -107,7 +108,7 @@ class Calls:
     def _list_videos(self, query: VideoQuery) -> None:
         assert self._discovery is not None  # noqa: S101 - discovery has made the query
         found: set[str] = set()
-        pages = self._client.list_videos(_NO_DEADLINE, statuses=query.statuses, created=self._discovery.unread(query))
+        pages = self._client.list_videos(NO_DEADLINE, statuses=query.statuses, created=self._discovery.unread(query))
         for number, page in enumerate(pages):
             self._recorder.malformed(page.malformed)
             if number == 0 and page.total is not None:
@@ -121,7 +122,7 @@ class Calls:
 
     def _get_summaries(self, video_ids: tuple[str, ...]) -> None:
         try:
-            reply = self._client.get_summaries(video_ids, _NO_DEADLINE)
+            reply = self._client.get_summaries(video_ids, NO_DEADLINE)
         except NotFoundError:
             self._videos.summarized(video_ids, ())
         except VodError as error:
@@ -138,7 +139,7 @@ class Calls:
     def _list_tasks(self, video_id: str) -> None:
         tasks: list[Task] = []
         try:
-            for page in self._client.list_tasks(video_id, _NO_DEADLINE):
+            for page in self._client.list_tasks(video_id, NO_DEADLINE):
                 self._recorder.malformed(page.malformed)
                 tasks += page.tasks
         except NotFoundError as error:
@@ -166,7 +167,7 @@ class Calls:
 
     def _get_task(self, task_id: str) -> None:
         try:
-            task, malformed = self._client.get_task(task_id, _NO_DEADLINE)
+            task, malformed = self._client.get_task(task_id, NO_DEADLINE)
         except NotFoundError as error:
             self._forbidden.answered(GET_TRANSCODE_TASK, task_id)
             if self._ledger.observe_not_found(task_id):
@@ -186,7 +187,7 @@ class Calls:
 
     def _get_jobs(self, job_ids: tuple[str, ...]) -> None:
         try:
-            reply = self._client.get_jobs(job_ids, _NO_DEADLINE)
+            reply = self._client.get_jobs(job_ids, NO_DEADLINE)
         except NotFoundError:
             self._ledger.observe_jobs(job_ids, ())
         except PermissionDenied:
@@ -213,7 +214,7 @@ class Calls:
             return
         try:
             with suppress(NotFoundError):  # an answer too
-                self._client.get_task(witness, _NO_DEADLINE)
+                self._client.get_task(witness, NO_DEADLINE)
         except PermissionDenied:
             self._forbidden.refused(GET_TRANSCODE_TASK, witness)
         except VodError:

@@ -16,6 +16,7 @@ from exporter.snapshot import Snapshot
 _PATIENCE_SECONDS = 5.0  # how long the status page waits for a slow store
 # A scrape keeps back this time for the views at its end: for all, and for each tracked job.
 _VIEW_SECONDS, _VIEW_SECONDS_PER_JOB = 0.25, 10e-6
+_STEP_SECONDS = 0.25  # a scrape that waits looks so often how many jobs there are by now
 
 
 @dataclass(slots=True)
@@ -51,20 +52,31 @@ class Scraper:
         for account in self._accounts.values():
             account.close()
 
-    def scrape(self, deadline: Deadline, *, account: str | None = None) -> Snapshot:
+    def scrape(self, deadline: Deadline, *, account: str | None = None, rendering: Reserve | None = None) -> Snapshot:
         """Refresh, and return a snapshot before the deadline. The refresh may continue after that.
 
-        With `account`, only the account with this name. Raises `KeyError` if there is none.
+        With `account`, only the account with this name. `rendering` is for each shown job: so much earlier the snapshot
+        is returned. Raises `KeyError` if there is no such account.
         """
         since = time.monotonic()
         accounts = self._chosen(account)
-        answer = self._views.before(deadline, sum(refreshed.tracked_jobs for refreshed in accounts))
-        flights = [self._flight(refreshed, answer) for refreshed in accounts]
+        rendering = rendering or Reserve(0.0)
+
+        def ends() -> tuple[Deadline, Deadline]:
+            """When to stop waiting for VOD, and for the store. New jobs make both earlier."""
+            views = rendering.before(deadline, sum(one.shown_jobs for one in accounts), since=since)
+            return self._views.before(views, sum(one.tracked_jobs for one in accounts), since=since), views
+
+        flights = [self._flight(refreshed, ends()[0]) for refreshed in accounts]
+        pending = {flight.done for flight in flights}
+        while pending and not (end := ends()[0]).expired:
+            for refreshed in accounts:
+                refreshed.save_early()
+            _, pending = wait(pending, timeout=min(end.remaining(), _STEP_SECONDS))
         for refreshed, flight in zip(accounts, flights, strict=True):
-            _, unfinished = wait([flight.done], timeout=answer.remaining())
-            if unfinished:
+            if not flight.done.done():
                 refreshed.late(since)
-        return self._snapshot(accounts, deadline)
+        return self._snapshot(accounts, ends()[1])
 
     def snapshot(self) -> Snapshot:
         """The present snapshot. Makes no call to VOD."""
@@ -78,10 +90,6 @@ class Scraper:
         if all(view.done() for view in views):  # else the store hangs, which says nothing about the next views
             self._views.took(time.monotonic() - started, sum(account.tracked_jobs for account in accounts))
         return snapshot
-
-    def shown_jobs(self, account: str | None = None) -> int:
-        """How many jobs the last snapshot showed: of this account, or of all. Raises `KeyError` as `scrape` does."""
-        return sum(shown.shown_jobs for shown in self._chosen(account))
 
     def _chosen(self, account: str | None) -> Sequence[Account]:
         accounts = self._accounts

@@ -248,9 +248,14 @@ class Ledger:
         return len(self._roster.jobs)
 
     @property
+    def unsaved_jobs(self) -> int:
+        """How many jobs the next view has to save."""
+        return self._roster.unsaved_jobs
+
+    @property
     def shown_jobs(self) -> int:
-        """How many jobs the last view showed."""
-        return len(self._last.jobs)
+        """How many jobs a view may show now."""
+        return min(self.tracked_jobs, self._limits.max_jobs) if self._limits.per_job else 0
 
     def turn(self) -> AbstractContextManager[None]:
         """For a thread that is about to take a view: see `Keeper.turn`."""

@@ -158,6 +158,11 @@ class Roster:
         """The unsaved memory of a removed task."""
         return self._memories.get(task_id)
 
+    @property
+    def unsaved_jobs(self) -> int:
+        """How many jobs the next `take` has."""
+        return len(self._job_marks.changed)
+
     def note_progress(self) -> None:
         """Include the progress of every unfinished job in the next `take`. Progress alone causes no save."""
         for job_id, job in self._jobs.items():

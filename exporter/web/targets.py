@@ -46,19 +46,19 @@ class Target:
 
         Raises `KeyError` if the account was removed, and 503 if the response would be too large to be sent whole.
         """
-        before = self._rendering.before(deadline, self._scraper.shown_jobs(self._account))
-        snapshot = self._scraper.scrape(before, account=self._account)
+        snapshot = self._scraper.scrape(deadline, account=self._account, rendering=self._rendering)
         began = time.monotonic()
         # Several lines of one header are one list (RFC 9110, section 5.3).
         form = choose_format(",".join(headers.getlist("accept")))
         compressed = accepts_gzip(",".join(headers.getlist("accept-encoding")))
-        body = self._lines.render(snapshot, self._own, form, gzip=compressed)
+        body = self._lines.render(snapshot, self._own, form, gzip=compressed, deadline=deadline)
         if len(body) > MAX_UNREAD_BYTES:  # the connection would be closed before its end
             raise HTTPException(503, self._too_large(len(body), compressed=compressed))
         fields = {"Content-Type": form.content_type, "Vary": "Accept, Accept-Encoding"}
         if compressed:
             fields["Content-Encoding"] = "gzip"
-        self._rendering.took(time.monotonic() - began, sum(len(account.view.jobs) for account in snapshot.accounts))
+        shown = sum(len(account.view.jobs) for account in snapshot.accounts)
+        self._rendering.took(time.monotonic() - began, shown - self._lines.left_out)
         return Response(body, headers=fields)
 
     def _too_large(self, size: int, *, compressed: bool) -> str:

@@ -8,6 +8,7 @@ import threading
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from itertools import pairwise
 from typing import TypeVar
 
 import pytest
@@ -15,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
+from exporter.deadline import NO_DEADLINE, Deadline
 from exporter.metrics import blocks, catalog
 from exporter.metrics.collector import TranscodeCollector
 from exporter.metrics.counts import Own
@@ -112,8 +114,8 @@ def shown(number: int, *, progress: float | None = 0.5) -> ShownJob:
     return ShownJob(Job(f"j{number}", "HD", "Transcoding", progress), f"t{number}", "v")
 
 
-def snapshot_of(jobs: Sequence[ShownJob], *, name: str = "prod") -> Snapshot:
-    return Snapshot((AccountSnapshot(name, "r", "e", view=LedgerView(jobs=tuple(jobs))),))
+def snapshot_of(jobs: Sequence[ShownJob], *, name: str = "prod", truncated: int = 0) -> Snapshot:
+    return Snapshot((AccountSnapshot(name, "r", "e", view=LedgerView(jobs=tuple(jobs), truncated_jobs=truncated)),))
 
 
 @both
@@ -247,3 +249,41 @@ def test_scrapes_at_the_same_time_do_not_disturb_each_other() -> None:
     for thread in threads:
         thread.join()
     assert wrong == []
+
+
+# -- deadlines ---------------------------------------------------------------------------------------------------------
+
+
+@examples(1.0)
+@given(st.lists(st.tuples(st.booleans(), st.dictionaries(st.integers(0, 9), st.sampled_from([0.1, 0.2]))), max_size=6))
+def test_after_the_deadline_a_body_has_the_lines_that_are_ready(history: list[tuple[bool, dict[int, float]]]) -> None:
+    """The next body in time is whole. Jobs that are left out count as truncated."""
+    records = {(number, at): shown(number, progress=at) for number in range(10) for at in (0.1, 0.2)}
+    exposition, ready = Exposition(), set[tuple[int, float]]()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(blocks, "_BLOCK", 2)
+        patch.setattr(blocks, "_ALWAYS", 0)
+        for late, jobs in history:
+            ready = ready & set(jobs.items()) if late else set(jobs.items())
+            left_out = len(jobs) - len(ready)
+            part = snapshot_of([records[job] for job in jobs.items() if job in ready], truncated=left_out)
+            whole = snapshot_of([records[job] for job in jobs.items()])
+            deadline = Deadline.after(-1) if late else NO_DEADLINE
+
+            assert gzip.decompress(exposition.render(whole, OWN, TEXT, gzip=True, deadline=deadline)) == reference(
+                part, TEXT
+            )
+            assert exposition.left_out == left_out
+
+
+def test_many_records_are_rendered_even_after_the_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Otherwise a busy machine would show nothing. With each scrape there are more."""
+    monkeypatch.setattr(blocks, "_ALWAYS", 100)
+    exposition, snapshot = Exposition(), snapshot_of([shown(number) for number in range(1000)])
+    left_out = [1000]
+    while left_out[-1] and len(left_out) < 11:
+        exposition.render(snapshot, OWN, TEXT, gzip=False, deadline=Deadline.after(-1))
+        left_out.append(exposition.left_out)
+
+    assert left_out[-1] == 0
+    assert all(before - after >= min(100, before) for before, after in pairwise(left_out))

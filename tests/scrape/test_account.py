@@ -64,6 +64,21 @@ def test_a_view_that_is_not_ready_in_time_is_the_last_one_with_the_present_healt
     assert late.view.taken == before.view.taken
 
 
+def test_very_many_new_jobs_are_saved_before_the_end_of_a_scrape(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Seen: to save 100,000 jobs took longer than the rest of the scrape, which then showed none of them."""
+    monkeypatch.setattr("exporter.scrape.account._MANY_UNSAVED", 2)
+    made = Made(FakeVod(running("t", "a")))
+    made.refresh()
+    made.account.save_early()
+    few = made.ledger.unsaved_jobs
+    made.ledger.observe_task("t", running("t", "a", "b"))
+    made.account.save_early()
+    wait_until(lambda: made.ledger.last_view().jobs)
+
+    assert (few, made.ledger.unsaved_jobs) == (1, 0)
+    assert [job.job.id for job in made.ledger.last_view().jobs] == ["a", "b"]
+
+
 def test_while_the_store_hangs_a_scrape_gets_the_last_view_without_waiting() -> None:
     made = Made(FakeVod(running("t", "a")))
     made.refresh()

@@ -9,12 +9,13 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, closing
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 
 from exporter import config, wiring
-from exporter.deadline import Deadline, scrape_timeout
+from exporter.deadline import Deadline, Reserve, scrape_timeout
 from exporter.keys import Key
 from exporter.metrics.telemetry import Telemetry
 from exporter.scrape.account import Account
@@ -222,6 +223,11 @@ class Slow:
         self.name = name
         self.refreshes: list[Future[None]] = []
         self.late_since: list[float] = []
+        self.waits: Callable[[], None] = lambda: None
+
+    def save_early(self) -> None:
+        """Called again and again while a scrape waits."""
+        self.waits()
 
     def refresh(self) -> Future[None]:
         self.refreshes.append(Future())
@@ -294,6 +300,26 @@ def test_an_account_is_late_for_scrapes_answered_before_its_refresh_ends(slow: S
 
     assert len(slow.late_since) == 2
     assert before <= slow.late_since[0] < slow.late_since[1]
+
+
+def test_jobs_that_arrive_while_a_scrape_waits_make_its_answer_earlier(
+    slow: Slow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Seen: 100,000 jobs arrived in one scrape. No time was kept back for them, so it showed none of them."""
+    now = 1000.0
+    for module in ("deadline", "scrape.scraper"):
+        monkeypatch.setattr(f"exporter.{module}.time", SimpleNamespace(monotonic=lambda: now))
+    monkeypatch.setattr("exporter.scrape.scraper._STEP_SECONDS", 0.001)
+
+    def second() -> None:
+        nonlocal now
+        now += 1.0
+        if now == 1002.0:
+            slow.tracked_jobs, slow.shown_jobs = 200_000, 50_000
+
+    slow.waits = second
+    over(slow).scrape(Deadline(1020.0), rendering=Reserve(100e-6))
+    assert now == 1013.0  # 5 s for the rendering and 2 s for the view
 
 
 def test_a_deadline_that_has_passed_is_answered_at_once(slow: Slow) -> None:

@@ -16,7 +16,7 @@ import pytest
 import requests
 from starlette.types import ASGIApp
 
-from exporter.deadline import Deadline
+from exporter.deadline import Deadline, Reserve
 from exporter.errors import StateError
 from exporter.keys import Key
 from exporter.metrics.telemetry import Telemetry
@@ -204,18 +204,18 @@ class FakeScraper(Scraper):
     def accounts(self) -> dict[str, Any]:
         return dict.fromkeys(self.shown, object())  # the interface reads the names only
 
-    def scrape(self, deadline: Deadline, *, account: str | None = None) -> Snapshot:
+    def scrape(self, deadline: Deadline, *, account: str | None = None, rendering: Reserve | None = None) -> Snapshot:
         self.asked.append(account)
-        self.times.append(deadline.remaining())
+        accounts = tuple(self.shown.values()) if account is None else (self.shown[account],)
+        jobs = sum(len(shown.view.jobs) for shown in accounts)
+        reserve, now = rendering or Reserve(0.0), Deadline.after(0).at
+        self.times.append(reserve.before(deadline, jobs, since=now).remaining())
         self._during()
-        return Snapshot(tuple(self.shown.values()) if account is None else (self.shown[account],))
+        return Snapshot(accounts)
 
     def snapshot(self) -> Snapshot:
         self.snapshots += 1
         return Snapshot(tuple(self.shown.values()))
-
-    def shown_jobs(self, account: str | None = None) -> int:
-        return sum(len(shown.view.jobs) for name, shown in self.shown.items() if account in (None, name))
 
 
 def up(*names: str) -> list[AccountSnapshot]:

@@ -6,6 +6,7 @@ import gc
 import re
 import subprocess
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from functools import partial
 from typing import cast
 
@@ -207,6 +208,22 @@ def test_the_next_refresh_ends_earlier_by_the_time_of_the_last_rendering(
     for seconds in (10.0, 10.0, 0.4):
         target.scrape(Headers(), Deadline.after(seconds))
     assert scraper.times == pytest.approx([10.0, 9.7, 0.2], abs=0.001)  # it has the job for which time is reserved
+
+
+def test_many_new_jobs_are_rendered_as_far_as_the_time_allows(
+    scraper: FakeScraper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Seen: with 100,000 new jobs a deadline of 10 s slipped to 18 s. A few are rendered in any case."""
+    monkeypatch.setattr("exporter.metrics.blocks._ALWAYS", 1)
+    jobs = tuple(ShownJob(Job(f"j{number}", "HD", "Transcoding"), "t", "v") for number in range(500))
+    scraper.shown["prod"] = replace(account("prod"), view=LedgerView(jobs=jobs))
+    target = Target(scraper, Telemetry().whole, account="prod", scrapes_at_once=1)
+    late, in_time = (bytes(target.scrape(Headers(), Deadline.after(seconds)).body) for seconds in (0.0, 600.0))
+    shown = late.count(b"\nvod_transcode_job_status{")
+
+    assert 0 < shown < 500
+    assert f'vod_exporter_truncated_jobs{{account="prod"}} {500.0 - shown}\n'.encode() in late
+    assert in_time.count(b"\nvod_transcode_job_status{") == 500
 
 
 # -- /sd ---------------------------------------------------------------------------------------------------------------

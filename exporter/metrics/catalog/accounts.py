@@ -52,7 +52,7 @@ TRACKED_TASKS = Metric(
 TRUNCATED_JOBS = Metric(
     "vod_exporter_truncated_jobs",
     "gauge",
-    "Jobs without per-job series because of series.max_jobs.",
+    "Jobs without per-job series because of series.max_jobs, or because a scrape had no time for them.",
     ("account",),
 )
 STATE_DURABLE = Metric(
