@@ -1,4 +1,5 @@
-"""Every query of the documents holds in Prometheus with one exporter, with two, after a restart, and for a new account.
+"""Every query of the documents holds in Prometheus with one exporter, with two, with replicas that take an account from
+each other, after a restart, and for a new account.
 
 The history of each case is in another month of the same storage, so one Prometheus answers all questions.
 """
@@ -73,22 +74,45 @@ Rows = dict[frozenset[tuple[str, str]], list[float]]
 
 @dataclass(frozen=True)
 class Case:
-    """What Prometheus scraped: the `instances`, a restart of the exporter, or an account that came two hours ago."""
+    """What Prometheus scraped: the `instances`, a restart of "a", or an account that came two hours ago.
+
+    Where `holders` is not empty, the instances are replicas. Each shows the account from its second before now on,
+    after one missed scrape.
+    """
 
     month: int
     instances: tuple[str, ...] = ("a",)
     restarted: float = -math.inf
     since: float = -math.inf
+    holders: tuple[tuple[float, str], ...] = ()
 
     @property
     def now(self) -> int:
         return START + self.month * 40 * DAY
+
+    def restarts(self, instance: str, moment: float) -> bool:
+        return instance == "a" and self.restarted <= moment < self.restarted + 180
+
+    def shows_account(self, instance: str, moment: float) -> bool:
+        since, holder = self.holder(moment)
+        return not self.holders or (instance == holder and moment > since)
+
+    def holder(self, moment: float) -> tuple[float, str]:
+        """Since when which replica has the account."""
+        return max((took for took in self.holders if took[0] <= moment), default=(-math.inf, ""))
 
 
 ONE = Case(0)
 TWO = Case(1, instances=("a", "b"))
 RESTARTED = Case(2, restarted=-20 * 60)
 TODAY = Case(3, since=-2 * HOUR)
+ONE_OF_TWO_RESTARTED = Case(4, instances=("a", "b"), restarted=-20 * 60)
+TAKEN_OVER = Case(
+    5,
+    instances=("a", "b", "c"),
+    holders=((-8 * DAY - 1, "a"), (-5 * HOUR, "b"), (-25 * 60, "a"), (-12 * 60, "c")),
+)
+CASES = (ONE, TWO, RESTARTED, TODAY, ONE_OF_TWO_RESTARTED, TAKEN_OVER)
 
 
 @dataclass(frozen=True)
@@ -125,7 +149,7 @@ def documented() -> list[Query]:
 @pytest.fixture
 def prometheus(tool: Callable[[str], str], tmp_path: Path) -> Iterator[str]:
     samples = base()
-    for case in (ONE, TWO, RESTARTED, TODAY):
+    for case in CASES:
         file = tmp_path / f"{case.month}.om"
         file.write_text("".join(history(case, samples)) + "# EOF\n")
         command = ["tsdb", "create-blocks-from", "--max-block-duration=480h", "openmetrics", str(file), "data"]
@@ -155,35 +179,41 @@ def history(case: Case, samples: Iterable[tuple[Sample, bool]]) -> Iterator[str]
     """The lines of OpenMetrics for a case. Counters grow by 30 times their first value a day."""
     for instance in case.instances:
         for sample, counts in samples:
-            labels = {**sample.labels, "job": "vod-transcode", "instance": instance}
+            labels = {**sample.labels, "job": "vod-transcode", "instance": instance, "pod": f"pod-{instance}"}
             name = sample.name + "{" + ",".join(f'{key}="{value}"' for key, value in labels.items()) + "}"
             for moment in MOMENTS:
-                value = counted(case, instance, sample, moment) if counts else gauge(case, sample, moment)
-                if value is not None and moment >= case.since:
+                if moment < case.since or ("account" in labels and not case.shows_account(instance, moment)):
+                    continue
+                if case.restarts(instance, moment):
+                    value = 0.0 if sample.name == "up" else None
+                else:
+                    value = counted(case, instance, sample, moment) if counts else gauge(case, instance, sample, moment)
+                if value is not None:
                     yield f"{name} {value} {case.now + moment}\n"
 
 
-def gauge(case: Case, sample: Sample, moment: float) -> float | None:
-    down = case.restarted <= moment < case.restarted + 180
-    if sample.name == "up":
-        return 0.0 if down else 1.0
+def gauge(case: Case, instance: str, sample: Sample, moment: float) -> float:
     if sample.name == "process_start_time_seconds":
-        return None if down else case.now - (0.0 if moment > case.restarted > -math.inf else 9 * DAY)
+        return case.now - (0.0 if instance == "a" and moment > case.restarted > -math.inf else 9 * DAY)
     if sample.labels.get("job_id") == "runs":
-        return None if down else sample.value + moment / (100 * DAY)
+        return sample.value + moment / (100 * DAY)
     if sample.name.endswith("_timestamp_seconds"):
-        return None if down else case.now - 3 * HOUR
-    return None if down else sample.value
+        return case.now - 3 * HOUR
+    return sample.value
 
 
-def counted(case: Case, instance: str, sample: Sample, moment: float) -> float | None:
-    """The second exporter began to count later than the first. A restart begins with the calls from 0."""
-    if case.restarted <= moment < case.restarted + 180:
-        return None
+def counted(case: Case, instance: str, sample: Sample, moment: float) -> float:
+    """The second exporter began to count later than the first. The totals of replicas go on.
+
+    A restart begins with the calls from 0, and so does a replica that takes an account.
+    """
     age = moment + 8 * DAY
-    if sample.name.startswith("vod_exporter_") and moment > case.restarted > -math.inf:
-        age = moment - case.restarted
-    return sample.value * ((instance == "a") + age / DAY * 30)
+    if sample.name.startswith("vod_exporter_"):
+        if instance == "a" and moment > case.restarted > -math.inf:
+            age = moment - case.restarted
+        elif case.holders and "account" in sample.labels:
+            age = moment - case.holder(moment)[0]
+    return sample.value * ((instance == "a" or bool(case.holders)) + age / DAY * 30)
 
 
 @pytest.fixture
@@ -200,10 +230,10 @@ def ask(prometheus: str) -> Iterator[Ask]:
 
 
 def by_labels(result: Iterable[Mapping[str, Any]], now: float) -> Rows:
-    """The values by the labels beside `instance`. A Unix time is given as the seconds until now."""
+    """The values by the labels beside those of the target. A Unix time is given as the seconds until now."""
     found: Rows = defaultdict(list)
     for row in result:
-        labels = frozenset(item for item in row["metric"].items() if item[0] != "instance")
+        labels = frozenset(item for item in row["metric"].items() if item[0] not in ("instance", "pod"))
         value = float(row["value"][1])
         found[labels].append(now - value if value > START / 2 else value)
     return found
@@ -211,10 +241,14 @@ def by_labels(result: Iterable[Mapping[str, Any]], now: float) -> Rows:
 
 @pytest.mark.timeout(600)
 def test_each_query_holds_however_many_exporters_and_restarts_there_are(ask: Ask) -> None:
-    """It finds data, the same with two exporters and after a restart. What a new account had counted is not new."""
+    """It finds data, the same with two exporters, after a restart and after takeovers.
+
+    What a new account had counted is not new.
+    """
     for query in documented():
         if query.text.endswith(TWO_EXPORTERS):
             assert not ask(query, ONE), query
+            assert not ask(query, TAKEN_OVER), query
             assert ask(query, TWO), query
         else:
             assert_holds(query, ask)
@@ -228,9 +262,15 @@ def assert_holds(query: Query, ask: Ask) -> None:
     if re.search(OF_EXPORTERS, query.text):
         assert two.keys() == expected.keys(), query
         assert {len(values) for values in two.values()} == {2}, query
+        assert ask(query, TAKEN_OVER).keys() == expected.keys(), query
     else:
         own = 2 if re.search(CALLS, query.text) and "/" not in query.text else 1
         assert two == {labels: [approx(own * value)] for labels, (value,) in expected.items()}, query
+        still = {labels: [approx(own * value, 0.1)] for labels, (value,) in expected.items()}
+        assert ask(query, ONE_OF_TWO_RESTARTED) == still, query
+        share = 0.1 if re.search(CALLS, query.text) else 0.005
+        same = {labels: [approx(value, share)] for labels, (value,) in expected.items()}
+        assert ask(query, TAKEN_OVER) == same, query
 
     restarted = ask(query, RESTARTED)
     again = 1 if "changes(" in query.text else 0
