@@ -20,7 +20,8 @@ MakeWorld = Callable[..., tuple[World, Any]]
 
 @pytest.fixture
 def world(make_world: MakeWorld) -> World:
-    world, _ = make_world(scenario=SCENARIOS["failures"])
+    """With enough tasks for each kind of failure."""
+    world, _ = make_world(scenario=replace(SCENARIOS["failures"], history=1200.0))
     world.advance()
     return world
 

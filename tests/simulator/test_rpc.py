@@ -104,7 +104,7 @@ def test_the_method_and_each_parameter_are_signed(access: Access) -> None:
 
 @pytest.mark.parametrize("form", [False, True])
 def test_the_parameters_come_in_the_query_or_in_a_form(form: bool) -> None:
-    with Simulator(access_key_id="k", access_key_secret="s") as simulator:
+    with Simulator(access_key_id="k", access_key_secret="s", history=60.0) as simulator:
         simulator.access._wall = lambda: NOW
         parameters = signed("POST")
         if form:

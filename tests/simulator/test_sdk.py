@@ -29,7 +29,7 @@ def models() -> Any:
 
 @pytest.fixture(scope="module")
 def simulator() -> Iterator[Simulator]:
-    with Simulator(quota=math.inf, scenario=SCENARIOS["failures"]) as running:
+    with Simulator(quota=math.inf, scenario=SCENARIOS["failures"], history=1800.0) as running:
         running.clock.freeze()
         yield running
 

@@ -26,13 +26,13 @@ def test_a_call_sent_twice_is_refused(simulator: Simulator, headers: Callable[..
 
 
 def test_only_the_configured_key_and_secret_are_accepted(call: Call) -> None:
-    with Simulator(access_key_id="me", access_key_secret="mine") as simulator:
+    with Simulator(access_key_id="me", access_key_secret="mine", history=60.0) as simulator:
         assert call(simulator, "GetVideoList", access_key_id="me", secret="mine").status_code == 200
         assert call(simulator, "GetVideoList").status_code == 404
 
 
 def test_quota_holds_and_truth_counts(call: Call) -> None:
-    with Simulator(quota=0.01) as simulator:
+    with Simulator(quota=0.01, history=60.0) as simulator:
         answers = [call(simulator, "GetTranscodeTask", {"JobIds": "x"}) for _ in range(3)]
         assert [answer.status_code for answer in answers] == [200, 400, 400]
         assert answers[1].json()["Code"] == "Throttling.User"
@@ -44,7 +44,7 @@ def test_quota_holds_and_truth_counts(call: Call) -> None:
 
 
 def test_every_answer_comes_after_the_configured_delay(call: Call) -> None:
-    with Simulator(delay=0.15, quota=math.inf) as simulator:
+    with Simulator(delay=0.15, quota=math.inf, history=60.0) as simulator:
         assert call(simulator, "GetVideoList").elapsed.total_seconds() >= 0.15
 
 
@@ -72,7 +72,7 @@ def test_listens_on_ipv6() -> None:
 
 
 def test_port_in_use_is_one_line_that_says_what_to_do() -> None:
-    with Simulator() as first:
+    with Simulator(history=60.0) as first:
         port = int(first.url.rpartition(":")[2])
         with pytest.raises(
             ListenError,
@@ -106,12 +106,12 @@ def test_a_service_that_is_down_refuses_or_closes(call: Call, after: float, seen
             return "hung up"
 
     outage = Outage(after=after, lasts=3600.0, every=7200.0)
-    with Simulator(scenario=replace(SCENARIOS["outage"], outage=outage), quota=math.inf) as simulator:
+    with Simulator(scenario=replace(SCENARIOS["outage"], outage=outage), quota=math.inf, history=60.0) as simulator:
         assert Counter(outcome(simulator) for _ in range(6)) == seen
 
 
 def test_a_quota_that_others_use_throttles_early(call: Call) -> None:
-    with Simulator(scenario="throttled") as simulator:
+    with Simulator(scenario="throttled", history=60.0) as simulator:
         simulator.quota._monotonic = lambda: 0.0  # all calls in one second, however slow the machine is
         codes = Counter(call(simulator, "GetTranscodeTask").json()["Code"] for _ in range(60))
     assert codes["Throttling.User"] > 10

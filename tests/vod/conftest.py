@@ -338,7 +338,7 @@ def behind(wire: Callable[..., Wire], monkeypatch: pytest.MonkeyPatch) -> Callab
 
 @pytest.fixture(scope="module")
 def service() -> Iterator[Simulator]:
-    with Simulator(quota=math.inf, history=6 * 3600) as simulator:
+    with Simulator(quota=math.inf, history=3600.0) as simulator:
         simulator.clock.freeze()
         yield simulator
 

@@ -159,7 +159,7 @@ def test_an_id_that_cannot_be_encoded_is_refused_without_a_request(vod: Client, 
 
 
 def test_a_token_is_sent_and_signed(clients: Start, soon: Deadline, wire: Start, answer: Make) -> None:
-    with Simulator(access_key_secret=SECRET, quota=math.inf) as simulator:
+    with Simulator(access_key_secret=SECRET, quota=math.inf, history=60.0) as simulator:
         assert list(clients(simulator.url, secret=SECRET, token=TOKEN).list_videos(soon))
     server = wire(answer(b'{"VideoList": {"Video": []}}'))
     list(clients(server.url, token=TOKEN).list_videos(soon))

@@ -108,7 +108,7 @@ def test_no_fault_shows_a_secret(
 ) -> None:
     """faults 34: this includes every log level, error and cause of an error."""
     caplog.set_level(logging.DEBUG)
-    with Simulator(access_key_secret=SECRET, quota=math.inf) as simulator:
+    with Simulator(access_key_secret=SECRET, quota=math.inf, history=60.0) as simulator:
         simulator.faults.add(Fault(kind=kind, size=2**25))
         with pytest.raises(VodError) as caught:
             clients(simulator.url, secret=SECRET, token=TOKEN).get_task("1", Deadline.after(SHORT))
