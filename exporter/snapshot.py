@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -112,8 +113,9 @@ class LedgerView:
     `tasks` and `jobs` have series of their own, within `series.max_jobs`. The counts have no such bound: `task_counts`
     by status, `job_counts` by definition and status. `oldest_unfinished` is a creation time by definition. `durable` is
     False while the store does not take the changes. `taken` is the time of the view. The unfinished `jobs` come first;
-    `refreshed` has the time at which VOD described each of them last. `hour_ago` and `day_ago` are the last times that
-    are at least as long ago, or the start of the exporter.
+    `refreshed` has the time at which VOD described each of them last. If nothing else changes, the view lasts until the
+    description of the time `lasts` becomes stale; infinity if there is none. `hour_ago` and `day_ago` are the last
+    times that are at least as long ago, or the start of the exporter.
     """
 
     tasks: tuple[ShownTask, ...] = ()
@@ -129,6 +131,7 @@ class LedgerView:
     durable: bool = True
     taken: float = field(default=0.0, compare=False)
     refreshed: tuple[float, ...] = field(default=(), compare=False)
+    lasts: float = field(default=math.inf, compare=False)
     hour_ago: Earlier = field(default=Earlier(0.0), compare=False)
     day_ago: Earlier = field(default=Earlier(0.0), compare=False)
 

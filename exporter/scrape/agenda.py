@@ -25,6 +25,8 @@ from exporter.scrape.plan import (
 from exporter.tracking.discovery import VideoQuery
 from exporter.tracking.tracker import Tracker
 from exporter.tracking.videos import Due
+from exporter.tracking.work import Work
+from exporter.vod.client import JOB_IDS_PER_CALL
 from exporter.vod.limiter import Limiter
 
 _log = logging.getLogger(__name__)
@@ -199,13 +201,14 @@ class Agenda:
         if self._closed or self._failed_in_a_row >= self._most_failures:
             self._plan = []
         elif self._outdated and (now >= self._plan_again_at or not (self._plan or self._under_way)):
-            work = without(self._ledger.work(), self._under_way)
+            by_job_ids = self._by_job_ids()
+            budget = {name: self._budget(name, under_way) for name in ACTIONS}
+            work = self._work(budget[GET_TRANSCODE_TASK] + len(self._under_way), by_job_ids=by_job_ids)
             videos = self._due_videos()
             queries = [query for query in self._queries if ListVideos(query) not in self._under_way]
-            by_job_ids = self._by_job_ids()
             self._plan = plan(
                 work,
-                budget={name: self._budget(name, under_way) for name in ACTIONS},
+                budget=budget,
                 by_job_ids=by_job_ids,
                 made=self._taken[GET_TRANSCODE_TASK],
                 lists_made=self._taken[LIST_TRANSCODE_TASK],
@@ -222,6 +225,14 @@ class Agenda:
             planned = {f"calls_{name}": count for name, count in _by_action(self._plan).items()}
             later = self._beyond.total()  # calls that do not fit into the plan
             _log.debug("planned", extra={"account": self._account, **planned, "later": later})
+
+    def _work(self, calls: int, *, by_job_ids: bool) -> Work:
+        """What no call is about: enough for this many calls, or all if VOD refuses `JobIds`."""
+        if by_job_ids:
+            work = self._ledger.work(most_tasks=calls, most_jobs=calls * JOB_IDS_PER_CALL)
+        else:
+            work = self._ledger.work()
+        return without(work, self._under_way)
 
     def _due_videos(self) -> Due:
         """The videos that no call of this refresh was about."""

@@ -124,10 +124,11 @@ def sizes(work: Work, videos: Due, queries: Sequence[VideoQuery], *, by_job_ids:
 
 def _gets_size(work: Work, *, by_job_ids: bool) -> int:
     if by_job_ids:
-        jobs = sum(math.ceil(len(some) / JOB_IDS_PER_CALL) for some in (work.prioritized_jobs, work.jobs))
-        return len(work.new_tasks) + len(work.whole_tasks) + len(work.overdue_tasks) + jobs
+        counts = (len(work.prioritized_jobs) + work.more_prioritized_jobs, len(work.jobs) + work.more_jobs)
+        jobs = sum(math.ceil(count / JOB_IDS_PER_CALL) for count in counts)
+        return len(work.new_tasks) + len(work.whole_tasks) + len(work.overdue_tasks) + work.more_tasks + jobs
     tasks = {task_id for _, task_id in (*work.prioritized_jobs, *work.jobs)}
-    return len(work.new_tasks) + len(tasks.union(work.whole_tasks, work.overdue_tasks))
+    return len(work.new_tasks) + len(tasks.union(work.whole_tasks, work.overdue_tasks)) + work.more_tasks
 
 
 def without(work: Work, calls: Collection[Call]) -> Work:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from exporter.tracking.names import Names
+from exporter.tracking.order import Order
+from exporter.tracking.queue import NOT_YET_SECONDS
 from exporter.tracking.records import TrackedTask
 from exporter.tracking.roster import Roster
 from exporter.tracking.store import Memory
 from exporter.tracking.view import Limits
-from exporter.tracking.work import NOT_YET_SECONDS
 
 # If the clock was a day ahead, memories end a day early. The lists of VOD may also be late.
 MEMORY_MARGIN_SECONDS = 49 * 3600.0
@@ -32,6 +33,8 @@ class Departures:
         self._limits = limits
         self._started = started
         self._report_dropped = dropped
+        self._named: Collection[str] = ()
+        self._staying: set[str] = set()  # tasks that would leave if no source named them
         self.memory = limits.lookback + MEMORY_MARGIN_SECONDS  # seconds for which a counted task is remembered
 
     def expire(self, now: float) -> None:
@@ -39,15 +42,34 @@ class Departures:
 
         Tasks that a source names stay.
         """
+        self._roster.update()
+        self._look_at_names()
+        shelf, tasks = self._roster.shelf, self._roster.tasks
+        for task_id in shelf.unfinished_tasks.first(lambda since: now - since > self._limits.give_up_after):
+            if not self._stays(task_id, shelf.unfinished_tasks) and self._vod_could_report(tasks[task_id], now):
+                self.give_up(tasks[task_id], "given_up", now)
+        for task_id in shelf.finished_tasks.last(lambda finished: finished > now):  # the clock was set back
+            if not self._stays(task_id, shelf.finished_tasks):
+                tasks[task_id].finished_at = now
+        for task_id in shelf.finished_tasks.first(lambda finished: now - finished > self._limits.retention):
+            if not self._stays(task_id, shelf.finished_tasks):
+                self._forget(tasks[task_id], now)
+
+    def _stays(self, task_id: str, order: Order) -> bool:
+        """Whether a source names the task. If so, it is not looked at again until the names change."""
+        if task_id in self._named:
+            order.drop(task_id)
+            self._staying.add(task_id)
+            return True
+        return False
+
+    def _look_at_names(self) -> None:
         named = self._names.current()
-        for task in [task for task in self._roster.tasks.values() if task.id not in named]:
-            if task.finished_at is None:
-                if now - task.since > self._limits.give_up_after and self._vod_could_report(task, now):
-                    self.give_up(task, "given_up", now)
-            elif task.finished_at > now:  # the clock was set back
-                task.finished_at = now
-            elif now - task.finished_at > self._limits.retention:
-                self._forget(task, now)
+        if named is not self._named:
+            self._named = named
+            for task_id in self._staying & self._roster.tasks.keys():
+                self._roster.shelf.task(self._roster.tasks[task_id])
+            self._staying.clear()
 
     def make_room(self, count: int, *, most: int, now: float) -> None:
         """Let finished tasks leave before the end of the retention, the oldest first, so that `count` others fit.

@@ -27,7 +27,7 @@ from exporter.tracking.past import Past
 from exporter.tracking.roster import Roster
 from exporter.tracking.store import MemoryStore, Store
 from exporter.tracking.totals import Totals
-from exporter.tracking.view import Limits, aged, view
+from exporter.tracking.view import Limits, aged, still_true, view
 from exporter.tracking.work import Work, work
 
 _log = logging.getLogger(__name__)
@@ -84,6 +84,8 @@ class Ledger:
         self._descriptions = Descriptions(self._roster, self._totals, self._finishes, left_out=self._arrivals.leave_out)
         self._departures.expire(clock())
         self._past = Past()
+        self._shown = LedgerView()  # without totals
+        self._shows = (-1, 0)  # the revision of the roster that it shows, and the number of definitions
         self._last = self._view(clock())
 
     # Which tasks are tracked
@@ -142,10 +144,11 @@ class Ledger:
         """Start a new refresh: `work` has everything unfinished again. Takes no lock."""
         self._calls_before = self._calls
 
-    def work(self) -> Work:
-        """Everything unfinished that no call of the present refresh was about."""
+    def work(self, *, most_tasks: int | None = None, most_jobs: int | None = None) -> Work:
+        """Everything unfinished that no call of the present refresh was about, or so much of it."""
         with self._lock:
-            return work(self._roster, calls_before=self._calls_before, now=self._clock())
+            now, before = self._clock(), self._calls_before
+            return work(self._roster, calls_before=before, now=now, most_tasks=most_tasks, most_jobs=most_jobs)
 
     def asked_task(self, task_id: str) -> None:
         """A call about the whole task has ended, with or without an answer."""
@@ -269,8 +272,12 @@ class Ledger:
         return replace(aged(self._last, self._limits, self._clock()), durable=self._keeper.durable)
 
     def _view(self, now: float) -> LedgerView:
-        shown = view(self._roster, definitions=self._totals.definitions, limits=self._limits, now=now)
-        return self._past.compared(replace(shown, totals=self._totals.view()))
+        self._roster.update()
+        definitions = self._totals.definitions
+        if self._shows != (self._roster.revision, len(definitions)) or not still_true(self._shown, self._limits, now):
+            self._shown = view(self._roster, definitions=definitions, limits=self._limits, now=now)
+            self._shows = self._roster.revision, len(definitions)
+        return self._past.compared(replace(self._shown, taken=now, totals=self._totals.view()))
 
     def close(self) -> None:
         """Save the changes and the progress of unfinished jobs. After that, nothing more is saved."""

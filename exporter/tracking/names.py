@@ -11,12 +11,14 @@ class Names:
     def __init__(self) -> None:
         self._by_key: dict[str, frozenset[str]] = {}
         self._dropped: set[str] = set()  # named tasks that were deleted or do not exist
+        self._current: frozenset[str] | None = frozenset()  # None if a key names others since the last time
 
     def name(self, key: str, task_ids: Collection[str]) -> None:
         """From now on `key` names these tasks and no others. A dropped task that it did not name before is allowed."""
-        before = self._by_key.get(key, frozenset())
-        self._by_key[key] = frozenset(task_ids)
-        self._dropped -= self._by_key[key] - before
+        before, named = self._by_key.get(key, frozenset()), frozenset(task_ids)
+        if named != before:
+            self._by_key[key], self._current = named, None
+            self._dropped -= named - before
 
     def drop(self, task_id: str) -> None:
         """Do not track the task again, unless a source that does not name it now names it later."""
@@ -31,7 +33,9 @@ class Names:
         return task_id not in self._dropped
 
     def current(self) -> frozenset[str]:
-        """All tasks that at least one key names."""
-        named = frozenset().union(*self._by_key.values())
-        self._dropped &= named  # an id that nothing names needs no mark
-        return named
+        """All tasks that at least one key names: the same object as before if nothing changed."""
+        if self._current is None:
+            self._current = frozenset().union(*self._by_key.values())
+        if self._dropped:
+            self._dropped &= self._current  # an id that nothing names needs no mark
+        return self._current

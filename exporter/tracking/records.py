@@ -6,18 +6,18 @@ and the store gets every such change. Changes of the progress are not reported.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
-from exporter.model import Job, Task
+from exporter.model import Job, Task, mean_progress
 from exporter.snapshot import ShownJob, ShownTask
 from exporter.tracking.texts import with_shown_texts, without_texts
 
 Note = Callable[[str], None]
 
 
-def _ignore(_: str) -> None:
+def _ignore(_: object) -> None:
     """Notes nothing."""
 
 
@@ -68,7 +68,8 @@ class TrackedTask(TaskRecord):
     its jobs is unknown until a call for the whole task. `final_since` is the time of the first answer with a final
     status, `final_seen` the number of such answers. `answered` means that VOD described the task or one of its jobs to
     this process. `not_found` counts consecutive answers that the task does not exist. Before `ask_after`, in Unix
-    seconds, VOD is not asked about it. `shown` is what the last view showed.
+    seconds, VOD is not asked about it. `shown` is what the last view showed. `counted` is the description that the
+    counts of statuses have.
     """
 
     job_ids: list[str] = field(default_factory=list)
@@ -80,16 +81,32 @@ class TrackedTask(TaskRecord):
     not_found: int = 0
     ask_after: float = 0.0
     shown: ShownTask | None = None
+    counted: Task | None = None
     note: Note = _ignore
+    touch: Callable[[TrackedTask], None] = _ignore
 
     def record(self) -> TaskRecord:
         """A copy for the store."""
         return TaskRecord(**values(self))
 
-    def join(self, note: Note) -> None:
-        """From now on, call `note` with the id of the task at each change that must be stored."""
+    def join(self, note: Note, touch: Callable[[TrackedTask], None] = _ignore) -> None:
+        """From now on, call `note` with the id of the task at each change that must be stored.
+
+        `touch` is called with the task at each change that matters to what is asked or shown.
+        """
         self.note = note
+        self.touch = touch
         self.__class__ = _NotingTask
+
+    def show(self, jobs: Iterable[TrackedJob]) -> ShownTask | None:
+        """What to show of the task and its jobs: the same object as before if nothing changed.
+
+        The exposition compares by identity. None if VOD has not described the task.
+        """
+        progress, last = mean_progress(job.job for job in jobs), self.shown
+        if self.task is not None and (last is None or last.task is not self.task or last.progress != progress):
+            self.shown = ShownTask(self.task, progress)
+        return self.shown
 
 
 @dataclass(slots=True, kw_only=True)
@@ -100,7 +117,8 @@ class TrackedJob(JobRecord):
     the last call about the job. `missing` means that VOD left the unfinished job out of its last answer. `prioritized`
     means that an event reported the job's end, so it is asked about first. `progress_since` is when VOD first reported
     the present progress to this process. `shown` is what the last view showed. `bare` means that too many jobs finished
-    later for the status page to show this one, so its texts are not kept.
+    later for the status page to show this one, so its texts are not kept. `counted` is the description that the counts
+    of statuses have.
     """
 
     asked: int = 0
@@ -109,7 +127,9 @@ class TrackedJob(JobRecord):
     progress_since: float | None = None
     shown: ShownJob | None = None
     bare: bool = False
+    counted: Job | None = None
     note: Note = _ignore
+    touch: Callable[[TrackedJob], None] = _ignore
 
     def describe(self, seen: Job) -> None:
         """Keep VOD's new description. A finished job keeps its status and its output, and may gain details."""
@@ -130,10 +150,22 @@ class TrackedJob(JobRecord):
         """A copy for the store."""
         return JobRecord(**values(self))
 
-    def join(self, note: Note) -> None:
-        """From now on, call `note` with the id of the job at each change that must be stored."""
+    def join(self, note: Note, touch: Callable[[TrackedJob], None] = _ignore) -> None:
+        """From now on, call `note` with the id of the job at each change that must be stored.
+
+        `touch` is called with the job at each change that matters to what is asked or shown.
+        """
         self.note = note
+        self.touch = touch
         self.__class__ = _NotingJob
+
+    def show(self, task: TrackedTask) -> ShownJob:
+        """What to show of this job of the task: the same object as before if nothing changed."""
+        last, video_id = self.shown, task.task.video_id if task.task is not None else ""
+        now = (self.job, self.task_id, video_id, self.progress_since)
+        if last is None or last.job is not self.job or now[1:] != (last.task_id, last.video_id, last.progress_since):
+            last = self.shown = ShownJob(*now)
+        return last
 
 
 def values(record: TaskRecord | JobRecord) -> dict[str, Any]:
@@ -169,11 +201,15 @@ class _NotingTask(TrackedTask):
     __slots__ = ()
 
     _noted = frozenset(_TASK_FIELDS) - _UNNOTED
+    _indexed = frozenset({"task", "refreshed", "finished_at", "asked", "stale", "ask_after"})
 
     def __setattr__(self, name: str, value: object) -> None:
-        if name in self._noted and _matters(getattr(self, name), value, finished=self.finished_at is not None):
+        before = getattr(self, name)
+        if name in self._noted and _matters(before, value, finished=self.finished_at is not None):
             self.note(self.id)
         object.__setattr__(self, name, value)
+        if name in self._indexed and before is not value:
+            self.touch(self)
 
 
 class _NotingJob(TrackedJob):
@@ -182,8 +218,12 @@ class _NotingJob(TrackedJob):
     __slots__ = ()
 
     _noted = frozenset(_JOB_FIELDS) - _UNNOTED
+    _indexed = frozenset({"job", "task_id", "refreshed", "finished_at", "asked", "prioritized", "progress_since"})
 
     def __setattr__(self, name: str, value: object) -> None:
-        if name in self._noted and _matters(getattr(self, name), value, finished=self.finished_at is not None):
+        before = getattr(self, name)
+        if name in self._noted and _matters(before, value, finished=self.finished_at is not None):
             self.note(self.job.id)
         object.__setattr__(self, name, value)
+        if name in self._indexed and before is not value:
+            self.touch(self)

@@ -1,4 +1,4 @@
-"""The tracked tasks and jobs of one account in one collection, which knows its unsaved changes."""
+"""The tracked tasks and jobs of one account in one collection, which knows what has changed."""
 
 from __future__ import annotations
 
@@ -6,8 +6,11 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from exporter.model import Job
 from exporter.snapshot import TotalsView
+from exporter.tracking.census import Census
 from exporter.tracking.marks import Marks
+from exporter.tracking.queue import Queue
 from exporter.tracking.records import JobRecord, TaskRecord, TrackedJob, TrackedTask, values
+from exporter.tracking.shelf import Shelf
 from exporter.tracking.store import Changes, Memory, PendingEvent
 from exporter.tracking.texts import with_shown_texts
 
@@ -20,7 +23,8 @@ class Roster:
     """Starts with the stored tasks and jobs. These note their own changes; additions and removals are noted here.
 
     Every job belongs to one task, the one that named it first. `tasks` and `jobs` are by id, and only read by others.
-    Not safe to use from several threads.
+    `queue`, `shelf` and `census` follow the changes with each `update`, and `revision` counts the updates that had
+    changes. Not safe to use from several threads.
     """
 
     def __init__(
@@ -38,16 +42,64 @@ class Roster:
         self._marks = self._task_marks, self._job_marks, self._event_marks
         # All records share one bound method, to save memory.
         self._note_task, self._note_job = self._task_marks.change, self._job_marks.change
+        self._on_task, self._on_job = self._touch_task, self._touch_job
         self._memories: dict[str, Memory] = {}  # the unsaved ones
         self._taken: _Taken | None = None
+        self.queue, self.shelf, self.census = Queue(self._tasks, self._jobs), Shelf(), Census()
+        self.revision = 0
+        self._touched_tasks: dict[str, TrackedTask] = {}  # since the last update
+        self._touched_jobs: dict[str, TrackedJob] = {}
+        self._left = False  # whether a task or job has left since then
         for task in sorted(tasks, key=lambda record: record.since):
-            tracked = self._tasks[task.id] = TrackedTask(**values(task))
-            tracked.join(self._note_task)
+            self._join_task(TrackedTask(**values(task)))
         for job in jobs:
             if job.task_id in self._tasks:
-                tracked_job = self._jobs[job.job.id] = TrackedJob(**values(job) | {"job": with_shown_texts(job.job)})
-                tracked_job.join(self._note_job)
-                self._tasks[job.task_id].job_ids.append(job.job.id)
+                self._join_job(TrackedJob(**values(job) | {"job": with_shown_texts(job.job)}))
+        self.update()
+
+    def _join_task(self, task: TrackedTask) -> None:
+        task.join(self._note_task, self._on_task)
+        self._tasks[task.id] = self._touched_tasks[task.id] = task
+        self.census.sources[task.source] += 1
+
+    def _join_job(self, job: TrackedJob) -> None:
+        job.join(self._note_job, self._on_job)
+        self._jobs[job.job.id] = self._touched_jobs[job.job.id] = job
+        self._tasks[job.task_id].job_ids.append(job.job.id)
+
+    def _touch_task(self, task: TrackedTask) -> None:
+        self._touched_tasks[task.id] = task
+
+    def _touch_job(self, job: TrackedJob) -> None:
+        self._touched_jobs[job.job.id] = job
+
+    def update(self) -> None:
+        """Make `queue`, `shelf` and `census` follow all changes. Looks only at the tasks and jobs that have changed."""
+        tasks, jobs = self._touched_tasks, self._touched_jobs
+        if not (tasks or jobs or self._left):
+            return
+        self._touched_tasks, self._touched_jobs, self._left = {}, {}, False
+        self.revision += 1
+        tasks |= {job.task_id: self._tasks[job.task_id] for job in jobs.values()}
+        for task in tasks.values():
+            self._update_task(task, jobs)
+        for job in jobs.values():
+            if job.job is not job.counted:
+                self.census.job(job)
+            self.shelf.job(job)
+            self.queue.job(job)
+            if job.shown is not None:
+                job.show(self._tasks[job.task_id])
+
+    def _update_task(self, task: TrackedTask, jobs: dict[str, TrackedJob]) -> None:
+        if task.task is not task.counted:
+            if task.task is None or task.counted is None or task.task.video_id != task.counted.video_id:
+                jobs |= {job_id: self._jobs[job_id] for job_id in task.job_ids}  # they are shown with their video
+            self.census.task(task)
+        self.shelf.task(task)
+        self.queue.task(task)
+        if task.shown is not None:
+            task.show(self.jobs_of(task))
 
     @property
     def tasks(self) -> Mapping[str, TrackedTask]:
@@ -65,15 +117,18 @@ class Roster:
 
     def add_task(self, task_id: str, *, source: str, since: float, already_counted: bool) -> None:
         """Track a task. See `TaskRecord` for the values."""
-        task = TrackedTask(id=task_id, source=source, since=since, already_counted=already_counted)
-        task.join(self._note_task)
-        self._tasks[task_id] = task
+        self._join_task(TrackedTask(id=task_id, source=source, since=since, already_counted=already_counted))
         self._task_marks.add(task_id)
 
     def remove_task(self, task: TrackedTask, memory: Memory | None = None) -> None:
         """Stop tracking a task and its jobs. Without a `memory` the store forgets that the task was there."""
         del self._tasks[task.id]
         self._task_marks.drop(task.id)
+        self._touched_tasks.pop(task.id, None)
+        self._left = True
+        self.census.drop_task(task)
+        self.shelf.drop_task(task.id)
+        self.queue.drop_task(task.id)
         if memory is not None:
             self._memories[task.id] = memory
         for job in self.jobs_of(task):
@@ -82,9 +137,7 @@ class Roster:
     def add_job(self, seen: Job, task: TrackedTask, *, refreshed: float, asked: int) -> TrackedJob:
         """Track a job of this task. See `TrackedJob` for the values."""
         job = TrackedJob(job=seen, task_id=task.id, refreshed=refreshed, asked=asked)
-        job.join(self._note_job)
-        self._jobs[seen.id] = job
-        task.job_ids.append(seen.id)
+        self._join_job(job)
         self._job_marks.add(seen.id)
         return job
 
@@ -101,6 +154,7 @@ class Roster:
                     break
                 jobs = self.jobs_of(one)
                 one.job_ids.clear()
+                self._touch_task(one)
                 for job in jobs:
                     self._hand_over(job, one)
         return len(self._jobs) <= most
@@ -116,6 +170,7 @@ class Roster:
                 continue
             if job.missing:
                 task.job_ids.remove(job.job.id)
+                self._touch_task(task)
                 self._hand_over(job, task)
             else:
                 job.missing = task.stale = True
@@ -132,8 +187,17 @@ class Roster:
             job.missing = False  # in the other task
             heir.job_ids.append(job.job.id)
         else:
-            del self._jobs[job.job.id]
-            self._job_marks.drop(job.job.id)
+            self._drop_job(job)
+
+    def _drop_job(self, job: TrackedJob) -> None:
+        id_ = job.job.id
+        del self._jobs[id_]
+        self._job_marks.drop(id_)
+        self._touched_jobs.pop(id_, None)
+        self._left = True
+        self.census.drop_job(job)
+        self.shelf.drop_job(id_)
+        self.queue.drop_job(id_)
 
     @property
     def events(self) -> Mapping[str, PendingEvent]:
@@ -165,9 +229,9 @@ class Roster:
 
     def note_progress(self) -> None:
         """Include the progress of every unfinished job in the next `take`. Progress alone causes no save."""
-        for job_id, job in self._jobs.items():
-            if job.finished_at is None:
-                self._job_marks.change(job_id)
+        self.update()
+        for job_id in self.shelf.unfinished_jobs:
+            self._job_marks.change(job_id)
 
     def take(self, totals: TotalsView, *, now: float) -> Changes | None:
         """All unsaved changes with their present values, and the changed totals. None if nothing changed.

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Collection, Iterable
+import math
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
-from itertools import compress, product
+from itertools import compress, islice, product
 
 from exporter.config import SeriesSettings, Track
 from exporter.model import (
@@ -13,15 +13,13 @@ from exporter.model import (
     OTHER,
     TASK_STATUSES,
     UNKNOWN,
-    Job,
-    Task,
     job_status,
-    mean_progress,
     task_status,
 )
-from exporter.snapshot import LedgerView, ShownJob, ShownTask
+from exporter.snapshot import LedgerView, ShownTask
 from exporter.tracking.records import TrackedJob, TrackedTask
 from exporter.tracking.roster import Roster
+from exporter.tracking.shelf import Shelf
 
 _SERIES, _TRACK = SeriesSettings(), Track()  # only the configuration defines the defaults
 
@@ -42,29 +40,41 @@ class Limits:
 
 
 def view(roster: Roster, *, definitions: Collection[str], limits: Limits, now: float) -> LedgerView:
-    """The view at `now` (Unix seconds), without totals. Definitions that are not in `definitions` count as `other`."""
-    unfinished = [job for job in roster.jobs.values() if job.finished_at is None]
-    fresh = [job for job in unfinished if _fresh(job.refreshed, limits, now)]
-    finished = [job for job in roster.jobs.values() if job.finished_at is not None]
-    finished.sort(key=lambda job: job.finished_at or 0.0, reverse=True)
+    """The view at `now` (Unix seconds), without totals. Definitions that are not in `definitions` count as `other`.
+
+    Looks only at what has changed, what is shown and what is stale.
+    """
     most = limits.max_jobs if limits.per_job else 0
-    shown = (fresh + finished)[:most]
-    for job in finished[most:]:
-        if not job.bare:
-            job.drop_texts()
+    roster.update()
+    roster.shelf.drop_texts(roster.jobs, most=most)
+    roster.update()
+    shelf, census = roster.shelf, roster.census
+    old = shelf.described.first(lambda refreshed: now - refreshed > limits.max_staleness)
+    ahead = shelf.described.last(lambda refreshed: refreshed - now > limits.max_staleness)
+    stale = {*old, *ahead}
+    fresh = list(islice((job for id_, job in shelf.unfinished_jobs.items() if id_ not in stale), most))
+    finished = islice(reversed(shelf.finished_jobs), most - len(fresh))
+    shown = [*fresh, *map(roster.jobs.__getitem__, finished)]
+    without_jobs = _without_jobs(shelf, limits, now) if limits.per_job else []
     return LedgerView(
-        tasks=_shown_tasks(roster, shown, limits, now),
-        jobs=tuple(_shown_job(job, roster.tasks[job.task_id]) for job in shown),
-        task_counts=_task_counts(roster.tasks.values()),
-        job_counts=_job_counts((job.job for job in roster.jobs.values()), definitions),
-        oldest_unfinished=_oldest((job.job for job in unfinished), definitions),
-        tracked_tasks=Counter(task.source for task in roster.tasks.values()),
-        oldest_refresh=min((job.refreshed for job in unfinished), default=None),
-        stale_jobs=len(unfinished) - len(fresh),
-        truncated_jobs=len(fresh) + len(finished) - len(shown) if limits.per_job else 0,
+        tasks=_shown_tasks(roster, shown, without_jobs, most),
+        jobs=tuple([job.shown or job.show(roster.tasks[job.task_id]) for job in shown]),
+        task_counts=_task_counts(census.tasks),
+        job_counts=_job_counts(census.jobs, definitions),
+        oldest_unfinished=_oldest(census.oldest(shelf.unfinished_jobs), definitions),
+        tracked_tasks=dict(census.sources),
+        oldest_refresh=shelf.described.lowest(),
+        stale_jobs=len(stale),
+        truncated_jobs=len(roster.jobs) - len(stale) - len(shown) if limits.per_job else 0,
         taken=now,
-        refreshed=tuple(job.refreshed for job in fresh[: len(shown)]),
+        refreshed=tuple([job.refreshed for job in fresh]),
+        lasts=_lasts(shelf.described.lowest(skip=len(old)), without_jobs) if not ahead else -math.inf,
     )
+
+
+def still_true(last: LedgerView, limits: Limits, now: float) -> bool:
+    """Whether a view at `now` (Unix seconds) would be the same, if no task and job has changed since."""
+    return last.taken <= now and (last.lasts == math.inf or _fresh(last.lasts, limits, now))
 
 
 def aged(last: LedgerView, limits: Limits, now: float) -> LedgerView:
@@ -92,62 +102,52 @@ def _fresh(refreshed: float, limits: Limits, now: float) -> bool:
     return abs(now - refreshed) <= limits.max_staleness
 
 
-def _shown_job(job: TrackedJob, tracked: TrackedTask) -> ShownJob:
-    """The same object as in the last view if nothing changed, because the exposition compares by identity."""
-    video_id = tracked.task.video_id if tracked.task is not None else ""
-    last = job.shown
-    now = (job.job, job.task_id, video_id, job.progress_since)
-    if last is None or last.job is not job.job or now != (last.job, last.task_id, last.video_id, last.progress_since):
-        last = job.shown = ShownJob(*now)
-    return last
-
-
-def _shown_task(tracked: TrackedTask, task: Task, roster: Roster) -> ShownTask:
-    """The same object as in the last view if nothing changed."""
-    progress = mean_progress(job.job for job in roster.jobs_of(tracked))
-    last = tracked.shown
-    if last is None or last.task is not task or last.progress != progress:
-        last = tracked.shown = ShownTask(task, progress)
-    return last
-
-
-def _shown_tasks(roster: Roster, shown: Iterable[TrackedJob], limits: Limits, now: float) -> tuple[ShownTask, ...]:
-    """The tasks of the shown jobs, then tasks without jobs: new ones, and those whose source file was bad."""
-    if not limits.per_job:
-        return ()
-    rows = [roster.tasks[task_id] for task_id in dict.fromkeys(job.task_id for job in shown)]
-    rows += [
+def _without_jobs(shelf: Shelf, limits: Limits, now: float) -> list[TrackedTask]:
+    """The shown tasks without jobs: new ones, and those whose source file was bad."""
+    tasks = (
         task
-        for task in roster.tasks.values()
-        if not task.job_ids and (task.finished_at is not None or _fresh(task.refreshed, limits, now))
-    ]
-    return tuple(_shown_task(row, row.task, roster) for row in rows[: limits.max_jobs] if row.task is not None)
+        for task in shelf.tasks_without_jobs.values()
+        if task.finished_at is not None or _fresh(task.refreshed, limits, now)
+    )
+    return list(islice(tasks, limits.max_jobs))
 
 
-def _task_counts(tasks: Iterable[TrackedTask]) -> dict[str, int]:
+def _shown_tasks(
+    roster: Roster, shown: Iterable[TrackedJob], without_jobs: Iterable[TrackedTask], most: int
+) -> tuple[ShownTask, ...]:
+    """The tasks of the shown jobs, then tasks without jobs."""
+    rows = [*map(roster.tasks.__getitem__, dict.fromkeys([job.task_id for job in shown])), *without_jobs][:most]
+    tasks = (task.shown or task.show(roster.jobs_of(task)) for task in rows)
+    return tuple([task for task in tasks if task is not None])
+
+
+def _lasts(refreshed: float | None, without_jobs: Iterable[TrackedTask]) -> float:
+    """The description that becomes stale next: of an unfinished job, or of one of these tasks."""
+    times = [task.refreshed for task in without_jobs if task.finished_at is None]
+    return min(times if refreshed is None else [*times, refreshed], default=math.inf)
+
+
+def _task_counts(statuses: Mapping[str, int]) -> dict[str, int]:
     counts = dict.fromkeys((*TASK_STATUSES, UNKNOWN), 0)
-    for tracked in tasks:
-        if tracked.task is not None:
-            counts[task_status(tracked.task.status)] += 1
+    for status, count in statuses.items():
+        counts[task_status(status)] += count
     return counts
 
 
-def _job_counts(jobs: Iterable[Job], definitions: Collection[str]) -> dict[tuple[str, str], int]:
+def _job_counts(pairs: Mapping[tuple[str, str], int], definitions: Collection[str]) -> dict[tuple[str, str], int]:
     counts = dict.fromkeys(product(definitions, (*JOB_STATUSES, UNKNOWN)), 0)
-    # Count the values of VOD first: a hundred thousand jobs have only a few dozen pairs to translate.
-    for (definition, status), count in Counter((job.definition, job.status) for job in jobs).items():
+    for (definition, status), count in pairs.items():
         key = (_definition(definition, definitions), job_status(status))
         counts[key] = counts.get(key, 0) + count
     return counts
 
 
-def _oldest(jobs: Iterable[Job], definitions: Collection[str]) -> dict[str, float]:
-    """The earliest creation among these jobs, by definition."""
+def _oldest(created: Mapping[str, float], definitions: Collection[str]) -> dict[str, float]:
+    """The earliest creation by the definition that is counted."""
     oldest: dict[str, float] = {}
-    for job in jobs:
-        if job.created is not None:
-            definition = _definition(job.definition, definitions)
-            oldest[definition] = min(job.created, oldest.get(definition, job.created))
+    for name, at in created.items():
+        definition = _definition(name, definitions)
+        oldest[definition] = min(at, oldest.get(definition, at))
     return oldest
 
 

@@ -3,15 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import islice
 
-from exporter.model import UNKNOWN, job_status
-from exporter.tracking.records import TrackedTask
 from exporter.tracking.roster import Roster
-
-# A task is asked about as a whole at least this often. Calls by `JobIds` do not show the status of the task, and only
-# that status shows that a job with an undocumented status has ended.
-ASK_WHOLE_SECONDS = 600.0
-NOT_YET_SECONDS = 600.0  # after its registration: VOD may know a task only some time after it was submitted
+from exporter.tracking.turns import Turns
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,8 +15,9 @@ class Work:
 
     `new_tasks` were never asked about. `whole_tasks` need a call for the whole task. Either they have no unfinished job
     with a documented status, or the last answer left a job out or gave it an undocumented status. `overdue_tasks` were
-    not described for `ASK_WHOLE_SECONDS`. `jobs` are pairs of the id of an unfinished job and the id of its task.
-    `prioritized_jobs` are such pairs for jobs that events reported as ended.
+    not described for `queue.ASK_WHOLE_SECONDS`. `jobs` are pairs of the id of an unfinished job and the id of its task.
+    `prioritized_jobs` are such pairs for jobs that events reported as ended. `more_tasks`, `more_prioritized_jobs` and
+    `more_jobs` are how many there are beyond these.
     """
 
     prioritized_jobs: tuple[tuple[str, str], ...] = ()
@@ -29,51 +25,36 @@ class Work:
     whole_tasks: tuple[str, ...] = ()
     jobs: tuple[tuple[str, str], ...] = ()
     overdue_tasks: tuple[str, ...] = ()
+    more_tasks: int = 0
+    more_prioritized_jobs: int = 0
+    more_jobs: int = 0
 
 
-def work(roster: Roster, *, calls_before: int, now: float) -> Work:
-    """All tasks and jobs that are unfinished and whose last call has a number up to `calls_before`.
+def work(
+    roster: Roster, *, calls_before: int, now: float, most_tasks: int | None = None, most_jobs: int | None = None
+) -> Work:
+    """The tasks and jobs that are unfinished and whose last call has a number up to `calls_before`.
 
-    `now` is in Unix seconds. Tasks that VOD does not know yet have a time before which it is not asked about them.
+    Of each kind of tasks at most `most_tasks`, of each kind of jobs at most `most_jobs`; without these, all. `now` is
+    in Unix seconds. Tasks that VOD does not know yet have a time before which it is not asked about them.
     """
-    unfinished = [
-        task
-        for task in roster.tasks.values()
-        if task.finished_at is None and task.asked <= calls_before and not _waits(task, now)
-    ]
-    unfinished.sort(key=lambda task: task.asked)
-    due = [task for task in unfinished if _needs_whole(task, roster)]
-    whole = {task.id for task in due}  # these calls describe the jobs of the tasks too
-    waiting = [
-        job
-        for job in roster.jobs.values()
-        if job.finished_at is None and job.asked <= calls_before and job.task_id not in whole
-    ]
-    waiting.sort(key=lambda job: job.asked)
+    roster.update()
+    queue = roster.queue
+    queue.refresh(calls_before, now)
+
+    def pairs(turns: Turns) -> tuple[tuple[str, str], ...]:
+        return tuple((job_id, roster.jobs[job_id].task_id) for job_id in islice(turns.due, most_jobs))
+
+    kinds = [queue.new_tasks.due, queue.whole_tasks.due, queue.overdue_tasks.due]
+    new, whole, overdue = (tuple(islice(due, most_tasks)) for due in kinds)
+    prioritized, jobs = pairs(queue.prioritized_jobs), pairs(queue.jobs)
     return Work(
-        prioritized_jobs=tuple((job.job.id, job.task_id) for job in waiting if job.prioritized),
-        new_tasks=tuple(task.id for task in due if _is_new(task)),
-        whole_tasks=tuple(task.id for task in due if not _is_new(task)),
-        overdue_tasks=tuple(task.id for task in unfinished if task.id not in whole and _overdue(task, now)),
-        jobs=tuple((job.job.id, job.task_id) for job in waiting if not job.prioritized),
+        prioritized_jobs=prioritized,
+        new_tasks=new,
+        whole_tasks=whole,
+        jobs=jobs,
+        overdue_tasks=overdue,
+        more_tasks=sum(map(len, kinds)) - len(new) - len(whole) - len(overdue),
+        more_prioritized_jobs=len(queue.prioritized_jobs.due) - len(prioritized),
+        more_jobs=len(queue.jobs.due) - len(jobs),
     )
-
-
-def _waits(task: TrackedTask, now: float) -> bool:
-    """Whether it is too early to ask again. A longer time than possible means that the clock was set back."""
-    return 0 < task.ask_after - now <= NOT_YET_SECONDS
-
-
-def _is_new(task: TrackedTask) -> bool:
-    return task.asked == 0 and task.task is None
-
-
-def _needs_whole(task: TrackedTask, roster: Roster) -> bool:
-    return task.stale or not any(
-        job.finished_at is None and job_status(job.job.status) != UNKNOWN for job in roster.jobs_of(task)
-    )
-
-
-def _overdue(task: TrackedTask, now: float) -> bool:
-    """Whether the last description of the whole task is old. If the clock was set back, its age is unknown."""
-    return not 0 <= now - task.refreshed < ASK_WHOLE_SECONDS

@@ -292,7 +292,7 @@ def test_a_closed_agenda_has_no_further_calls() -> None:
 def test_a_plan_that_cannot_be_made_is_given_up_until_the_next_refresh(monkeypatch: pytest.MonkeyPatch) -> None:
     planned = Planned("a")
     with monkeypatch.context() as patch:
-        patch.setattr(planned.ledger, "work", lambda: 1 / 0)
+        patch.setattr(planned.ledger, "work", lambda **_: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             planned.agenda.take()
         planned.agenda.skip()
@@ -309,10 +309,10 @@ def test_a_plan_is_kept_while_making_plans_takes_more_than_a_fiftieth_of_the_tim
     planned, plans, now = Planned(*map(str, range(9)), concurrency=1), 0, 100.0
     work = planned.ledger.work
 
-    def slow() -> Work:
+    def slow(**most: int) -> Work:
         nonlocal plans, now
         plans, now = plans + 1, now + 0.1
-        return work()
+        return work(**most)
 
     monkeypatch.setattr(planned.ledger, "work", slow)
     monkeypatch.setattr("time.monotonic", lambda: now)
@@ -332,10 +332,10 @@ def test_a_new_plan_is_made_once_a_second_at_most_and_at_once_after_an_event(mon
     planned, plans, now = Planned(*map(str, range(40)), concurrency=1), 0, 100.0
     work = planned.ledger.work
 
-    def counted() -> Work:
+    def counted(**most: int) -> Work:
         nonlocal plans
         plans += 1
-        return work()
+        return work(**most)
 
     monkeypatch.setattr(planned.ledger, "work", counted)
     monkeypatch.setattr("time.monotonic", lambda: now)
@@ -411,10 +411,10 @@ def test_without_a_result_no_new_plan_is_made(monkeypatch: pytest.MonkeyPatch) -
     planned, plans = Planned("a"), 0
     work = planned.ledger.work
 
-    def counted() -> Work:
+    def counted(**most: int) -> Work:
         nonlocal plans
         plans += 1
-        return work()
+        return work(**most)
 
     monkeypatch.setattr(planned.ledger, "work", counted)
     planned.agenda.take()
