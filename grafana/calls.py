@@ -2,111 +2,73 @@
 
 from __future__ import annotations
 
-from exporter.metrics.catalog import API_BUDGET, API_DURATION, API_REQUESTS, PENDING_CALLS, REFRESH_DURATION
+from grafana_foundation_sdk.models.dashboard import DynamicConfigValue
+
+from exporter.metrics.catalog import API_BUDGET, API_DURATION, API_REQUESTS, PENDING_CALLS
+from grafana.palette import ACTION_COLORS, PERCENTILES
 from grafana.panels import Panel, Query, Text, lines
 from grafana.queries import one, quantile, rate, share, total
 
 
 def panels() -> tuple[Panel, ...]:
-    return (
-        _calls_by_operation(),
-        _budget_used(),
-        _allowed_rate(),
-        _pending_calls(),
-        _answer_time(),
-        _refresh_time(),
-    )
+    return _budget(), _pending_calls(), _answer_time()
 
 
-def _calls_by_operation() -> Panel:
-    return lines(
+def _budget() -> Panel:
+    """The highest use of any account: one that waits is enough to act."""
+    used = share(total(rate(API_REQUESTS), "account", "action"), one(API_BUDGET))
+    panel = lines(
         Text(
-            title="Which calls does it make?",
-            description="Calls per second by operation, including retries.",
-            unit="reqps",
-            no_value="No calls yet",
-        ),
-        Query(total(rate(API_REQUESTS), "action"), "{{action}}"),
-        width=8,
-    )
-
-
-def _budget_used() -> Panel:
-    return lines(
-        Text(
-            title="How much of the budget is used?",
-            description="Calls per second of each operation, divided by the rate that the limiter allows now. "
-            "Yellow from 80 %, red from 100 %. At 100 % calls wait; that is normal for a moment, "
-            "but if it lasts, the budget is too small.",
+            title="Budget by operation",
+            description="Is the budget enough? Left: calls per second as a share of the rate that the limiter allows "
+            "now, of the account that uses the most. Yellow from 80 %, red from 100 %: calls wait. That is normal "
+            "for a moment; if it lasts, the budget is too small. Right, dashed: the lowest allowed rate. It falls "
+            "while VOD throttles: other programs use the quota of the account, or requests_per_second is too high.",
             unit="percentunit",
-            no_value="No calls yet",
-            steps=(("green", None), ("yellow", 0.8), ("red", 1)),
-            decimals=0,
+            steps=(("transparent", None), ("yellow", 0.8), ("red", 1)),
         ),
-        Query(
-            share(total(rate(API_REQUESTS), "account", "action"), one(API_BUDGET)),
-            "{{account}} {{action}}",
-        ),
-        width=8,
+        Query(f"max by (action) ({used})", "{{action}}"),
+        Query(f"min by (action) ({one(API_BUDGET)})", "{{action}} allowed"),
+        colors={**ACTION_COLORS, **{f"{action} allowed": color for action, color in ACTION_COLORS.items()}},
+        width=24,
         limits=True,
+        names=True,
     )
-
-
-def _allowed_rate() -> Panel:
-    return lines(
-        Text(
-            title="Does VOD throttle?",
-            description="Calls per second that the limiter allows. The limiter lowers the rate when VOD "
-            "throttles, and raises it again later. A dip means that other programs use the quota of "
-            "the account, or that requests_per_second is too high.",
-            unit="reqps",
-            no_value="No calls yet",
-        ),
-        Query(one(API_BUDGET), "{{account}} {{action}}"),
-        width=8,
+    allowed = {"id": "byFrameRefID", "options": "B"}
+    panel.override_by_query(
+        allowed["options"],
+        [
+            DynamicConfigValue("unit", "reqps"),
+            DynamicConfigValue("custom.axisPlacement", "right"),
+            DynamicConfigValue("custom.lineStyle", {"fill": "dash", "dash": [6, 6]}),
+            DynamicConfigValue("custom.lineWidth", 1),
+            DynamicConfigValue("custom.thresholdsStyle", {"mode": "off"}),
+        ],
     )
+    return panel
 
 
 def _pending_calls() -> Panel:
     return lines(
         Text(
-            title="How many calls are pending?",
-            description="Calls that were due but not yet made when a scrape was answered. The exporter makes "
-            "them between scrapes and in later scrapes. If the line keeps rising, the budget is too "
-            "small.",
-            unit="short",
-            no_value="None",
-            decimals=0,
+            title="Pending calls",
+            description="How many calls were due but not yet made when a scrape was answered? The exporter makes them "
+            "between scrapes and in later scrapes. If the line keeps rising, the budget is too small.",
+            unit="none",
         ),
-        Query(one(PENDING_CALLS), "{{account}} {{action}}"),
-        width=8,
+        Query(total(one(PENDING_CALLS), "action"), "{{action}}"),
+        colors=ACTION_COLORS,
     )
 
 
 def _answer_time() -> Panel:
     return lines(
         Text(
-            title="How fast does VOD answer?",
-            description="p95 and p50 of the time from connecting to VOD to the end of the response.",
+            title="Time until VOD answers",
+            description="How fast does VOD answer? p95 and p50 from connecting to VOD to the end of the response.",
             unit="s",
-            no_value="No calls yet",
         ),
         Query(quantile(0.95, API_DURATION), "p95"),
         Query(quantile(0.5, API_DURATION), "p50"),
-        colors={"p95": "dark-blue", "p50": "light-blue"},
-        width=8,
-    )
-
-
-def _refresh_time() -> Panel:
-    return lines(
-        Text(
-            title="How long does a refresh take?",
-            description="Duration of the last refresh of each account. If a refresh takes as long as the scrape "
-            "interval, the exporter calls VOD without a pause.",
-            unit="s",
-            no_value="Nothing refreshed yet",
-        ),
-        Query(one(REFRESH_DURATION), "{{account}}"),
-        width=8,
+        colors=PERCENTILES,
     )

@@ -1,4 +1,4 @@
-"""The dashboard Definitions: bitrate, size, resolution and duration of each definition, and their drift."""
+"""The dashboard Definitions: bitrate, size, length and duration of each definition, their drift, and what there is."""
 
 from __future__ import annotations
 
@@ -6,24 +6,38 @@ from grafana_foundation_sdk.builders.dashboard import CustomVariable, Dashboard
 
 from exporter.metrics.catalog import (
     JOB_DURATION,
-    JOB_OUTPUT_FPS,
-    JOB_OUTPUT_HEIGHT,
-    JOB_OUTPUT_INFO,
-    JOB_OUTPUT_WIDTH,
     JOB_PROCESSING,
+    JOBS,
     JOBS_FINISHED,
     OUTPUT_BITRATE,
     OUTPUT_DURATION,
     OUTPUT_SIZE,
     Metric,
 )
-from grafana.frame import account, choice, dashboard, definition, section
-from grafana.panels import Panel, Query, Steps, Text, lines
-from grafana.queries import KEY, RANGE, counted, increase, latest, mean, one, quantile, rate, share, total
+from grafana import renditions
+from grafana.frame import DEFINITION_LINKS, account, choice, dashboard, definition, opening, section
+from grafana.objective import FAILURE_STEPS
+from grafana.palette import DEFINITION_COLORS
+from grafana.panels import Panel, Query, Steps, Text, big, density, lines, nothing, or_no_data
+from grafana.queries import (
+    ENDED,
+    FAILED,
+    RANGE,
+    UNFINISHED,
+    counted,
+    increase,
+    mean,
+    now,
+    one,
+    quantile,
+    share,
+    total,
+)
 from grafana.tables import Column, rows
 
-_NONE = "Nothing finished in this time"
-_DRIFT_STEPS: Steps = (("red", None), ("yellow", -0.25), ("green", -0.1), ("yellow", 0.1), ("red", 0.25))
+_NONE = or_no_data("Nothing finished")
+# Each step begins at its value, so a colour that is meant for low values comes first.
+_DRIFT_STEPS: Steps = (("red", None), ("yellow", -0.25), ("transparent", -0.1), ("yellow", 0.1), ("red", 0.25))
 _NAMED = "{{definition}}"
 
 
@@ -31,184 +45,206 @@ def make() -> Dashboard:
     made = dashboard(
         "vod-definitions",
         "VOD transcoding / Definitions",
-        "Bitrate, size, frame rate, resolution and duration of each definition, and whether they drift.",
+        "Bitrate, size, length and duration of each definition, and whether they drift.",
         since="now-7d",
         refresh="5m",
         variables=(account(), definition(), *_windows()),
     )
-    section(made, "How do the definitions compare?", *_compared())
-    section(made, "Do they drift?", *_drift())
-    section(made, "What do the outputs look like?", *_outputs())
-    section(made, "How long does it take?", *_durations())
+    opening(made, _finished(), _mean_bitrate(), _mean_size(), _mean_length())
+    section(made, "Comparison", _compared())
+    section(made, "Drift", *_drift())
+    section(made, "Outputs", *_outputs())
+    section(made, "Time to finish", *_durations())
+    section(made, "What there is", *renditions.panels())
     return made
 
 
-def _compared() -> tuple[Panel, ...]:
-    length = share(_total(increase(OUTPUT_DURATION)), _total(increase(OUTPUT_BITRATE, suffix="_count")))
-    return (
-        rows(
-            Text(
-                title="What does a usual output of each definition look like?",
-                description="Means over the output files of the selected time range. Each file counts once.",
-                unit="short",
-                no_value=_NONE,
-            ),
-            {"definition": "Definition"},
-            Column(
-                name="Jobs finished",
-                expression=f"{_total(counted(JOBS_FINISHED, window=RANGE))} > 0",
-                unit="short",
-                decimals=0,
-            ),
-            Column(name="Bitrate", expression=mean(OUTPUT_BITRATE, "definition"), unit="bps"),
-            Column(name="Size", expression=mean(OUTPUT_SIZE, "definition"), unit="bytes"),
-            Column(name="Length", expression=length, unit="s"),
-            Column(name="Time to finish, p50", expression=_p(0.5, JOB_DURATION), unit="s"),
-            Column(name="Time to finish, p95", expression=_p(0.95, JOB_DURATION), unit="s"),
-            sort="Jobs finished",
-            links={
-                "Definition": (
-                    "Jobs of this definition",
-                    "/d/vod-jobs?${datasource:queryparam}&${account:queryparam}&var-definition=${__value.raw}",
-                )
-            },
+def _finished() -> Panel:
+    return big(
+        Text(
+            title="Jobs finished",
+            description="How many jobs ended in the selected time range, with any status?",
+            unit="none",
+            decimals=0,
         ),
+        Query(now(total(counted(JOBS_FINISHED, window=RANGE)))),
+    )
+
+
+def _mean_bitrate() -> Panel:
+    return _mean("Mean bitrate", "bps", mean(OUTPUT_BITRATE))
+
+
+def _mean_size() -> Panel:
+    return _mean("Mean size", "bytes", mean(OUTPUT_SIZE))
+
+
+def _mean_length() -> Panel:
+    return _mean("Mean length", "s", share(total(increase(OUTPUT_DURATION)), _files()))
+
+
+def _mean(title: str, unit: str, expression: str) -> Panel:
+    return big(
+        Text(
+            title=title,
+            description=f"{title} of the output files that were made in the selected time range?",
+            unit=unit,
+            values=nothing("Nothing finished"),
+            decimals=1,
+        ),
+        Query(now(expression)),
+    )
+
+
+def _compared() -> Panel:
+    return rows(
+        Text(
+            title="Definitions",
+            description="How do the definitions compare? Jobs and output files of the selected time range; each file "
+            "counts once. Failed is yellow from 2 %, red from 10 %.",
+            unit="none",
+            no_value=or_no_data("No jobs seen yet"),
+        ),
+        {"definition": "Definition"},
+        Column(name="Unfinished", expression=f"{_total(one(JOBS, UNFINISHED))} > 0", unit="none", decimals=0),
+        Column(name="Ended", expression=f"{_ended(ENDED)} > 0", unit="none", decimals=0),
+        Column(
+            name="Failed",
+            expression=share(_ended(FAILED), _ended(ENDED)),
+            unit="percentunit",
+            steps=FAILURE_STEPS,
+            decimals=1,
+        ),
+        Column(name="Bitrate, mean", expression=mean(OUTPUT_BITRATE, "definition"), unit="bps", decimals=1),
+        Column(name="Bitrate, p95", expression=_p(0.95, OUTPUT_BITRATE), unit="bps", decimals=1),
+        Column(name="Size, mean", expression=mean(OUTPUT_SIZE, "definition"), unit="bytes", decimals=1),
+        Column(
+            name="Length, mean",
+            expression=share(_total(increase(OUTPUT_DURATION)), _files("definition")),
+            unit="s",
+            decimals=1,
+        ),
+        Column(name="Time to finish, p50", expression=_p(0.5, JOB_DURATION), unit="s", decimals=1),
+        Column(name="p95", expression=_p(0.95, JOB_DURATION), unit="s", decimals=1),
+        sort="Ended",
+        links={"Definition": DEFINITION_LINKS},
+        height=9,
     )
 
 
 def _drift() -> tuple[Panel, ...]:
     kinds = (
-        ("bitrates", "bitrate", OUTPUT_BITRATE, "a changed template, another kind of source, or a changed encoder."),
-        ("sizes", "size", OUTPUT_SIZE, "other bitrates, or other lengths."),
-        ("times to finish", "time to finish", JOB_DURATION, "a queue at VOD, or longer sources."),
+        ("Bitrate", OUTPUT_BITRATE, "a changed template, another kind of source, or a changed encoder."),
+        ("Size", OUTPUT_SIZE, "other bitrates, or other lengths."),
+        ("Time to finish", JOB_DURATION, "a queue at VOD, or longer sources."),
     )
     return tuple(
         lines(
             Text(
-                title=f"Do the {kind} drift?",
-                description=f"Mean {what} in the time range Recent, compared with the time range Before, which ends "
-                f"where Recent starts: +10 % means a tenth more. Yellow beyond 10 %, red beyond 25 %. "
-                f"Possible reasons: {why}",
+                title=f"{what}: drift",
+                description=f"Does it drift? Mean {what.lower()} in the time range Recent, compared with the time "
+                "range Before, which ends where Recent starts: +10 % means a tenth more. Beyond 10 % the background "
+                f"is yellow, beyond 25 % red. Possible reasons: {why}",
                 unit="percentunit",
-                no_value="Nothing finished in one of the two times",
+                no_value=or_no_data("Nothing finished in one of the two times"),
                 steps=_DRIFT_STEPS,
-                decimals=0,
             ),
             Query(f"{mean(of, 'definition', window='$recent')} / ({_before(of)}) - 1", _NAMED),
+            colors=DEFINITION_COLORS,
             width=8,
-            limits=True,
+            areas=True,
         )
-        for kind, what, of, why in kinds
+        .axis_soft_min(-0.3)
+        .axis_soft_max(0.3)
+        for what, of, why in kinds
     )
 
 
 def _outputs() -> tuple[Panel, ...]:
+    length = share(
+        _total(increase(OUTPUT_DURATION, window="$recent")),
+        _total(increase(OUTPUT_BITRATE, window="$recent", suffix="_count")),
+    )
     return (
-        _history("Which bitrates do the outputs have?", "Median of the bitrates", OUTPUT_BITRATE, "bps", q=0.5),
-        _history("How high do the bitrates get?", "95 of 100 bitrates are below", OUTPUT_BITRATE, "bps", q=0.95),
-        _history("How large are the files?", "Median of the sizes", OUTPUT_SIZE, "bytes", q=0.5),
-        _frame_rates(),
-        _heights(),
-        _resolutions(),
-    )
-
-
-def _frame_rates() -> Panel:
-    return lines(
-        Text(
-            title="Which frame rates do the outputs have?",
-            description="Mean over the jobs with series: those with an output that are unfinished or finished "
-            "recently.",
-            unit="none",
-            no_value="No outputs on show",
+        _history(
+            "Bitrate, p50",
+            "Which bitrates do the outputs have? Half of them are below the line.",
+            "bps",
+            _recent(0.5, OUTPUT_BITRATE),
         ),
-        Query(f"avg by (definition) ({one(JOB_OUTPUT_FPS)})", _NAMED),
-        width=8,
-    )
-
-
-def _heights() -> Panel:
-    return lines(
-        Text(
-            title="Which heights do the outputs have?",
-            description="The shorter side of the video, so that portrait does not count as higher. Mean over "
-            "the jobs with series. If the height of a definition changes, its sources are too small "
-            "for it, or its template changed.",
-            unit="pixel",
-            no_value="No outputs on show",
-            decimals=0,
+        _history(
+            "Bitrate, p95",
+            "How high do the bitrates get? 95 of 100 are below the line.",
+            "bps",
+            _recent(0.95, OUTPUT_BITRATE),
         ),
-        Query(f"avg by (definition) ({_shorter()})", _NAMED),
-        width=8,
-    )
-
-
-def _resolutions() -> Panel:
-    return rows(
-        Text(
-            title="Which resolutions and codecs are there?",
-            description="Jobs that had series in the selected time range: smallest and largest shorter side, by "
-            "definition and codec.",
-            unit="short",
-            no_value="No outputs on show",
+        _history("Size, p50", "How large are the files? Half of them are smaller.", "bytes", _recent(0.5, OUTPUT_SIZE)),
+        _history("Length, mean", "How long do the files play, in the mean?", "suffix: min", f"({length}) / 60"),
+        density(
+            Text(
+                title="Bitrates",
+                description="How many files have which bitrate? A second band is another kind of source or template; "
+                "choose one definition.",
+                unit="bps",
+                no_value=_NONE,
+            ),
+            Query(total(increase(OUTPUT_BITRATE, window="$__rate_interval", suffix="_bucket"), "le"), "{{le}}"),
+            width=16,
         ),
-        {"definition": "Definition", "video_codec": "Codec"},
-        Column(name="Jobs", expression=_by_codec("count", latest(JOB_OUTPUT_HEIGHT)), unit="short"),
-        Column(name="Least", expression=_by_codec("min", _shorter(lately=True)), unit="pixel"),
-        Column(name="Most", expression=_by_codec("max", _shorter(lately=True)), unit="pixel"),
-        Column(name="Frames a second", expression=_by_codec("avg", latest(JOB_OUTPUT_FPS)), unit="none", decimals=1),
-        sort="Jobs",
-        width=8,
-        height=8,
     )
 
 
 def _durations() -> tuple[Panel, ...]:
     return (
-        _history("How soon are 95 of 100 jobs done?", "p95 of creation to completion", JOB_DURATION, "s", q=0.95),
         lines(
             Text(
-                title="How much of it is transcoding?",
-                description="p95 of the time from start to finish of transcoding. Only event callbacks report when "
-                "VOD started, so this panel is empty without them.",
-                unit="s",
-                no_value="No events with times: callbacks are not configured, or nothing finished",
+                title="Time to finish, p95",
+                description="How soon are 95 of 100 jobs done, from creation to completion? The points are single "
+                "jobs and link to them.",
+                unit="dthms",
+                no_value=_NONE,
             ),
-            Query(quantile(0.95, JOB_PROCESSING, "definition"), _NAMED),
+            Query(_recent(0.95, JOB_DURATION), _NAMED, exemplars=True),
+            colors=DEFINITION_COLORS,
             width=8,
-            step="1h",
+            step="15m",
         ),
-        lines(
+        _history(
+            "Time of transcoding, p95",
+            "How much of it is transcoding, from start to finish? Only event callbacks report the start, so this panel "
+            "is empty without them.",
+            "suffix: min",
+            f"({_recent(0.95, JOB_PROCESSING)}) / 60",
+        ),
+        density(
             Text(
-                title="How long are the outputs?",
-                description="Mean playing time of the output files.",
+                title="Times to finish",
+                description="How many jobs take how long, from creation to completion?",
                 unit="s",
                 no_value=_NONE,
             ),
-            Query(
-                share(_total(rate(OUTPUT_DURATION)), _total(rate(OUTPUT_BITRATE, suffix="_count"))),
-                _NAMED,
-            ),
+            Query(total(increase(JOB_DURATION, window="$__rate_interval", suffix="_bucket"), "le"), "{{le}}"),
             width=8,
-            step="1h",
         ),
     )
 
 
-def _history(title: str, what: str, metric: Metric, unit: str, *, q: float) -> Panel:
-    exemplars = metric is JOB_DURATION
-    description = f"{what} of the files finished in each step, estimated from the histogram."
+def _history(title: str, what: str, unit: str, expression: str) -> Panel:
+    """Each point is over the time range Recent before it, so that there are lines and no lone points."""
     return lines(
-        Text(title=title, description=description, unit=unit, no_value=_NONE),
-        Query(quantile(q, metric, "definition"), _NAMED, exemplars=exemplars),
+        Text(title=title, description=f"{what} Each point is over the time range Recent.", unit=unit, no_value=_NONE),
+        Query(expression, _NAMED),
+        colors=DEFINITION_COLORS,
         width=8,
-        step="1h",
+        step="15m",
     )
 
 
 def _windows() -> tuple[CustomVariable, ...]:
     return (
-        choice("recent", "Recent", ("1h", "6h", "1d", "7d"), "1d", "The time range to check for drift"),
+        choice(
+            "recent", "Recent", ("1h", "6h", "1d", "7d"), "1d", "The time range of each point, and to check for drift"
+        ),
         choice(
             "before", "Before", ("1d", "7d", "30d"), "7d", "The time range to compare with; it ends where Recent starts"
         ),
@@ -219,20 +255,21 @@ def _before(metric: Metric) -> str:
     return mean(metric, "definition", window="$before", offset="$recent")
 
 
+def _recent(q: float, metric: Metric) -> str:
+    return quantile(q, metric, "definition", window="$recent")
+
+
 def _p(q: float, metric: Metric) -> str:
     return quantile(q, metric, "definition", window=RANGE)
 
 
+def _ended(status: str) -> str:
+    return _total(counted(JOBS_FINISHED, status, window=RANGE))
+
+
+def _files(*by: str) -> str:
+    return total(increase(OUTPUT_BITRATE, suffix="_count"), *by)
+
+
 def _total(expression: str) -> str:
     return total(expression, "definition")
-
-
-def _shorter(*, lately: bool = False) -> str:
-    """The lesser of width and height of each output."""
-    height, width = ((latest if lately else one)(metric) for metric in (JOB_OUTPUT_HEIGHT, JOB_OUTPUT_WIDTH))
-    return f"({height} <= {width} or {width})"
-
-
-def _by_codec(how: str, expression: str) -> str:
-    joined = f"{expression} * on ({', '.join(KEY)}) group_left (video_codec) {latest(JOB_OUTPUT_INFO)}"
-    return f"{how} by (definition, video_codec) ({joined})"

@@ -1,100 +1,65 @@
-"""Panels of the dashboard Exporter: failed calls, malformed answers, rejected requests and faulty configurations."""
+"""Panels of the dashboard Exporter: failed calls, malformed answers and rejected requests."""
 
 from __future__ import annotations
 
-from exporter.metrics.catalog import (
-    API_ERRORS,
-    API_REQUESTS,
-    DROPPED_TASKS,
-    MALFORMED_FIELDS,
-    REJECTED_REQUESTS,
-    RELOAD_SUCCESSFUL,
-)
-from grafana.panels import Panel, Query, Show, Text, bars, big, lines
-from grafana.queries import RANGE, counted, one, rate, share, total
+from exporter.metrics.catalog import API_ERRORS, API_REQUESTS, DROPPED_TASKS, MALFORMED_FIELDS, REJECTED_REQUESTS
+from grafana.panels import Panel, Query, Text, bars, lines, or_no_data
+from grafana.queries import RANGE, counted, frequent, rate, share, total
 from grafana.tables import Column, rows
-
-_THROTTLED = 'code=~"(?i)(rejected[.])?throttling.*|flowcontrolerror.*|requeststoofrequent.*|systembusy.*|http_429"'
 
 
 def panels() -> tuple[Panel, ...]:
-    return (
-        _failed_calls(),
-        _throttled_calls(),
-        _failed_share(),
-        _dropped_or_malformed(),
-        _rejected_requests(),
-        _reload_successful(),
-    )
+    return _failed_calls(), _failed_share(), _dropped_or_malformed(), _rejected_requests()
 
 
 def _failed_calls() -> Panel:
+    failed = f"{total(counted(API_ERRORS, window='$__interval'), 'code')} > 0"
     return bars(
         Text(
-            title="Which calls fail?",
-            description="Failed calls by error code: a code of VOD, or a lower-case code of the exporter such "
-            "as timeout. Exact counts; a failed call counts even if its retry succeeded.",
-            unit="short",
-            no_value="None failed",
-            decimals=0,
+            title="Failed calls",
+            description="Which calls fail? The seven most frequent error codes in the selected time range: a code of "
+            "VOD, such as Throttling.User, or a lower-case code of the exporter, such as timeout. Exact counts; a "
+            "failed call counts even if its retry succeeded.",
+            unit="none",
+            no_value=or_no_data("None failed"),
         ),
-        Query(f"{total(counted(API_ERRORS, window='$__interval'), 'code')} > 0", "{{code}}"),
-        width=8,
-    )
-
-
-def _throttled_calls() -> Panel:
-    return bars(
-        Text(
-            title="How often was it throttled?",
-            description="Calls that VOD answered with a Throttling code, by operation.",
-            unit="short",
-            no_value="Never",
-            decimals=0,
-        ),
-        Query(f"{total(counted(API_ERRORS, _THROTTLED, window='$__interval'), 'action')} > 0", "{{action}}"),
-        width=8,
+        Query(f"{failed} and on (code) {frequent(API_ERRORS, by='code')}", "{{code}}"),
     )
 
 
 def _failed_share() -> Panel:
     return lines(
         Text(
-            title="What share of the calls fails?",
-            description="Yellow from 1 %, red from 10 %.",
+            title="Failed share of the calls",
+            description="Which share of the calls fails, by account? Yellow from 1 %, red from 10 %.",
             unit="percentunit",
-            no_value="No calls yet",
-            steps=(("green", None), ("yellow", 0.01), ("red", 0.1)),
-            decimals=1,
+            steps=(("transparent", None), ("yellow", 0.01), ("red", 0.1)),
         ),
-        Query(
-            share(total(rate(API_ERRORS), "account"), total(rate(API_REQUESTS), "account")),
-            "{{account}}",
-        ),
-        width=8,
+        Query(share(total(rate(API_ERRORS), "account"), total(rate(API_REQUESTS), "account")), "{{account}}"),
         limits=True,
+        names=True,
     )
 
 
 def _dropped_or_malformed() -> Panel:
     return rows(
         Text(
-            title="What was dropped or malformed?",
-            description="In the selected time range: tasks and videos that the exporter stopped tracking before "
-            "they finished, and fields that it ignored because their value was malformed.",
-            unit="short",
-            no_value="Nothing",
+            title="Dropped or malformed",
+            description="What was dropped or malformed in the selected time range? Tasks and videos that the exporter "
+            "stopped tracking before they finished, and fields that it ignored because their value was malformed.",
+            unit="none",
+            no_value=or_no_data("Nothing"),
         ),
         {"account": "Account", "reason": "Given up because", "field": "Malformed field"},
         Column(
             name="Times",
             expression=f"{total(counted(DROPPED_TASKS, window=RANGE), 'account', 'reason')} > 0"
             f" or {total(counted(MALFORMED_FIELDS, window=RANGE), 'account', 'field')} > 0",
-            unit="short",
+            unit="none",
             decimals=0,
         ),
         sort="Times",
-        width=10,
+        width=12,
         height=7,
     )
 
@@ -102,34 +67,15 @@ def _dropped_or_malformed() -> Panel:
 def _rejected_requests() -> Panel:
     return bars(
         Text(
-            title="Which requests were rejected?",
-            description="HTTP requests that the exporter rejected, by path and status code. Wrong tokens and "
+            title="Rejected requests",
+            description="Which HTTP requests did the exporter reject, by path and status code? Wrong tokens and "
             "signatures count here: they come from a wrong configuration or from a stranger.",
-            unit="short",
-            no_value="None",
-            decimals=0,
+            unit="none",
+            no_value=or_no_data("None"),
         ),
         Query(
-            f"{total(counted(REJECTED_REQUESTS, window='$__interval'), 'path', 'reason')} > 0",
+            f"topk(7, {total(counted(REJECTED_REQUESTS, window='$__interval'), 'path', 'reason')} > 0)",
             "{{path}} {{reason}}",
         ),
-        width=10,
         height=7,
-    )
-
-
-def _reload_successful() -> Panel:
-    return big(
-        Text(
-            title="Is the current configuration file in use?",
-            description="Yes if the last reload of the configuration succeeded. No is red: the file has faults, "
-            "and the previous configuration stays in use. The log of the exporter lists the faults.",
-            unit="bool_yes_no",
-            no_value="Unknown",
-            steps=(("red", None), ("green", 1)),
-        ),
-        Query(one(RELOAD_SUCCESSFUL), "{{instance}}"),
-        width=4,
-        height=7,
-        show=Show.VALUE_AND_NAME,
     )

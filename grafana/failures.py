@@ -1,89 +1,75 @@
-"""Panels of the dashboard Overview: failed jobs by error code and by definition."""
+"""Panels of the dashboard Overview: failed jobs by cause and by error code."""
 
 from __future__ import annotations
 
-from exporter.metrics.catalog import JOB_DURATION, JOB_FAILURES, JOBS, JOBS_FINISHED
-from grafana.objective import FAILURE_STEPS
-from grafana.panels import Panel, Query, Text, bars, ranking
-from grafana.queries import ENDED, FAILED, RANGE, UNFINISHED, counted, one, quantile, share, total
+from exporter.metrics.catalog import JOB_FAILURES
+from grafana.delivery import suspicious_outputs
+from grafana.palette import CAUSE_COLORS, CODE_COLORS
+from grafana.panels import Panel, Query, Text, bars, or_no_data
+from grafana.queries import RANGE, answering, counted, frequent, total
 from grafana.tables import Column, rows
+
+_NONE = or_no_data("No failures")
 
 
 def panels() -> tuple[Panel, ...]:
-    return (
-        _failures_over_time(),
-        _frequent_errors(),
-        _by_definition(),
-    )
+    return _by_cause(), _by_code(), suspicious_outputs(), _frequent()
 
 
-def _failures_over_time() -> Panel:
+def _by_cause() -> Panel:
     return bars(
         Text(
-            title="What fails, and when?",
-            description="Failed jobs by ErrorCode of VOD; after 50 different codes, further codes count as "
-            "other. Exact counts. The points are single jobs and link to them.",
-            unit="short",
-            no_value="No failures",
-            decimals=0,
+            title="Failures by cause",
+            description="Whose fault are the failures? source: the uploaded file; configuration: template or "
+            "parameter; permission: access to a bucket; service: VOD. Exact counts of jobs.",
+            unit="none",
+            no_value=_NONE,
         ),
-        Query(f"{_failures_by('$__interval', 'error_code')} > 0", "{{error_code}}", exemplars=True),
+        Query(f"{total(counted(JOB_FAILURES, window='$__interval'), 'cause')} > 0", "{{cause}}"),
+        colors=CAUSE_COLORS,
+        width=8,
         step="5m",
     )
 
 
-def _frequent_errors() -> Panel:
-    return ranking(
+def _by_code() -> Panel:
+    failed = f"{total(counted(JOB_FAILURES, window='$__interval'), 'error_code')} > 0"
+    return bars(
         Text(
-            title="Which errors are the most frequent?",
-            description="Failed jobs by ErrorCode of VOD in the selected time range. InvalidParameter codes "
-            "concern the source, InternalError concerns VOD.",
-            unit="short",
-            no_value="No failures",
-            steps=(("red", None),),
-            decimals=0,
+            title="Failures by error code",
+            description="What fails, and when? The seven most frequent ErrorCodes of VOD in the selected time range. "
+            "Exact counts. The points are single jobs and link to them.",
+            unit="none",
+            no_value=_NONE,
         ),
-        Query(f"sort_desc({_failures_by(RANGE, 'error_code')} > 0)", "{{error_code}}"),
-        width=12,
+        Query(
+            f"{failed} and on (error_code) {frequent(JOB_FAILURES, by='error_code')}", "{{error_code}}", exemplars=True
+        ),
+        colors=CODE_COLORS,
+        width=16,
+        step="5m",
     )
 
 
-def _by_definition() -> Panel:
+def _frequent() -> Panel:
     return rows(
         Text(
-            title="Which definition is worse than the others?",
-            description="By definition: jobs in progress now, and jobs that ended in the selected time range. "
-            "Share failed is yellow from 2 %, red from 10 %.",
-            unit="short",
-            no_value="No jobs seen yet",
+            title="Error codes",
+            description="Which errors are the most frequent in the selected time range, and who must act? The causes "
+            "are those of docs/metrics.md.",
+            unit="none",
+            no_value=_NONE,
         ),
-        {"definition": "Definition"},
-        Column(name="In progress", expression=total(one(JOBS, UNFINISHED), "definition"), unit="short", decimals=0),
-        Column(name="Ended", expression=_ended_by_definition(ENDED), unit="short", decimals=0),
-        Column(name="Failed", expression=_ended_by_definition(FAILED), unit="short", decimals=0),
+        {"error_code": "Error code", "cause": "Cause", "definition": "Definition"},
         Column(
-            name="Share failed",
-            expression=share(_ended_by_definition(FAILED), _ended_by_definition(ENDED)),
-            unit="percentunit",
-            steps=FAILURE_STEPS,
-            decimals=1,
+            name="Failed jobs",
+            expression=answering(
+                f"topk(20, {total(counted(JOB_FAILURES, window=RANGE), 'error_code', 'cause', 'definition')} > 0)"
+            ),
+            unit="none",
+            decimals=0,
         ),
-        Column(name="p50", expression=quantile(0.5, JOB_DURATION, "definition", window=RANGE), unit="s"),
-        Column(name="p95", expression=quantile(0.95, JOB_DURATION, "definition", window=RANGE), unit="s"),
-        sort="Share failed",
-        links={
-            "Definition": (
-                "Bitrates and sizes of this definition",
-                "/d/vod-definitions?${datasource:queryparam}&${account:queryparam}&var-definition=${__value.raw}",
-            )
-        },
-        height=9,
+        sort="Failed jobs",
+        width=16,
+        height=8,
     )
-
-
-def _failures_by(window: str, label: str) -> str:
-    return total(counted(JOB_FAILURES, window=window), label)
-
-
-def _ended_by_definition(status: str) -> str:
-    return total(counted(JOBS_FINISHED, status, window=RANGE), "definition")

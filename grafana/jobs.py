@@ -1,4 +1,5 @@
-"""The dashboard Jobs: running jobs with their estimated end, and the jobs that finished last."""
+"""The dashboard Jobs: failed, stuck and unfinished jobs, tasks that lack renditions, and the jobs that finished "
+"last."""
 
 from __future__ import annotations
 
@@ -7,212 +8,157 @@ from grafana_foundation_sdk.builders.dashboard import Dashboard
 from exporter.metrics.catalog import (
     JOB_COMPLETED,
     JOB_CREATED,
+    JOB_FAILURE_INFO,
     JOB_INFO,
     JOB_OUTPUT_BITRATE,
     JOB_OUTPUT_DURATION,
     JOB_OUTPUT_SIZE,
-    JOB_PROGRESS,
     JOB_STATUS,
     JOBS,
-    JOBS_FINISHED,
     STALE_JOBS,
     TRUNCATED_JOBS,
 )
-from grafana.frame import JOB_LINK, account, dashboard, definition, section
-from grafana.panels import STATUS_COLORS, Panel, Query, Text, big, lines
-from grafana.queries import FINISHED, KEY, RATE, UNFINISHED, latest, one, rate, running, series, total
+from grafana import tasks, unfinished
+from grafana.frame import JOB_LINKS, account, dashboard, definition, opening, section, status_page
+from grafana.panels import Panel, Query, Text, big, from_limits, or_no_data
+from grafana.queries import FINISHED, KEY, RANGE, latest, newest, now, of_jobs, one, series, total
 from grafana.tables import Column, rows
 
-_ON = f"* on ({', '.join(KEY)}) group_left (task_id, video_id)"
-_LINK = {"Job": ("This job in depth", JOB_LINK + "${__value.raw}")}
-_SPEED = f"clamp_min(max by ({', '.join(KEY)}) (deriv({series(JOB_PROGRESS)}[{RATE}])), 0)"
+_ON = f"* on ({', '.join(KEY)})"
+_LINKS = {"Job": JOB_LINKS}
 
 
 def make() -> Dashboard:
     made = dashboard(
         "vod-jobs",
         "VOD transcoding / Jobs",
-        "Which jobs are running, when will they be done, and how did the last jobs end?",
-        since="now-1h",
+        "Which jobs failed, which are stuck, which are running, and how did the last ones end?",
+        since="now-3h",
         refresh="30s",
-        variables=(account(), definition()),
+        variables=(account(), definition(), status_page()),
     )
-    section(made, "What is running now?", *_running())
-    section(made, "What has just finished?", *_finished())
+    opening(made, _waiting(), _transcoding(), _stuck(), _without_series())
+    section(made, "Failed, stuck and unfinished", _failed(), unfinished.panel())
+    section(made, "Tasks", *tasks.panels())
+    section(made, "Finished", _last_finished())
     return made
-
-
-def _running() -> tuple[Panel, ...]:
-    return (
-        _waiting(),
-        _transcoding(),
-        _without_progress(),
-        _without_series(),
-        _unfinished(),
-    )
 
 
 def _waiting() -> Panel:
     return big(
         Text(
-            title="How many jobs wait for VOD to start them?",
-            description="Jobs with the status Submitted.",
-            unit="short",
-            no_value="0",
+            title="Waiting",
+            description="How many jobs wait for VOD to start them? Jobs with the status Submitted.",
+            unit="none",
             decimals=0,
         ),
-        Query(total(one(JOBS, 'status="Submitted"'))),
-        width=6,
-        line=True,
+        Query(now(total(one(JOBS, 'status="Submitted"')))),
     )
 
 
 def _transcoding() -> Panel:
     return big(
         Text(
-            title="How many jobs are transcoding?",
-            description="Jobs with the status Transcoding.",
-            unit="short",
-            no_value="0",
+            title="Transcoding",
+            description="How many jobs are transcoding? Jobs with the status Transcoding.",
+            unit="none",
             decimals=0,
         ),
-        Query(total(one(JOBS, 'status="Transcoding"'))),
-        width=6,
-        line=True,
+        Query(now(total(one(JOBS, 'status="Transcoding"')))),
     )
 
 
-def _without_progress() -> Panel:
+def _stuck() -> Panel:
     return big(
         Text(
-            title="How many jobs make no progress?",
-            description="Jobs in transcoding, older than half an hour, whose progress did not change for half "
-            "an hour. Red from one job, as in VodJobStuck. VOD may never finish such jobs.",
-            unit="short",
-            no_value="None",
-            steps=(("green", None), ("red", 1)),
+            title="Without progress",
+            description="How many jobs in transcoding have the same progress as half an hour ago? Red from one job, "
+            "as in VodJobStuck. VOD may never finish such jobs.",
+            unit="none",
+            steps=from_limits(red=1),
             decimals=0,
         ),
-        Query(f"count({_standing_still()}) or vector(0)"),
-        width=6,
-    )
+        Query(now(f"count({unfinished.standing_still()})", 0)),
+    ).links(unfinished.runbook("VodJobStuck"))
 
 
 def _without_series() -> Panel:
     return big(
         Text(
-            title="How many unfinished jobs are missing below?",
-            description="Jobs without per-job series: not refreshed for series.max_staleness, or beyond "
-            "series.max_jobs. Yellow from one job: raise requests_per_second or max_jobs.",
-            unit="short",
-            no_value="None",
-            steps=(("green", None), ("yellow", 1)),
+            title="Missing below",
+            description="How many unfinished jobs have no row below? They were not refreshed for "
+            "series.max_staleness, or are beyond series.max_jobs. Yellow from one job: raise requests_per_second or "
+            "max_jobs.",
+            unit="none",
+            steps=from_limits(yellow=1),
             decimals=0,
         ),
-        Query(f"{total(one(STALE_JOBS))} + {total(one(TRUNCATED_JOBS))}"),
-        width=6,
+        Query(now(f"{total(one(STALE_JOBS))} + {total(one(TRUNCATED_JOBS))}")),
     )
 
 
-def _unfinished() -> Panel:
+def _failed() -> Panel:
+    last = newest(of_jobs(latest(JOB_COMPLETED), latest(JOB_FAILURE_INFO)), 50)
     return rows(
         Text(
-            title="How far is each job, and when will it be done?",
-            description="Unfinished jobs. Speed is the progress in the last five minutes. The estimated end is "
-            "calculated from it, and is empty while a job waits or makes no progress. Age is yellow "
-            "from one hour, red from two. Click a job for its details.",
-            unit="short",
-            no_value="Nothing is running now",
+            title="Failed jobs",
+            description="Which jobs failed in the selected time range, why, and since when? The last 50. Click a job "
+            "for its details, or for its row on the status page, which has the error message of VOD for some time.",
+            unit="none",
+            no_value=or_no_data("No failures"),
         ),
         {
             "job_id": "Job",
             "account": "Account",
             "definition": "Definition",
+            "error_code": "Error code",
+            "cause": "Cause",
             "video_id": "Video",
-            "task_id": "Task",
-            "status": "Status",
         },
-        Column(name="Progress", expression=running(one(JOB_PROGRESS)), unit="percentunit", bar=True, decimals=0),
+        Column(name="Failed", expression=f"1000 * {last}", unit="dateTimeFromNow"),
         Column(
-            name="Age",
-            expression=running(f"time() - {one(JOB_CREATED)}"),
+            name="Took",
+            expression=of_jobs(f"{latest(JOB_COMPLETED)} - {latest(JOB_CREATED)}", last),
             unit="s",
-            steps=(("text", None), ("yellow", 3600), ("red", 7200)),
+            decimals=1,
         ),
-        Column(name="Speed, per minute", expression=running(f"60 * {_SPEED}"), unit="percentunit", decimals=1),
-        Column(
-            name="Estimated end",
-            expression=running(f"1000 * (time() + (1 - {one(JOB_PROGRESS)}) / ({_SPEED} > 0))"),
-            unit="dateTimeFromNow",
+        details=of_jobs(
+            f"{latest(JOB_FAILURE_INFO)} {_ON} group_left (video_id)"
+            f" max by ({', '.join(KEY)}, video_id) ({latest(JOB_INFO)})",
+            last,
         ),
-        details=f"{one(JOB_STATUS, UNFINISHED)} {_ON} {one(JOB_INFO)}",
-        sort="Age",
-        links=_LINK,
-        height=12,
-        step="5m",
-    )
-
-
-def _finished() -> tuple[Panel, ...]:
-    return (
-        _ends_per_minute(),
-        _last_finished(),
-    )
-
-
-def _ends_per_minute() -> Panel:
-    return lines(
-        Text(
-            title="How many jobs end per minute?",
-            description="By final status, at the time when the exporter saw it.",
-            unit="cpm",
-            no_value="None ended",
-        ),
-        Query(f"60 * {total(rate(JOBS_FINISHED), 'status')}", "{{status}}"),
-        colors=STATUS_COLORS,
-        stacked=True,
-        width=24,
-        height=6,
-    )
+        sort="Failed",
+        links=_LINKS,
+        height=8,
+    ).links(unfinished.runbook("VodJobsFailing"))
 
 
 def _last_finished() -> Panel:
-    status = f"max by ({', '.join((*KEY, 'status'))}) (last_over_time({series(JOB_STATUS, FINISHED)}[$__range]))"
+    last = newest(latest(JOB_COMPLETED), 100)
+    status = f"max by ({', '.join((*KEY, 'status'))}) (last_over_time({series(JOB_STATUS, FINISHED)}[{RANGE}]))"
     return rows(
         Text(
-            title="How did the last jobs end?",
-            description="Jobs that finished in the selected time range or shortly before. Failed and cancelled "
-            "jobs have no output. Click a job for its details.",
-            unit="short",
-            no_value="Nothing finished in this time",
+            title="Last finished jobs",
+            description="How did the last 100 jobs end that finished in the selected time range? Failed and cancelled "
+            "jobs have no output.",
+            unit="none",
+            no_value=or_no_data("Nothing finished"),
         ),
-        {
-            "job_id": "Job",
-            "account": "Account",
-            "definition": "Definition",
-            "video_id": "Video",
-            "task_id": "Task",
-            "status": "Status",
-        },
-        Column(name="Finished", expression=f"1000 * {latest(JOB_COMPLETED)}", unit="dateTimeFromNow"),
-        Column(name="Took", expression=f"{latest(JOB_COMPLETED)} - {latest(JOB_CREATED)}", unit="s"),
-        Column(name="Bitrate", expression=_of_finished(latest(JOB_OUTPUT_BITRATE)), unit="bps"),
-        Column(name="Size", expression=_of_finished(latest(JOB_OUTPUT_SIZE)), unit="bytes"),
-        Column(name="Length", expression=_of_finished(latest(JOB_OUTPUT_DURATION)), unit="s"),
-        details=f"{status} {_ON} {latest(JOB_INFO)}",
+        {"job_id": "Job", "account": "Account", "definition": "Definition", "status": "Status", "task_id": "Task"},
+        Column(name="Finished", expression=f"1000 * {last}", unit="dateTimeFromNow"),
+        Column(
+            name="Took",
+            expression=of_jobs(f"{latest(JOB_COMPLETED)} - {latest(JOB_CREATED)}", last),
+            unit="s",
+            decimals=1,
+        ),
+        Column(name="Bitrate", expression=of_jobs(latest(JOB_OUTPUT_BITRATE), last), unit="bps", decimals=1),
+        Column(name="Size", expression=of_jobs(latest(JOB_OUTPUT_SIZE), last), unit="bytes", decimals=1),
+        Column(name="Length", expression=of_jobs(latest(JOB_OUTPUT_DURATION), last), unit="s", decimals=1),
+        details=of_jobs(
+            f"{status} {_ON} group_left (task_id) max by ({', '.join(KEY)}, task_id) ({latest(JOB_INFO)})", last
+        ),
         sort="Finished",
-        links=_LINK,
+        links=_LINKS,
         height=12,
     )
-
-
-def _standing_still() -> str:
-    moved = f"max_over_time({series(JOB_PROGRESS)}[30m]) - min_over_time({series(JOB_PROGRESS)}[30m])"
-    still = f"max by ({', '.join(KEY)}) ({moved}) == 0"
-    transcoding = one(JOB_STATUS, 'status="Transcoding"')
-    keys = ", ".join(KEY)
-    return f"{still} and on ({keys}) {transcoding} and on ({keys}) (time() - {one(JOB_CREATED)} > 1800)"
-
-
-def _of_finished(expression: str) -> str:
-    return f"{expression} and on ({', '.join(KEY)}) {latest(JOB_COMPLETED)}"

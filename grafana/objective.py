@@ -6,12 +6,12 @@ from grafana_foundation_sdk.builders.dashboard import CustomVariable
 
 from exporter.metrics.catalog import JOBS_FINISHED
 from grafana.frame import choice
-from grafana.panels import Panel, Query, Steps, Text, big, lines
-from grafana.queries import ENDED, FAILED, counted, share, total
+from grafana.panels import Panel, Query, Steps, Text, big, from_limits, lines, nothing, or_no_data
+from grafana.queries import ENDED, FAILED, NOTHING, counted, now, share, total
 
-FAILURE_STEPS: Steps = (("green", None), ("yellow", 0.02), ("red", 0.1))
+FAILURE_STEPS: Steps = from_limits(yellow=0.02, red=0.1)
 NOT_CANCELLED = "Cancelled jobs count neither as success nor as failure."
-_BUDGET_STEPS: Steps = (("red", None), ("yellow", 0.1), ("green", 0.5))
+_BUDGET_STEPS: Steps = (("transparent", None), ("red", NOTHING / 10), ("yellow", 0.1), ("transparent", 0.5))
 
 
 def variable() -> CustomVariable:
@@ -25,23 +25,24 @@ def variable() -> CustomVariable:
 
 
 def panels() -> tuple[Panel, ...]:
-    windows = (("30d", "30 days"), ("7d", "7 days"))
+    windows = (("30d", "30 d", "30 days"), ("7d", "7 d", "7 days"))
     left = (
         big(
             Text(
-                title=f"How much of the error budget of {name} is left?",
-                description=f"The objective above allows a share of failures. This is the unused part of it in the "
-                f"last {name}, or in the time that Prometheus stores if that is shorter. Below 0 the objective is "
+                title=f"Budget left, {short}",
+                description=f"How much of the error budget of {name} is left? The objective above "
+                f"allows a share of failures. This is the unused part of it in the last {name}, or in "
+                "the time that Prometheus stores if that is shorter. Below 0 the objective is "
                 "missed. Yellow below half, red below a tenth. " + NOT_CANCELLED,
                 unit="percentunit",
-                no_value="None ended",
+                values=nothing("None ended"),
                 steps=_BUDGET_STEPS,
                 decimals=0,
             ),
-            Query(f"1 - ({failed_share(window)}) / (1 - $objective / 100)"),
+            Query(now(f"1 - ({failed_share(window)}) / (1 - $objective / 100)")),
             height=6,
         )
-        for window, name in windows
+        for window, short, name in windows
     )
     return (
         *left,
@@ -53,13 +54,14 @@ def panels() -> tuple[Panel, ...]:
 def _succeeded() -> Panel:
     return big(
         Text(
-            title="What share of jobs succeeded in 30 days?",
-            description="Jobs that ended in the last 30 days. Compare it with the objective above. " + NOT_CANCELLED,
+            title="Succeeded, 30 d",
+            description="Which share of jobs succeeded? Jobs that ended in the last 30 days. Compare it with the "
+            "objective above. " + NOT_CANCELLED,
             unit="percentunit",
-            no_value="None ended",
+            values=nothing("None ended"),
             decimals=2,
         ),
-        Query(f"1 - {failed_share('30d')}"),
+        Query(now(f"1 - {failed_share('30d')}")),
         height=6,
     )
 
@@ -67,14 +69,13 @@ def _succeeded() -> Panel:
 def _burn_rate() -> Panel:
     return lines(
         Text(
-            title="How fast is the error budget burned?",
-            description="Failure share divided by the share that the objective allows. At 1 the budget lasts "
-            "exactly 30 days, at 6 five days, at 14.4 two days. 6 and 14.4 are the usual limits for "
-            "an alert, if both windows are above them.",
+            title="Burn rate",
+            description="How fast is the error budget burned? Failure share divided by the share that the objective "
+            "allows. At 1 the budget lasts exactly 30 days, at 6 five days, at 14.4 two days. 6 and 14.4 are the "
+            "usual limits for an alert, if both windows are above them.",
             unit="none",
-            no_value="None ended",
-            steps=(("green", None), ("yellow", 1), ("orange", 6), ("red", 14.4)),
-            decimals=1,
+            no_value=or_no_data("None ended"),
+            steps=(("transparent", None), ("yellow", 1), ("orange", 6), ("red", 14.4)),
         ),
         *(
             Query(f"{failed_share(window)} / (1 - $objective / 100)", f"over {name}")

@@ -18,6 +18,8 @@ UNFINISHED = 'status!~"TranscodeSuccess|TranscodeFail|TranscodeCancelled"'
 
 RATE = "$__rate_interval"
 RANGE = "$__range"
+NOTHING = -1e9
+"""The value of a query that has nothing to show, although the exporter answers. Panels show a text in its place."""
 
 _GONE = "15m"  # a series counts as present for this time after its last sample, so that a restart makes no gap
 _GAP = "6h"  # an outage of up to this time at the start of a window does not make the whole counter count as new
@@ -43,6 +45,37 @@ def one(metric: Metric, *matchers: str) -> str:
 def readable() -> str:
     """1 for each account that one exporter or more can read, as VodAccountUnreachable sees it."""
     return f"max by (job, account) ({series(UP)})"
+
+
+def now(expression: str, nothing: float = NOTHING) -> str:
+    """The value while an exporter answers, `nothing` if it has none, and no data if no exporter answers.
+
+    Without this, windows keep their values after the exporter has died, and an empty result looks like a good one.
+    """
+    return f"({expression}) and on () {_answering()} or on () {nothing:.0f} * {_answering()}"
+
+
+def answering(expression: str) -> str:
+    """The values while an exporter answers."""
+    return f"({expression}) and on () {_answering()}"
+
+
+def drawn(expression: str, metric: Metric, *matchers: str, by: str) -> str:
+    """Without the series of `by` that are 0 in the whole range: Grafana draws them over the one below them."""
+    most = f"max by ({by}) (max_over_time({series(metric, *matchers)}[{RANGE}] @ end()))"
+    return f"{expression} and on ({by}) {most} > 0"
+
+
+def frequent(metric: Metric, *matchers: str, by: str, limit: int = 7) -> str:
+    """The values of `by` that a counter counted the most in the range, at each point in time."""
+    return f"topk({limit}, {total(grown(metric, *matchers), by)})"
+
+
+def grown(metric: Metric, *matchers: str) -> str:
+    """What a counter counted in the whole range, at each point in time. It only decides what is drawn."""
+    selector = series(metric, *matchers)
+    window = f"{selector}[{RANGE}] @ end()"
+    return _once(metric, f"last_over_time({window}) - min_over_time({window})")
 
 
 def latest(metric: Metric, *matchers: str, window: str = RANGE) -> str:
@@ -116,13 +149,38 @@ def running(expression: str) -> str:
     return f"{expression} and on ({', '.join(KEY)}) {one(JOB_STATUS, UNFINISHED)}"
 
 
+def of_job(metric: Metric) -> str:
+    """The selector of the job that the dashboard Job shows."""
+    return f'{metric.name}{{{TARGET}, account=~"$account", job_id="$job_id"}}'
+
+
+def last_of_job(metric: Metric) -> str:
+    """Its last value in the range."""
+    return _once(metric, f"last_over_time({of_job(metric)}[{RANGE}])")
+
+
 def of_exporters(expression: str) -> str:
     """Restricts a metric that every target has, such as `up`, to targets that recently were exporters.
 
-    With `/probe` each account is a target, in addition to the exporter itself.
+    With `/probe` each account is a target, in addition to the exporter itself. The scrape job decides, not
+    the instance: metric_relabel_configs may make the instance of `vod_*` constant, and cannot change that of `up`.
     """
     present = (f"last_over_time({metric.name}{{{TARGET}}}[{_GAP}])" for metric in (BUILD_INFO, ACCOUNT_INFO))
-    return f"{expression} and on (job, instance) ({' or '.join(present)})"
+    return f"{expression} and on (job) ({' or '.join(present)})"
+
+
+def newest(expression: str, limit: int) -> str:
+    """The `limit` highest values; tables show no more rows."""
+    return f"topk({limit}, {expression})"
+
+
+def of_jobs(expression: str, jobs: str) -> str:
+    """Restricts a per-job expression to these jobs."""
+    return f"{expression} and on ({', '.join(KEY)}) {jobs}"
+
+
+def _answering() -> str:
+    return f"max({series(ACCOUNT_INFO)})"
 
 
 def _once(metric: Metric, expression: str, *, suffix: str = "") -> str:

@@ -3,19 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from grafana_foundation_sdk.builders import common, table
 from grafana_foundation_sdk.models import common as options
 from grafana_foundation_sdk.models import dashboard as model
 from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 
-from grafana.panels import STATUS_COLORS, Panel, Query, Steps, Text, dataquery, described, ref, thresholds
+from grafana.palette import STATUS_COLORS, TASK_COLORS
+from grafana.panels import Panel, Query, Steps, Text, dataquery, described, mappings, ref, thresholds
+
+_WIDTHS = {
+    **dict.fromkeys(("job_id", "task_id", "video_id", "template_id"), 290),
+    "account": 130,
+    "definition": 100,
+    "status": 160,
+    "error_code": 290,
+}
+"""Pixels: an id has 32 letters, and can be read in full."""
+
+Links: TypeAlias = Sequence[tuple[str, str]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Column:
-    """A column of numbers in a table. `bar` draws it as a bar from 0 to 1; `steps` colour the text."""
+    """A column of numbers in a table. `bar` draws it as a bar from 0 to 1; `steps` colour the background.
+
+    `values` are texts in place of numbers.
+    """
 
     name: str
     expression: str
@@ -23,6 +39,8 @@ class Column:
     steps: Steps | None = None
     bar: bool = False
     decimals: int | None = None
+    values: Mapping[float, str] = field(default_factory=dict)
+    width: int | None = None
 
 
 def rows(
@@ -31,18 +49,20 @@ def rows(
     *columns: Column,
     details: str | None = None,
     sort: str,
-    links: Mapping[str, tuple[str, str]] | None = None,
+    ascending: bool = False,
+    links: Mapping[str, Links] | None = None,
     width: int = 24,
     height: int = 10,
     step: str | None = None,
 ) -> Panel:
     """A table with a row per combination of `labels` (label -> heading) and a column per query.
 
-    `details` is a query whose labels are shown, not its value. `links` maps a heading to link text and URL.
+    `details` is a query whose labels are shown, not its value. `links` maps a heading to pairs of link text and URL.
+    There are no pages, which would cut a short table in half: the query limits the number of rows.
     """
     panel = table.Panel().cell_height(options.TableCellHeight.SM).filterable(True)
-    panel.footer(common.TableFooterOptions().show(False).enable_pagination(True))
-    panel.sort_by([common.TableSortByFieldState().display_name(sort).desc(True)])
+    panel.footer(common.TableFooterOptions().show(False).enable_pagination(False))
+    panel.sort_by([common.TableSortByFieldState().display_name(sort).desc(not ascending)])
     queries = [column.expression for column in columns] + ([details] if details else [])
     for number, expression in enumerate(queries):
         target = dataquery(Query(expression), number)
@@ -51,9 +71,8 @@ def rows(
     panel.with_transformation(_organized(labels, columns, queries=len(queries)))
     if step:
         panel.interval(step)
-    for heading in labels.values():
-        leads_to = (links or {}).get(heading)
-        panel.override_by_name(heading, [*_link(leads_to), model.DynamicConfigValue("noValue", "–")])
+    for label, heading in labels.items():
+        panel.override_by_name(heading, _label(label, (links or {}).get(heading, ())))
     for column in columns:
         panel.override_by_name(column.name, _shown(column))
     _colored_status(panel, labels)
@@ -65,7 +84,7 @@ def _organized(labels: Mapping[str, str], columns: Sequence[Column], *, queries:
     renamed = {f"Value #{ref(number)}": column.name for number, column in enumerate(columns)}
     hidden = {"Time": True, f"Value #{ref(len(columns))}": True}
     # If there is only one query, Grafana names its value column Value, without a number.
-    if queries == 1:
+    if queries == 1 and columns:
         renamed["Value"] = columns[0].name
     else:
         hidden["Value"] = True
@@ -74,17 +93,24 @@ def _organized(labels: Mapping[str, str], columns: Sequence[Column], *, queries:
     return model.DataTransformerConfig(id_val="organize", options=shown)
 
 
-def _link(leads_to: tuple[str, str] | None) -> list[model.DynamicConfigValue]:
-    if leads_to is None:
-        return []
-    title, url = leads_to
-    return [model.DynamicConfigValue("links", [{"title": title, "url": url, "targetBlank": False}])]
+def _label(label: str, links: Links) -> list[model.DynamicConfigValue]:
+    shown = [model.DynamicConfigValue("noValue", "–"), model.DynamicConfigValue("custom.inspect", True)]
+    if label in _WIDTHS:
+        shown.append(model.DynamicConfigValue("custom.width", _WIDTHS[label]))
+    if links:
+        found = [{"title": title, "url": url, "targetBlank": False} for title, url in links]
+        shown.append(model.DynamicConfigValue("links", found))
+    return shown
 
 
 def _shown(column: Column) -> list[model.DynamicConfigValue]:
     shown = [model.DynamicConfigValue("unit", column.unit), model.DynamicConfigValue("noValue", "–")]
     if column.decimals is not None:
         shown.append(model.DynamicConfigValue("decimals", column.decimals))
+    if column.width is not None:
+        shown.append(model.DynamicConfigValue("custom.width", column.width))
+    if column.values:
+        shown.append(model.DynamicConfigValue("mappings", mappings(column.values)))
     if column.bar:
         cell = options.TableBarGaugeCellOptions(options.BarGaugeDisplayMode.BASIC, options.BarGaugeValueMode.TEXT)
         shown += [
@@ -95,20 +121,23 @@ def _shown(column: Column) -> list[model.DynamicConfigValue]:
         ]
     elif column.steps is not None:
         shown += [
-            model.DynamicConfigValue("custom.cellOptions", {"type": "color-text"}),
+            model.DynamicConfigValue("custom.cellOptions", {"type": "color-background", "mode": "basic"}),
             model.DynamicConfigValue("thresholds", thresholds(column.steps).build()),
         ]
     return shown
 
 
 def _colored_status(panel: table.Panel, labels: Mapping[str, str]) -> None:
+    """Only what went wrong has a colour in a table."""
     if "status" not in labels:
         return
-    colors = {name: {"color": color, "index": place} for place, (name, color) in enumerate(STATUS_COLORS.items())}
+    wrong = {name: color for name, color in {**TASK_COLORS, **STATUS_COLORS}.items() if color in ("red", "orange")}
+    colors = {name: {"color": color, "index": place} for place, (name, color) in enumerate(wrong.items())}
     panel.override_by_name(
         labels["status"],
         [
-            model.DynamicConfigValue("custom.cellOptions", {"type": "color-text"}),
+            model.DynamicConfigValue("custom.cellOptions", {"type": "color-background", "mode": "basic"}),
+            model.DynamicConfigValue("thresholds", thresholds((("transparent", None),)).build()),
             model.DynamicConfigValue("mappings", [{"type": "value", "options": colors}]),
         ],
     )

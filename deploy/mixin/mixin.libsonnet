@@ -7,6 +7,7 @@ local alerts = std.parseYaml(importstr '../prometheus/vod-transcode.alerts.yml')
   prometheusRules+:: { groups+: rules.groups },
   prometheusAlerts+:: { groups+: alerts.groups },
   grafanaDashboards+:: {
+    'vod-cost.json': import '../../grafana/dashboards/vod-cost.json',
     'vod-definitions.json': import '../../grafana/dashboards/vod-definitions.json',
     'vod-exporter.json': import '../../grafana/dashboards/vod-exporter.json',
     'vod-job.json': import '../../grafana/dashboards/vod-job.json',

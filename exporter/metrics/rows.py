@@ -117,6 +117,8 @@ def job_rows(account: str, shown: ShownJob) -> Iterator[Row]:
     status = job_status(job.status)
     yield catalog.JOB_INFO, (*labels, shown.task_id, shown.video_id, job.template_id, job.priority), 1
     yield catalog.JOB_STATUS, (*labels, status), 1
+    if status == "TranscodeFail":
+        yield catalog.JOB_FAILURE_INFO, (*labels, job.error_code, causes.of_job(job.error_code)), 1
     yield catalog.JOB_PROGRESS, labels, job.progress
     yield catalog.JOB_CREATED, labels, job.created
     yield catalog.JOB_COMPLETED, labels, job.completed if job.finished else None

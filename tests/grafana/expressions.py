@@ -34,8 +34,9 @@ def dashboards() -> dict[str, dict[str, Any]]:
 
 
 def panels(dashboard: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Those that show something: all but rows."""
-    return [panel for panel in dashboard["panels"] if panel["type"] != "row"]
+    """Those that show something: all but rows, also those in folded rows."""
+    shown = [inner for panel in dashboard["panels"] for inner in (panel, *panel.get("panels", ()))]
+    return [panel for panel in shown if panel["type"] != "row"]
 
 
 def expressions(values: Mapping[str, str] | None = None) -> Iterator[Expression]:
@@ -46,11 +47,14 @@ def expressions(values: Mapping[str, str] | None = None) -> Iterator[Expression]
             for target in panel["targets"]:
                 source = target["expr"]
                 yield Expression(uid, panel["title"], source, interpolated(source, chosen))
+        for annotation in dashboard["annotations"]["list"]:
+            source = annotation["expr"]
+            yield Expression(uid, f"annotation {annotation['name']}", source, interpolated(source, chosen))
 
 
 def interpolated(expression: str, values: Mapping[str, str]) -> str:
-    """Raises `KeyError` for a variable that the dashboard does not have."""
-    return re.sub(r"\$(?:(\w+)|\{(\w+)\})", lambda found: values[found[1] or found[2]], expression)
+    """Raises `KeyError` for a variable that the dashboard does not have. $1 is of label_replace()."""
+    return re.sub(r"\$(?:([a-z_]\w*)|\{(\w+)\})", lambda found: values[found[1] or found[2]], expression)
 
 
 def _defaults(dashboard: Mapping[str, Any]) -> dict[str, str]:

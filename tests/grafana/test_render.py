@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 import yaml
 
-from grafana.render import FOLDER, rendered
+from grafana.render import FOLDER, OLDEST_GRAFANA, rendered
 from tests.grafana.expressions import DASHBOARDS, dashboards, panels
 
 PROVISIONING = DASHBOARDS.parent / "provisioning"
 ALERTS = DASHBOARDS.parents[1] / "deploy" / "prometheus" / "vod-transcode.alerts.yml"
-UIDS = {"vod-overview", "vod-jobs", "vod-job", "vod-definitions", "vod-exporter"}
+UIDS = {"vod-overview", "vod-jobs", "vod-job", "vod-definitions", "vod-cost", "vod-exporter"}
 
 
 def test_the_files_are_what_the_code_makes() -> None:
@@ -32,6 +32,9 @@ def test_nothing_in_them_belongs_to_one_grafana() -> None:
     for dashboard in dashboards().values():
         assert dashboard.get("id") is None
         assert "__inputs" not in dashboard
+        assert {"id": "grafana", "name": "Grafana", "type": "grafana", "version": OLDEST_GRAFANA} in dashboard[
+            "__requires"
+        ]
         uids = set(re.findall(r'"uid": "([^"]+)"', json.dumps(dashboard))) - {dashboard["uid"]}
         assert uids == {"${datasource}"}
 
@@ -51,24 +54,25 @@ def test_panels_have_ids_of_their_own_and_fill_the_grid_without_overlap() -> Non
         assert len(taken) == 24 * height, f"{uid} has holes"
 
 
-def test_every_panel_asks_a_question_of_its_own() -> None:
+def test_every_panel_has_a_title_of_its_own_and_answers_a_question() -> None:
     for dashboard in dashboards().values():
         titles = [panel["title"] for panel in dashboard["panels"]]
-        assert all(title.endswith("?") for title in titles)
+        assert not [title for title in titles if title.endswith("?")]
         assert len(set(titles)) == len(titles)
+    for panel in every_panel():
+        assert "?" in panel["description"], panel["title"]
 
 
 def test_every_panel_is_explained_with_unit_thresholds_and_words_for_nothing() -> None:
     for panel in every_panel():
         field = panel["fieldConfig"]["defaults"]
-        assert panel["description"].endswith("."), panel["title"]
+        assert panel["description"].endswith((".", "?")), panel["title"]
         assert field["unit"], panel["title"]
         assert field["noValue"], panel["title"]
         steps = field["thresholds"]["steps"]
         values = [step["value"] for step in steps[1:]]
         assert steps[0]["value"] is None, panel["title"]
         assert values == sorted(values), panel["title"]
-        assert "No data" not in field["noValue"], panel["title"]
 
 
 def test_description_explains_the_thresholds() -> None:
@@ -95,14 +99,16 @@ def test_dashboards_link_to_each_other_with_their_variables(uid: str) -> None:
     (link,) = dashboard["links"]
     assert link["type"] == "dashboards"
     assert link["includeVars"]
+    assert link["keepTime"]
     assert set(link["tags"]) <= set(dashboard["tags"])
 
 
 def test_links_lead_to_dashboards_and_variables_that_exist() -> None:
     found = set(re.findall(r'"(/d/[^"]+)"', json.dumps(dashboards())))
     found.add(destination()["url"].replace("$$", "$"))
-    assert {target(link) for link in found} >= {"vod-job", "vod-jobs", "vod-definitions"}
+    assert {target(link) for link in found} >= {"vod-job", "vod-jobs"}
     for link in found:
+        assert "${__url_time_range}" in link
         known = {variable["name"] for variable in dashboards()[target(link)]["templating"]["list"]}
         named = re.findall(r"var-(\w+)=", link) + re.findall(r"\$\{(\w+):queryparam\}", link)
         assert set(named) <= known, link
@@ -112,8 +118,8 @@ def test_definition_and_account_can_be_chosen_where_there_are_such_figures() -> 
     for uid, dashboard in dashboards().items():
         names = [variable["name"] for variable in dashboard["templating"]["list"]]
         assert "account" in names
-        # One job has one definition, and what the exporter does is done for all.
-        assert ("definition" in names) == (uid not in {"vod-job", "vod-exporter"})
+        # One job has one definition. What the exporter does is done for all, and VOD bills specifications.
+        assert ("definition" in names) == (uid not in {"vod-job", "vod-cost", "vod-exporter"})
 
 
 def test_exemplars_are_shown_where_the_exporter_makes_them() -> None:
@@ -126,11 +132,11 @@ def test_exemplars_are_shown_where_the_exporter_makes_them() -> None:
         if query.get("exemplar")
     }
     assert shown == {
-        ("vod-overview", "How long do jobs take?"),
-        ("vod-overview", "How long until the first output can be played?"),
-        ("vod-overview", "Which outputs are suspicious?"),
-        ("vod-overview", "What fails, and when?"),
-        ("vod-definitions", "How soon are 95 of 100 jobs done?"),
+        ("vod-overview", "Time to finish"),
+        ("vod-overview", "Time to first output"),
+        ("vod-overview", "Suspicious outputs"),
+        ("vod-overview", "Failures by error code"),
+        ("vod-definitions", "Time to finish, p95"),
     }
     assert destination()["name"] == "job_id"
 

@@ -18,6 +18,12 @@ JOB_STATUS = Metric(
     "1 for the current TranscodeJobStatus of the job; an undocumented status has the label value unknown.",
     (*_JOB, "status"),
 )
+JOB_FAILURE_INFO = Metric(
+    "vod_transcode_job_failure_info",
+    "gauge",
+    "Always 1; the labels are the ErrorCode of a failed job and its cause.",
+    (*_JOB, "error_code", "cause"),
+)
 JOB_PROGRESS = Metric(
     "vod_transcode_job_progress_ratio", "gauge", "Progress of the job from 0 to 1 (TranscodeProgress / 100).", _JOB
 )
@@ -73,6 +79,7 @@ JOB_STREAM_BITRATE = Metric(
 JOB = (
     JOB_INFO,
     JOB_STATUS,
+    JOB_FAILURE_INFO,
     JOB_PROGRESS,
     JOB_CREATED,
     JOB_COMPLETED,

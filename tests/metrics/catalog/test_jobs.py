@@ -8,6 +8,7 @@ JOB_LABELS = ("account", "job_id", "definition")
 CONTRACT = {
     "vod_transcode_job_info": ("gauge", (*JOB_LABELS, "task_id", "video_id", "template_id", "priority")),
     "vod_transcode_job_status": ("gauge", (*JOB_LABELS, "status")),
+    "vod_transcode_job_failure_info": ("gauge", (*JOB_LABELS, "error_code", "cause")),
     "vod_transcode_job_progress_ratio": ("gauge", JOB_LABELS),
     "vod_transcode_job_created_timestamp_seconds": ("gauge", JOB_LABELS),
     "vod_transcode_job_completed_timestamp_seconds": ("gauge", JOB_LABELS),
