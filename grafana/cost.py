@@ -8,7 +8,7 @@ from exporter.metrics.catalog import BILLED, USAGE
 from grafana.frame import ACCOUNT_LINKS, account, dashboard, opening, section
 from grafana.money import PRICES, cost, cost_of_accounts, minutes, unpriced
 from grafana.panels import Panel, Query, Show, Text, bars, big, from_limits, lines, nothing, or_no_data
-from grafana.queries import RANGE, answering, frequent, increase, now, one, total
+from grafana.queries import RANGE, frequent, increase, now, one, total
 from grafana.tables import Column, rows
 
 _NOTE = (
@@ -29,7 +29,7 @@ def make() -> Dashboard:
     )
     opening(made, _cost(), _minutes(), _unpriced(), _billed_share())
     section(made, "Where it goes", _by_day(), _by_specification(), _by_account())
-    section(made, "Billed and counted", _billed(), _without_price())
+    section(made, "Billed and counted", _billed())
     return made
 
 
@@ -158,24 +158,8 @@ def _billed() -> Panel:
         Query(f"sum({one(USAGE)}) / 60", "billed"),
         Query(f"{_counted_then()} / 60", "counted"),
         colors={"billed": "dark-blue", "counted": "light-blue"},
+        width=24,
         step="15m",
-    )
-
-
-def _without_price() -> Panel:
-    return rows(
-        Text(
-            title="Specifications without a price",
-            description="Which specifications does billing.prices lack, and how many minutes have they in the selected "
-            "time range?",
-            unit="none",
-            no_value=or_no_data("All have a price"),
-        ),
-        {"specification": "Specification"},
-        Column(name="Minutes", expression=answering(unpriced()), unit="none", decimals=1),
-        sort="Minutes",
-        width=12,
-        height=8,
     )
 
 

@@ -18,7 +18,7 @@ from grafana import renditions
 from grafana.frame import DEFINITION_LINKS, account, choice, dashboard, definition, opening, section
 from grafana.objective import FAILURE_STEPS
 from grafana.palette import DEFINITION_COLORS
-from grafana.panels import Panel, Query, Steps, Text, big, density, lines, nothing, or_no_data
+from grafana.panels import Panel, Query, Steps, Text, density, lines, or_no_data
 from grafana.queries import (
     ENDED,
     FAILED,
@@ -27,7 +27,6 @@ from grafana.queries import (
     counted,
     increase,
     mean,
-    now,
     one,
     quantile,
     share,
@@ -50,50 +49,13 @@ def make() -> Dashboard:
         refresh="5m",
         variables=(account(), definition(), *_windows()),
     )
-    opening(made, _finished(), _mean_bitrate(), _mean_size(), _mean_length())
+    opening(made)
     section(made, "Comparison", _compared())
     section(made, "Drift", *_drift())
     section(made, "Outputs", *_outputs())
     section(made, "Time to finish", *_durations())
     section(made, "What there is", *renditions.panels())
     return made
-
-
-def _finished() -> Panel:
-    return big(
-        Text(
-            title="Jobs finished",
-            description="How many jobs ended in the selected time range, with any status?",
-            unit="none",
-            decimals=0,
-        ),
-        Query(now(total(counted(JOBS_FINISHED, window=RANGE)))),
-    )
-
-
-def _mean_bitrate() -> Panel:
-    return _mean("Mean bitrate", "bps", mean(OUTPUT_BITRATE))
-
-
-def _mean_size() -> Panel:
-    return _mean("Mean size", "bytes", mean(OUTPUT_SIZE))
-
-
-def _mean_length() -> Panel:
-    return _mean("Mean length", "s", share(total(increase(OUTPUT_DURATION)), _files()))
-
-
-def _mean(title: str, unit: str, expression: str) -> Panel:
-    return big(
-        Text(
-            title=title,
-            description=f"{title} of the output files that were made in the selected time range?",
-            unit=unit,
-            values=nothing("Nothing finished"),
-            decimals=1,
-        ),
-        Query(now(expression)),
-    )
 
 
 def _compared() -> Panel:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from exporter.metrics.catalog import JOB_QUEUE, JOB_REALTIME_RATIO, SUSPICIOUS_OUTPUTS, TASK_FIRST_OUTPUT
+from exporter.metrics.catalog import JOB_QUEUE, SUSPICIOUS_OUTPUTS, TASK_FIRST_OUTPUT
 from grafana.palette import DEFINITION_COLORS, PERCENTILES, distinct
 from grafana.panels import Panel, Query, Text, bars, lines, or_no_data
 from grafana.queries import counted, quantile, total
@@ -11,7 +11,6 @@ from grafana.queries import counted, quantile, total
 def panels() -> tuple[Panel, ...]:
     return (
         _first_output(),
-        _realtime_ratio(),
         _queue_time(),
     )
 
@@ -28,23 +27,7 @@ def _first_output() -> Panel:
         Query(quantile(0.95, TASK_FIRST_OUTPUT), "p95", exemplars=True),
         Query(quantile(0.5, TASK_FIRST_OUTPUT), "p50"),
         colors=PERCENTILES,
-        width=8,
-        step="5m",
-    )
-
-
-def _realtime_ratio() -> Panel:
-    return lines(
-        Text(
-            title="Times the playing time",
-            description="How many times their playing time do successful jobs take, from creation to completion "
-            "(median)? Below 1 is faster than real time. Long and short videos compare well by it.",
-            unit="none",
-            no_value=or_no_data("None finished"),
-        ),
-        Query(quantile(0.5, JOB_REALTIME_RATIO, "definition"), "{{definition}}"),
-        colors=DEFINITION_COLORS,
-        width=8,
+        width=12,
         step="5m",
     )
 
@@ -60,7 +43,7 @@ def _queue_time() -> Panel:
         ),
         Query(f"({quantile(0.95, JOB_QUEUE, 'definition')}) / 60", "{{definition}}"),
         colors=DEFINITION_COLORS,
-        width=8,
+        width=12,
         step="5m",
     )
 

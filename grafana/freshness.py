@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from exporter.metrics.catalog import EVENTS, LAST_SUCCESS, OLDEST_REFRESH, REFRESH_DURATION, TRACKED_TASKS
+from exporter.metrics.catalog import EVENTS, OLDEST_REFRESH, TRACKED_TASKS
 from exporter.model import SOURCES
 from grafana.palette import distinct
 from grafana.panels import Panel, Query, Text, lines, or_no_data
@@ -10,7 +10,7 @@ from grafana.queries import one, rate, series, total
 
 
 def panels() -> tuple[Panel, ...]:
-    return _oldest_value(), _last_answer(), _refresh_time(), _sources(), _events()
+    return _oldest_value(), _sources(), _events()
 
 
 def _oldest_value() -> Panel:
@@ -30,33 +30,6 @@ def _oldest_value() -> Panel:
     )
 
 
-def _last_answer() -> Panel:
-    return lines(
-        Text(
-            title="Time since the last answer",
-            description="How long ago did VOD answer? It also rises while there is nothing to call VOD for.",
-            unit="s",
-        ),
-        Query(f"time() - max by (account) ({series(LAST_SUCCESS)})", "{{account}}"),
-        width=8,
-        names=True,
-    )
-
-
-def _refresh_time() -> Panel:
-    return lines(
-        Text(
-            title="Time of a refresh",
-            description="How long does the last refresh of each account take? If it takes as long as the scrape "
-            "interval, the exporter calls VOD without a pause.",
-            unit="s",
-        ),
-        Query(one(REFRESH_DURATION), "{{account}}"),
-        width=8,
-        names=True,
-    )
-
-
 def _sources() -> Panel:
     return lines(
         Text(
@@ -66,6 +39,7 @@ def _sources() -> Panel:
         ),
         Query(total(one(TRACKED_TASKS), "source"), "{{source}}"),
         colors=distinct(SOURCES),
+        width=8,
         stacked=True,
     )
 
@@ -79,5 +53,6 @@ def _events() -> Panel:
             no_value="No events: callbacks are not configured, or VOD sent none",
         ),
         Query(f"60 * {total(rate(EVENTS), 'event')}", "{{event}}"),
+        width=8,
         names=True,
     )

@@ -25,43 +25,23 @@ def variable() -> CustomVariable:
 
 
 def panels() -> tuple[Panel, ...]:
-    windows = (("30d", "30 d", "30 days"), ("7d", "7 d", "7 days"))
-    left = (
-        big(
-            Text(
-                title=f"Budget left, {short}",
-                description=f"How much of the error budget of {name} is left? The objective above "
-                f"allows a share of failures. This is the unused part of it in the last {name}, or in "
-                "the time that Prometheus stores if that is shorter. Below 0 the objective is "
-                "missed. Yellow below half, red below a tenth. " + NOT_CANCELLED,
-                unit="percentunit",
-                values=nothing("None ended"),
-                steps=_BUDGET_STEPS,
-                decimals=0,
-            ),
-            Query(now(f"1 - ({failed_share(window)}) / (1 - $objective / 100)")),
-            height=6,
-        )
-        for window, short, name in windows
-    )
-    return (
-        *left,
-        _succeeded(),
-        _burn_rate(),
-    )
+    return _budget_left(), _burn_rate()
 
 
-def _succeeded() -> Panel:
+def _budget_left() -> Panel:
     return big(
         Text(
-            title="Succeeded, 30 d",
-            description="Which share of jobs succeeded? Jobs that ended in the last 30 days. Compare it with the "
-            "objective above. " + NOT_CANCELLED,
+            title="Budget left, 30 d",
+            description="How much of the error budget of 30 days is left? The objective above allows "
+            "a share of failures. This is the unused part of it in the last 30 days, or in the time "
+            "that Prometheus stores if that is shorter. Below 0 the objective is missed. Yellow "
+            "below half, red below a tenth. " + NOT_CANCELLED,
             unit="percentunit",
             values=nothing("None ended"),
-            decimals=2,
+            steps=_BUDGET_STEPS,
+            decimals=0,
         ),
-        Query(now(f"1 - {failed_share('30d')}")),
+        Query(now(f"1 - ({failed_share('30d')}) / (1 - $objective / 100)")),
         height=6,
     )
 
@@ -81,7 +61,7 @@ def _burn_rate() -> Panel:
             Query(f"{failed_share(window)} / (1 - $objective / 100)", f"over {name}")
             for window, name in (("1h", "an hour"), ("6h", "six hours"))
         ),
-        width=12,
+        width=20,
         height=6,
         colors={"over an hour": "light-blue", "over six hours": "dark-blue"},
         limits=True,

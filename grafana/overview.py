@@ -77,7 +77,7 @@ def _share_failed() -> Panel:
 def _p95_duration() -> Panel:
     return big(
         Text(
-            title="Time to finish, p95",
+            title="Finished in, p95",
             description="How soon were 95 of 100 jobs done that finished in the selected time range, from creation to "
             "completion? Yellow from half an hour, red from two hours.",
             unit="s",

@@ -14,7 +14,7 @@ from exporter.model import ACTIONS, DEFINITIONS, OTHER, UNKNOWN
 PALETTE = [
     "#3274d9",
     "#e0752d",
-    "#8f3bb8",
+    "#9a49c1",
     "#39a1ac",
     "#888449",
     "#b97ea4",

@@ -11,7 +11,7 @@ _LINUX = "Only on Linux, or no data: see Exporter up"
 
 
 def panels() -> tuple[Panel, ...]:
-    return _scrape_time(), _samples(), _versions(), _memory(), _cpu(), _open_files()
+    return _scrape_time(), _samples(), _versions(), _memory(), _open_files()
 
 
 def _scrape_time() -> Panel:
@@ -39,15 +39,7 @@ def _memory() -> Panel:
         "How much memory does it use? Resident memory of each exporter.",
         "bytes",
         f"process_resident_memory_bytes{{{TARGET}}}",
-    )
-
-
-def _cpu() -> Panel:
-    return _of_instances(
-        "CPU",
-        "How busy is it? CPU seconds per second of each exporter: 100 % is one core.",
-        "percentunit",
-        f"rate(process_cpu_seconds_total{{{TARGET}}}[$__rate_interval])",
+        width=12,
     )
 
 
@@ -57,6 +49,7 @@ def _open_files() -> Panel:
         "How many files are open, including connections, as a share of the limit of the process?",
         "percentunit",
         f"process_open_fds{{{TARGET}}} / process_max_fds{{{TARGET}}}",
+        width=12,
     )
 
 
@@ -77,12 +70,12 @@ def _versions() -> Panel:
     )
 
 
-def _of_instances(title: str, description: str, unit: str, expression: str) -> Panel:
+def _of_instances(title: str, description: str, unit: str, expression: str, *, width: int = 8) -> Panel:
     no_value = _LINUX if "process_" in expression else "No scrapes"
     return lines(
         Text(title=title, description=description, unit=unit, no_value=no_value),
         Query(of_exporters(expression), "{{instance}}"),
-        width=8,
+        width=width,
         height=7,
         names=True,
     )

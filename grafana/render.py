@@ -30,6 +30,8 @@ def _text(builder: Dashboard) -> str:
     for panel in dashboard.panels or ():
         for each in (panel, *(panel.panels if isinstance(panel, RowPanel) else ())):
             each.id_val = next(numbers)
+            if not isinstance(each, RowPanel):
+                each.repeat_direction = None  # no panel repeats
     content = json.loads(JSONEncoder().encode(dashboard))
     content["annotations"] = {"list": events()}
     content["__requires"] = _required(content["panels"])
