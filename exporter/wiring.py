@@ -144,6 +144,7 @@ def joined(
         by_job_ids=lambda: calls.job_ids.usable,
         by_summaries=lambda: calls.summaries.usable,
         concurrency=concurrency,
+        latency=lambda: client.latency,
         account=empty.name,
     )
     return Account(
@@ -215,7 +216,7 @@ def client(
         credentials=credentials(configured),
         limiter=limiter or Limiter(configured.requests_per_second),
         timeout=scrape.timeout,
-        connections=scrape.concurrency,
+        connections=config.MOST_CALLS,
         observer=observer,
         account=configured.name,
     )

@@ -1,6 +1,7 @@
 """The configuration: reads a YAML file strictly, and returns frozen settings."""
 
 from exporter.config.account import SHANGHAI, Account, AccountKeys, Callback, Discovery, Track
+from exporter.config.amounts import MOST_CALLS
 from exporter.config.billing import Billing
 from exporter.config.settings import (
     HOLD_SECONDS,
@@ -18,6 +19,7 @@ from exporter.config.state import Postgres, State
 __all__ = [
     "HOLD_SECONDS",
     "LONGEST_SCRAPE_INTERVAL_SECONDS",
+    "MOST_CALLS",
     "SHANGHAI",
     "Account",
     "AccountKeys",

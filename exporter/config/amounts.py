@@ -63,7 +63,9 @@ def _whole(low: int, high: int) -> tuple[PlainValidator, WithJsonSchema]:
     return PlainValidator(check), WithJsonSchema({"anyOf": [number_schema, {"type": "string", "pattern": ENV_PATTERN}]})
 
 
-Concurrency = Annotated[int, *_whole(1, 64)]
+MOST_CALLS = 64
+"""Calls of an account that are in progress at the same time, however slow VOD is."""
+Concurrency = Annotated[int, *_whole(1, MOST_CALLS)]
 MaxJobs = Annotated[int, *_whole(1, 1_000_000)]
 Burst = Annotated[int, *_whole(0, 1_000_000)]
 

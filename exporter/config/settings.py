@@ -35,7 +35,8 @@ class ScrapeSettings(Section):
         "5s", "a scrape within this time after the last one shares its refresh"
     )
     concurrency: amounts.Concurrency = Field(
-        default=8, description="maximum calls in progress at the same time, for each account"
+        default=8,
+        description="calls of an account that may always be in progress at once; up to 64 if VOD answers slowly",
     )
 
     @field_validator("offset")

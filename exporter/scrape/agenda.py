@@ -8,6 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 
+from exporter import config
 from exporter.errors import CredentialsError, PermissionDenied
 from exporter.model import ACTIONS, GET_TRANSCODE_TASK, LIST_TRANSCODE_TASK
 from exporter.scrape.plan import (
@@ -37,6 +38,7 @@ _PLANNING_SHARE = 0.02  # the maximum share of the time for new plans
 # A refresh ends after this number of failed calls in a row, or after `concurrency` failed calls if that is more. An
 # operation ends after this number of refusals in a row of ids that VOD refused before.
 _FAILURES_IN_A_ROW = 4
+_MARGIN = 1.25  # calls under way, to those that the mean latency needs
 _MAX_REFUSED = 100_000  # ids that are remembered; beyond that the memory starts again
 
 
@@ -45,8 +47,9 @@ class Agenda:
 
     A plan is for the next ten seconds. It is made again after results, but at most once a second: sooner only if an
     event or a registration came, or if the plan is done and a list may have named more. `by_job_ids` and `by_summaries`
-    say whether VOD accepts the parameter `JobIds` and the operation GetTranscodeSummary. Not safe to use from several
-    threads.
+    say whether VOD accepts the parameter `JobIds` and the operation GetTranscodeSummary. `concurrency` calls may be
+    under way at the same time, and more if `latency`, the mean seconds of an answer, needs it. Not safe to use from
+    several threads.
     """
 
     def __init__(
@@ -57,6 +60,7 @@ class Agenda:
         by_job_ids: Callable[[], bool],
         by_summaries: Callable[[], bool],
         concurrency: int,
+        latency: Callable[[], float] = lambda: 0.0,
         account: str = "",
     ) -> None:
         self._account = account
@@ -67,6 +71,7 @@ class Agenda:
         self._by_job_ids = by_job_ids
         self._by_summaries = by_summaries
         self._concurrency = concurrency
+        self._latency = latency
         self._most_failures = max(concurrency, _FAILURES_IN_A_ROW)
         self._closed = False
         self._under_way: list[Call] = []
@@ -83,6 +88,7 @@ class Agenda:
         self._failed_in_a_row = 0
         self._plan: list[Call] = []
         self._beyond: Counter[str] = Counter()  # calls that come after the plan, by operation
+        self._rate = 0.0  # the calls per second of all operations in the plan
         self.outdate()
 
     def ask_again(self) -> None:
@@ -119,7 +125,15 @@ class Agenda:
     @property
     def workers(self) -> int:
         """How many calls can be made at the same time now."""
-        return min(self._concurrency, len(self._under_way) + len(self._plan))
+        return min(self._most, len(self._under_way) + len(self._plan))
+
+    @property
+    def _most(self) -> int:
+        """How many calls may be under way: as many as the budget allows at the present latency, by Little's law.
+
+        So a slow service does not make the calls fewer. Those that wait for their turn are under way, too.
+        """
+        return min(max(self._concurrency, math.ceil(_MARGIN * self._rate * self._latency())), config.MOST_CALLS)
 
     @property
     def under_way(self) -> bool:
@@ -127,13 +141,13 @@ class Agenda:
         return bool(self._under_way)
 
     def take(self) -> Call | None:
-        """The next call to make; None if no call is left, or if `concurrency` calls are under way.
+        """The next call to make; None if no call is left, or if enough calls are under way.
 
         The operation with the fewest calls under way comes first, because each operation has its own budget.
         """
         under_way = Counter(map(action, self._under_way))
         self._plan_again(under_way)
-        if len(self._under_way) >= self._concurrency:
+        if len(self._under_way) >= self._most:
             return None
         names = sorted(ACTIONS, key=lambda name: (under_way[name], self._taken[name]))
         call = next((call for name in names for call in self._plan if action(call) == name), None)
@@ -216,6 +230,7 @@ class Agenda:
                 queries=queries,
             )
             self._beyond = Counter(sizes(work, videos, queries, by_job_ids=by_job_ids)) - _by_action(self._plan)
+            self._rate = sum(self._limiter.rate(name) for name in _by_action(self._plan))
             self._outdated = False
             self._plan_again_at = now + max(_PLANNING_SECONDS, (time.monotonic() - now) / _PLANNING_SHARE)
             self._log_plan()

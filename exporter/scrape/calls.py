@@ -87,9 +87,9 @@ class Calls:
                 case GetTask(task_id):
                     self._ledger.asking(task_id=task_id)
                     self._get_task(task_id)
-                case GetJobs(job_ids):
+                case GetJobs(job_ids, urgent):
                     self._ledger.asking(job_ids=job_ids)
-                    self._get_jobs(job_ids)
+                    self._get_jobs(job_ids, urgent=urgent)
         finally:
             self._note_made(call)
 
@@ -185,9 +185,9 @@ class Calls:
         self._recorder.malformed(malformed)
         self._ledger.observe_task(task_id, task)
 
-    def _get_jobs(self, job_ids: tuple[str, ...]) -> None:
+    def _get_jobs(self, job_ids: tuple[str, ...], *, urgent: bool) -> None:
         try:
-            reply = self._client.get_jobs(job_ids, NO_DEADLINE)
+            reply = self._client.get_jobs(job_ids, NO_DEADLINE, urgent=urgent)
         except NotFoundError:
             self._ledger.observe_jobs(job_ids, ())
         except PermissionDenied:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import count, islice, zip_longest
 
 from exporter.model import (
@@ -54,9 +54,10 @@ class GetTask:
 
 @dataclass(frozen=True, slots=True)
 class GetJobs:
-    """GetTranscodeTask by `JobIds`."""
+    """GetTranscodeTask by `JobIds`. An urgent call goes before those that wait for their turn."""
 
     job_ids: tuple[str, ...]
+    urgent: bool = field(default=False, compare=False)
 
 
 Call = ListVideos | ListTasks | GetSummaries | GetTask | GetJobs
@@ -153,7 +154,7 @@ def without(work: Work, calls: Collection[Call]) -> Work:
 
 def _gets(work: Work, *, by_job_ids: bool, made: int) -> Iterator[Call]:
     if by_job_ids:
-        first = _jobs(work.prioritized_jobs)
+        first = _jobs(work.prioritized_jobs, urgent=True)
         rest = _jobs(work.jobs)
         overdue = work.overdue_tasks
     else:
@@ -188,8 +189,8 @@ def _batches(ids: Sequence[str], size: int) -> Iterator[tuple[str, ...]]:
     return (tuple(ids[at : at + size]) for at in range(0, len(ids), size))
 
 
-def _jobs(jobs: Iterable[tuple[str, str]]) -> Iterator[Call]:
-    return map(GetJobs, _batches([job_id for job_id, _ in jobs], JOB_IDS_PER_CALL))
+def _jobs(jobs: Iterable[tuple[str, str]], *, urgent: bool = False) -> Iterator[Call]:
+    return (GetJobs(ids, urgent) for ids in _batches([job_id for job_id, _ in jobs], JOB_IDS_PER_CALL))
 
 
 def _tasks(jobs: Iterable[tuple[str, str]], *, but: Collection[str]) -> Iterator[Call]:

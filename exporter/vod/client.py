@@ -65,6 +65,11 @@ class Client:
         """When the oldest unanswered request was sent, in monotonic seconds; None without one."""
         return self._sender.waiting_since
 
+    @property
+    def latency(self) -> float:
+        """The mean seconds from a request to its answer, mostly of the last ten. 0 before the first answer."""
+        return self._sender.latency
+
     def get_task(self, task_id: str, deadline: Deadline) -> tuple[Task, tuple[str, ...]]:
         """`GetTranscodeTask` with `TranscodeTaskId`: the task with all its jobs, and the names of malformed fields."""
 
@@ -78,9 +83,13 @@ class Client:
 
         return self._sender.call(GET_TRANSCODE_TASK, {"TranscodeTaskId": task_id}, deadline, parse)
 
-    def get_jobs(self, job_ids: Sequence[str], deadline: Deadline) -> JobsReply:
-        """`GetTranscodeTask` with `JobIds`: up to `JOB_IDS_PER_CALL` jobs, which may belong to different tasks."""
-        return self._sender.call(GET_TRANSCODE_TASK, {"JobIds": ",".join(job_ids)}, deadline, payloads.jobs_reply)
+    def get_jobs(self, job_ids: Sequence[str], deadline: Deadline, *, urgent: bool = False) -> JobsReply:
+        """`GetTranscodeTask` with `JobIds`: up to `JOB_IDS_PER_CALL` jobs, which may belong to different tasks.
+
+        An urgent call goes before those that wait for their turn.
+        """
+        parameters = {"JobIds": ",".join(job_ids)}
+        return self._sender.call(GET_TRANSCODE_TASK, parameters, deadline, payloads.jobs_reply, urgent=urgent)
 
     def get_summaries(self, video_ids: Sequence[str], deadline: Deadline) -> SummaryReply:
         """`GetTranscodeSummary`: the newest task of each of up to `VIDEO_IDS_PER_CALL` videos, without its id."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from exporter.deadline import Deadline
 from exporter.errors import BudgetSpent
@@ -17,6 +18,15 @@ _SLOWED_ONCE_SECONDS = 1.0  # VOD counts calls per second, so throttled calls wi
 _LONGEST_HOLD_SECONDS = 60.0  # a wrong `Retry-After` must not stop an account for hours
 
 
+@dataclass(slots=True, eq=False)
+class Turn:
+    """When a call may be sent: at this time of the limiter's clock, which is so many seconds from now."""
+
+    at: float
+    seconds: float
+    given_away: bool = False  # to an urgent call
+
+
 @dataclass(slots=True)
 class _Pace:
     """The pace of one operation. Times are seconds of the limiter's clock, the rate is calls per second."""
@@ -25,6 +35,7 @@ class _Pace:
     rate: float  # rate at the time `since`; it recovers from then on
     since: float
     held_until: float = -math.inf  # no turn before this time, because VOD throttled a call
+    waiting: deque[Turn] = field(default_factory=deque)  # turns that may be given away, in order
 
 
 class Limiter:
@@ -43,19 +54,28 @@ class Limiter:
         self._lock = threading.Lock()
         self._paces: dict[str, _Pace] = {}
 
-    def turn(self, action: str, deadline: Deadline) -> float:
-        """Take the next turn for a call of `action`, and return the seconds to wait for it.
+    def turn(self, action: str, deadline: Deadline, *, urgent: bool = False) -> Turn:
+        """Take the next turn for a call of `action`. An urgent call takes the turn of the call that waits longest.
 
         Raises `BudgetSpent`, without taking a turn, if the turn would come after the deadline.
         """
         with self._lock:
             now = self._clock()
             pace = self._pace(action, now)
-            turn = max(now, pace.next)
-            if turn >= deadline.at:
+            while pace.waiting and pace.waiting[0].at <= now:
+                pace.waiting.popleft()
+            if urgent and pace.waiting:
+                other = pace.waiting.popleft()
+                other.given_away = True
+                return Turn(other.at, other.at - now)
+            at = max(now, pace.next)
+            if at >= deadline.at:
                 raise BudgetSpent(f"{action}: no call left in the budget before the deadline", code="budget")
-            pace.next = turn + 1.0 / self._rate_of(pace, turn)
-            return turn - now
+            pace.next = at + 1.0 / self._rate_of(pace, at)
+            turn = Turn(at, at - now)
+            if not urgent:
+                pace.waiting.append(turn)
+            return turn
 
     def throttled(self, action: str, *, retry_after: float | None = None) -> None:
         """Slow down, because VOD throttled a call of `action` or sent too much.
@@ -74,11 +94,11 @@ class Limiter:
             pace.held_until = now + max(1.0 / rate, min(retry_after or 0.0, _LONGEST_HOLD_SECONDS))
             pace.next = max(pace.next, pace.held_until)
 
-    def is_held(self, action: str) -> bool:
-        """Whether throttling blocks `action` now. Then the turn of the caller is not valid, and it takes a new turn."""
+    def is_void(self, action: str, turn: Turn) -> bool:
+        """Whether the turn was given away, or throttling blocks `action` now. Then the caller takes a new turn."""
         with self._lock:
             now = self._clock()
-            return now < self._pace(action, now).held_until
+            return turn.given_away or now < self._pace(action, now).held_until
 
     def rate(self, action: str) -> float:
         """The calls per second that are allowed for `action` now."""

@@ -38,6 +38,8 @@ API_VERSION = "2017-03-21"
 ATTEMPTS = 4  # requests for one call by default, the first included
 _BACKOFF_SECONDS = 0.2  # doubled at each attempt, and randomized so that replicas do not retry at the same moment
 
+_LATEST = 0.2  # the share of the last answer in the mean latency
+
 _IDS = ("TranscodeTaskId", "JobIds", "VideoId", "VideoIds")  # the parameters with ids, separated by commas
 
 Reply = TypeVar("Reply")
@@ -85,6 +87,7 @@ class Sender:
         self._http = Http(connections)
         # When each thread sent its unanswered request. Every thread writes only its own entry, so no lock is needed.
         self._sent: dict[int, float] = {}
+        self._latency = 0.0
         self._closing = threading.Event()
 
     def close(self) -> None:
@@ -97,6 +100,11 @@ class Sender:
         """When the oldest unanswered request was sent, in monotonic seconds; None without one."""
         return min(list(self._sent.values()), default=None)  # the list is a copy: other threads change the dict
 
+    @property
+    def latency(self) -> float:
+        """The mean seconds from a request to its answer, mostly of the last ten."""
+        return self._latency
+
     def call(
         self,
         action: str,
@@ -105,8 +113,11 @@ class Sender:
         parse: Callable[[object], Reply],
         *,
         attempts: int = ATTEMPTS,
+        urgent: bool = False,
     ) -> Reply:
         """Call the operation, and return the result of `parse` for the JSON of a 200 response.
+
+        An urgent call goes before those that wait for their turn.
 
         Sends at most `attempts` requests, and one more if the security token has expired. Each attempt takes a turn of
         the budget and has a new signature, because VOD refuses a repeated nonce.
@@ -116,7 +127,7 @@ class Sender:
         for attempt in count(1):
             keys = self._keys(action)
             try:
-                self._wait(action, deadline)
+                self._wait(action, deadline, urgent=urgent)
             except BudgetSpent:
                 if failure is None:
                     raise
@@ -143,13 +154,15 @@ class Sender:
             self._observer(action=action, seconds=None, error=error)
             raise
 
-    def _wait(self, action: str, deadline: Deadline) -> None:
-        # VOD may throttle another call during the wait. The turn is then void, and the call needs a later one.
-        held = True
-        while held:
-            if self._closing.wait(self._limiter.turn(action, deadline)):
+    def _wait(self, action: str, deadline: Deadline, *, urgent: bool) -> None:
+        # During the wait, VOD may throttle another call, or an urgent call may take the turn. The call then needs a
+        # later turn.
+        void = True
+        while void:
+            turn = self._limiter.turn(action, deadline, urgent=urgent)
+            if self._closing.wait(turn.seconds):
                 raise BudgetSpent(f"{action}: the client was closed before its turn", code="stopped")
-            held = self._limiter.is_held(action)
+            void = self._limiter.is_void(action, turn)
 
     def _attempt(
         self,
@@ -172,7 +185,9 @@ class Sender:
             raise
         finally:
             del self._sent[thread]
-        self._note(action, parameters, time.monotonic() - started, None)
+        seconds = time.monotonic() - started
+        self._latency += _LATEST * (seconds - self._latency)
+        self._note(action, parameters, seconds, None)
         return reply
 
     def _note(self, action: str, parameters: Mapping[str, str], seconds: float, error: VodError | None) -> None:

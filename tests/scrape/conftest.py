@@ -51,6 +51,7 @@ class FakeVod:
     def __init__(self, *tasks: Task) -> None:
         self.observer: Observer = ignore
         self.waiting_since: float | None = None
+        self.latency = 0.0
         self.tasks: dict[str, Task | Exception] = {task.id: task for task in tasks}
         self.jobs: Exception | None = None
         self.summaries: Exception | None = None
@@ -69,7 +70,7 @@ class FakeVod:
         self._ask(f"task {task_id}")
         return self._answer("GetTranscodeTask", FORBIDDEN if task_id in self.forbidden else self.tasks[task_id]), ()
 
-    def get_jobs(self, job_ids: Sequence[str], deadline: Deadline) -> JobsReply:  # noqa: ARG002 - as the client's
+    def get_jobs(self, job_ids: Sequence[str], deadline: Deadline, *, urgent: bool = False) -> JobsReply:  # noqa: ARG002 - as the client's
         self._ask(f"jobs {','.join(job_ids)}")
         refusal = FORBIDDEN if self.forbidden.intersection(job_ids) else self.jobs
         self._answer("GetTranscodeTask", refusal or done("any"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 
 import pytest
@@ -39,6 +40,7 @@ class Planned:
         rate: float = 100.0,
     ) -> None:
         self.by_job_ids = self.by_summaries = True
+        self.latency = 0.0
         self.ledger = Ledger()
         self.ledger.name("tasks", task_ids, source="tasks")
         self.videos = Videos()
@@ -50,6 +52,7 @@ class Planned:
             by_job_ids=lambda: self.by_job_ids,
             by_summaries=lambda: self.by_summaries,
             concurrency=concurrency,
+            latency=lambda: self.latency,
         )
         self.start()
 
@@ -91,6 +94,27 @@ def test_no_more_calls_than_the_concurrency_are_under_way() -> None:
 
     assert first == [GetTask("a"), GetTask("b")]
     assert planned.take_all() == [GetTask("c")]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "calls"), [(0.0, 8), (0.3, 8), (1.0, 13), (3.0, 38), (5.0, 63), (6.0, 64), (60.0, 64)]
+)
+def test_as_many_calls_are_under_way_as_the_budget_allows_at_the_latency(seconds: float, calls: int) -> None:
+    """By Little's law, at least the configured number. With eight calls at 3 s the oldest job was 190 s old."""
+    planned = Planned(*map(str, range(100)), concurrency=8, rate=10.0)
+    planned.latency = seconds
+
+    assert len(planned.take_all()) == calls
+    assert planned.agenda.workers == calls
+
+
+def test_the_latency_counts_for_each_operation_that_has_calls() -> None:
+    """Each has a budget of its own."""
+    planned = Planned(*map(str, range(40)), videos=[f"v{number}" for number in range(40)], concurrency=8, rate=10.0)
+    planned.latency = 1.0
+    under_way = Counter(map(action, planned.take_all()))
+
+    assert under_way == {"GetTranscodeTask": 13, "ListTranscodeTask": 12}
 
 
 def test_the_operation_with_the_fewest_calls_under_way_comes_first() -> None:

@@ -145,6 +145,17 @@ def test_without_new_tasks_whole_tasks_and_jobs_take_turns() -> None:
     assert kinds == [False, False, False, False, True, True, True, True]
 
 
+def test_only_calls_for_prioritized_jobs_are_urgent() -> None:
+    """They go before the calls that wait for their turn."""
+    work = Work(prioritized_jobs=(("j", "t"),), jobs=(("k", "t"),))
+    calls = plan(work, budget=dict.fromkeys(ACTIONS, 9), by_job_ids=True)
+
+    assert [(call.job_ids, call.urgent) for call in calls if isinstance(call, GetJobs)] == [
+        (("j",), True),
+        (("k",), False),
+    ]
+
+
 def works(new: list[str], whole: list[str], jobs: list[str], prioritized: list[str]) -> Work:
     return Work(
         prioritized_jobs=tuple((f"prioritized {one}", f"task of {one[0]}") for one in prioritized),
@@ -353,7 +364,7 @@ def test_5000_jobs_are_all_refreshed_within_90_s_at_10_calls_a_second() -> None:
                 calls = plan(ledger.work(), budget=budget, by_job_ids=True, made=made)
             service.answer(calls.pop(0), ledger)
             made += 1
-            now += limiter.turn("GetTranscodeTask", Deadline(math.inf))
+            now += limiter.turn("GetTranscodeTask", Deadline(math.inf)).seconds
             if len(oldest) == scrape and now >= started + 9.5:
                 oldest.append(now - (ledger.view().oldest_refresh or 0))
 

@@ -61,7 +61,7 @@ def test_the_actions_are_those_that_the_methods_of_the_client_send(
         "usage": lambda: vod.usage("cn-shanghai", soon, start=3600, end=7200),
     }
     methods = {name for name in vars(Client) if not name.startswith("_")}
-    assert methods == calls.keys() | {"close", "waiting_since", "probe"}  # a new operation needs a call here
+    assert methods == calls.keys() | {"close", "waiting_since", "latency", "probe"}  # a new operation needs a call here
     for call in calls.values():
         call()
     assert {action for action, _, _ in observed} == {*ACTIONS, DESCRIBE_VOD_TRANSCODE_DATA}

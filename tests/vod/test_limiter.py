@@ -30,7 +30,7 @@ class Made:
 
     def turn(self, action: str = GET, deadline: Deadline = NEVER) -> float:
         """Take a turn and return its time."""
-        return self.now + self.limiter.turn(action, deadline)
+        return self.limiter.turn(action, deadline).at
 
     def turns(self, count: int) -> list[float]:
         return [self.turn() for _ in range(count)]
@@ -168,14 +168,46 @@ def test_retry_after_holds_the_operation_for_at_most_a_minute(asked: float | Non
 
 def test_earlier_turns_are_void_while_the_operation_is_held() -> None:
     made = Made(10)
-    made.turns(5)
+    turn, other = made.limiter.turn(GET, NEVER), made.limiter.turn("GetVideoList", NEVER)
     made.limiter.throttled(GET, retry_after=3.0)
     made.now += 0.4
-    held = made.limiter.is_held(GET), made.limiter.is_held("GetVideoList")
+    void = made.limiter.is_void(GET, turn), made.limiter.is_void("GetVideoList", other)
     made.now += 2.7
 
-    assert held == (True, False)
-    assert not made.limiter.is_held(GET)
+    assert void == (True, False)
+    assert not made.limiter.is_void(GET, turn)
+
+
+def test_an_urgent_call_takes_the_turn_of_the_call_that_waits_longest() -> None:
+    """That call takes a later turn, so the pace stays the same."""
+    made = Made(10)
+    sent, *waiting = [made.limiter.turn(GET, NEVER) for _ in range(4)]
+    made.now += 0.01
+    urgent = [made.limiter.turn(GET, NEVER, urgent=True).at for _ in range(2)]
+
+    assert urgent == [waiting[0].at, waiting[1].at] == pytest.approx([1000.1, 1000.2])
+    assert [made.limiter.is_void(GET, turn) for turn in (sent, *waiting)] == [False, True, True, False]
+    assert [made.turn() for _ in range(2)] == pytest.approx([1000.4, 1000.5])
+
+
+def test_an_urgent_call_takes_no_turn_of_another_urgent_call_or_operation() -> None:
+    made = Made(10)
+    made.turn()
+    made.turn("GetVideoList")
+    waiting = made.limiter.turn("GetVideoList", NEVER)
+    urgent = [made.limiter.turn(GET, NEVER, urgent=True) for _ in range(3)]
+
+    assert [turn.at for turn in urgent] == pytest.approx([1000.1, 1000.2, 1000.3])
+    assert not any(made.limiter.is_void(GET, turn) for turn in urgent)
+    assert not made.limiter.is_void("GetVideoList", waiting)
+
+
+def test_an_urgent_call_waits_for_no_turn_that_has_come() -> None:
+    made = Made(10)
+    made.turns(3)
+    made.now += 5.0
+
+    assert made.limiter.turn(GET, NEVER, urgent=True).seconds == 0.0
 
 
 @given(

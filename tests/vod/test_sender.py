@@ -28,7 +28,7 @@ from exporter.simulator.server import Simulator
 from exporter.vod import sender, signing
 from exporter.vod.body import MAX_BODY_BYTES
 from exporter.vod.client import Client
-from exporter.vod.limiter import Limiter
+from exporter.vod.limiter import Limiter, Turn
 from exporter.vod.sender import ATTEMPTS
 from tests.conftest import wait_until
 from tests.vod.behaviours import SHORT, SOON, nonces, refused
@@ -156,7 +156,7 @@ def test_each_attempt_takes_a_turn_of_the_budget(clients: Start, wire: Start, an
     with pytest.raises(TemporaryError):
         clients(server.url, limiter=limiter).get_task("1", soon)
     assert len(server.heads) == ATTEMPTS
-    assert limiter.turn("GetTranscodeTask", soon) == pytest.approx(ATTEMPTS / 50)
+    assert limiter.turn("GetTranscodeTask", soon).seconds == pytest.approx(ATTEMPTS / 50)
 
 
 @pytest.mark.slow
@@ -260,6 +260,45 @@ def test_an_expired_deadline_is_not_retried(world: Simulator, vod: Client, obser
     assert codes(observed) == ["timeout"]
 
 
+class Turns(Limiter):
+    """Gives out turns that have come, and notes which calls were urgent. The first call that is not loses its turn."""
+
+    def __init__(self) -> None:
+        super().__init__(10_000)
+        self.urgent: list[bool] = []
+
+    def turn(self, action: str, deadline: Deadline, *, urgent: bool = False) -> Turn:  # noqa: ARG002 - as the limiter's
+        self.urgent.append(urgent)
+        return Turn(0.0, 0.0, given_away=not urgent and len(self.urgent) == 1)
+
+
+def test_a_call_whose_turn_was_given_away_takes_another(
+    clients: Start, wire: Start, answer: Make, soon: Deadline
+) -> None:
+    limiter, server = Turns(), wire(answer())
+    vod = clients(server.url, limiter=limiter)
+    vod.get_jobs(["a"], soon)
+    assert (limiter.urgent, len(server.heads)) == ([False, False], 1)
+    vod.get_jobs(["a"], soon, urgent=True)
+    assert (limiter.urgent, len(server.heads)) == ([False, False, True], 2)
+
+
+def test_the_latency_is_the_mean_time_of_answers_and_not_of_failures(
+    clients: Start, wire: Start, answer: Make, soon: Deadline
+) -> None:
+    """A service that is down for many accounts must not start many calls of each."""
+    vod = clients(wire(answer()).url)
+    assert vod.latency == 0.0
+    vod.get_jobs(["a"], soon)
+    first = vod.latency
+    vod.get_jobs(["a"], soon)
+    assert 0.0 < first != vod.latency
+    failing = clients(wire(answer(b"", status="403 No")).url)
+    with pytest.raises(VodError):
+        failing.get_jobs(["a"], soon)
+    assert failing.latency == 0.0
+
+
 def test_without_budget_nothing_is_sent_or_observed(clients: Start, wire: Start, observed: Observed) -> None:
     server = wire(b"")
     limiter = Limiter(0.01)
@@ -346,7 +385,7 @@ def test_missing_keys_cost_no_turn_and_no_request(
     with pytest.raises(CredentialsError):
         clients(server.url, credentials=Lost(), limiter=limiter).get_task("1", soon)
     assert (server.connections, observed) == (0, [("GetTranscodeTask", None, "keys")])
-    assert limiter.turn("GetTranscodeTask", soon) == 0
+    assert limiter.turn("GetTranscodeTask", soon).seconds == 0
 
 
 @pytest.mark.slow

@@ -48,11 +48,12 @@ class Service(Client):
     """A VOD without any tasks that records the requests in order."""
 
     waiting_since = None
+    latency = 0.0
 
     def __init__(self) -> None:
         self.asked: list[tuple[str, ...]] = []
 
-    def get_jobs(self, job_ids: Any, deadline: Deadline) -> JobsReply:  # noqa: ARG002 - as the client's
+    def get_jobs(self, job_ids: Any, deadline: Deadline, *, urgent: bool = False) -> JobsReply:  # noqa: ARG002 - as the client's
         self.asked.append(tuple(job_ids))
         return JobsReply(())
 
