@@ -14,6 +14,8 @@ from exporter.errors import BudgetSpent
 
 SLOWEST = 0.1  # the lowest rate after throttling, as a share of the full rate
 RECOVERY = 0.02  # the share of the full rate that returns each second
+_LATEST_SECONDS = 0.25  # how late calls may be sent on average
+_LATEST_CALL = 0.02  # the share of one call in that average, so that one late call has no effect
 _SLOWED_ONCE_SECONDS = 1.0  # VOD counts calls per second, so throttled calls within one second are one event
 _LONGEST_HOLD_SECONDS = 60.0  # a wrong `Retry-After` must not stop an account for hours
 
@@ -45,7 +47,7 @@ class Limiter:
     them throttled. When VOD throttles a call, exporter and applications together exceed the quota. The rate of that
     operation is then halved, at most once a second and not below a tenth of the full rate. It recovers by a fiftieth of
     the full rate per second: from a half in 25 s, from a tenth in 45 s. An answer that is too large has
-    the same effect.
+    the same effect. So has a processor that is too busy to send the calls at their turns: scrapes would be late, too.
     """
 
     def __init__(self, rate: float, *, clock: Callable[[], float] = time.monotonic) -> None:
@@ -53,6 +55,7 @@ class Limiter:
         self._clock = clock
         self._lock = threading.Lock()
         self._paces: dict[str, _Pace] = {}
+        self._lateness = 0.0
 
     def turn(self, action: str, deadline: Deadline, *, urgent: bool = False) -> Turn:
         """Take the next turn for a call of `action`. An urgent call takes the turn of the call that waits longest.
@@ -85,12 +88,7 @@ class Limiter:
         with self._lock:
             now = self._clock()
             pace = self._pace(action, now)
-            rate = self._rate_of(pace, now)
-            # At full rate the rate is always halved, even if `since` is less than a second ago: `since` may be the time
-            # at which the pace was created.
-            if rate == self._rate or now - pace.since >= _SLOWED_ONCE_SECONDS:
-                rate = pace.rate = max(rate / 2, self._rate * SLOWEST)
-                pace.since = now
+            rate = self._slower(pace, now)
             pace.held_until = now + max(1.0 / rate, min(retry_after or 0.0, _LONGEST_HOLD_SECONDS))
             pace.next = max(pace.next, pace.held_until)
 
@@ -99,6 +97,17 @@ class Limiter:
         with self._lock:
             now = self._clock()
             return turn.given_away or now < self._pace(action, now).held_until
+
+    def came(self, action: str, turn: Turn) -> bool:
+        """The caller has waited for its turn. Returns True if calls are sent too late, and so their rate is halved."""
+        with self._lock:
+            now = self._clock()
+            self._lateness += _LATEST_CALL * (now - turn.at - self._lateness)
+            late = self._lateness > _LATEST_SECONDS
+            if late:
+                self._lateness = 0.0  # the new rate has its own average
+                self._slower(self._pace(action, now), now)
+            return late
 
     def rate(self, action: str) -> float:
         """The calls per second that are allowed for `action` now."""
@@ -118,3 +127,13 @@ class Limiter:
 
     def _rate_of(self, pace: _Pace, now: float) -> float:
         return min(self._rate, pace.rate + RECOVERY * self._rate * (now - pace.since))
+
+    def _slower(self, pace: _Pace, now: float) -> float:
+        """Halve the rate, and return it."""
+        rate = self._rate_of(pace, now)
+        # At full rate the rate is always halved, even if `since` is less than a second ago: `since` may be the time at
+        # which the pace was created.
+        if rate == self._rate or now - pace.since >= _SLOWED_ONCE_SECONDS:
+            rate = pace.rate = max(rate / 2, self._rate * SLOWEST)
+            pace.since = now
+        return rate

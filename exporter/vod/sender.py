@@ -38,6 +38,7 @@ API_VERSION = "2017-03-21"
 ATTEMPTS = 4  # requests for one call by default, the first included
 _BACKOFF_SECONDS = 0.2  # doubled at each attempt, and randomized so that replicas do not retry at the same moment
 
+_SAID_SECONDS = 600.0  # between two log lines about a busy processor
 _LATEST = 0.2  # the share of the last answer in the mean latency
 
 _IDS = ("TranscodeTaskId", "JobIds", "VideoId", "VideoIds")  # the parameters with ids, separated by commas
@@ -88,6 +89,7 @@ class Sender:
         # When each thread sent its unanswered request. Every thread writes only its own entry, so no lock is needed.
         self._sent: dict[int, float] = {}
         self._latency = 0.0
+        self._say_slow_after = 0.0  # monotonic clock
         self._closing = threading.Event()
 
     def close(self) -> None:
@@ -162,7 +164,16 @@ class Sender:
             turn = self._limiter.turn(action, deadline, urgent=urgent)
             if self._closing.wait(turn.seconds):
                 raise BudgetSpent(f"{action}: the client was closed before its turn", code="stopped")
+            if self._limiter.came(action, turn):
+                self._say_slow(action)
             void = self._limiter.is_void(action, turn)
+
+    def _say_slow(self, action: str) -> None:
+        now = time.monotonic()
+        if now >= self._say_slow_after:
+            self._say_slow_after = now + _SAID_SECONDS
+            extra = {"account": self._account, "action": action, "rate": round(self._limiter.rate(action), 2)}
+            _log.warning("calls slowed down, because the processor is too busy to send them in time", extra=extra)
 
     def _attempt(
         self,

@@ -210,6 +210,31 @@ def test_an_urgent_call_waits_for_no_turn_that_has_come() -> None:
     assert made.limiter.turn(GET, NEVER, urgent=True).seconds == 0.0
 
 
+def test_a_processor_that_is_too_busy_to_send_calls_in_time_halves_their_rate() -> None:
+    """Scrapes were answered after 9 s while 60 accounts used their full quota."""
+    made, halved = Made(10), list[bool]()
+    for _ in range(60):
+        turn = made.limiter.turn(GET, NEVER)
+        made.now = turn.at + 0.5
+        halved.append(made.limiter.came(GET, turn))
+
+    assert halved.count(True) == 1
+    assert halved.index(True) > 20
+    assert made.limiter.rate(GET) < 10
+    assert made.limiter.rate("GetVideoList") == 10
+
+
+@pytest.mark.parametrize("late", [[0.1] * 200, [0.0] * 20 + [5.0] + [0.0] * 20], ids=["a little", "once"])
+def test_calls_that_are_a_little_late_or_late_once_keep_their_rate(late: list[float]) -> None:
+    made = Made(10)
+    for seconds in late:
+        turn = made.limiter.turn(GET, NEVER)
+        made.now = turn.at + seconds
+        assert not made.limiter.came(GET, turn)
+
+    assert made.limiter.rate(GET) == 10
+
+
 @given(
     rate=st.floats(0.05, 200),
     steps=st.lists(

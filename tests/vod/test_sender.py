@@ -283,6 +283,23 @@ def test_a_call_whose_turn_was_given_away_takes_another(
     assert (limiter.urgent, len(server.heads)) == ([False, False, True], 2)
 
 
+class Late(Turns):
+    """Each call is too late."""
+
+    def came(self, action: str, turn: Turn) -> bool:  # noqa: ARG002 - as the limiter's
+        return True
+
+
+def test_the_log_says_once_that_calls_are_slowed_down(
+    clients: Start, wire: Start, answer: Make, soon: Deadline, caplog: pytest.LogCaptureFixture
+) -> None:
+    vod = clients(wire(answer()).url, limiter=Late())
+    for _ in range(3):
+        vod.get_jobs(["a"], soon)
+    said = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert said == ["calls slowed down, because the processor is too busy to send them in time"]
+
+
 def test_the_latency_is_the_mean_time_of_answers_and_not_of_failures(
     clients: Start, wire: Start, answer: Make, soon: Deadline
 ) -> None:
