@@ -5,16 +5,13 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-import pytest
-
 from exporter.causes import CAUSES, CODES, of_job, of_task
 
 PAGE = (Path(__file__).parents[1] / "docs" / "metrics.md").read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize(
-    ("code", "cause"),
-    [
+def test_a_code_has_the_cause_of_its_table_and_others_are_unknown() -> None:
+    for code, cause in [
         ("InvalidParameter.ResourceContentBad", "source"),
         ("InvalidParameter.TemplateNotFound", "configuration"),
         ("PermissionDenied.ResourceAccess", "permission"),
@@ -23,10 +20,8 @@ PAGE = (Path(__file__).parents[1] / "docs" / "metrics.md").read_text(encoding="u
         ("InternalErrors", "unknown"),
         ("200", "unknown"),
         ("", "unknown"),
-    ],
-)
-def test_a_code_has_the_cause_of_its_table_and_others_are_unknown(code: str, cause: str) -> None:
-    assert of_job(code) == cause
+    ]:
+        assert of_job(code) == cause
 
 
 def test_a_task_without_jobs_failed_by_its_source() -> None:

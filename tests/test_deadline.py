@@ -12,12 +12,10 @@ from hypothesis import strategies as st
 from exporter.deadline import Deadline, Reserve, scrape_timeout
 
 
-@pytest.mark.parametrize(
-    "header", [None, "", " ", "nan", "inf", "-inf", "infinity", "-1", "0", "-0", "1e400", "abc", "3s"]
-)
-def test_a_header_that_is_no_positive_finite_number_counts_as_absent(header: str | None) -> None:
+def test_a_header_that_is_no_positive_finite_number_counts_as_absent() -> None:
     """Then the configured limit holds (faults 8)."""
-    assert scrape_timeout(header, offset=0.5, limit=10) == 10
+    for header in [None, "", " ", "nan", "inf", "-inf", "infinity", "-1", "0", "-0", "1e400", "abc", "3s"]:
+        assert scrape_timeout(header, offset=0.5, limit=10) == 10
 
 
 @pytest.mark.parametrize(

@@ -18,9 +18,9 @@ def output(codec: str = "h264", width: float | None = 1280, height: float | None
     return Output(width=width, height=height, streams=streams)
 
 
-@pytest.mark.parametrize(
-    ("width", "height", "expected"),
-    [
+def test_a_tier_holds_outputs_whose_long_and_short_side_fit() -> None:
+    """ "If the long side or short side exceeds the range, a higher specification is used": VOD's page."""
+    for width, height, expected in [
         (128, 128, "H264.LD"),
         (640, 480, "H264.LD"),
         (480, 640, "H264.LD"),
@@ -43,22 +43,16 @@ def output(codec: str = "h264", width: float | None = 1280, height: float | None
         (3841, 2160, UNKNOWN),
         (3840, 2161, UNKNOWN),
         (7680, 4320, UNKNOWN),
-    ],
-)
-def test_a_tier_holds_outputs_whose_long_and_short_side_fit(width: int, height: int, expected: str) -> None:
-    """ "If the long side or short side exceeds the range, a higher specification is used": VOD's page."""
-    assert expected == specification(output(width=width, height=height))
+    ]:
+        assert expected == specification(output(width=width, height=height))
 
 
-@pytest.mark.parametrize(
-    ("codec", "expected"),
-    [
+def test_the_codec_of_the_video_stream_decides() -> None:
+    for codec, expected in [
         *(("h264", "H264.SD"), ("H.264", "H264.SD"), ("hevc", "H265.SD"), ("h265", "H265.SD"), ("H.265", "H265.SD")),
         *(("av1", "AV1.SD"), ("vp9", UNKNOWN), ("mpeg2video", UNKNOWN)),
-    ],
-)
-def test_the_codec_of_the_video_stream_decides(codec: str, expected: str) -> None:
-    assert expected == specification(output(codec))
+    ]:
+        assert expected == specification(output(codec))
 
 
 def test_an_output_with_sound_alone_is_audio() -> None:

@@ -28,50 +28,50 @@ def test_version_is_printed_for_every_command(run: Run, arguments: list[str]) ->
     ]
 
 
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
+MISTAKES: list[tuple[list[str], str]] = [
+    (
+        ["chek-config"],
+        "unknown command 'chek-config'; did you mean check-config?; see vod-transcode-exporter --help",
+    ),
+    (
+        ["serve"],
+        "unknown command 'serve'; the commands are run, demo, simulate, check-config, task, tasks, write; see",
+    ),
+    (["prod.yml"], "unknown command 'prod.yml'; to use this configuration, pass --config.file=prod.yml"),
+    (["--config-file=prod.yml"], "unknown flag '--config-file'; did you mean --config.file?"),
+    (["--config.fil", "prod.yml"], "unknown flag '--config.fil'; did you mean --config.file?"),
+    (["--log.level=debug", "demo"], "unexpected 'demo'; write the command first: vod-transcode-exporter demo"),
+    (["--config.file"], "argument --config.file: expected one argument; see vod-transcode-exporter run --help"),
+    (["--log.level=loud"], "argument --log.level: invalid choice: 'loud' (choose from"),
+    (["run", "extra"], "unexpected 'extra'; see vod-transcode-exporter run --help"),
+    (["task"], "the following arguments are required: ID; see vod-transcode-exporter task --help"),
+    (["check-config"], "the following arguments are required: FILE"),
+    (["demo", "--speed=0"], "argument --speed: '0' must be a number above 0"),
+    (["demo", "--speed=nan"], "argument --speed: 'nan' must be a number above 0"),
+    (["demo", "--speed=fast"], "argument --speed: 'fast' must be a number above 0"),
+    (["simulate", "--tasks=-1"], "argument --tasks: '-1' must be a whole number, 0 or more"),
+    *(
         (
-            ["chek-config"],
-            "unknown command 'chek-config'; did you mean check-config?; see vod-transcode-exporter --help",
-        ),
+            [f"--web.telemetry-path={path}"],
+            f"{TELEMETRY} '{path}' must be a path such as /metrics",
+        )
+        for path in ("metrics", "/", "//evil.example", "/{x}", "/-/healthy", "/a b", "/a?b", "/metrics/")
+    ),
+    *(
         (
-            ["serve"],
-            "unknown command 'serve'; the commands are run, demo, simulate, check-config, task, tasks, write; see",
-        ),
-        (["prod.yml"], "unknown command 'prod.yml'; to use this configuration, pass --config.file=prod.yml"),
-        (["--config-file=prod.yml"], "unknown flag '--config-file'; did you mean --config.file?"),
-        (["--config.fil", "prod.yml"], "unknown flag '--config.fil'; did you mean --config.file?"),
-        (["--log.level=debug", "demo"], "unexpected 'demo'; write the command first: vod-transcode-exporter demo"),
-        (["--config.file"], "argument --config.file: expected one argument; see vod-transcode-exporter run --help"),
-        (["--log.level=loud"], "argument --log.level: invalid choice: 'loud' (choose from"),
-        (["run", "extra"], "unexpected 'extra'; see vod-transcode-exporter run --help"),
-        (["task"], "the following arguments are required: ID; see vod-transcode-exporter task --help"),
-        (["check-config"], "the following arguments are required: FILE"),
-        (["demo", "--speed=0"], "argument --speed: '0' must be a number above 0"),
-        (["demo", "--speed=nan"], "argument --speed: 'nan' must be a number above 0"),
-        (["demo", "--speed=fast"], "argument --speed: 'fast' must be a number above 0"),
-        (["simulate", "--tasks=-1"], "argument --tasks: '-1' must be a whole number, 0 or more"),
-        *(
-            (
-                [f"--web.telemetry-path={path}"],
-                f"{TELEMETRY} '{path}' must be a path such as /metrics",
-            )
-            for path in ("metrics", "/", "//evil.example", "/{x}", "/-/healthy", "/a b", "/a?b", "/metrics/")
-        ),
-        *(
-            (
-                [f"--web.telemetry-path={path}"],
-                f"{TELEMETRY} '{path}' is used by another page; choose",
-            )
-            for path in ("/probe", "/sd", "/api/v1/tasks", "/api/metrics", "/callback/prod")
-        ),
-    ],
-)
-def test_a_mistake_is_one_line_with_a_hint(run: Run, arguments: list[str], message: str) -> None:
-    status, out, err = run(*arguments)
-    assert (status, out) == (2, "")
-    assert one_line(err).startswith(message)
+            [f"--web.telemetry-path={path}"],
+            f"{TELEMETRY} '{path}' is used by another page; choose",
+        )
+        for path in ("/probe", "/sd", "/api/v1/tasks", "/api/metrics", "/callback/prod")
+    ),
+]
+
+
+def test_a_mistake_is_one_line_with_a_hint(run: Run) -> None:
+    for arguments, message in MISTAKES:
+        status, out, err = run(*arguments)
+        assert (status, out) == (2, ""), arguments
+        assert one_line(err).startswith(message)
 
 
 def test_run_is_the_default_command(run: Run) -> None:

@@ -18,15 +18,15 @@ def message(**section: object) -> str:
     return "; ".join(error["msg"] for error in refused.value.errors())
 
 
-@pytest.mark.parametrize("name", SPECIFICATIONS)
-def test_every_specification_has_a_price_and_may_belong_to_a_template(name: str) -> None:
-    billing = Billing.model_validate({"currency": "EUR", "prices": {name: 1}, "templates": {"t": name}})
-    assert (billing.prices, billing.templates) == ({name: 1.0}, {"t": name})
+def test_every_specification_has_a_price_and_may_belong_to_a_template() -> None:
+    for name in SPECIFICATIONS:
+        billing = Billing.model_validate({"currency": "EUR", "prices": {name: 1}, "templates": {"t": name}})
+        assert (billing.prices, billing.templates) == ({name: 1.0}, {"t": name})
 
 
-@pytest.mark.parametrize("name", SPECIFICATIONS)
-def test_a_specification_in_lower_case_is_refused_with_its_spelling(name: str) -> None:
-    assert f"did you mean {name}?" in message(currency="EUR", prices={name.lower(): 1})
+def test_a_specification_in_lower_case_is_refused_with_its_spelling() -> None:
+    for name in SPECIFICATIONS:
+        assert f"did you mean {name}?" in message(currency="EUR", prices={name.lower(): 1})
 
 
 @pytest.mark.parametrize("name", ["", "Vimeo", 1080, None])

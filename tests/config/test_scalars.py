@@ -20,9 +20,8 @@ def test_other_scalars_are_text(text: str) -> None:
     assert (plain(text), problem(text)) == (None, None)
 
 
-@pytest.mark.parametrize(
-    ("text", "start"),
-    [
+def test_ambiguous_scalars_have_a_problem_with_a_remedy() -> None:
+    for text, start in [
         ("", "is missing"),
         ("yes", "is a boolean in YAML 1.1"),
         ("n", "is a boolean in YAML 1.1"),
@@ -34,13 +33,11 @@ def test_other_scalars_are_text(text: str) -> None:
         ("2024-01-01", "is a date in YAML 1.1"),
         ("=", "has a special meaning in YAML 1.1"),
         ("9" * 16, "is a number of 16 digits"),
-    ],
-)
-def test_ambiguous_scalars_have_a_problem_with_a_remedy(text: str, start: str) -> None:
-    assert plain(text) is None
-    found = problem(text)
-    assert found is not None
-    assert found.startswith(start + "; ")
+    ]:
+        assert plain(text) is None
+        found = problem(text)
+        assert found is not None, text
+        assert found.startswith(start + "; "), text
 
 
 def test_variables_are_expanded_and_the_written_text_is_kept() -> None:

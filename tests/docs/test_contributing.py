@@ -29,24 +29,24 @@ def commands() -> list[str]:
     return list(dict.fromkeys([line for block in blocks for line in block.splitlines()] + inline))
 
 
-@pytest.mark.parametrize("command", commands())
-def test_each_command_in_contributing_exists(command: str) -> None:
+def test_each_command_in_contributing_exists() -> None:
     """The commands are not run. A command of pytest must select tests, and its variables must be known."""
-    words = shlex.split(command)
-    while "=" in words[0]:
-        assert_variable_is_known(*words.pop(0).split("="))
-    match words:
-        case ["make", target]:
-            assert target in TARGETS
-        case [".venv/bin/pytest", path, *selected]:
-            assert selected_tests(ROOT / path, *selected)
-        case [".venv/bin/python", "-m", module, ">", file]:
-            assert importlib.util.find_spec(f"{module}.__main__")
-            assert (ROOT / file).exists()
-        case [script]:
-            assert os.access(ROOT / script, os.X_OK)
-        case _:
-            pytest.fail(f"this test cannot check {command}")
+    for command in commands():
+        words = shlex.split(command)
+        while "=" in words[0]:
+            assert_variable_is_known(*words.pop(0).split("="))
+        match words:
+            case ["make", target]:
+                assert target in TARGETS, command
+            case [".venv/bin/pytest", path, *selected]:
+                assert selected_tests(ROOT / path, *selected), command
+            case [".venv/bin/python", "-m", module, ">", file]:
+                assert importlib.util.find_spec(f"{module}.__main__"), command
+                assert (ROOT / file).exists(), command
+            case [script]:
+                assert os.access(ROOT / script, os.X_OK), command
+            case _:
+                pytest.fail(f"this test cannot check {command}")
 
 
 def assert_variable_is_known(name: str, value: str) -> None:

@@ -103,12 +103,10 @@ def test_a_timestamp_is_fresh_for_five_minutes_either_way() -> None:
         assert not fresh(TIMESTAMP, now=now + age), age
 
 
-@pytest.mark.parametrize(
-    "text", ["", "now", "-1", "1e9", "nan", "inf", " 1519375990", "1519375990.0", "١٥", "9" * 5000]
-)
-def test_a_timestamp_that_is_not_a_whole_number_is_not_fresh(text: str) -> None:
-    assert not fresh(text, now=1.0)
-    assert not fresh(text, now=float(TIMESTAMP))
+def test_a_timestamp_that_is_not_a_whole_number_is_not_fresh() -> None:
+    for text in ["", "now", "-1", "1e9", "nan", "inf", " 1519375990", "1519375990.0", "١٥", "9" * 5000]:
+        assert not fresh(text, now=1.0)
+        assert not fresh(text, now=float(TIMESTAMP))
 
 
 def test_a_stream_event_has_its_job_with_start_and_processing_time() -> None:

@@ -225,16 +225,16 @@ def test_a_malformed_field_costs_only_that_field(case: tuple[Any, tuple[str | in
     assert {field.split(".")[0] for field in counted} <= {name}
 
 
-@pytest.mark.parametrize("name", sorted(SURFACES))
-def test_a_boolean_is_malformed_in_every_field(name: str) -> None:
+def test_a_boolean_is_malformed_in_every_field() -> None:
     """faults 28, for each documented field: it is absent, and reported once for each record with the field."""
-    body = FAILED if name == "FinishTime" else PAGE
-    paths = [path for path in places(body) if path[-1] == name]
-    assert paths
-    for path in paths:
-        reply = task_reply(put(body, path, True))
-        assert reply.malformed == (name,)
-        assert_safe(reply)
+    for name in sorted(SURFACES):
+        body = FAILED if name == "FinishTime" else PAGE
+        paths = [path for path in places(body) if path[-1] == name]
+        assert paths, name
+        for path in paths:
+            reply = task_reply(put(body, path, True))
+            assert reply.malformed == (name,)
+            assert_safe(reply)
 
 
 def test_every_field_of_the_documentation_is_read() -> None:

@@ -19,7 +19,6 @@ from exporter.errors import (
     TemporaryError,
     Throttled,
     TokenExpired,
-    VodError,
 )
 from exporter.vod.refusals import bare_refusal, refusal
 
@@ -29,9 +28,9 @@ def refused(code: str, status: int = 400, **changed: Any) -> ServiceError:
     return refusal("GetTranscodeTask", status=status, code=code, **arguments)
 
 
-@pytest.mark.parametrize(
-    ("code", "status", "kind"),
-    [
+def test_a_code_means_its_error() -> None:
+    """The code is kept as VOD wrote it; its meaning does not depend on upper or lower case."""
+    for code, status, kind in [
         ("Throttling", 400, Throttled),
         ("Throttling.User", 400, Throttled),
         ("Throttling.Api", 429, Throttled),
@@ -78,19 +77,15 @@ def refused(code: str, status: int = 400, **changed: Any) -> ServiceError:
         ("NeverHeardOf", 404, AccountRefused),
         ("NeverHeardOf", 429, Throttled),
         ("NeverHeardOf", 502, TemporaryError),
-    ],
-)
-def test_a_code_means_its_error(code: str, status: int, kind: type[ServiceError]) -> None:
-    """The code is kept as VOD wrote it; its meaning does not depend on upper or lower case."""
-    for written in (code, code.lower(), code.upper()):
-        error = refused(written, status)
-        assert type(error) is kind
-        assert error.code == written
+    ]:
+        for written in (code, code.lower(), code.upper()):
+            error = refused(written, status)
+            assert type(error) is kind, code
+            assert error.code == written, code
 
 
-@pytest.mark.parametrize(
-    ("code", "remedy"),
-    [
+def test_errors_that_an_operator_can_correct_name_the_remedy() -> None:
+    for code, remedy in [
         ("InvalidAccessKeyId.NotFound", "check access_key_id"),
         ("SignatureDoesNotMatch", "check access_key_secret"),
         ("InvalidTimeStamp.Expired", "correct this machine's clock"),
@@ -106,11 +101,9 @@ def test_a_code_means_its_error(code: str, status: int, kind: type[ServiceError]
         ("InvalidAction.NotFound", "check endpoint and region"),
         ("InvalidVersion", "check endpoint and region"),
         ("NeverHeardOf", "look it up in the error codes of ApsaraVideo VOD"),
-    ],
-)
-def test_errors_that_an_operator_can_correct_name_the_remedy(code: str, remedy: str) -> None:
-    assert f"GetTranscodeTask: {code}: because (" in str(refused(code))
-    assert remedy in str(refused(code))
+    ]:
+        assert f"GetTranscodeTask: {code}: because (" in str(refused(code))
+        assert remedy in str(refused(code))
 
 
 def test_a_404_about_credentials_is_not_a_missing_id() -> None:
@@ -126,9 +119,9 @@ def test_without_a_message_the_text_is_the_code() -> None:
     assert str(refused("InternalError", 500, message="")) == "GetTranscodeTask: InternalError"
 
 
-@pytest.mark.parametrize(
-    ("status", "kind", "code"),
-    [
+def test_a_status_without_an_error_code_is_not_an_answer_of_vod() -> None:
+    """A 404 or 403 of a proxy means neither a missing id nor wrong keys."""
+    for status, kind, code in [
         (301, MalformedResponse, "redirect"),
         (302, MalformedResponse, "redirect"),
         (307, MalformedResponse, "redirect"),
@@ -140,14 +133,11 @@ def test_without_a_message_the_text_is_the_code() -> None:
         (500, TemporaryError, "http_500"),
         (502, TemporaryError, "http_502"),
         (503, TemporaryError, "http_503"),
-    ],
-)
-def test_a_status_without_an_error_code_is_not_an_answer_of_vod(status: int, kind: type[VodError], code: str) -> None:
-    """A 404 or 403 of a proxy means neither a missing id nor wrong keys."""
-    error = bare_refusal("GetVideoList", status=status, retry_after=2.0)
-    assert (type(error), error.code) == (kind, code)
-    assert str(error).startswith("GetVideoList: HTTP ")
-    assert getattr(error, "retry_after", 2.0) == 2.0
+    ]:
+        error = bare_refusal("GetVideoList", status=status, retry_after=2.0)
+        assert (type(error), error.code) == (kind, code), status
+        assert str(error).startswith("GetVideoList: HTTP "), status
+        assert getattr(error, "retry_after", 2.0) == 2.0, status
 
 
 @given(code=st.text(min_size=1, max_size=64), message=st.text(), status=st.integers(100, 599))

@@ -55,9 +55,8 @@ def test_jobs_of_a_task_stay_together_and_the_most_urgent_sets_its_place() -> No
     ]
 
 
-@pytest.mark.parametrize(
-    ("q", "found"),
-    [
+def test_a_search_finds_rows_that_contain_all_its_words() -> None:
+    for q, found in [
         ("f1", ["f1"]),
         ("t4", ["o1"]),
         ("V-T4", ["o1"]),
@@ -71,10 +70,8 @@ def test_jobs_of_a_task_stay_together_and_the_most_urgent_sets_its_place() -> No
         ("hd processing", ["f1", "x1", "o1", "d1"]),
         ("t4 t5", []),
         ("", ["f1", "empty", "x1", "o1", "n1", "d2", "d1"]),
-    ],
-)
-def test_a_search_finds_rows_that_contain_all_its_words(q: str, found: list[str]) -> None:
-    assert ids(listing(ALL, Query.of({"q": q}))) == found
+    ]:
+        assert ids(listing(ALL, Query.of({"q": q}))) == found
 
 
 @pytest.mark.parametrize(
@@ -119,9 +116,8 @@ def test_pages_are_bounded_and_list_every_job_once() -> None:
     assert pages[9].near == [1, 8, 9, 10, 11, 12, 21]
 
 
-@pytest.mark.parametrize(
-    ("parameters", "query"),
-    [
+def test_invalid_parameters_count_as_absent() -> None:
+    for parameters, query in [
         ({}, Query()),
         ({"q": "a" * 9999}, Query(q="a" * SEARCH_LIMIT)),
         ({"q": " a\tb\u202e\n"}, Query(q="a b\ufffd")),
@@ -130,10 +126,8 @@ def test_pages_are_bounded_and_list_every_job_once() -> None:
         *(({"page": page}, Query()) for page in ("0", "-1", "1e9", "٣", "9" * 10, "9" * 5000, "")),
         ({"refresh": "0"}, Query(refresh=0)),
         ({"refresh": "1"}, Query()),
-    ],
-)
-def test_invalid_parameters_count_as_absent(parameters: dict[str, str], query: Query) -> None:
-    assert Query.of(parameters) == query
+    ]:
+        assert Query.of(parameters) == query
 
 
 def test_a_page_number_that_is_too_high_shows_the_last_page() -> None:

@@ -7,7 +7,6 @@ import re
 from pathlib import Path
 
 import bcrypt
-import pytest
 from pydantic import BaseModel
 
 from exporter.websecurity.ciphers import CURVES, SUITES, SUITES_13
@@ -39,9 +38,9 @@ def _default(model: type[BaseModel], key: str) -> str:
     return default if isinstance(default, str) else json.dumps(default)
 
 
-@pytest.mark.parametrize("name", [*SECTIONS[()].model_fields, *SUITES, *SUITES_13, *CURVES])
-def test_each_section_suite_and_curve_is_named(name: str) -> None:
-    assert re.search(rf"\b{name}\b", TEXT)
+def test_each_section_suite_and_curve_is_named() -> None:
+    for name in [*SECTIONS[()].model_fields, *SUITES, *SUITES_13, *CURVES]:
+        assert re.search(rf"\b{name}\b", TEXT)
 
 
 def test_the_example_is_valid_and_its_password_is_the_one_that_it_names(folder: Path) -> None:

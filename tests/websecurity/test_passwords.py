@@ -59,9 +59,8 @@ def test_hashes_of_all_usual_kinds_are_understood(kind: str) -> None:
     assert accepted(basic("u:p"), basic("u:q"), users={"u": stored("p", kind=kind)}) == [True, False]
 
 
-@pytest.mark.parametrize(
-    "header",
-    [
+def test_everything_else_is_refused() -> None:
+    for header in [
         basic("alice:wrong"),
         basic("alice:"),
         basic("alice"),
@@ -77,10 +76,8 @@ def test_hashes_of_all_usual_kinds_are_understood(kind: str) -> None:
         "Basic YWxpY2U6cmlnaHQ",  # without padding
         "Basic YWxp*2U6cmlnaHQ=",
         "Basic \N{LATIN SMALL LETTER E WITH ACUTE}",
-    ],
-)
-def test_everything_else_is_refused(header: str) -> None:
-    assert accepted(header) == [False]
+    ]:
+        assert accepted(header) == [False]
 
 
 def test_a_password_of_73_bytes_is_refused_although_its_first_72_are_right() -> None:

@@ -7,9 +7,9 @@ import pytest
 from exporter.metrics.catalog.metric import Metric
 
 
-@pytest.mark.parametrize(
-    ("name", "kind", "family", "unit"),
-    [
+def test_family_and_unit_follow_from_the_name() -> None:
+    """A rate has no unit: readers that translate units would add `_per_second` again."""
+    for name, kind, family, unit in [
         ("a_transcode_seconds_total", "counter", "a_transcode_seconds", "seconds"),
         ("a_build_info", "gauge", "a_build_info", ""),
         ("a_output_bitrate_bits_per_second", "gauge", "a_output_bitrate_bits_per_second", ""),
@@ -19,13 +19,10 @@ from exporter.metrics.catalog.metric import Metric
         ("a_progress_ratio", "gauge", "a_progress_ratio", "ratio"),
         ("a_width_pixels", "gauge", "a_width_pixels", "pixels"),
         ("a_jobs", "gauge", "a_jobs", ""),
-    ],
-)
-def test_family_and_unit_follow_from_the_name(name: str, kind: str, family: str, unit: str) -> None:
-    """A rate has no unit: readers that translate units would add `_per_second` again."""
-    metric = Metric(name, kind, "Help.")
+    ]:
+        metric = Metric(name, kind, "Help.")
 
-    assert (family, unit) == (metric.family, metric.unit)
+        assert (family, unit) == (metric.family, metric.unit), name
 
 
 @pytest.mark.parametrize("kind", ["counter", "histogram"])
