@@ -19,7 +19,7 @@ _OWN = frozenset(metric.family for metric in catalog.COUNTED)
 
 
 class VodCollector(Collector):
-    """All metrics of docs/metrics.md but `process_*` and `python_*`, for a registry of `prometheus_client`.
+    """All metrics of docs/metrics.md except `process_*` and `python_*`, for a registry of `prometheus_client`.
 
     `collect` asks VOD as a scrape of the exporter does: within `scrape.timeout`, and at most once in
     `scrape.min_interval`. Nothing else asks VOD. Safe to use from several threads. Raises `StateError` if the state

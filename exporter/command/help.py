@@ -125,12 +125,13 @@ TASK = """\
 Ask VOD once about tasks, and print the tasks and their jobs.
 """
 TASK_END = f"""\
-Example: {PROGRAM} task --config.file=prod.yml b1b65ab107e14e7fa0f3dbb900f6c1fe
 It calls VOD, not the exporter: https://vod.REGION.aliyuncs.com, or the `endpoint` of the account, with
 its keys and the proxies of the environment. The call counts for VOD's quota.
 
 Lines have at most 100 columns; --json prints long URLs whole. The exit status is 1 if a task could
 not be read.
+
+  {PROGRAM} task --config.file=prod.yml b1b65ab107e14e7fa0f3dbb900f6c1fe
 """
 
 TASKS = """\

@@ -266,7 +266,7 @@ class _Builder:
         text = event.value
         if not event.style:  # quoted text is always text
             if (glued := GLUED.match(text)) and not self._discarding:
-                self._lines[*path, glued[1]] = _line(event)  # where the key is, if a mapping should be here
+                self._lines[*path, glued[1]] = _line(event)  # the line to name, if a mapping is expected here
             value = scalars.plain(text)
             if value is not None:
                 return value

@@ -15,7 +15,7 @@ LIMIT = 8 << 10
 _READ = 2 * LIMIT  # characters; a text is read further than it is shown, so that no secret is cut before it is found
 _OWN, _OTHER = "<secret>", "…"
 
-_own = Secrets()  # of the process: a log line or a page may show those of any account
+_own = Secrets()  # for the whole process, because a log line or a page may quote those of any account
 
 
 def remember(secret: str) -> None:

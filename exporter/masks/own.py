@@ -11,10 +11,10 @@ from collections.abc import Iterable, Iterator
 # A secret, and the present and the last token, of each of a thousand accounts. Tokens are renewed every hour, and those
 # that are not in use any more are forgotten.
 MAX_SECRETS = 4000
-SHORTEST = 6  # characters of a secret that can be found
+SHORTEST = 6  # characters; shorter secrets would be found in many harmless words
 
 _HEAD = SHORTEST
-_LONG = 16  # characters; so much of a long secret is found even if the rest is cut off
+_LONG = 16  # characters; the start of a long secret is found even if the rest is cut off
 _MIN_BASE64 = 8
 _WORD = re.compile(r"[A-Za-z0-9]")
 
@@ -28,16 +28,16 @@ class Secrets:
     def __init__(self, secrets: Iterable[str] = (), *, in_words: bool = False) -> None:
         self._in_words = in_words
         self._lock = threading.Lock()
-        self._known: dict[str, tuple[str, ...]] = {}  # by secret: its forms; the one that was given last is the last
+        self._known: dict[str, tuple[str, ...]] = {}  # the forms of each secret; the secret given last is last
         # Forms by their first characters. Values are replaced, never changed, so that `spans` needs no lock.
         self._heads: dict[str, tuple[str, ...]] = {}
         for secret in secrets:
             self.remember(secret)
 
     def remember(self, secret: str) -> None:
-        """Find this secret from now on. Cheap for a secret that is known. Too short a secret cannot be found.
+        """Find this secret from now on. Cheap for a secret that is known. Ignores a secret that is too short.
 
-        If there are too many, the secret is forgotten that was given last the longest time ago.
+        If there are too many secrets, forgets the one that was not given for the longest time.
         """
         if len(secret) < SHORTEST:
             return
@@ -74,7 +74,7 @@ class Secrets:
             end = start + len(form)
             around = text[max(0, start - 1) : start], text[end : end + 1]
             return 0 if not self._in_words and any(map(_WORD.match, around)) else end
-        # The comparison of whole texts is faster than one of characters.
+        # To compare slices is faster than to compare characters in a loop.
         longer = range(_LONG + 1, len(form) + 1)
         return start + _LONG + bisect_left(longer, True, key=lambda length: not text.startswith(form[:length], start))
 

@@ -23,7 +23,7 @@ from exporter.metrics.lines import lines
 from exporter.metrics.rows import aggregate_rows, elsewhere_rows, job_rows, task_rows, total_rows
 from exporter.snapshot import AccountSnapshot, LedgerView, ShownJob, ShownTask, Snapshot, TotalsView
 
-# A guess of the time to join the rendered lines: at least, and for each job.
+# Estimated time to join the rendered lines: a minimum, and the time for each job.
 _JOINING_SECONDS, _JOINING_SECONDS_PER_JOB = 0.02, 2e-6
 
 
@@ -75,7 +75,7 @@ class Exposition:
     def render(
         self, snapshot: Snapshot, own: Own, form: Format, *, gzip: bool, deadline: Deadline = NO_DEADLINE
     ) -> bytes:
-        """Returns the whole body by the deadline, compressed if `gzip` is true. Raises nothing of its own.
+        """Returns the whole body by the deadline, compressed if `gzip` is true.
 
         Tasks and jobs that cannot be rendered by the deadline are left out. They are ready for the next scrape.
         `left_out` is how many jobs the last body lacks.
@@ -111,14 +111,14 @@ class Exposition:
         accounts = (_truncated(account, left_out[account.name]) for account in snapshot.accounts)
         rows = (row for account in accounts for row in aggregate_rows(account))
         aggregates = lines(chain(rows, elsewhere_rows(snapshot)))
-        # The lease of an account may have just ended, and its counters still be there.
+        # `own` may still have counters of an account whose lease has just ended.
         gone = snapshot.elsewhere
         counted = lines(row for row in own.rows() if "account" not in row[0].labels or row[1][0] not in gone)
         return [{name: [Part(text)] for name, text in (aggregates | counted).items()}, *kept]
 
 
 def _truncated(account: AccountSnapshot, left_out: int) -> AccountSnapshot:
-    """The account with so many more jobs that have no series."""
+    """The account, with `left_out` more jobs counted as jobs without series."""
     view = account.view
     return replace(account, view=replace(view, truncated_jobs=view.truncated_jobs + left_out)) if left_out else account
 

@@ -147,7 +147,10 @@ def _cause(key: Key) -> tuple[str, ...]:
 
 
 def _exemplified(totals: TotalsView, key: Key, value: float | HistogramView) -> float | HistogramView | Exemplified:
-    """The value with its exemplars. Leaves out ids that are too long or need escapes. A held total is 0."""
+    """The value with its exemplars. Leaves out ids that are too long or need escapes.
+
+    A total that `TotalsView.held` names is shown as 0, without exemplars.
+    """
     if key in totals.held:
         return replace(value, counts=(0,) * len(value.counts), sum=0.0) if isinstance(value, HistogramView) else 0.0
     if key not in totals.exemplars:

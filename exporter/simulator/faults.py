@@ -10,7 +10,8 @@ from types import MappingProxyType
 
 from exporter.simulator.answers import OPERATIONS
 
-# Each kind, and its default `seconds`: the delay, or the time between two bytes of a drip.
+# Each kind, and its default `seconds`: the delay, or the time between two bytes of a drip. The comments have the
+# defaults of the other parameters in parentheses.
 KINDS: Mapping[str, float] = MappingProxyType(
     {
         "delay": 1.0,  # the true answer, `seconds` late

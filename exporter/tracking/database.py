@@ -40,7 +40,7 @@ class Database:
         self._log_path = path.with_name(path.name + "-wal")
         self._lock = threading.Lock()
         self._closed = False
-        with self.said_if_slow():
+        with self.logged_if_slow():
             self._open()
 
     def close(self) -> None:
@@ -55,7 +55,7 @@ class Database:
             self._lock.release()
 
     @contextmanager
-    def said_if_slow(self) -> Iterator[None]:
+    def logged_if_slow(self) -> Iterator[None]:
         """Log a line if the block takes some seconds. The disk of the state may be away, and the start then waits."""
         message = "the state does not answer; the start waits for its disk"
         timer = threading.Timer(PATIENCE_SECONDS, lambda: _log.warning(message, extra=self._about()))

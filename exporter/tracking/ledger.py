@@ -1,7 +1,7 @@
 """The tracked tasks and jobs of one account: what VOD reported, what to ask next, what to show.
 
 The answers of VOD may come late, twice and in any order. A job that was seen finished keeps that status. A job belongs
-to the task that named it first. `work` never has a finished task again. So each finish is counted once.
+to the task that named it first. `work` never contains a finished task. So each finish is counted once.
 The finish and the changed totals are saved in one transaction, and shown only after that.
 """
 
@@ -41,7 +41,7 @@ class Ledger:
 
     Loads the state of the account from the store, and raises `StateError` if the store cannot be read. `clock` gives
     Unix seconds. `dropped` is called with the reason when an unfinished task is dropped. `templates` is as for
-    `Finishes`.
+    `Finishes`, `hold` as for `Totals`.
     """
 
     def __init__(
@@ -114,7 +114,7 @@ class Ledger:
         Tasks that were finished before are not tracked. Tasks that were given up or deleted are shown again, but not
         counted. Raises `StateError`, and tracks none of them, if the tasks cannot be saved or are too many.
 
-        VOD may know the tasks late: for ten minutes, an answer that one does not exist is not believed. This also holds
+        VOD may know the tasks late: for ten minutes, answers that a task does not exist are ignored. This also holds
         for tasks that were tracked before.
         """
         return self._arrivals.register(task_ids, source=source)
@@ -267,7 +267,7 @@ class Ledger:
     def last_view(self) -> LedgerView:
         """The last view, as far as it is still fresh, for readers that cannot wait for the store.
 
-        It was saved, unless the store refused it, and so the view was not durable.
+        What it shows was saved. If the store refused to save it, the view is not durable.
         """
         return replace(aged(self._last, self._limits, self._clock()), durable=self._keeper.durable)
 

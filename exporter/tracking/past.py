@@ -33,7 +33,10 @@ class _Window:
         self._points: deque[Earlier] = deque()
 
     def start(self, view: LedgerView) -> Earlier:
-        """The last point that is old enough, or the oldest. A view becomes a point if the last one is old."""
+        """The newest point that is at least a window old, or else the oldest point.
+
+        The view becomes a point itself, at most `POINTS` times in a window.
+        """
         now, points = view.taken, self._points
         if points and now < points[-1].at:  # the clock was set back
             points.clear()

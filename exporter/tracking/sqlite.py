@@ -25,14 +25,14 @@ _jobs = TypeAdapter(JobRecord)
 
 _REMEMBER_UNREADABLE_SECONDS = 366 * 86400.0
 _TEXTS_BYTES = 512  # a row that shrinks by more has lost its texts
-_EXPIRE_AT_ONCE = 10_000  # memories in one transaction, so that the end of millions blocks nothing
+_EXPIRE_AT_ONCE = 10_000  # ids forgotten in one transaction, so that millions of them do not block other work
 
 
 class SqliteStore:
     """Implements `Store` with a SQLite file.
 
-    Raises `StateError` if the file cannot be used. Another process holds it, or it cannot be written. Or it is damaged,
-    no database, or from a newer version of the exporter. The text names the file and the remedy.
+    Raises `StateError`, which names the file and the remedy, if the file cannot be used: another process uses it, it
+    cannot be written, it is damaged or not a database, or a newer version of the exporter has written it.
     """
 
     def __init__(self, path: Path) -> None:
@@ -44,7 +44,7 @@ class SqliteStore:
 
     def load(self, account: str, *, now: float) -> Stored:
         """See `Store`. A task with an unreadable record is dropped and remembered, so that it is not counted twice."""
-        with self._database.said_if_slow(), self._database.transaction("cannot be read") as db:
+        with self._database.logged_if_slow(), self._database.transaction("cannot be read") as db:
             db.execute("INSERT OR IGNORE INTO accounts VALUES (?, ?)", (account, now))
             ((created,),) = db.execute("SELECT state_created FROM accounts WHERE name = ?", (account,))
             tasks, lost = _read(_tasks, _ordered(db, "SELECT id, record FROM tasks", account))
@@ -171,7 +171,7 @@ def _key(name: str, labels: str) -> Key:
 
 def _amount(value: float) -> float:
     if not 0 <= value < math.inf:
-        raise ValueError("it is not a number from 0 on")
+        raise ValueError("it is not a number of 0 or more")
     return float(value)
 
 
@@ -186,7 +186,7 @@ def _histogram(bounds: list[float], counts: list[int], total: float) -> Histogra
 def _save_jobs(db: sqlite3.Connection, account: str, jobs: Iterable[JobRecord]) -> None:
     for job in jobs:
         record = _jobs.dump_json(job, exclude_defaults=True)
-        # A row that loses its texts in place would keep its whole page. SQLite joins pages after a deletion.
+        # An update that shortens a row much would leave its page mostly empty. After a deletion SQLite merges pages.
         db.execute(
             "DELETE FROM jobs WHERE account = ? AND id = ? AND length(record) > ?",
             (account, job.job.id, len(record) + _TEXTS_BYTES),

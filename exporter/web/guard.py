@@ -1,4 +1,4 @@
-"""What the web configuration file asks of a request: a password, and that there are not too many."""
+"""Checks requests as the web configuration file demands: their password, and their rate."""
 
 from __future__ import annotations
 

@@ -13,8 +13,8 @@ PIECE_BYTES = 64 * 1024
 class Pieces:
     """The app of one connection, with its bodies cut. uvicorn waits between two pieces while the client does not read.
 
-    Over TLS a whole body would be encrypted at once, into buffers of twice its size. `waits` is called for each body
-    that is not sent by its first piece.
+    Over TLS a whole body would be encrypted at once, into buffers of twice its size. `waits` is called once for
+    each body of several pieces, after the first piece.
     """
 
     def __init__(self, app: ASGIApp, *, waits: Callable[[], None]) -> None:

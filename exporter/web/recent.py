@@ -1,4 +1,4 @@
-"""What was counted within the last hour or day: the totals now, less those of then."""
+"""What was counted within the last hour or day: the totals now minus the totals at its start."""
 
 from __future__ import annotations
 

@@ -92,7 +92,7 @@ def test_help_names_every_command_and_how_to_start(run: Run) -> None:
         (
             "task",
             [
-                *("ID...", "TranscodeTaskId", "--json", "base units", "--account", "Example: "),
+                *("ID...", "TranscodeTaskId", "--json", "base units", "--account", "task --config.file=prod.yml"),
                 *("calls VOD, not the exporter", "https://vod.REGION.aliyuncs.com", "`endpoint`"),
             ],
         ),

@@ -11,7 +11,8 @@ _UNITS = ("seconds", "bytes", "pixels", "ratio")
 class Metric:
     """A metric as Prometheus sees it. `type` is gauge, counter or histogram; `labels` are label names.
 
-    A metric in `_info` is a gauge with the value 1, because some readers of OpenMetrics rename or drop the type info.
+    A metric whose name ends in `_info` is a gauge with the value 1, because some readers of OpenMetrics rename or drop
+    metrics of the type info.
     """
 
     name: str
