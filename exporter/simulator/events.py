@@ -28,7 +28,9 @@ _AT_ONCE = 8
 
 
 class Events:
-    """Sends the events of what ends after `start`. `accepted` has the ids of the jobs whose event got 200.
+    """Sends the events of jobs and tasks that end after `start`.
+
+    `accepted` has the ids of the jobs whose event got 200.
 
     `url` and `key` are those of the callback as the exporter's configuration has them. VOD makes 3 `tries`, and waits
     5 seconds for an answer: `patience`.

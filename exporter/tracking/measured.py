@@ -11,7 +11,7 @@ from exporter.tracking.store import Changes, Store, Stored
 
 
 class MeasuredStore:
-    """Implements `Store` with another one.
+    """Implements `Store` by calls to another store.
 
     Calls `answered` after each call with True, or with False after an error, and `saved` with the seconds of each save.
     """

@@ -29,7 +29,7 @@ MIGRATIONS = (
     """
     DELETE FROM histograms WHERE name IN ('job_duration', 'task_duration');
     """,
-    # Whether a total was not shown for long enough to be known to Prometheus. The totals of older versions were.
+    # `held`: whether a total is still shown as 0, because Prometheus may not know it yet. No older total is.
     """
     ALTER TABLE counters ADD COLUMN held INTEGER NOT NULL DEFAULT FALSE;
     ALTER TABLE histograms ADD COLUMN held INTEGER NOT NULL DEFAULT FALSE;
@@ -57,4 +57,4 @@ CHECKS = (
     "SELECT account, job_id, started, processing, arrived FROM events LIMIT 0",
     "SELECT in_use FROM life LIMIT 0",
 )
-"""Fail if a column is missing: a build between two versions may have numbered its schema alike."""
+"""They fail if a column is missing: a development build may have used the same version for another schema."""

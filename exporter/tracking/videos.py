@@ -100,7 +100,7 @@ class Videos:
             video.prioritized = video.outdated = not video.forbidden
 
     def _has_room(self) -> bool:
-        """Whether one more hint is allowed. If not, the oldest one without an open question is forgotten for it."""
+        """Whether there is room for another hint. Makes room, if possible: forgets the oldest hint with an answer."""
         if len(self._hints) < MAX_HINTS:
             return True
         answered = next((video_id for video_id in self._hints if not self._videos[video_id].prioritized), None)

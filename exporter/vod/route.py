@@ -28,8 +28,9 @@ _HASHED = re.compile(r"[0-9a-f]{8}\.[0-9]+")  # OpenSSL finds certificates in a 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """The way to `host`. `proxy` has no password; `proxies`, the argument of `requests`, may. `variable` names it.
+    """The way to `host`. `proxy` is the host and port of the proxy, `variable` the variable that names it.
 
+    `proxies` is the argument of `requests`. It may contain the password of the proxy.
     `verify` is the file or folder with the CA certificates to trust, `OPENSSL`, or True for those of `requests`.
     """
 
@@ -79,7 +80,7 @@ def _host_and_port(variable: str, value: str, host: str) -> str:
             f"{variable} names a SOCKS proxy, which is not supported; use an HTTP proxy, or add {host} to NO_PROXY",
             code="proxy",
         )
-    # An `@` elsewhere follows a part of the password, which has a character that must be percent-encoded.
+    # An `@` after the host: the password contains a `/`, `?` or `#` that is not percent-encoded.
     stray = "@" in proxy.path + proxy.query + proxy.fragment
     if proxy.scheme not in ("http", "https") or not proxy.hostname or stray:
         raise ConnectionFailed(

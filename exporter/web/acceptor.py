@@ -11,7 +11,7 @@ import socket
 from collections.abc import Callable
 
 from exporter.web.crowd import Crowd
-from exporter.web.handshake import Connect, Newcomer
+from exporter.web.handshake import Connect, Handshake
 from exporter.websecurity.current import WebConfig
 
 _log = logging.getLogger(__name__)
@@ -28,9 +28,11 @@ class Acceptor:
     def __init__(self, listener: socket.socket, web: WebConfig, crowd: Crowd, connect: Connect) -> None:
         listener.setblocking(False)
         self._listener = listener
-        self._newcomer: Callable[[socket.socket], Newcomer] = lambda accepted: Newcomer(accepted, web, crowd, connect)
+        self._make_handshake: Callable[[socket.socket], Handshake] = lambda accepted: Handshake(
+            accepted, web, crowd, connect
+        )
         self._loop = asyncio.get_running_loop()
-        self._greetings: set[asyncio.Task[None]] = set()
+        self._handshakes: set[asyncio.Task[None]] = set()
         self._retry: asyncio.TimerHandle | None = None
         self._listen()
 
@@ -39,12 +41,12 @@ class Acceptor:
         self._loop.remove_reader(self._listener)
         if self._retry is not None:
             self._retry.cancel()
-        for task in self._greetings:
+        for task in self._handshakes:
             task.cancel()
 
     async def wait_closed(self) -> None:
         """Wait until everything has ended."""
-        await asyncio.gather(*self._greetings, return_exceptions=True)
+        await asyncio.gather(*self._handshakes, return_exceptions=True)
 
     def _listen(self) -> None:
         self._loop.add_reader(self._listener, self._accept)
@@ -61,8 +63,8 @@ class Acceptor:
             self._retry = self._loop.call_later(RETRY_SECONDS, self._listen)
             return
         accepted.setblocking(False)
-        newcomer = self._newcomer(accepted)
-        task = self._loop.create_task(newcomer.greet())
-        self._greetings.add(task)
-        task.add_done_callback(self._greetings.discard)
-        task.add_done_callback(newcomer.ended)
+        handshake = self._make_handshake(accepted)
+        task = self._loop.create_task(handshake.complete())
+        self._handshakes.add(task)
+        task.add_done_callback(self._handshakes.discard)
+        task.add_done_callback(handshake.ended)

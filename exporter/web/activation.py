@@ -15,7 +15,7 @@ FIRST_DESCRIPTOR = 3
 def inherited(environ: MutableMapping[str, str] = os.environ) -> list[socket.socket]:
     """The sockets of the `.socket` unit. Takes their variables out of `environ`, as they are not for child processes.
 
-    Raises `ListenError` if systemd has passed none, or another kind of socket than those that listen for TCP.
+    Raises `ListenError` if systemd has passed none, or a socket that does not listen for TCP.
     """
     process, count, _ = (environ.pop(f"LISTEN_{name}", "") for name in ("PID", "FDS", "FDNAMES"))
     # The process id differs if a wrapper, such as a shell script, has started the exporter as a child.

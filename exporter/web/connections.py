@@ -110,8 +110,8 @@ class BoundedProtocol(H11Protocol):
         return self.client[0] if self.client else ""
 
     @property
-    def greeted(self) -> bool:
-        """A connection is made after the handshake."""
+    def established(self) -> bool:
+        """True: a connection is made after the handshake."""
         return True
 
     @property

@@ -18,7 +18,7 @@ class Member(Protocol):
     """A connection, as the crowd sees it."""
 
     @property
-    def greeted(self) -> bool:
+    def established(self) -> bool:
         """Whether its TLS handshake is complete, if it needs one."""
 
     @property
@@ -47,7 +47,7 @@ class Member(Protocol):
 class Crowd:
     """At most `MAX_CONNECTIONS` connections. When there is one more, it closes one of them.
 
-    It ends the TLS handshake that waits longest. Without handshakes, it closes the idle connection that rests longest.
+    It ends the TLS handshake that waits longest. Without handshakes, it closes the connection that is idle longest.
     If no connection is idle, it closes the one that waits longest for its client. If the server works on responses to
     all others, it closes the new one. This is logged once a minute.
 
@@ -89,9 +89,11 @@ class Crowd:
         now = self._clock()
         if self._logged is None or now - self._logged >= REPEAT_SECONDS:
             fields = {"limit": MAX_CONNECTIONS, "closed": self._closed, "client": new.address}
-            _log.warning("too many connections, so the one that rests longest is closed for each new one", extra=fields)
+            _log.warning(
+                "too many connections, so for each new one, the one that waits longest is closed", extra=fields
+            )
             self._logged, self._closed = now, 0
 
 
 def _order(member: Member) -> tuple[bool, bool, float]:
-    return member.greeted, not member.idle, member.rests_since
+    return member.established, not member.idle, member.rests_since

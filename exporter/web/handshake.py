@@ -31,13 +31,13 @@ SSLProtocol.max_size = PIECE_BYTES // 2
 Connect = Callable[[], BoundedProtocol]
 
 
-class Newcomer:
+class Handshake:
     """A connection from its acceptance to the end of its handshake. Until then it is a member of the crowd.
 
     Until the client has sent a byte, there is only a socket. After the handshake, the protocol of `connect` takes over.
     """
 
-    greeted, idle, can_leave = False, True, True
+    established, idle, can_leave = False, True, True
 
     def __init__(self, accepted: socket.socket, web: WebConfig, crowd: Crowd, connect: Connect) -> None:
         self._socket = accepted
@@ -56,7 +56,7 @@ class Newcomer:
         if self._task is not None:
             self._task.cancel()
 
-    async def greet(self) -> None:
+    async def complete(self) -> None:
         """Complete the handshake within `HANDSHAKE_SECONDS`. Then the connection has its protocol, or is closed."""
         self._task = asyncio.current_task()
         self._crowd.enter(self)
@@ -73,7 +73,7 @@ class Newcomer:
             self._crowd.left(self)
 
     def ended(self, task: asyncio.Task[None]) -> None:
-        """Called when `greet` has ended, or was cancelled before it began."""
+        """Called when `complete` has ended, or was cancelled before it began."""
         if task.cancelled():
             self._close()
 
@@ -91,7 +91,7 @@ class Newcomer:
             await self._answer_plain()
 
     async def _first_byte(self) -> bytes:
-        """The first byte, which stays to be read; empty if the client has closed the connection."""
+        """The first byte, without taking it from the socket; empty if the client has closed the connection."""
         readable = asyncio.Event()
         self._loop.add_reader(self._socket, readable.set)
         try:
@@ -116,7 +116,7 @@ class Newcomer:
             gate,
             context,
             server_side=True,
-            ssl_handshake_timeout=2 * HANDSHAKE_SECONDS,  # `greet` bounds it
+            ssl_handshake_timeout=2 * HANDSHAKE_SECONDS,  # `complete` bounds it
             ssl_shutdown_timeout=END_SECONDS,
         )
         assert tls is not None  # noqa: S101 - only for a transport that is closed before

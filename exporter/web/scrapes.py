@@ -34,7 +34,7 @@ class Scrapes:
         self._telemetry = telemetry
         self._site = site
         self._threads = CapacityLimiter(THREADS)
-        # `/metrics` always finds a thread, because the probes of all accounts together leave that many threads.
+        # All probes together leave `SCRAPES_AT_ONCE` threads free, so `/metrics` always finds one.
         self._probes = Admission(
             THREADS - SCRAPES_AT_ONCE,
             f"{THREADS - SCRAPES_AT_ONCE} scrapes of single accounts are in progress; "

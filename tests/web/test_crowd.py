@@ -17,7 +17,7 @@ class Guest:
     """A connection in the crowd that notes whether it was closed."""
 
     rests_since: float = 0.0
-    greeted: bool = True
+    established: bool = True
     idle: bool = True
     can_leave: bool = True
     address: str = "192.0.2.1"
@@ -55,7 +55,7 @@ def test_an_idle_connection_gives_way_before_one_with_a_request_in_progress() ->
 
 
 def test_a_handshake_gives_way_before_an_idle_connection() -> None:
-    assert closed(Guest(1), Guest(3, greeted=False), Guest(2, greeted=False), Guest(4)) == [2]
+    assert closed(Guest(1), Guest(3, established=False), Guest(2, established=False), Guest(4)) == [2]
 
 
 def test_without_idle_ones_the_connection_that_waits_longest_gives_way() -> None:
