@@ -57,6 +57,7 @@ def test_the_example_has_no_secret() -> None:
     [
         ("VodExporterAbsent", set(SEVERITIES) - {"VodExporterAbsent"}),
         ("VodExporterDown", set()),
+        ("VodAccountNotHeld", set()),
         (
             "VodAccountUnreachable",
             {"VodThrottled", "VodBudgetExhausted", "VodDataStale", "VodJobStuck", "VodJobSlow", "VodQueueGrowing"}

@@ -30,7 +30,7 @@ def config(heading: str) -> str:
 @pytest.mark.parametrize("program", ["promtool", "promtool3"])
 @pytest.mark.parametrize(
     "heading",
-    ["All accounts in one scrape", "One scrape per account", "Prometheus 2 and 3", "Prometheus Agent"],
+    ["All accounts in one scrape", "One scrape per account", "Replicas", "Prometheus 2 and 3", "Prometheus Agent"],
 )
 def test_promtool_accepts_the_configurations_of_prometheus(
     heading: str, program: str, tool: Callable[[str], str], tmp_path: Path

@@ -40,9 +40,9 @@ def running_demo(*flags: str) -> Iterator[tuple[str, str]]:
 
 @contextlib.contextmanager
 def running_exporter(folder: Path, settings: Mapping[str, object], *flags: str, hold: float = 0.0) -> Iterator[str]:
-    """Runs the exporter with this configuration and these flags, and its state in memory. Yields its URL."""
+    """Runs the exporter with this configuration and these flags. Its state is in memory by default. Yields its URL."""
     config, log = folder / "exporter.yml", folder / "exporter.log"
-    config.write_text(json.dumps({**settings, "state": {"memory": True}}))  # JSON is YAML
+    config.write_text(json.dumps({"state": {"memory": True}, **settings}))  # JSON is YAML
     command = [
         *tests.conftest.exporter_command(hold=hold),
         f"--config.file={config}",

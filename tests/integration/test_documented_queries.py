@@ -36,7 +36,9 @@ START = 1_700_000_000
 MOMENTS = (*range(-8 * DAY, -26 * HOUR, 4 * HOUR), *range(-26 * HOUR, -HOUR, 20 * 60), *range(-HOUR, 1, 60))
 """Seconds before now at which Prometheus scraped: seldom long ago, each minute in the last hour."""
 
-OF_EXPORTERS = r"\b(up|scrape_\w+|process_\w+|node_\w+|vod_exporter_(build_info|config_\w+|state_durable))\b"
+OF_EXPORTERS = (
+    r"\b(up|scrape_\w+|process_\w+|node_\w+|vod_exporter_(build_info|config_\w+|state_\w+))\b|by \(instance|_held == 1"
+)
 """Metrics of an exporter itself: a query shows them for each exporter."""
 
 CALLS = r"vod_exporter_api_(requests|errors)_total"
@@ -57,6 +59,7 @@ vod_transcode_job_progress_ratio{account="prod",job_id="waits",definition="LD"} 
 vod_transcode_job_progress_ratio{account="prod",job_id="runs",definition="LD"} 0.9
 vod_exporter_stale_jobs{account="lost"} 3
 vod_exporter_state_durable{account="lost"} 0
+vod_exporter_account_held{account="lost"} 0
 vod_exporter_config_last_reload_successful 0
 up 1
 scrape_duration_seconds 0.2
