@@ -68,27 +68,29 @@ class Scraper:
             return self._views.before(views, sum(one.tracked_jobs for one in accounts), since=since), views
 
         flights = [self._flight(refreshed, ends()[0]) for refreshed in accounts]
-        pending = {flight.done for flight in flights}
+        pending, due = {flight.done for flight in flights}, since
         while pending and not (end := ends()[0]).expired:
             for refreshed in accounts:
                 refreshed.save_early()
-            _, pending = wait(pending, timeout=min(end.remaining(), _STEP_SECONDS))
+            step = min(end.remaining(), _STEP_SECONDS)
+            due = time.monotonic() + step
+            _, pending = wait(pending, timeout=step)
         for refreshed, flight in zip(accounts, flights, strict=True):
             if not flight.done.done():
                 refreshed.late(since)
-        return self._snapshot(accounts, ends()[1])
+        # On a busy machine a thread wakes up late. This belongs to the time that the next scrape keeps back.
+        return self._snapshot(accounts, ends()[1], since=due if pending else time.monotonic())
 
     def snapshot(self) -> Snapshot:
         """The present snapshot. Makes no call to VOD."""
-        return self._snapshot(self._chosen(None), Deadline.after(_PATIENCE_SECONDS))
+        return self._snapshot(self._chosen(None), Deadline.after(_PATIENCE_SECONDS), since=time.monotonic())
 
-    def _snapshot(self, accounts: Sequence[Account], deadline: Deadline) -> Snapshot:
-        started = time.monotonic()
+    def _snapshot(self, accounts: Sequence[Account], deadline: Deadline, *, since: float) -> Snapshot:
         views = [account.start_view() for account in accounts]  # in parallel, because the store may be slow
         pairs = zip(accounts, views, strict=True)
         snapshot = Snapshot(tuple(account.finish_snapshot(future, deadline) for account, future in pairs))
         if all(view.done() for view in views):  # else the store hangs, which says nothing about the next views
-            self._views.took(time.monotonic() - started, sum(account.tracked_jobs for account in accounts))
+            self._views.took(time.monotonic() - since, sum(account.tracked_jobs for account in accounts))
         return snapshot
 
     def _chosen(self, account: str | None) -> Sequence[Account]:
