@@ -14,9 +14,9 @@ from exporter.scrape.account import Account
 from exporter.snapshot import Snapshot
 
 _PATIENCE_SECONDS = 5.0  # how long the status page waits for a slow store
-# A scrape keeps back this time for the views at its end: for all, and for each tracked job.
+# Time that a scrape reserves for the views at its end: a minimum, and a part for each tracked job.
 _VIEW_SECONDS, _VIEW_SECONDS_PER_JOB = 0.25, 10e-6
-_STEP_SECONDS = 0.25  # a scrape that waits looks so often how many jobs there are by now
+_STEP_SECONDS = 0.25  # how often a waiting scrape counts the jobs again
 
 
 @dataclass(slots=True)
@@ -55,8 +55,8 @@ class Scraper:
     def scrape(self, deadline: Deadline, *, account: str | None = None, rendering: Reserve | None = None) -> Snapshot:
         """Refresh, and return a snapshot before the deadline. The refresh may continue after that.
 
-        With `account`, only the account with this name. `rendering` is for each shown job: so much earlier the snapshot
-        is returned. Raises `KeyError` if there is no such account.
+        With `account`, only the account with this name. `rendering` reserves time for each shown job, and the
+        snapshot is returned that much earlier. Raises `KeyError` if there is no such account.
         """
         since = time.monotonic()
         accounts = self._chosen(account)

@@ -21,7 +21,7 @@ _log = logging.getLogger(__name__)
 _LOG_BYTES = 16 * 1024 * 1024  # the write-ahead log shrinks to this size after a large transaction
 PATIENCE_SECONDS = 5.0  # a start that waits longer for the disk says so
 _CLOSING_SECONDS = 2.0  # a disk that hangs must not keep the process from ending
-_FREE_PAGES = 1024  # so many pages may stay unused; then each transaction gives as many back to the file system
+_FREE_PAGES = 1024  # unused pages to keep; if there are more, each transaction gives up to as many back
 
 _CHECK_FOLDER = "check that the folder exists, is writable and has space, or set state.path to another file"
 _MOVE_AWAY = "move it away, or set state.path to another file; totals then start again at zero"
@@ -31,8 +31,8 @@ _REMEDIES = {sqlite3.SQLITE_CORRUPT: _MOVE_AWAY, sqlite3.SQLITE_NOTADB: _MOVE_AW
 class Database:
     """A SQLite file that only this process uses. Safe to use from several threads.
 
-    Raises `StateError` if the file cannot be used. Another process may hold it. It may be damaged, no database, or from
-    a newer version of the exporter. Or it cannot be written. The text names the file and the remedy.
+    Raises `StateError`, which names the file and the remedy, if the file cannot be used: another process uses it, it
+    cannot be written, it is damaged or not a database, or a newer version of the exporter has written it.
     """
 
     def __init__(self, path: Path) -> None:

@@ -120,7 +120,7 @@ class Departures:
         return True
 
     def give_up(self, task: TrackedTask, reason: str, now: float) -> None:
-        """Stop tracking the task, unless a source that does not name it now names it later.
+        """Stop tracking the task. Only a source that does not name it now can name it again later.
 
         `reason` is a value of the label of `vod_exporter_dropped_tasks_total`.
         """

@@ -47,7 +47,7 @@ class Marks:
         return taken
 
     def restore(self, taken: Marks) -> None:
-        """Mark what `take` returned again, beneath the marks made since: the store has not taken the changes."""
+        """Undo `take`, because the store did not save the changes. Marks made since then take precedence."""
         since = self.take()
         self.changed, self.dropped, self._new = taken.changed, taken.dropped, taken._new
         for record_id in since.dropped:

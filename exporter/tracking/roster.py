@@ -149,14 +149,14 @@ class Roster:
         most = (2 * MAX_JOBS if task.job_ids else MAX_JOBS) - count
         if len(self._jobs) > most:
             ended = [one for one in self._tasks.values() if one.finished_at is not None and one.job_ids]
-            for one in sorted(ended, key=lambda one: one.finished_at or 0.0):
+            for leaving in sorted(ended, key=lambda ended_task: ended_task.finished_at or 0.0):
                 if len(self._jobs) <= most - MAX_JOBS // 100:  # more than needed, so that not every new task does this
                     break
-                jobs = self.jobs_of(one)
-                one.job_ids.clear()
-                self._touch_task(one)
+                jobs = self.jobs_of(leaving)
+                leaving.job_ids.clear()
+                self._touch_task(leaving)
                 for job in jobs:
-                    self._hand_over(job, one)
+                    self._hand_over(job, leaving)
         return len(self._jobs) <= most
 
     def note_missing(self, task: TrackedTask, seen: Collection[str]) -> None:

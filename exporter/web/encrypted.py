@@ -25,7 +25,7 @@ class Encrypted(asyncio.Transport):
         return self._tls.is_closing()
 
     def close(self) -> None:
-        """Send what is written, and the end of TLS; wait for that of the client."""
+        """Send what is written and the `close_notify` of TLS; then wait for that of the client."""
         if not self._tls.is_closing():
             self._tls.close()
 

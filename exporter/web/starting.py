@@ -1,4 +1,4 @@
-"""Answers probes while a start waits for the disk of the state, so that nobody takes the process for dead."""
+"""Answers probes while a start waits for the disk of the state, so that nobody restarts the process."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from exporter.web.lifecycle import Lifecycle
 from exporter.web.server import Server
 from exporter.websecurity.current import WebConfig
 
-# Before that, clients wait for the start to end. A large state takes some seconds to load, more on a busy machine.
+# Until then, clients wait for the start to end. A large state takes some seconds to load, more on a busy machine.
 SECONDS = 60.0
 
 
