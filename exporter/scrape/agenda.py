@@ -38,7 +38,7 @@ _PLANNING_SHARE = 0.02  # the maximum share of the time for new plans
 # A refresh ends after this number of failed calls in a row, or after `concurrency` failed calls if that is more. An
 # operation ends after this number of refusals in a row of ids that VOD refused before.
 _FAILURES_IN_A_ROW = 4
-_MARGIN = 1.25  # calls under way, to those that the mean latency needs
+_MARGIN = 1.25  # so many times the calls that the mean latency needs may be under way
 _MAX_REFUSED = 100_000  # ids that are remembered; beyond that the memory starts again
 
 

@@ -61,7 +61,10 @@ class Passwords:
             self._checks -= 1
 
     def _other(self, users: Mapping[str, SecretText], name: str) -> SecretText:
-        """The hash of some user: always the same for the same name. Hashes may differ in what they cost."""
+        """The hash of some user, always the same for the same name.
+
+        Hashes differ in cost. Another cost at each attempt would show that the name is unknown.
+        """
         place = int.from_bytes(self._hmac(b"", name.encode())[:8], "big") % len(users)
         return list(users.values())[place]
 
