@@ -138,7 +138,8 @@ def test_a_port_check_is_no_refusal(served: Served, refused: Refused, folder: Pa
 def test_a_client_that_does_not_complete_the_handshake_is_closed(served: Served, refused: Refused, sent: bytes) -> None:
     client = served.connect()
     client.sendall(sent)
-    assert client.recv(1) == b""
+    with contextlib.suppress(ConnectionResetError):  # Linux resets a connection whose bytes were not read
+        assert client.recv(1) == b""
     wait_until(lambda: served.crowd.count("idle") == 0)
     assert refused == [("tls", "neither a TLS handshake nor a request in time")]
 
