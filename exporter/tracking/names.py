@@ -21,7 +21,7 @@ class Names:
             self._dropped -= named - before
 
     def drop(self, task_id: str) -> None:
-        """Do not track the task again, unless a source that does not name it now names it later."""
+        """Do not track the task again. Only a source that does not name it now can name it again later."""
         self._dropped.add(task_id)
 
     def allow(self, task_ids: Iterable[str]) -> None:

@@ -122,7 +122,7 @@ def _shown_tasks(
 
 
 def _lasts(refreshed: float | None, without_jobs: Iterable[TrackedTask]) -> float:
-    """The description that becomes stale next: of an unfinished job, or of one of these tasks."""
+    """The time of the description that becomes stale next: of an unfinished job, or of one of these tasks."""
     times = [task.refreshed for task in without_jobs if task.finished_at is None]
     return min(times if refreshed is None else [*times, refreshed], default=math.inf)
 
