@@ -75,6 +75,52 @@ def test_with_postgresql_it_is_a_deployment_without_a_volume(render: Render) -> 
     assert dsn == f"/etc/vod-transcode-exporter/{path}"
 
 
+def test_replicas_have_the_name_of_their_pod_unless_the_configuration_has_another(render: Render) -> None:
+    def replica(**state: object) -> object:
+        config = {"accounts": [{"name": "live", "region": "cn-beijing"}], "state": state}
+        chart = render(postgres=POSTGRES, config=config)
+        return yaml.safe_load(chart.secret("vod-transcode-exporter.yml"))["state"]["replica"]
+
+    assert replica() == replica(lease="30s") == "${POD_NAME}"
+    assert replica(replica="a") == "a"
+    assert "replica" not in yaml.safe_load(render().secret("vod-transcode-exporter.yml"))["state"]
+
+
+def test_replicas_are_spread_and_one_may_be_away(render: Render) -> None:
+    chart = render(postgres=POSTGRES, replicas=2)
+    spread = chart.pod()["topologySpreadConstraints"]
+    assert {part["topologyKey"] for part in spread} == {"kubernetes.io/hostname", "topology.kubernetes.io/zone"}
+    labels = chart.workload()["spec"]["selector"]["matchLabels"]
+    assert all(part["labelSelector"]["matchLabels"] == labels for part in spread)
+    budget = chart.get("PodDisruptionBudget")["spec"]
+    assert budget == {"maxUnavailable": 1, "selector": {"matchLabels": labels}}
+    own = [{"maxSkew": 2, "topologyKey": "rack", "whenUnsatisfiable": "DoNotSchedule"}]
+    assert render(postgres=POSTGRES, topologySpreadConstraints=own).pod()["topologySpreadConstraints"] == own
+    assert "topologySpreadConstraints" not in render().pod()
+
+
+@pytest.mark.parametrize("kind", ["PodMonitor", "ServiceMonitor"])
+def test_with_replicas_the_series_of_an_account_have_a_constant_instance(render: Render, kind: str) -> None:
+    """As in the example for Prometheus. The relabeling of targets has removed `pod`."""
+
+    def endpoint(**values: Any) -> dict[str, Any]:
+        chart = render(**{kind[0].lower() + kind[1:]: {"enabled": True}}, **values)
+        spec = chart.get(kind)["spec"]
+        (found,) = spec.get("podMetricsEndpoints") or spec["endpoints"]
+        return dict(found)
+
+    example = yaml.safe_load((ROOT / "deploy" / "prometheus" / "prometheus.yml").read_text())
+    (rule, _) = example["scrape_configs"][0]["metric_relabel_configs"]
+    own = {"action": "drop", "sourceLabels": ["__name__"], "regex": "python_.+"}
+    constant = {"sourceLabels": rule["source_labels"], "regex": rule["regex"], "targetLabel": rule["target_label"]}
+    constant["replacement"] = "vod-vod-transcode-exporter"
+    found = endpoint(postgres=POSTGRES, monitor={"metricRelabelings": [own]})
+    assert found["metricRelabelings"] == [constant, own]
+    assert {"action": "labeldrop", "regex": "pod|container|endpoint|service"} in found["relabelings"]
+    assert endpoint(monitor={"metricRelabelings": [own]})["metricRelabelings"] == [own]
+    assert "metricRelabelings" not in endpoint()
+
+
 def test_more_than_one_replica_on_a_file_is_refused(render: Render) -> None:
     with pytest.raises(
         Refused, match=r"replicas is 2, but the state is a file.* Set replicas to 1, or keep the state in"

@@ -38,6 +38,9 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 {{- else if not $config.state }}
 {{- $_ := set $config "state" (dict "path" "/var/lib/vod-transcode-exporter/state.db") }}
 {{- end }}
+{{- if include "exporter.shared" . }}
+{{- $_ := set $config "state" (merge $config.state (dict "replica" "${POD_NAME}")) }}
+{{- end }}
 {{- toYaml $config }}
 {{- end }}
 
@@ -116,8 +119,18 @@ relabelings:
   {{- with .relabelings }}
   {{- toYaml . | nindent 2 }}
   {{- end }}
-{{- with .metricRelabelings }}
-metricRelabelings: {{- toYaml . | nindent 2 }}
+{{- $shared := include "exporter.shared" $ }}
+{{- if or $shared .metricRelabelings }}
+metricRelabelings:
+  {{- if $shared }}
+  - sourceLabels: [__name__, account]
+    regex: vod_(transcode_.+|usage_.+|up|account_info);.+
+    targetLabel: instance
+    replacement: {{ include "exporter.fullname" $ }}
+  {{- end }}
+  {{- with .metricRelabelings }}
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
 {{- end }}
 {{- end }}
 {{- end }}
