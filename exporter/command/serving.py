@@ -14,6 +14,7 @@ from exporter import __version__, config
 from exporter.command import configured, webflags
 from exporter.command.oddities import exposed
 from exporter.command.signals import hangups, signals
+from exporter.garbage import Garbage
 from exporter.service import Exporter
 from exporter.web.activation import inherited
 from exporter.web.guard import Guard
@@ -27,21 +28,28 @@ _log = logging.getLogger(__name__)
 
 def run(args: argparse.Namespace) -> int:
     """Serve until SIGTERM or SIGINT. Returns the exit status."""
+    garbage = Garbage()
     with hangups() as received:
         web = configured.web(args)
         load = partial(_checked, args, web)
         settings = load()
         listeners = _listeners(args)
         site = webflags.site(args)
-        with probes_answered(listeners, prefix=site.route_prefix, web=web):
+        with probes_answered(listeners, prefix=site.route_prefix, web=web), garbage.start():
             exporter = Exporter(settings, load, site=site)
+
+        def reload() -> Sequence[str]:
+            garbage.reloaded()
+            return exporter.reload()
+
         app = exporter.interface.app(
-            reload=exporter.reload if args.web_enable_lifecycle else None,
+            reload=reload if args.web_enable_lifecycle else None,
             guard=Guard(web) if web is not None else None,
+            between_scrapes=garbage.between_scrapes,
         )
         server = Server(app, listeners, timeout=settings.scrape.timeout, crowd=exporter.interface.crowd, web=web)
         with signals(lambda: server.stop(timeout=exporter.interface.timeout)):
-            threading.Thread(target=_follow, args=(received, exporter.reload), name="reload", daemon=True).start()
+            threading.Thread(target=_follow, args=(received, reload), name="reload", daemon=True).start()
             state = str(settings.state.path or "in memory")
             address = ", ".join(map(name, listeners))
             _log.info("listening", extra={"address": address, "version": __version__, "state": state})

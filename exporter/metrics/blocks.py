@@ -97,6 +97,8 @@ class Blocks(Generic[Shown]):
         self._blocks: dict[str, _Block[Shown]] = {}  # by the key of the first record
         self._arranged: list[str] = []  # the keys of all records in the last snapshot
         self._starts: list[int] = []  # the index in `_arranged` of the first record of each block
+        self._records: Sequence[Shown] | None = None  # of the last snapshot, if all are in `_parts`
+        self._parts: dict[str, list[Part]] = {}
 
     def arrange(
         self, records: Sequence[Shown], *, deadline: Deadline = NO_DEADLINE, deflate: bool = False
@@ -106,6 +108,8 @@ class Blocks(Generic[Shown]):
         After the deadline, records that are not cached are left out if there are many; `left_out` is their number. With
         `deflate`, new parts are compressed at once, so that this takes no time after the deadline.
         """
+        if records is self._records:  # the ledger returns the same view if nothing changed
+            return self._parts
         keys, identities = self._keys(records), list(map(id, records))
         if keys != self._arranged:
             self._arranged = keys
@@ -138,6 +142,7 @@ class Blocks(Generic[Shown]):
         for block in blocks:
             for name, part in block.parts.items():
                 parts.setdefault(name, []).append(part)
+        self._records, self._parts = None if self.left_out else records, parts
         return parts
 
     def _block(

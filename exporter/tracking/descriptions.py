@@ -27,8 +27,11 @@ class Descriptions:
         self._report_left_out = left_out
         self._totals = totals
         self._finishes = finishes
+        definitions: dict[str, Job] = {}
         for job in roster.jobs.values():
-            totals.definition(job.job)
+            definitions.setdefault(job.job.definition, job.job)
+        for seen in definitions.values():
+            totals.definition(seen)
 
     def of_task(self, task: TrackedTask, seen: Task, *, call: int, now: float) -> None:
         """VOD described the whole unfinished task.

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, fields, replace
+from operator import attrgetter
 from typing import Any
 
 from exporter.model import Job, Task, mean_progress
@@ -144,7 +145,11 @@ class TrackedJob(JobRecord):
     def drop_texts(self) -> None:
         """From now on, keep no texts that only the status page shows."""
         self.bare, self.shown = True, None  # what was shown has the texts
-        self.job = without_texts(self.job)
+        bare = without_texts(self.job)
+        if bare is not self.job:
+            object.__setattr__(self, "job", bare)  # nothing that is counted or shown changes
+            self.counted = bare
+            self.note(bare.id)
 
     def record(self) -> JobRecord:
         """A copy for the store."""
@@ -170,12 +175,13 @@ class TrackedJob(JobRecord):
 
 def values(record: TaskRecord | JobRecord) -> dict[str, Any]:
     """The stored fields and their values."""
-    names = _TASK_FIELDS if isinstance(record, TaskRecord) else _JOB_FIELDS
-    return {name: getattr(record, name) for name in names}
+    names, get = (_TASK_FIELDS, _of_task) if isinstance(record, TaskRecord) else (_JOB_FIELDS, _of_job)
+    return dict(zip(names, get(record), strict=True))
 
 
 _TASK_FIELDS = tuple(field.name for field in fields(TaskRecord))
 _JOB_FIELDS = tuple(field.name for field in fields(JobRecord))
+_of_task, _of_job = attrgetter(*_TASK_FIELDS), attrgetter(*_JOB_FIELDS)
 # `refreshed` changes with every answer. It causes no write of its own, but is saved together with other changes.
 _UNNOTED = {"refreshed"}
 
@@ -205,10 +211,12 @@ class _NotingTask(TrackedTask):
 
     def __setattr__(self, name: str, value: object) -> None:
         before = getattr(self, name)
+        if before is value:
+            return
         if name in self._noted and _matters(before, value, finished=self.finished_at is not None):
             self.note(self.id)
         object.__setattr__(self, name, value)
-        if name in self._indexed and before is not value:
+        if name in self._indexed:
             self.touch(self)
 
 
@@ -222,8 +230,10 @@ class _NotingJob(TrackedJob):
 
     def __setattr__(self, name: str, value: object) -> None:
         before = getattr(self, name)
+        if before is value:
+            return
         if name in self._noted and _matters(before, value, finished=self.finished_at is not None):
             self.note(self.job.id)
         object.__setattr__(self, name, value)
-        if name in self._indexed and before is not value:
+        if name in self._indexed:
             self.touch(self)

@@ -13,6 +13,7 @@ from exporter.tracking.records import JobRecord, TaskRecord, TrackedJob, Tracked
 from exporter.tracking.shelf import Shelf
 from exporter.tracking.store import Changes, Memory, PendingEvent
 from exporter.tracking.texts import with_shown_texts
+from exporter.tracking.touched import Touched
 
 MAX_JOBS = 400_000  # tracked at a time: four for each of `arrivals.MAX_TASKS`, and about half a gigabyte of memory
 
@@ -42,14 +43,13 @@ class Roster:
         self._marks = self._task_marks, self._job_marks, self._event_marks
         # All records share one bound method, to save memory.
         self._note_task, self._note_job = self._task_marks.change, self._job_marks.change
-        self._on_task, self._on_job = self._touch_task, self._touch_job
+        self._touched = Touched()
+        self._touch_task, self._touch_job = self._touched.task, self._touched.job
         self._memories: dict[str, Memory] = {}  # the unsaved ones
         self._taken: _Taken | None = None
         self.queue, self.shelf, self.census = Queue(self._tasks, self._jobs), Shelf(), Census()
         self.revision = 0
-        self._touched_tasks: dict[str, TrackedTask] = {}  # since the last update
-        self._touched_jobs: dict[str, TrackedJob] = {}
-        self._left = False  # whether a task or job has left since then
+        self._left = False  # whether a task or job has left since the last update
         for task in sorted(tasks, key=lambda record: record.since):
             self._join_task(TrackedTask(**values(task)))
         for job in jobs:
@@ -58,27 +58,21 @@ class Roster:
         self.update()
 
     def _join_task(self, task: TrackedTask) -> None:
-        task.join(self._note_task, self._on_task)
-        self._tasks[task.id] = self._touched_tasks[task.id] = task
+        task.join(self._note_task, self._touch_task)
+        self._tasks[task.id] = self._touched.tasks[task.id] = task
         self.census.sources[task.source] += 1
 
     def _join_job(self, job: TrackedJob) -> None:
-        job.join(self._note_job, self._on_job)
-        self._jobs[job.job.id] = self._touched_jobs[job.job.id] = job
+        job.join(self._note_job, self._touch_job)
+        self._jobs[job.job.id] = self._touched.jobs[job.job.id] = job
         self._tasks[job.task_id].job_ids.append(job.job.id)
-
-    def _touch_task(self, task: TrackedTask) -> None:
-        self._touched_tasks[task.id] = task
-
-    def _touch_job(self, job: TrackedJob) -> None:
-        self._touched_jobs[job.job.id] = job
 
     def update(self) -> None:
         """Make `queue`, `shelf` and `census` follow all changes. Looks only at the tasks and jobs that have changed."""
-        tasks, jobs = self._touched_tasks, self._touched_jobs
-        if not (tasks or jobs or self._left):
+        if not (self._touched.tasks or self._touched.jobs or self._left):
             return
-        self._touched_tasks, self._touched_jobs, self._left = {}, {}, False
+        tasks, jobs = self._touched.take()
+        self._left = False
         self.revision += 1
         tasks |= {job.task_id: self._tasks[job.task_id] for job in jobs.values()}
         for task in tasks.values():
@@ -86,8 +80,9 @@ class Roster:
         for job in jobs.values():
             if job.job is not job.counted:
                 self.census.job(job)
+            if job.finished_at is None or job.job.id in self.shelf.unfinished_jobs:
+                self.queue.job(job)
             self.shelf.job(job)
-            self.queue.job(job)
             if job.shown is not None:
                 job.show(self._tasks[job.task_id])
 
@@ -124,7 +119,7 @@ class Roster:
         """Stop tracking a task and its jobs. Without a `memory` the store forgets that the task was there."""
         del self._tasks[task.id]
         self._task_marks.drop(task.id)
-        self._touched_tasks.pop(task.id, None)
+        self._touched.tasks.pop(task.id, None)
         self._left = True
         self.census.drop_task(task)
         self.shelf.drop_task(task.id)
@@ -193,7 +188,7 @@ class Roster:
         id_ = job.job.id
         del self._jobs[id_]
         self._job_marks.drop(id_)
-        self._touched_jobs.pop(id_, None)
+        self._touched.jobs.pop(id_, None)
         self._left = True
         self.census.drop_job(job)
         self.shelf.drop_job(id_)

@@ -47,7 +47,6 @@ def view(roster: Roster, *, definitions: Collection[str], limits: Limits, now: f
     most = limits.max_jobs if limits.per_job else 0
     roster.update()
     roster.shelf.drop_texts(roster.jobs, most=most)
-    roster.update()
     shelf, census = roster.shelf, roster.census
     old = shelf.described.first(lambda refreshed: now - refreshed > limits.max_staleness)
     ahead = shelf.described.last(lambda refreshed: refreshed - now > limits.max_staleness)

@@ -98,12 +98,19 @@ class Interface:
         """`scrape.timeout` in seconds: the longest time that a scrape may take."""
         return self._scrapes.timeout
 
-    def app(self, *, reload: Callable[[], Sequence[str]] | None = None, guard: Guard | None = None) -> ASGIApp:
+    def app(
+        self,
+        *,
+        reload: Callable[[], Sequence[str]] | None = None,
+        guard: Guard | None = None,
+        between_scrapes: Callable[[], None] | None = None,
+    ) -> ASGIApp:
         """The ASGI app. `reload` loads the configuration again and returns its faults; None turns `/-/reload` off.
 
-        Requests that `guard` refuses are not answered.
+        Requests that `guard` refuses are not answered. `between_scrapes` is as in `Scrapes`.
         """
         self._lifecycle.reload = reload
+        self._scrapes.between = between_scrapes
         app = Starlette(routes=self._routes, exception_handlers={HTTPException: self._explained})
         # Starlette would redirect `/metrics/` to a URL with the Host header of the request, which the client chooses.
         app.router.redirect_slashes = False

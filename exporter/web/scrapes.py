@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from anyio import CapacityLimiter, to_thread
 from starlette.exceptions import HTTPException
@@ -23,11 +23,15 @@ from exporter.web.targets import Target, host_of, target_groups
 
 SCRAPES_AT_ONCE = 20  # of all accounts
 PROBES_AT_ONCE = 4  # of one account; while VOD cannot be reached, each probe waits for its deadline
+_BETWEEN_SECONDS = 1.0  # after a scrape: its answer has been sent
 THREADS = 400  # for scrapes, which mostly wait; other requests have threads of their own
 
 
 class Scrapes:
-    """Serves the telemetry path, `/probe` and `/sd`. `in_progress` is the number of scrapes in progress."""
+    """Serves the telemetry path, `/probe` and `/sd`. `in_progress` is the number of scrapes in progress.
+
+    `between` is called in the event loop some time after a scrape, if none is in progress then.
+    """
 
     def __init__(self, scraper: Scraper, telemetry: Telemetry, site: Site) -> None:
         self._scraper = scraper
@@ -44,6 +48,7 @@ class Scrapes:
         self._targets: dict[str, Target] = {}
         self._targets_of: Mapping[str, Account] = {}
         self.in_progress = 0
+        self.between: Callable[[], None] | None = None
         self._quiet = asyncio.Event()
         self._quiet.set()
 
@@ -102,6 +107,11 @@ class Scrapes:
             self.in_progress -= 1
             if not self.in_progress:
                 self._quiet.set()
+                asyncio.get_running_loop().call_later(_BETWEEN_SECONDS, self._use_the_quiet)
+
+    def _use_the_quiet(self) -> None:
+        if self.between is not None and not self.in_progress:
+            self.between()
 
     async def quiet(self, seconds: float) -> None:
         """Wait until no scrape is in progress, but at most this time."""

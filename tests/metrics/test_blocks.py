@@ -22,7 +22,7 @@ from exporter.metrics.collector import TranscodeCollector
 from exporter.metrics.counts import Own
 from exporter.metrics.exposition import OPENMETRICS, TEXT, Exposition, Format, Together
 from exporter.metrics.lines import lines
-from exporter.metrics.rows import Row
+from exporter.metrics.rows import Row, job_rows
 from exporter.model import Job, Task
 from exporter.snapshot import AccountSnapshot, HistogramView, LedgerView, ShownJob, ShownTask, Snapshot
 from tests.conftest import examples
@@ -287,3 +287,20 @@ def test_many_records_are_rendered_even_after_the_deadline(monkeypatch: pytest.M
 
     assert left_out[-1] == 0
     assert all(before - after >= min(100, before) for before, after in pairwise(left_out))
+
+
+def test_a_view_that_is_shown_again_costs_nothing_for_each_job() -> None:
+    looked_at: list[int] = []
+
+    def keys(records: Sequence[ShownJob]) -> list[str]:
+        looked_at.append(len(records))
+        return [record.job.id for record in records]
+
+    kept = blocks.Blocks(keys=keys, rows=lambda job: job_rows("prod", job))
+    jobs = tuple(shown(number) for number in range(100))
+    first = kept.arrange(jobs)
+    again = kept.arrange(jobs)
+    other = kept.arrange((*jobs,)[:99])
+
+    assert first == again != other
+    assert looked_at == [100, 99]

@@ -157,7 +157,7 @@ Serve = Callable[..., Served]
 
 class ServeInterface(Protocol):
     def __call__(self, scraper: Scraper, telemetry: Telemetry | None = None, **options: Any) -> Served:
-        """Serves an `Interface` with these options. `reload` is that of `/-/reload`, `web` its web configuration."""
+        """Serves an `Interface` with these options. `reload` and `between_scrapes` are its app's, `web` its file."""
 
 
 @pytest.fixture
@@ -178,10 +178,10 @@ def serve_interface(serve: Serve) -> ServeInterface:
     """Serves the exporter's interface over a scraper."""
 
     def start(scraper: Scraper, telemetry: Telemetry | None = None, **options: Any) -> Served:
-        reload, web = options.pop("reload", None), options.pop("web", None)
+        reload, web, between = (options.pop(name, None) for name in ("reload", "web", "between_scrapes"))
         interface = Interface(scraper, telemetry or Telemetry(), timeout=10.0, offset=0.5, **options)
         guard = Guard(web) if web is not None else None
-        return serve(interface.app(reload=reload, guard=guard), interface.crowd, web)
+        return serve(interface.app(reload=reload, guard=guard, between_scrapes=between), interface.crowd, web)
 
     return start
 

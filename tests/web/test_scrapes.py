@@ -12,10 +12,12 @@ import pytest
 import requests
 
 from exporter import deadline
+from exporter.metrics.telemetry import Telemetry
 from exporter.web import scrapes, targets
 from exporter.web.scrapes import PROBES_AT_ONCE, SCRAPES_AT_ONCE, THREADS
 from exporter.web.site import Site
 from exporter.web.targets import Target
+from tests.conftest import wait_until
 from tests.web.conftest import FakeScraper, Gate, Served, ServeInterface, up
 
 SCRAPED = ("/metrics", "/probe?account=prod")
@@ -199,3 +201,33 @@ def test_targets_are_made_once_and_again_only_after_a_reload(
     scraper.names = dict.fromkeys("ad")
     assert probed("a", "d", "b") == [200, 200, 404]
     assert made == [None, "a", "b", "c", "d"]
+
+
+def test_what_happens_between_scrapes_waits_for_all_of_them(
+    serve_interface: ServeInterface, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scrapes, "_BETWEEN_SECONDS", 0.0)
+    gate, scraped = Gate(), list[int]()
+    scraper = FakeScraper(up("prod"), during=gate.hold)
+    exporter = serve_interface(scraper, between_scrapes=lambda: scraped.append(len(scraper.asked)))
+    with ThreadPoolExecutor(2) as pool:
+        answers = [pool.submit(status, exporter, path) for path in SCRAPED]
+        gate.until(2)
+        gate.open()
+        assert [answer.result() for answer in answers] == [200, 200]
+
+    wait_until(lambda: bool(scraped))
+    assert scraped == [2]
+
+
+def test_a_scrape_that_has_begun_meanwhile_is_not_disturbed() -> None:
+    made = scrapes.Scrapes(FakeScraper(up("prod")), Telemetry(), Site())
+    called: list[str] = []
+    made.between = lambda: called.append("now")
+    made.in_progress = 1
+    made._use_the_quiet()
+    during = [*called]
+    made.in_progress = 0
+    made._use_the_quiet()
+
+    assert (during, called) == ([], ["now"])
