@@ -48,6 +48,7 @@ class Exporter:
         self.interface = wiring.interface(settings, self.scraper, self._telemetry, site=site)
         if faults := self._apply(settings):
             raise StateError("; ".join(faults))
+        self.scraper.show_state_first()
 
     def reload(self) -> Sequence[str]:
         """Read the configuration file again. Returns the faults, which are also logged. A metric shows the result.

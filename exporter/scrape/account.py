@@ -28,7 +28,10 @@ _MANY_UNSAVED = 5_000  # jobs; to save them takes about 0.2 s
 
 
 class Account:
-    """Puts together the parts of one account. `empty` is its snapshot before anything is known. Thread-safe."""
+    """Puts together the parts of one account. `empty` is its snapshot before anything is known. Thread-safe.
+
+    `has_state` is whether the store knew jobs when the account started.
+    """
 
     def __init__(
         self,
@@ -52,6 +55,7 @@ class Account:
         self._refresh = refresh
         self._threads = threads
         self._usage = usage
+        self.has_state = tracker.ledger.has_state
         self._refreshed_at: float | None = None
         self._empty = empty
         self._lock = threading.Lock()

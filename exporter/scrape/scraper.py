@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, wait
 from dataclasses import dataclass
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, WeakSet
 
 from exporter.deadline import Deadline, Reserve
 from exporter.scrape.account import Account
@@ -21,11 +21,15 @@ _STEP_SECONDS = 0.25  # how often a waiting scrape counts the jobs again
 
 @dataclass(slots=True)
 class _Flight:
-    """A refresh: its start (monotonic clock), its end, and the last deadline of the scrapes that wait for it."""
+    """A refresh: its start (monotonic clock), its end, and the last deadline of the scrapes that wait for it.
+
+    Scrapes that come `from_state` do not wait for it.
+    """
 
     started: float
     done: Future[None]
     until: Deadline
+    from_state: bool
 
 
 class Scraper:
@@ -35,6 +39,7 @@ class Scraper:
         self.replace(accounts, min_interval=min_interval)
         self._lock = threading.Lock()
         self._flights: WeakKeyDictionary[Account, _Flight] = WeakKeyDictionary()
+        self._from_state: WeakSet[Account] = WeakSet()  # accounts whose first scrapes show the stored state
         self._views = Reserve(_VIEW_SECONDS_PER_JOB, least=_VIEW_SECONDS)
 
     @property
@@ -46,6 +51,10 @@ class Scraper:
         """Scrape these accounts from now on. A scrape under way continues with its own accounts."""
         self._accounts: Mapping[str, Account] = {account.name: account for account in accounts}
         self._min_interval = min_interval
+
+    def show_state_first(self) -> None:
+        """Answer the first scrapes of accounts with a stored state from that, while the first refresh is under way."""
+        self._from_state = WeakSet(account for account in self._accounts.values() if account.has_state)
 
     def close(self) -> None:
         """Close all accounts: end their refreshes and save the results."""
@@ -68,7 +77,7 @@ class Scraper:
             return self._views.before(views, sum(one.tracked_jobs for one in accounts), since=since), views
 
         flights = [self._flight(refreshed, ends()[0]) for refreshed in accounts]
-        pending, due = {flight.done for flight in flights}, since
+        pending, due = {flight.done for flight in flights if not flight.from_state}, since
         while pending and not (end := ends()[0]).expired:
             for refreshed in accounts:
                 refreshed.save_early()
@@ -76,7 +85,7 @@ class Scraper:
             due = time.monotonic() + step
             _, pending = wait(pending, timeout=step)
         for refreshed, flight in zip(accounts, flights, strict=True):
-            if not flight.done.done():
+            if not (flight.done.done() or flight.from_state):
                 refreshed.late(since)
         # On a busy machine a thread wakes up late. This belongs to the time that the next scrape keeps back.
         return self._snapshot(accounts, ends()[1], since=due if pending else time.monotonic())
@@ -107,5 +116,7 @@ class Scraper:
                 if recent or not (flight.done.done() or flight.until.expired):
                     flight.until = max(flight.until, until)
                     return flight
-            flight = self._flights[account] = _Flight(now, account.refresh(), until)
+            from_state = account in self._from_state
+            self._from_state.discard(account)
+            flight = self._flights[account] = _Flight(now, account.refresh(), until, from_state)
             return flight

@@ -67,6 +67,7 @@ class Ledger:
         stored = store.load(account, now=clock())
         extra = {"account": account, "tasks": len(stored.tasks), "jobs": len(stored.jobs)}
         _log.debug("state loaded", extra=extra)
+        self.has_state = bool(stored.jobs)  # whether the store knew jobs
         self._totals = Totals(buckets, stored=stored.totals, hold=hold, clock=clock)
         self._roster = Roster(stored.tasks, stored.jobs, stored.events)
         self._keeper = Keeper(account, store, self._roster, self._totals, self._lock)

@@ -460,3 +460,30 @@ def test_a_store_that_hangs_delays_no_answer_and_no_other_account(simulator: Sim
     assert all(sum(answer.accounts[0].view.task_counts.values()) == 20 for answer in answers)
     assert {answer.accounts[1].view.durable for answer in answers} == {True}
     assert after.view.durable is True
+
+
+def test_the_first_scrape_after_a_start_shows_the_state_and_does_not_wait_for_vod(simulator: Simulator) -> None:
+    """The refresh follows. Scrapes at the same time do not wait either, but the next one does."""
+    settings, store = config.Settings(accounts=(tracking("prod", simulator.url, newest(simulator, 5)),)), MemoryStore()
+    with closing(wiring.scraper(settings, Telemetry(), store)) as before:
+        known = before.scrape(Deadline.after(20)).accounts[0].view
+    settings = settings.model_copy(update={"scrape": config.ScrapeSettings(min_interval=0.0)})
+    with closing(wiring.scraper(settings, Telemetry(), store)) as scraper:
+        scraper.show_state_first()
+        with held(simulator) as go:
+            first = [scraper.scrape(Deadline.after(60)).accounts[0] for _ in range(2)]
+            go.set()
+        wait_until(lambda: scraper.snapshot().accounts[0].up)
+        after = scraper.scrape(Deadline.after(60)).accounts[0]
+
+    assert {account.up for account in first} == {None}
+    assert [account.view.job_counts for account in first] == [known.job_counts] * 2
+    assert sum(known.job_counts.values()) > 0
+    assert after.up is True
+
+
+def test_the_first_scrape_without_a_state_waits_for_vod(simulator: Simulator, start: Start) -> None:
+    scraper = start(tracking("prod", simulator.url, newest(simulator, 5)))
+    scraper.show_state_first()
+
+    assert scraper.scrape(Deadline.after(20)).accounts[0].up is True
