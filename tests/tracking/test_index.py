@@ -226,7 +226,7 @@ def finish(ledger: Ledger) -> None:
     ledger.view()
 
 
-@pytest.mark.no_cover
+@pytest.mark.slow
 def test_a_scrape_and_a_call_look_at_as_many_records_of_100_000_as_of_1_000(monkeypatch: pytest.MonkeyPatch) -> None:
     """A scrape with nothing due took 64 ms with 100,000 known jobs, and 178 ms with 300,000."""
     steps: list[Callable[[Ledger], None]] = [nothing, plan, answer, nothing, finish, nothing, nothing]
