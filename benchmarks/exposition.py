@@ -1,18 +1,21 @@
-"""The cost of an exposition: with cached lines, with `prometheus_client`, and with `client_golang`.
+"""The cost of an exposition: with cached lines, with `prometheus_client`, and with libraries of Go and Rust.
 
     python benchmarks/exposition.py [SAMPLES...]
 
 Each program renders the body of the same exposition, by the call that its HTTP handler makes. Sending costs the same
-for all, and is left out. The three take turns. Before each turn the same share of the samples changes: random tasks and
-their jobs become new records with other values, and the Go program sets as many gauges.
+for all, and is left out; `python -m benchmarks.curves floor` measures it. The programs take turns. Before each turn the
+same share of the samples changes: random tasks and their jobs become new records with other values, and the other
+programs set as many gauges.
 
-`client_golang` is from Debian's packages golang-go and golang-github-prometheus-client-golang-dev. Without them its
-columns show nan. `prometheus_client` compresses with Python's default level, as its own handler does.
+The peers are `client_golang` and `VictoriaMetrics/metrics`, which need Go, and Rust's `prometheus-client`, which needs
+cargo. Both fetch the libraries. A peer that cannot be built shows nan. `prometheus_client` compresses with Python's
+default level, as its own handler does.
 """
 
 from __future__ import annotations
 
 import gzip
+import math
 import os
 import platform
 import random
@@ -45,26 +48,22 @@ from exporter.snapshot import (
 SIZES = (1_000, 10_000, 100_000)
 SHARES = (0.0, 0.01, 1.0)
 JOBS_PER_TASK = 4
-GO_SOURCE = Path(__file__).parent / "client_golang" / "main.go"
-DEBIAN_GOPATH = "/usr/share/gocode"
-DEBIAN_GO = "/usr/bin/go"
+HERE = Path(__file__).parent
+PEERS = ("client_golang", "victoriametrics", "rust_prometheus_client")
 
 
 def main(sizes: list[int]) -> None:
-    go = DEBIAN_GO if Path(DEBIAN_GO).exists() else shutil.which("go")
     with tempfile.TemporaryDirectory() as folder:
-        program = build(go, Path(folder)) if go else None
-        version = subprocess.run([go, "version"], capture_output=True, text=True, check=True).stdout if go else "no Go"
-        print(f"{os.cpu_count()} cores, Python {platform.python_version()}, {version.strip()}")
-        heads = ("samples", "changed", "", "kept ms", "python ms", "golang ms", "/ python", "/ golang")
-        print("".join(f"{head:>11}" for head in heads))
+        programs = {name: build(name, Path(folder)) for name in PEERS}
+        print(f"{os.cpu_count()} cores, Python {platform.python_version()}; milliseconds, and ratios to kept lines")
+        print("".join(f"{head:>24}" for head in ("samples", "changed", "", "kept lines", "prometheus_client", *PEERS)))
         for size in sizes:
             for share in SHARES:
                 for compressed in (False, True):
-                    print(row(size, share, program, Path(folder), compressed=compressed), flush=True)
+                    print(row(size, share, programs, Path(folder), compressed=compressed), flush=True)
 
 
-def row(size: int, share: float, program: Path | None, folder: Path, *, compressed: bool) -> str:
+def row(size: int, share: float, programs: dict[str, Path | None], folder: Path, *, compressed: bool) -> str:
     """One row of the table: the medians of alternating runs, and their ratios."""
     shelf = Shelf(size)
     telemetry = Telemetry()
@@ -80,20 +79,20 @@ def row(size: int, share: float, program: Path | None, folder: Path, *, compress
 
     snapshot = shelf.snapshot()
     text = generate_latest(Together(TranscodeCollector(lambda: snapshot), telemetry.registry))
-    samples = sum(not line.startswith(b"#") for line in text.splitlines())
-    golang = Golang(program, text, folder) if program else None
+    peers = [Peer(program, text, folder) if program else None for program in programs.values()]
     kept()
-    times: list[tuple[float, float, float]] = []
+    times: list[list[float]] = []
     for _ in range(5 if size >= 100_000 else 15):
         shelf.change(share)
         snapshot = shelf.snapshot()
-        ours, theirs = seconds(kept), seconds(library)
-        times.append((ours, theirs, golang.run(share, compressed=compressed) if golang else float("nan")))
-    if golang:
-        golang.close()
-    ours, python, go = (median(column) for column in zip(*times, strict=True))
-    figures = f"{ours * 1e3:>11.2f}{python * 1e3:>11.1f}{go * 1e3:>11.1f}{python / ours:>11.0f}{go / ours:>11.0f}"
-    return f"{samples:>11,}{share:>11.0%}{'gzip' if compressed else 'plain':>11}{figures}"
+        theirs = [peer.run(share, compressed=compressed) if peer else math.nan for peer in peers]
+        times.append([seconds(kept), seconds(library), *theirs])
+    for peer in filter(None, peers):
+        peer.close()
+    ours, *others = (median(column) for column in zip(*times, strict=True))
+    figures = "".join(f"{f'{other * 1e3:.1f} ({other / ours:.1f})':>24}" for other in others)
+    kind = "gzip" if compressed else "plain"
+    return f"{sample_count(text):>24,}{share:>24.0%}{kind:>24}{ours * 1e3:>24.2f}{figures}"
 
 
 class Shelf:
@@ -178,15 +177,15 @@ class Shelf:
         return self._random.randrange(1, below)
 
 
-class Golang:
-    """The Go program in `client_golang/`, with the samples of `text`."""
+class Peer:
+    """A program of another library, with the samples of `text`. `client_golang/main.go` has its commands."""
 
     def __init__(self, program: Path, text: bytes, folder: Path) -> None:
         file = folder / "samples.prom"
         file.write_bytes(text)
         self._process = subprocess.Popen([program, file], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         dumped = bytes.fromhex(self._ask("dump"))
-        assert sample_count(dumped) == sample_count(text), "client_golang serves other samples"
+        assert sample_count(dumped) == sample_count(text), f"{program.name} serves other samples"
         self._ask("plain")
 
     def run(self, share: float, *, compressed: bool) -> float:
@@ -213,14 +212,19 @@ def sample_count(text: bytes) -> int:
     return sum(not line.startswith(b"#") for line in text.splitlines())
 
 
-def build(go: str, folder: Path) -> Path | None:
-    """Build the Go program with Debian's packages. Returns None if they are not installed."""
-    if not (Path(DEBIAN_GOPATH) / "src/github.com/prometheus/client_golang").exists():
+def build(name: str, folder: Path) -> Path | None:
+    """Build the program of a peer. Returns None without its compiler, or if the library cannot be fetched."""
+    rust = (HERE / name / "Cargo.toml").exists()
+    compiler = shutil.which("cargo" if rust else "go") or shutil.which("/usr/local/go/bin/go")
+    if compiler is None:
         return None
-    program = folder / "client_golang"
-    environment = {"GO111MODULE": "off", "GOPATH": DEBIAN_GOPATH, "GOFLAGS": "", "GOCACHE": str(folder / "cache")}
-    subprocess.run([go, "build", "-o", program, GO_SOURCE], env={**os.environ, **environment}, check=True)
-    return program
+    out = folder / name
+    target = ("--release", f"--target-dir={out}") if rust else ("-o", str(out / name))
+    run = subprocess.run([compiler, "build", *target], cwd=HERE / name, capture_output=True, text=True, check=False)
+    if run.returncode:
+        print(f"{name} cannot be built: {run.stderr.strip().splitlines()[-1]}", file=sys.stderr)
+        return None
+    return out / "release" / name if rust else out / name
 
 
 def seconds(call: Callable[[], object]) -> float:
