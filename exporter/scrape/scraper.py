@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import deque
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, wait
 from dataclasses import dataclass
+from itertools import islice
 from weakref import WeakKeyDictionary, WeakSet
 
 from exporter.deadline import Deadline, Reserve
 from exporter.scrape.account import Account
-from exporter.snapshot import Snapshot
+from exporter.snapshot import AccountSnapshot, Snapshot
 
 _PATIENCE_SECONDS = 5.0  # how long the status page waits for a slow store
 # Time that a scrape reserves for the views at its end: a minimum, and a part for each tracked job.
 _VIEW_SECONDS, _VIEW_SECONDS_PER_JOB = 0.25, 10e-6
+_VIEWS_AT_ONCE = 64  # views of a scrape that are taken at the same time
 _STEP_SECONDS = 0.25  # how often a waiting scrape counts the jobs again
 
 
@@ -76,7 +79,8 @@ class Scraper:
             views = rendering.before(deadline, sum(one.shown_jobs for one in accounts), since=since)
             return self._views.before(views, sum(one.tracked_jobs for one in accounts), since=since), views
 
-        flights = [self._flight(refreshed, ends()[0]) for refreshed in accounts]
+        until = ends()[0]
+        flights = [self._flight(refreshed, until) for refreshed in accounts]
         pending, due = {flight.done for flight in flights if not flight.from_state}, since
         while pending and not (end := ends()[0]).expired:
             for refreshed in accounts:
@@ -95,12 +99,18 @@ class Scraper:
         return self._snapshot(self._chosen(None), Deadline.after(_PATIENCE_SECONDS), since=time.monotonic())
 
     def _snapshot(self, accounts: Sequence[Account], deadline: Deadline, *, since: float) -> Snapshot:
-        views = [account.start_view() for account in accounts]  # in parallel, because the store may be slow
-        pairs = zip(accounts, views, strict=True)
-        snapshot = Snapshot(tuple(account.finish_snapshot(future, deadline) for account, future in pairs))
-        if all(view.done() for view in views):  # else the store hangs, which says nothing about the next views
+        snapshots: list[AccountSnapshot] = []
+        in_time, others = True, iter(accounts)
+        # Several at a time, because the store may be slow, but not all, because each takes a thread.
+        started = deque((account, account.start_view()) for account in islice(others, _VIEWS_AT_ONCE))
+        while started:
+            account, view = started.popleft()
+            snapshots.append(account.finish_snapshot(view, deadline))
+            in_time = in_time and view.done()  # else the store hangs, which says nothing about the next views
+            started.extend((other, other.start_view()) for other in islice(others, 1))
+        if in_time:
             self._views.took(time.monotonic() - since, sum(account.tracked_jobs for account in accounts))
-        return snapshot
+        return Snapshot(tuple(snapshots))
 
     def _chosen(self, account: str | None) -> Sequence[Account]:
         accounts = self._accounts

@@ -397,6 +397,46 @@ def test_an_account_that_replaces_another_is_asked_within_the_interval(slow: Slo
     assert (len(slow.refreshes), len(new.refreshes)) == (1, 1)
 
 
+class Asked(Slow):
+    """Its refreshes end at once. It counts how often it was asked, and how many views are taken at the same time."""
+
+    asked = views = most_views = 0
+
+    @property
+    def tracked_jobs(self) -> int:  # type: ignore[override]
+        self.asked += 1
+        return 0
+
+    shown_jobs = tracked_jobs
+
+    def refresh(self) -> Future[None]:
+        done = super().refresh()
+        done.set_result(None)
+        return done
+
+    def start_view(self) -> Future[LedgerView]:
+        Asked.views += 1
+        Asked.most_views = max(Asked.views, Asked.most_views)
+        return Future()
+
+    def finish_snapshot(self, taken: Future[LedgerView], deadline: Deadline) -> AccountSnapshot:
+        Asked.views -= 1
+        return super().finish_snapshot(taken, deadline)
+
+
+def test_a_scrape_of_many_accounts_asks_each_as_often_as_one_of_few() -> None:
+    """It asked all accounts for each account: a million times for a thousand. Each view took a thread."""
+
+    def asked(count: int) -> int:
+        accounts = [Asked(f"a{number}") for number in range(count)]
+        snapshot = Scraper(cast(list[Account], accounts), min_interval=0.0).scrape(Deadline.after(60))
+        assert len(snapshot.accounts) == count
+        return max(account.asked for account in accounts)
+
+    assert asked(3) == asked(300) > 0
+    assert Asked.most_views == 64
+
+
 def test_the_accounts_are_the_same_object_until_they_are_replaced(slow: Slow) -> None:
     """They were a new dictionary for each request."""
     scraper = over(slow)
