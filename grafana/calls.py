@@ -34,9 +34,9 @@ def _budget() -> Panel:
         limits=True,
         names=True,
     )
-    allowed = {"id": "byFrameRefID", "options": "B"}
+    panel.axis_soft_max(1)
     panel.override_by_query(
-        allowed["options"],
+        "B",
         [
             DynamicConfigValue("unit", "reqps"),
             DynamicConfigValue("custom.axisPlacement", "right"),

@@ -53,7 +53,7 @@ def _minutes() -> Panel:
         Text(
             title="Output minutes",
             description="How much playing time was made in the selected time range? All renditions count.",
-            unit="suffix: min",
+            unit="suffix:min",
             values=nothing("Nothing finished"),
             decimals=0,
         ),
@@ -67,7 +67,7 @@ def _unpriced() -> Panel:
             title="Without a price",
             description="How many of these minutes are in no cost? Yellow from one minute: billing.prices lacks a "
             "specification, which the table below names.",
-            unit="suffix: min",
+            unit="suffix:min",
             values=nothing("None"),
             steps=from_limits(yellow=1),
             decimals=0,
@@ -152,7 +152,7 @@ def _billed() -> Panel:
             title="Billed and counted, 24 h",
             description="Does the exporter count what VOD bills? Minutes in 24 hours that ended about 150 minutes ago: "
             "VOD closes an hour late. The two windows are up to half an hour apart.",
-            unit="suffix: min",
+            unit="suffix:min",
             no_value=or_no_data("Nothing billed"),
         ),
         Query(f"sum({one(USAGE)}) / 60", "billed"),

@@ -18,7 +18,7 @@ from grafana import renditions
 from grafana.frame import DEFINITION_LINKS, account, choice, dashboard, definition, opening, section
 from grafana.objective import FAILURE_STEPS
 from grafana.palette import DEFINITION_COLORS
-from grafana.panels import Panel, Query, Steps, Text, density, lines, or_no_data
+from grafana.panels import Panel, Query, Show, Steps, Text, big, density, from_limits, lines, nothing, or_no_data
 from grafana.queries import (
     ENDED,
     FAILED,
@@ -27,6 +27,7 @@ from grafana.queries import (
     counted,
     increase,
     mean,
+    now,
     one,
     quantile,
     share,
@@ -49,7 +50,7 @@ def make() -> Dashboard:
         refresh="5m",
         variables=(account(), definition(), *_windows()),
     )
-    opening(made)
+    opening(made, _share_failed(), _largest_drift())
     section(made, "Comparison", _compared())
     section(made, "Drift", *_drift())
     section(made, "Outputs", *_outputs())
@@ -58,12 +59,46 @@ def make() -> Dashboard:
     return made
 
 
+def _share_failed() -> Panel:
+    return big(
+        Text(
+            title="Failed share of the worst",
+            description="Which definition has the highest share of failed jobs in the selected time range? Yellow from "
+            "2 %, red from 10 %.",
+            unit="percentunit",
+            values=nothing("None ended"),
+            steps=FAILURE_STEPS,
+            decimals=1,
+        ),
+        Query(now(f"topk(1, {share(_ended(FAILED), _ended(ENDED))})"), _NAMED),
+        show=Show.VALUE_AND_NAME,
+        width=8,
+    )
+
+
+def _largest_drift() -> Panel:
+    return big(
+        Text(
+            title="Largest drift of the bitrates",
+            description="Which definition has a bitrate that differs the most from before? Without a sign; the panel "
+            "below has it. Yellow from 10 %, red from 25 %.",
+            unit="percentunit",
+            values=nothing("Nothing to compare"),
+            steps=from_limits(yellow=0.1, red=0.25),
+            decimals=0,
+        ),
+        Query(now(f"topk(1, abs({_drift_of(OUTPUT_BITRATE)}))"), _NAMED),
+        show=Show.VALUE_AND_NAME,
+        width=8,
+    )
+
+
 def _compared() -> Panel:
     return rows(
         Text(
             title="Definitions",
             description="How do the definitions compare? Jobs and output files of the selected time range; each file "
-            "counts once. Failed is yellow from 2 %, red from 10 %.",
+            "counts once. Time is from creation to completion. Failed is yellow from 2 %, red from 10 %.",
             unit="none",
             no_value=or_no_data("No jobs seen yet"),
         ),
@@ -86,8 +121,8 @@ def _compared() -> Panel:
             unit="s",
             decimals=1,
         ),
-        Column(name="Time to finish, p50", expression=_p(0.5, JOB_DURATION), unit="s", decimals=1),
-        Column(name="p95", expression=_p(0.95, JOB_DURATION), unit="s", decimals=1),
+        Column(name="Time, p50", expression=_p(0.5, JOB_DURATION), unit="s", decimals=1),
+        Column(name="Time, p95", expression=_p(0.95, JOB_DURATION), unit="s", decimals=1),
         sort="Ended",
         links={"Definition": DEFINITION_LINKS},
         height=9,
@@ -111,7 +146,7 @@ def _drift() -> tuple[Panel, ...]:
                 no_value=or_no_data("Nothing finished in one of the two times"),
                 steps=_DRIFT_STEPS,
             ),
-            Query(f"{mean(of, 'definition', window='$recent')} / ({_before(of)}) - 1", _NAMED),
+            Query(_drift_of(of), _NAMED),
             colors=DEFINITION_COLORS,
             width=8,
             areas=True,
@@ -140,8 +175,7 @@ def _outputs() -> tuple[Panel, ...]:
             "bps",
             _recent(0.95, OUTPUT_BITRATE),
         ),
-        _history("Size, p50", "How large are the files? Half of them are smaller.", "bytes", _recent(0.5, OUTPUT_SIZE)),
-        _history("Length, mean", "How long do the files play, in the mean?", "suffix: min", f"({length}) / 60"),
+        _history("Length, mean", "How long do the files play, in the mean?", "suffix:min", f"({length}) / 60"),
         density(
             Text(
                 title="Bitrates",
@@ -151,7 +185,7 @@ def _outputs() -> tuple[Panel, ...]:
                 no_value=_NONE,
             ),
             Query(total(increase(OUTPUT_BITRATE, window="$__rate_interval", suffix="_bucket"), "le"), "{{le}}"),
-            width=16,
+            width=24,
         ),
     )
 
@@ -175,7 +209,7 @@ def _durations() -> tuple[Panel, ...]:
             "Time of transcoding, p95",
             "How much of it is transcoding, from start to finish? Only event callbacks report the start, so this panel "
             "is empty without them.",
-            "suffix: min",
+            "suffix:min",
             f"({_recent(0.95, JOB_PROCESSING)}) / 60",
         ),
         density(
@@ -213,8 +247,9 @@ def _windows() -> tuple[CustomVariable, ...]:
     )
 
 
-def _before(metric: Metric) -> str:
-    return mean(metric, "definition", window="$before", offset="$recent")
+def _drift_of(metric: Metric) -> str:
+    before = mean(metric, "definition", window="$before", offset="$recent")
+    return f"{mean(metric, 'definition', window='$recent')} / ({before}) - 1"
 
 
 def _recent(q: float, metric: Metric) -> str:

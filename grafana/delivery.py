@@ -38,7 +38,7 @@ def _queue_time() -> Panel:
             title="Wait before the start, p95",
             description="How long do jobs wait from creation to start? Only event callbacks report the start, so this "
             "panel is empty without them.",
-            unit="suffix: min",
+            unit="suffix:min",
             no_value="No events with times: callbacks are not configured, or nothing finished",
         ),
         Query(f"({quantile(0.95, JOB_QUEUE, 'definition')}) / 60", "{{definition}}"),

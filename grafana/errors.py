@@ -38,7 +38,7 @@ def _failed_share() -> Panel:
         Query(share(total(rate(API_ERRORS), "account"), total(rate(API_REQUESTS), "account")), "{{account}}"),
         limits=True,
         names=True,
-    )
+    ).axis_soft_max(0.1)
 
 
 def _dropped_or_malformed() -> Panel:

@@ -86,7 +86,7 @@ def choice(name: str, label: str, values: Iterable[str], default: str, descripti
 
 def opening(made: build.Dashboard, *panels: Panel) -> None:
     """The first row, without a title: whether the figures can be trusted, then `panels`."""
-    for panel in (*trust.panels(width=4 if panels else 12), *panels):
+    for panel in (*trust.panels(), *panels):
         made.with_panel(panel)
 
 

@@ -49,7 +49,7 @@ def _events() -> Panel:
         Text(
             title="Events",
             description="How many events of VOD does the callback accept per minute?",
-            unit="suffix: events/min",
+            unit="suffix:events/min",
             no_value="No events: callbacks are not configured, or VOD sent none",
         ),
         Query(f"60 * {total(rate(EVENTS), 'event')}", "{{event}}"),

@@ -113,7 +113,7 @@ def _ended() -> Panel:
             title="Jobs that end",
             description="How many jobs end per minute? By final status, at the time when the exporter saw it. A status "
             "with which no job ended is not drawn.",
-            unit="suffix: jobs/min",
+            unit="suffix:jobs/min",
         ),
         Query(f"{ended} and on (status) {total(grown(JOBS_FINISHED), 'status')} > 0", "{{status}}"),
         colors=STATUS_COLORS,

@@ -74,6 +74,7 @@ TASK_COLORS = {
     "CompleteAllFail": "red",
     UNKNOWN: "text",
 }
+SEVERITY_COLORS = {"critical": "red", "warning": "yellow"}
 PERCENTILES = {"p95": "dark-blue", "p50": "light-blue"}
 
 

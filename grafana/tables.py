@@ -11,17 +11,23 @@ from grafana_foundation_sdk.models import common as options
 from grafana_foundation_sdk.models import dashboard as model
 from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 
-from grafana.palette import STATUS_COLORS, TASK_COLORS
+from grafana.palette import SEVERITY_COLORS, STATUS_COLORS, TASK_COLORS
 from grafana.panels import Panel, Query, Steps, Text, dataquery, described, mappings, ref, thresholds
 
 _WIDTHS = {
-    **dict.fromkeys(("job_id", "task_id", "video_id", "template_id"), 290),
+    **dict.fromkeys(("job_id", "task_id", "video_id", "template_id"), 310),
     "account": 130,
     "definition": 100,
     "status": 160,
     "error_code": 290,
+    "severity": 100,
+    "alertname": 220,
+    **dict.fromkeys(("height", "fps", "video_codec", "cause"), 90),
 }
-"""Pixels: an id has 32 letters, and can be read in full."""
+"""Pixels: an id has 32 letters, and can be read in full, also as a link."""
+
+_LAST = ("video_id", "task_id")
+"""Columns to the right of the figures, unless they come first: on a narrow screen they are the least missed."""
 
 Links: TypeAlias = Sequence[tuple[str, str]]
 
@@ -75,7 +81,7 @@ def rows(
         panel.override_by_name(heading, _label(label, (links or {}).get(heading, ())))
     for column in columns:
         panel.override_by_name(column.name, _shown(column))
-    _colored_status(panel, labels)
+    _colored_texts(panel, labels)
     return described(panel, text, width, height)
 
 
@@ -88,7 +94,9 @@ def _organized(labels: Mapping[str, str], columns: Sequence[Column], *, queries:
         renamed["Value"] = columns[0].name
     else:
         hidden["Value"] = True
-    places = {name: place for place, name in enumerate((*labels, *renamed))}
+    last = [label for label in (*labels,)[1:] if label in _LAST]
+    order = (*(label for label in labels if label not in last), *renamed, *last)
+    places = {name: place for place, name in enumerate(order)}
     shown = {"excludeByName": hidden, "indexByName": places, "renameByName": {**labels, **renamed}}
     return model.DataTransformerConfig(id_val="organize", options=shown)
 
@@ -127,17 +135,18 @@ def _shown(column: Column) -> list[model.DynamicConfigValue]:
     return shown
 
 
-def _colored_status(panel: table.Panel, labels: Mapping[str, str]) -> None:
-    """Only what went wrong has a colour in a table."""
-    if "status" not in labels:
-        return
-    wrong = {name: color for name, color in {**TASK_COLORS, **STATUS_COLORS}.items() if color in ("red", "orange")}
-    colors = {name: {"color": color, "index": place} for place, (name, color) in enumerate(wrong.items())}
-    panel.override_by_name(
-        labels["status"],
-        [
-            model.DynamicConfigValue("custom.cellOptions", {"type": "color-background", "mode": "basic"}),
-            model.DynamicConfigValue("thresholds", thresholds((("transparent", None),)).build()),
-            model.DynamicConfigValue("mappings", [{"type": "value", "options": colors}]),
-        ],
-    )
+def _colored_texts(panel: table.Panel, labels: Mapping[str, str]) -> None:
+    """Statuses and severities: only what went wrong has a colour in a table."""
+    statuses = {**TASK_COLORS, **STATUS_COLORS}
+    wrong = {name: color for name, color in statuses.items() if color in ("red", "orange")}
+    for label, found in (("status", wrong), ("severity", SEVERITY_COLORS)):
+        if label in labels:
+            colors = {name: {"color": color, "index": place} for place, (name, color) in enumerate(found.items())}
+            panel.override_by_name(
+                labels[label],
+                [
+                    model.DynamicConfigValue("custom.cellOptions", {"type": "color-background", "mode": "basic"}),
+                    model.DynamicConfigValue("thresholds", thresholds((("transparent", None),)).build()),
+                    model.DynamicConfigValue("mappings", [{"type": "value", "options": colors}]),
+                ],
+            )

@@ -37,7 +37,7 @@ def _by_priority() -> Panel:
             title="Time to finish by priority, p95",
             description="Do tasks with a high priority finish sooner? From creation to completion of tasks: low is a "
             "priority below 6, default is 6, high is above 6.",
-            unit="suffix: min",
+            unit="suffix:min",
             no_value=or_no_data("No task finished"),
         ),
         Query(f"({quantile(0.95, TASK_DURATION, 'priority')}) / 60", "{{priority}}"),

@@ -6,8 +6,8 @@ from grafana.panels import UP, Panel, Query, Text, big
 from grafana.queries import TARGET, answering, of_exporters, readable
 
 
-def panels(*, width: int) -> tuple[Panel, ...]:
-    return _exporter_up().span(width), _accounts_read().span(width)
+def panels() -> tuple[Panel, ...]:
+    return _exporter_up(), _accounts_read()
 
 
 def _exporter_up() -> Panel:

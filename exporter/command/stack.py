@@ -6,7 +6,9 @@ a temporary folder. It sends nothing to other machines, and stops with the demo.
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -66,6 +68,8 @@ class Stack:
                 if self.stopped():
                     break
                 self.lines.append(f"{program.title:<12} {self._start(program)}")
+            if (grafana := self.url("Grafana")) and (warning := _too_old(grafana)):
+                self.lines.append(warning)
         except BaseException:
             self._stop()
             raise
@@ -180,7 +184,7 @@ def _grafana_environment(stack: Stack, port: int) -> Mapping[str, str]:
         "GF_PATHS_DATA": str(data),
         "GF_PATHS_LOGS": str(data / "log"),
         "GF_PATHS_PLUGINS": str(data / "plugins"),
-        "GF_PATHS_PROVISIONING": str(files("grafana/provisioning")),
+        "GF_PATHS_PROVISIONING": str(_provisioning(stack)),
         "GF_AUTH_ANONYMOUS_ENABLED": "true",
         "GF_AUTH_ANONYMOUS_ORG_ROLE": "Admin",
         "GF_ANALYTICS_REPORTING_ENABLED": "false",
@@ -192,6 +196,29 @@ def _grafana_environment(stack: Stack, port: int) -> Mapping[str, str]:
         "PROMETHEUS_URL": stack.url("Prometheus") or "http://127.0.0.1:9090",
         "VOD_DASHBOARDS": str(files("grafana/dashboards")),
     }
+
+
+def _too_old(grafana: str) -> str | None:
+    """A sentence if this Grafana is older than the dashboards say they need; None if it is not, or does not say."""
+    dashboard = json.loads((files("grafana/dashboards") / "vod-overview.json").read_text(encoding="utf-8"))
+    needed = next(each["version"] for each in dashboard["__requires"] if each["type"] == "grafana")
+    try:
+        version = str(requests.get(f"{grafana}/api/health", timeout=5).json()["version"])
+    except (requests.RequestException, ValueError, TypeError, KeyError):
+        return None
+    found, least = (tuple(map(int, re.findall(r"\d+", text)[:2])) for text in (version, needed))
+    return f"Grafana {version} is too old: the dashboards need {needed} or later." if () < found < least else None
+
+
+def _provisioning(stack: Stack) -> Path:
+    """A copy of the provisioning files, with the scrape interval of this Prometheus, from which rates follow."""
+    copy = stack.folder / "provisioning"
+    shutil.copytree(files("grafana/provisioning"), copy)
+    path = copy / "datasources" / "prometheus.yml"
+    content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    content["datasources"][0]["jsonData"]["timeInterval"] = SCRAPE_INTERVAL
+    path.write_text(yaml.safe_dump(content), encoding="utf-8")
+    return copy
 
 
 def _written(stack: Stack, name: str, config: object) -> Path:

@@ -15,8 +15,9 @@ from pathlib import Path
 
 import pytest
 import requests
+import yaml
 
-from exporter.command.stack import Stack
+from exporter.command.stack import SCRAPE_INTERVAL, Stack
 from exporter.share import files
 from tests.conftest import wait_until
 
@@ -193,15 +194,35 @@ def test_grafana_gets_the_dashboards_and_calls_no_other_machine(empty_path: Path
         received = json.loads(note.read_text())
         assert re.fullmatch(r"Grafana +http://127\.0\.0\.1:\d+/d/vod-overview", stack.lines[2])
         assert is_running(received["pid"])
+        provisioning = Path(received["environment"]["GF_PATHS_PROVISIONING"])
+        source = yaml.safe_load((provisioning / "datasources" / "prometheus.yml").read_text())["datasources"][0]
+        assert source["jsonData"]["timeInterval"] == SCRAPE_INTERVAL
+        assert (provisioning / "dashboards" / "vod.yml").exists()
     given = received["environment"]
 
     assert received["arguments"][0] == "server"
     assert (Path(given["VOD_DASHBOARDS"]) / "vod-overview.json").exists()
-    assert (Path(given["GF_PATHS_PROVISIONING"]) / "datasources").is_dir()
     assert given["PROMETHEUS_URL"].startswith("http://127.0.0.1:")
     assert given["GF_SERVER_HTTP_ADDR"] == "127.0.0.1"
     assert {given[name] for name in given if re.search("CHECK_FOR|REPORTING", name)} == {"false"}
     assert not is_running(received["pid"])
+
+
+@pytest.mark.parametrize(
+    ("version", "line"),
+    [
+        ("9.4.7", "Grafana 9.4.7 is too old: the dashboards need 10.4.0 or later."),
+        ("10.4.0", None),
+        ("12.0.1", None),
+        ("", None),
+    ],
+)
+def test_a_grafana_older_than_the_dashboards_need_says_so(empty_path: Path, version: str, line: str | None) -> None:
+    answer = f"self.end_headers(); self.wfile.write(json.dumps(dict(version={version!r})).encode())"
+    stand_in = STAND_IN.replace("self.end_headers()", answer)
+    program(empty_path, "grafana", stand_in.format(python=sys.executable, received=str(empty_path / "received.json")))
+    with Stack("http://127.0.0.1:9") as stack:
+        assert stack.lines[3:] == ([line] if line else [])
 
 
 def test_an_installed_package_has_the_files() -> None:

@@ -22,7 +22,7 @@ from tests.grafana.expressions import DASHBOARDS, dashboards, expressions, inter
 UIDS = sorted(dashboards())
 UNITS = {
     *("none", "percentunit", "s", "dthms", "bytes", "bps", "pixel", "reqps", "dateTimeFromNow"),
-    *("suffix: min", "suffix: jobs/min", "suffix: events/min"),
+    *("suffix:min", "suffix:jobs/min", "suffix:events/min"),
 }
 """Those we use of github.com/grafana/grafana/blob/main/packages/grafana-data/src/valueFormats/categories.ts."""
 

@@ -6,7 +6,7 @@ import contextlib
 import json
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -73,17 +73,19 @@ def test_every_query_of_every_panel_finds_data(
             assert time.monotonic() < end, f"no data: {sorted(left)}"
             send_event(exporter, world)
             requests.post(f"{exporter}/api/v1/tasks", json={}, timeout=10)
-            left -= {(each.place, each.source) for each in with_data(query)}
+            left -= {(each.place, each.source) for each in with_data(query, left)}
             time.sleep(1.0)  # an interval of scrapes; more queries would only keep the machine busy
         check_counts(query)
         check_exemplars(query)
 
 
-def with_data(query: Query) -> Iterator[Expression]:
-    """The expressions that have data now."""
+def with_data(query: Query, left: Collection[tuple[tuple[str, str], str]]) -> Iterator[Expression]:
+    """Those of the expressions in `left` that have data now."""
     jobs = (*query(SOME_JOB), *query(FAILED_JOB))
     for each in {each for job in jobs for each in expressions(SHORTENED | {"job_id": job["metric"]["job_id"]})}:
-        if any(not math.isnan(float(row["value"][1])) for row in query(each.query)):
+        if (each.place, each.source) in left and any(
+            not math.isnan(float(row["value"][1])) for row in query(each.query)
+        ):
             yield each
 
 
