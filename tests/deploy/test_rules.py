@@ -89,7 +89,7 @@ def test_each_alert_has_severity_summary_description_and_runbook(alert: Rule) ->
     assert set(alert["labels"]) == {"severity"}
     assert alert["labels"]["severity"] in SEVERITIES
     annotations = alert["annotations"]
-    assert set(annotations) - {"dashboard_url"} == {"summary", "description", "runbook_url"}
+    assert set(annotations) == {"summary", "description", "runbook_url", "dashboard_url"}
     assert re.fullmatch(r"[A-Z][^{}\n]+\.", annotations["summary"]), "a static sentence"
     assert annotations["runbook_url"] == f"{RUNBOOK_URL}/{alert['alert']}.md"
 
@@ -97,12 +97,11 @@ def test_each_alert_has_severity_summary_description_and_runbook(alert: Rule) ->
 @alerts
 def test_dashboard_of_an_alert_exists_and_shows_its_account(alert: Rule) -> None:
     """The path in Grafana: its address is not known here."""
-    path = alert["annotations"].get("dashboard_url")
-    if path is not None:
-        found = re.fullmatch(r"/d/([a-z-]+)(\?var-account=\{\{ \$labels\.account \}\})?", path)
-        assert found is not None
-        assert (ROOT / "grafana" / "dashboards" / f"{found[1]}.json").exists()
-        assert bool(found[2]) == ("$labels.account" in alert["annotations"]["description"])
+    path = alert["annotations"]["dashboard_url"]
+    found = re.fullmatch(r"/d/([a-z-]+)(\?var-account=\{\{ \$labels\.account \}\})?", path)
+    assert found is not None
+    assert (ROOT / "grafana" / "dashboards" / f"{found[1]}.json").exists()
+    assert bool(found[2]) == ("$labels.account" in alert["annotations"]["description"])
 
 
 @alerts
