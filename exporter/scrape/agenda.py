@@ -170,8 +170,8 @@ class Agenda:
             isinstance(call, GetSummaries) and not self._by_summaries()
         ):
             self._drop_plan()
-        elif not self._plan and not isinstance(call, GetJobs):  # the answer may have named something new
-            self.outdate()
+        elif not self._plan and (not isinstance(call, GetJobs) or self._ledger.has_due_tasks):
+            self.outdate()  # the answer may have named something new, or the last job of a task has ended
         match call:
             case ListTasks(video_id):
                 self._listed.add(video_id)

@@ -151,6 +151,13 @@ class Ledger:
             now, before = self._clock(), self._calls_before
             return work(self._roster, calls_before=before, now=now, most_tasks=most_tasks, most_jobs=most_jobs)
 
+    @property
+    def has_due_tasks(self) -> bool:
+        """Whether `work` has whole tasks, as after the end of the last job of a task."""
+        with self._lock:
+            self._roster.update()
+            return len(self._roster.queue.whole_tasks.due) > 0
+
     def asked_task(self, task_id: str) -> None:
         """A call about the whole task has ended, with or without an answer."""
         with self._lock:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -392,6 +393,23 @@ def test_answers_about_jobs_cause_no_plan_while_other_calls_are_under_way() -> N
     assert len(calls) == 3
     assert kept
     assert planned.agenda._plan is not plan
+
+
+def test_a_task_is_asked_about_as_soon_as_its_last_job_ended_although_another_call_hangs() -> None:
+    planned = Planned("t", "u", concurrency=3)
+    jobs = [*map(running, range(20))]
+    for call, some in zip(planned.take_all(), (jobs[:10], jobs[10:]), strict=True):
+        assert isinstance(call, GetTask)
+        planned.end(call, answer=Task(call.task_id, "v", "Processing", jobs=tuple(some)))
+    planned.start()
+    first, hanging = planned.take_all()
+    assert isinstance(first, GetJobs)
+    ended = [replace(job, status="TranscodeSuccess") for job in jobs if job.id in first.job_ids]
+    planned.ledger.observe_jobs(first.job_ids, ended)
+    planned.end(first)
+
+    assert isinstance(hanging, GetJobs)
+    assert planned.agenda.take() == GetTask("t")
 
 
 def test_a_query_under_way_is_not_made_again_by_the_next_refresh() -> None:
