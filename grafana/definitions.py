@@ -203,7 +203,7 @@ def _durations() -> tuple[Panel, ...]:
             Query(_recent(0.95, JOB_DURATION), _NAMED, exemplars=True),
             colors=DEFINITION_COLORS,
             width=8,
-            step="15m",
+            step="1m",
         ),
         _history(
             "Time of transcoding, p95",
@@ -232,7 +232,7 @@ def _history(title: str, what: str, unit: str, expression: str) -> Panel:
         Query(expression, _NAMED),
         colors=DEFINITION_COLORS,
         width=8,
-        step="15m",
+        step="1m",
     )
 
 

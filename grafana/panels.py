@@ -144,7 +144,7 @@ def bars(
     return _over_time(panel, text, queries, width, height, colors, step, ["sum"])
 
 
-def density(text: Text, query: Query, *, width: int = 12, height: int = 8, step: str = "1h") -> Panel:
+def density(text: Text, query: Query, *, width: int = 12, height: int = 8, step: str = "5m") -> Panel:
     """A heatmap of the buckets of a histogram."""
     panel = heatmap.Panel().calculate(False).cell_gap(1).show_legend()
     panel.color(heatmap.HeatmapColorOptions().mode(heat.HeatmapColorMode.SCHEME).scheme("Blues").steps(32))
