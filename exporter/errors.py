@@ -8,6 +8,7 @@
     ├── UnreachableError             a running exporter does not answer
     ├── OutputError                  a file that a command should write exists, or cannot be written
     ├── StateError                   the state cannot be stored, or the stored state cannot be read
+    │   └── LeaseEnded               another replica may hold the account by now
     └── VodError                     a call to ApsaraVideo VOD failed
         ├── DeadlineError            the response was not complete at the deadline
         │   └── BudgetSpent          no request was sent: the budget had no call left before the deadline
@@ -61,6 +62,10 @@ class OutputError(ExporterError):
 
 class StateError(ExporterError):
     """The store cannot be opened, read or written."""
+
+
+class LeaseEnded(StateError):
+    """This replica does not hold the account any more. Its state is with the next holder."""
 
 
 class VodError(ExporterError):

@@ -6,7 +6,7 @@ import logging
 import threading
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from exporter import config, wiring
 from exporter.errors import ConfigError, ExporterError, StateError
@@ -14,6 +14,7 @@ from exporter.metrics.telemetry import Telemetry
 from exporter.scrape.account import Account
 from exporter.scrape.scraper import Scraper
 from exporter.scrape.threads import Threads
+from exporter.tracking.holdings import Holding
 from exporter.web.site import Site
 
 _log = logging.getLogger(__name__)
@@ -39,16 +40,26 @@ class Exporter:
         self._load = load
         self._state = settings.state
         self._telemetry = Telemetry(hold=hold)
-        self._store = wiring.store(settings.state, self._telemetry)
+        self._holdings = wiring.holdings(settings.state, self._telemetry)
         self._threads = Threads("account")
         self._lock = threading.Lock()
         self._closed = False
         self._running: dict[str, _Running] = {}
-        self.scraper = Scraper([], min_interval=settings.scrape.min_interval)
+        self.scraper = Scraper([], min_interval=settings.scrape.min_interval, holdings=self._holdings)
         self.interface = wiring.interface(settings, self.scraper, self._telemetry, site=site)
         if faults := self._apply(settings):
             raise StateError("; ".join(faults))
         self.scraper.show_state_first()
+        self._holdings.start(self._changed)
+
+    def _changed(self) -> None:
+        self._threads.submit(self._settle)
+
+    def _settle(self) -> None:
+        """Start the accounts that were gained, and close those that were lost."""
+        with self._lock:
+            if not self._closed and (faults := self._apply(self._settings)):
+                _log.error("accounts cannot start", extra={"faults": " | ".join(faults[:_MAX_LOGGED_FAULTS])})
 
     def reload(self) -> Sequence[str]:
         """Read the configuration file again. Returns the faults, which are also logged. A metric shows the result.
@@ -72,7 +83,7 @@ class Exporter:
         with self._lock:
             self._closed = True
             self.scraper.close()
-            self._store.close()
+            self._holdings.close()
 
     def _reload(self) -> Sequence[str]:
         try:
@@ -94,13 +105,18 @@ class Exporter:
         The old account is closed before the new one starts, because closing saves its last changes. If the new one
         cannot start, the old settings are used again. If these fail too, the account is left out until the next reload.
         """
-        before = self._running
-        wanted = {account.name: _Wanted(account, settings) for account in settings.accounts}
+        before, self._settings = self._running, settings
+        wanted = {
+            account.name: _Wanted(account, settings, holding)
+            for account in settings.accounts
+            if (holding := self._holdings.of(account.name)) is not None
+        }
         running = {name: old for name, old in before.items() if name in wanted and wanted[name].is_same(old.made_of)}
         _close([before[name] for name in before if name not in running])
+        self._holdings.want([account.name for account in settings.accounts])
         faults = []
         for name in [name for name in wanted if name not in running]:
-            fallback = [before[name].made_of] if name in before else []
+            fallback = [replace(before[name].made_of, holding=wanted[name].holding)] if name in before else []
             errors: list[str] = []
             for attempt in (wanted[name], *fallback):
                 try:
@@ -120,7 +136,7 @@ class Exporter:
         return faults
 
     def _run(self, wanted: _Wanted) -> _Running:
-        account = wiring.account(wanted.account, wanted.settings, self._telemetry, self._store, self._threads)
+        account = wiring.account(wanted.account, wanted.settings, self._telemetry, wanted.holding, self._threads)
         return _Running(account, wanted)
 
 
@@ -133,14 +149,16 @@ def _text(error: Exception) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Wanted:
-    """The settings of one account, and the settings of the whole file."""
+    """The settings of one account, the settings of the whole file, and the hold of the account."""
 
     account: config.Account
     settings: config.Settings
+    holding: Holding
 
     def is_same(self, other: _Wanted) -> bool:
         """Whether both settings make the same account."""
-        return wiring.concerns(self.account, self.settings) == wiring.concerns(other.account, other.settings)
+        same = wiring.concerns(self.account, self.settings) == wiring.concerns(other.account, other.settings)
+        return same and self.holding is other.holding
 
 
 @dataclass(frozen=True, slots=True)

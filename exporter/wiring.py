@@ -14,6 +14,7 @@ from exporter.scrape.account import Account
 from exporter.scrape.agenda import Agenda
 from exporter.scrape.calls import Calls, Recorder
 from exporter.scrape.health import Health
+from exporter.scrape.inbox import Inbox
 from exporter.scrape.refresh import Refresh
 from exporter.scrape.scraper import Scraper
 from exporter.scrape.threads import Threads
@@ -21,6 +22,7 @@ from exporter.scrape.usage import BilledUsage
 from exporter.snapshot import AccountSnapshot
 from exporter.tracking.discovery import Discovery
 from exporter.tracking.files import Files
+from exporter.tracking.holdings import Alone, Holding, Holdings
 from exporter.tracking.ledger import Ledger
 from exporter.tracking.measured import MeasuredStore
 from exporter.tracking.sources import Static
@@ -42,7 +44,8 @@ from exporter.web.site import Site
 def scraper(settings: config.Settings, telemetry: Telemetry, store: Store) -> Scraper:
     """The scraper over all accounts of the settings."""
     threads = Threads("account")
-    accounts = [account(configured, settings, telemetry, store, threads) for configured in settings.accounts]
+    holding = Holding(store)
+    accounts = [account(configured, settings, telemetry, holding, threads) for configured in settings.accounts]
     return Scraper(accounts, min_interval=settings.scrape.min_interval)
 
 
@@ -83,6 +86,30 @@ def store(state: config.State, telemetry: Telemetry) -> Store:
     return MeasuredStore(plain, answered=lambda up: telemetry.state_answered(up=up), saved=telemetry.state_saved)
 
 
+def holdings(state: config.State, telemetry: Telemetry) -> Holdings:
+    """The holdings of an exporter: all accounts, or those that the replicas leave to it.
+
+    Raises `StateError` if the file of the state cannot be used, or if psycopg is missing.
+    """
+    if (postgres := state.postgres) is None:
+        return Alone(store(state, telemetry))
+    try:
+        from exporter.replicas.replica import Replica
+        from exporter.replicas.session import Session
+    except ImportError as error:
+        raise StateError(
+            f"state.postgres needs psycopg ({error}); pip install 'vod-transcode-exporter[postgres]'"
+        ) from None
+    name = state.replica_name
+    return Replica(
+        lambda: Session(postgres.key, replica=name, lease=state.lease),
+        name=name,
+        lease=state.lease,
+        answered=lambda up: telemetry.state_answered(up=up),
+        saved=telemetry.state_saved,
+    )
+
+
 def concerns(configured: config.Account, settings: config.Settings) -> object:
     """All settings that `account` reads. If they are equal, `account` makes equal accounts."""
     scrape = settings.scrape
@@ -100,7 +127,7 @@ def reports_usage(configured: config.Account, settings: config.Settings) -> bool
 
 
 def account(
-    configured: config.Account, settings: config.Settings, telemetry: Telemetry, store: Store, threads: Threads
+    configured: config.Account, settings: config.Settings, telemetry: Telemetry, holding: Holding, threads: Threads
 ) -> Account:
     """The account with all its parts. Raises `StateError` if the store cannot load its state."""
     name, scrape = configured.name, settings.scrape
@@ -108,12 +135,15 @@ def account(
     recorder, health = telemetry.account(name, usage=reports_usage(configured, settings)), Health(name)
     if reports_usage(configured, settings):
         # A client of its own, which does not report to the health of the account, and whose calls no scrape waits for.
-        asker = client(configured, scrape, limiter=limiter, observer=recorder.called)
+        asker = client(configured, scrape, limiter=limiter, observer=recorder.called, allowed=holding.valid)
         usage = BilledUsage(name, config.SHANGHAI, asker, recorder, threads)
+    tracker = _tracker(configured, settings, holding.store, recorder, hold=telemetry.hold)
     return joined(
         AccountSnapshot(name, configured.region or "", configured.url),
-        client(configured, scrape, limiter=limiter, observer=observer(recorder, health)),
-        _tracker(configured, settings, store, recorder, hold=telemetry.hold),
+        client(configured, scrape, limiter=limiter, observer=observer(recorder, health), allowed=holding.valid),
+        tracker,
+        inbox=Inbox(name, holding, tracker, recorder),
+        held=holding.valid,
         recorder=recorder,
         limiter=limiter,
         health=health,
@@ -134,9 +164,17 @@ def joined(
     threads: Threads,
     concurrency: int,
     usage: BilledUsage | None = None,
+    inbox: Inbox | None = None,
+    held: Callable[[], bool] = lambda: True,
     clock: Callable[[], float] = time.monotonic,
 ) -> Account:
     """The account of these parts. `clock` is the monotonic clock of its calls."""
+
+    def prepare() -> None:
+        if inbox is not None:
+            inbox.take()
+        tracker.name_all()
+
     calls = Calls(empty.name, client, tracker, recorder, health, clock=clock)
     agenda = Agenda(
         tracker,
@@ -153,9 +191,10 @@ def joined(
         limiter=limiter,
         tracker=tracker,
         health=health,
-        refresh=Refresh(empty.name, agenda, calls, health, prepare=tracker.name_all, threads=threads),
+        refresh=Refresh(empty.name, agenda, calls, health, prepare=prepare, threads=threads),
         threads=threads,
         usage=usage,
+        held=held,
     )
 
 
@@ -209,6 +248,7 @@ def client(
     *,
     limiter: Limiter | None = None,
     observer: Observer = ignore,
+    allowed: Callable[[], bool] = lambda: True,
 ) -> Client:
     """A client of the account. Without a limiter it has its own budget, for commands that run beside the exporter."""
     return Client(
@@ -219,6 +259,7 @@ def client(
         connections=config.MOST_CALLS,
         observer=observer,
         account=configured.name,
+        allowed=allowed,
     )
 
 

@@ -22,6 +22,7 @@ from exporter.simulator.faults import Fault
 from exporter.simulator.server import Simulator
 from exporter.simulator.usage import by_hour
 from exporter.snapshot import Total
+from exporter.tracking.holdings import Holding
 from exporter.tracking.store import MemoryStore
 from exporter.vod.chain import ProviderChain
 from exporter.vod.credentials import ConfiguredKeys
@@ -101,7 +102,7 @@ def test_the_templates_of_the_configuration_decide_what_outputs_are_billed_as(tm
     )
     output = Output(duration=60.0, width=1280, height=720, streams=(Stream("video", "0", "h264"),))
     jobs = tuple(Job(id_, "HD", "TranscodeSuccess", template_id=id_, output=output) for id_ in ("plain", "other"))
-    account = wiring.account(settings.accounts[0], settings, Telemetry(), MemoryStore(), Threads("account"))
+    account = wiring.account(settings.accounts[0], settings, Telemetry(), Holding(MemoryStore()), Threads("account"))
     with contextlib.closing(account):
         account._ledger.name("configuration", ["t"], source="tasks")
         account._ledger.observe_task("t", Task("t", status="CompleteAllSucc", jobs=jobs))

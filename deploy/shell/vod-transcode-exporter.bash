@@ -5,7 +5,7 @@
 #    source ~/.local/share/bash_completion/vod-transcode-exporter
 # See also: https://github.com/scop/bash-completion/blob/main/doc/configuration.md
 
-_shtab_vod_transcode_exporter_subparsers=(run demo simulate check-config task tasks write)
+_shtab_vod_transcode_exporter_subparsers=(run demo simulate check-config task tasks write state)
 
 _shtab_vod_transcode_exporter_run_option_strings=(-h --help --config.file --web.listen-address --web.systemd-socket --web.config.file --web.telemetry-path --web.external-url --web.route-prefix --web.enable-lifecycle --web.grafana-url --log.level --log.format --version)
 _shtab_vod_transcode_exporter_demo_option_strings=(-h --help --web.listen-address --simulator.listen-address --stack --scenario --seed --speed --log.level --log.format --version)
@@ -14,6 +14,7 @@ _shtab_vod_transcode_exporter_check_config_option_strings=(-h --help --online --
 _shtab_vod_transcode_exporter_task_option_strings=(-h --help --config.file --account --json --log.level --log.format --version)
 _shtab_vod_transcode_exporter_tasks_option_strings=(-h --help --url --ca-file --client-cert --user --password-file --watch --json --log.level --log.format --version)
 _shtab_vod_transcode_exporter_write_option_strings=(-h --help --overwrite --log.level --log.format --version)
+_shtab_vod_transcode_exporter_state_option_strings=(-h --help --log.level --log.format --version)
 _shtab_vod_transcode_exporter_option_strings=(-h --help --config.file --web.listen-address --web.systemd-socket --web.config.file --web.telemetry-path --web.external-url --web.route-prefix --web.enable-lifecycle --web.grafana-url --log.level --log.format --version)
 
 _shtab_vod_transcode_exporter_run___config_file_COMPGEN=_shtab_compgen_files
@@ -46,7 +47,10 @@ _shtab_vod_transcode_exporter_tasks___log_format_choices=(logfmt json)
 _shtab_vod_transcode_exporter_write_pos_0_choices=(rules dashboards runbooks unit config)
 _shtab_vod_transcode_exporter_write___log_level_choices=(debug info warn error)
 _shtab_vod_transcode_exporter_write___log_format_choices=(logfmt json)
-_shtab_vod_transcode_exporter_pos_0_choices=(run demo simulate check-config task tasks write)
+_shtab_vod_transcode_exporter_state_pos_0_choices=(copy)
+_shtab_vod_transcode_exporter_state___log_level_choices=(debug info warn error)
+_shtab_vod_transcode_exporter_state___log_format_choices=(logfmt json)
+_shtab_vod_transcode_exporter_pos_0_choices=(run demo simulate check-config task tasks write state)
 _shtab_vod_transcode_exporter___log_level_choices=(debug info warn error)
 _shtab_vod_transcode_exporter___log_format_choices=(logfmt json)
 
@@ -80,6 +84,9 @@ _shtab_vod_transcode_exporter_write__h_nargs=0
 _shtab_vod_transcode_exporter_write___help_nargs=0
 _shtab_vod_transcode_exporter_write___overwrite_nargs=0
 _shtab_vod_transcode_exporter_write___version_nargs=0
+_shtab_vod_transcode_exporter_state__h_nargs=0
+_shtab_vod_transcode_exporter_state___help_nargs=0
+_shtab_vod_transcode_exporter_state___version_nargs=0
 _shtab_vod_transcode_exporter_pos_0_nargs=A...
 _shtab_vod_transcode_exporter__h_nargs=0
 _shtab_vod_transcode_exporter___help_nargs=0

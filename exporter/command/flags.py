@@ -239,6 +239,12 @@ def _write(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--overwrite", action="store_true", help="replace files that have other content")
 
 
+def _state(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("action", choices=("copy",), metavar="copy", help="copy the whole state")
+    parser.add_argument("source", metavar="FROM", help="file of state.path, or postgresql:// URL")
+    parser.add_argument("target", metavar="TO", help="file or URL without a state")
+
+
 COMMANDS = {
     "run": _Command("serving", help.RUN, help.RUN_END, _run),
     "demo": _Command("demo", help.DEMO, "", _demo),
@@ -247,6 +253,7 @@ COMMANDS = {
     "task": _Command("task", help.TASK, help.TASK_END, _task, " ID..."),
     "tasks": _Command("tasks", help.TASKS, help.TASKS_END, _tasks),
     "write": _Command("carried", help.WRITE, help.WRITE_END, _write, " KIND DIR"),
+    "state": _Command("state", help.STATE, help.STATE_END, _state, " copy FROM TO"),
 }
 
 

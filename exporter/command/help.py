@@ -57,6 +57,7 @@ commands:
   task ID...          ask VOD once about tasks; print them and their jobs as a table
   tasks               print what runs now, as a running exporter knows it
   write KIND DIR      write rules, dashboards, runbooks, a systemd unit or an example configuration
+  state copy FROM TO  copy the state from a file into PostgreSQL, or back
 
 flags:
   --help, -h          print this text; after a command, the flags of that command
@@ -165,4 +166,13 @@ If the folder has files with other content, the command names them and writes no
 pass --overwrite. After an upgrade, write rules and dashboards again with --overwrite.
 
   {PROGRAM} write rules /etc/prometheus/rules
+"""
+STATE = """\
+Copy the whole state between the file of state.path and the database of state.postgres.
+"""
+STATE_END = f"""\
+Stop all exporters that use one of the two. TO must not have a state. The copy is compared with the
+original, and made whole or not at all. The password may be in PGPASSWORD or in ~/.pgpass.
+
+  {PROGRAM} state copy vod-transcode-exporter.db postgresql://vod@db/vod
 """

@@ -43,6 +43,7 @@ def exposed(settings: Settings, web: WebConfig | None = None) -> list[Path]:
         for key in (*_secrets(account), account.callback.signing_key if account.callback is not None else None)
     ]
     keys.append(settings.api.bearer_token if settings.api is not None else None)
+    keys.append(settings.state.postgres.key if settings.state.postgres is not None else None)
     paths = [*(key.written_in for key in keys if key is not None), settings.state.path]
     paths += web.secret_files if web is not None else ()
     return [path for path in dict.fromkeys(paths) if path is not None and _is_readable_by_others(path)]

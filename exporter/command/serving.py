@@ -50,7 +50,7 @@ def run(args: argparse.Namespace) -> int:
         server = Server(app, listeners, timeout=settings.scrape.timeout, crowd=exporter.interface.crowd, web=web)
         with signals(lambda: server.stop(timeout=exporter.interface.timeout)):
             threading.Thread(target=_follow, args=(received, reload), name="reload", daemon=True).start()
-            state = str(settings.state.path or "in memory")
+            state = str(settings.state.path or ("PostgreSQL" if settings.state.postgres is not None else "in memory"))
             address = ", ".join(map(name, listeners))
             _log.info("listening", extra={"address": address, "version": __version__, "state": state})
             server.serve_until_stopped()

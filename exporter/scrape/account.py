@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from contextlib import ExitStack
 from dataclasses import replace
@@ -30,7 +30,8 @@ _MANY_UNSAVED = 5_000  # jobs; to save them takes about 0.2 s
 class Account:
     """Puts together the parts of one account. `empty` is its snapshot before anything is known. Thread-safe.
 
-    `has_state` is whether the store knew jobs when the account started.
+    `has_state` is whether the store knew jobs when the account started. While `held` returns True, no other exporter
+    shows the account.
     """
 
     def __init__(
@@ -44,7 +45,9 @@ class Account:
         refresh: Refresh,
         threads: Threads,
         usage: BilledUsage | None = None,
+        held: Callable[[], bool] = lambda: True,
     ) -> None:
+        self.held = held
         self.name = empty.name
         self._client = client
         self._limiter = limiter

@@ -13,9 +13,12 @@ from weakref import WeakKeyDictionary, WeakSet
 
 from exporter.deadline import Deadline, Reserve
 from exporter.scrape.account import Account
+from exporter.scrape.inbox import Remote
 from exporter.snapshot import AccountSnapshot, Snapshot
+from exporter.tracking.holdings import Holdings
 
 _PATIENCE_SECONDS = 5.0  # how long the status page waits for a slow store
+_CONFIRMED_SECONDS = 0.5  # how long a scrape waits for the database to say that the accounts are still held
 # Time that a scrape reserves for the views at its end: a minimum, and a part for each tracked job.
 _VIEW_SECONDS, _VIEW_SECONDS_PER_JOB = 0.25, 10e-6
 _VIEWS_AT_ONCE = 64  # views of a scrape that are taken at the same time
@@ -36,9 +39,13 @@ class _Flight:
 
 
 class Scraper:
-    """Safe to use from several threads. `min_interval` is in seconds."""
+    """Safe to use from several threads. `min_interval` is in seconds.
 
-    def __init__(self, accounts: Sequence[Account], *, min_interval: float) -> None:
+    `holdings` says which accounts are held, and where the others are.
+    """
+
+    def __init__(self, accounts: Sequence[Account], *, min_interval: float, holdings: Holdings | None = None) -> None:
+        self._holdings = holdings
         self.replace(accounts, min_interval=min_interval)
         self._lock = threading.Lock()
         self._flights: WeakKeyDictionary[Account, _Flight] = WeakKeyDictionary()
@@ -49,6 +56,14 @@ class Scraper:
     def accounts(self) -> Mapping[str, Account]:
         """The accounts by name, in the order of the configuration: the same object until `replace`."""
         return self._accounts
+
+    @property
+    def remote(self) -> Mapping[str, Remote]:
+        """The accounts of the configuration that this exporter does not hold, by name."""
+        if self._holdings is None:
+            return {}
+        post, holders = self._holdings.post, self._holdings.holders()
+        return {name: Remote(name, holder, post) for name, holder in holders.items() if name not in self._accounts}
 
     def replace(self, accounts: Sequence[Account], *, min_interval: float) -> None:
         """Scrape these accounts from now on. A scrape under way continues with its own accounts."""
@@ -110,7 +125,16 @@ class Scraper:
             started.extend((other, other.start_view()) for other in islice(others, 1))
         if in_time:
             self._views.took(time.monotonic() - since, sum(account.tracked_jobs for account in accounts))
-        return Snapshot(tuple(snapshots))
+        return self._held(accounts, snapshots, deadline)
+
+    def _held(self, accounts: Sequence[Account], snapshots: Sequence[AccountSnapshot], deadline: Deadline) -> Snapshot:
+        """Only what is still held after the snapshots were made, because another replica may have taken an account."""
+        if self._holdings is None:
+            return Snapshot(tuple(snapshots))
+        self._holdings.confirm(min(_CONFIRMED_SECONDS, deadline.remaining()))
+        held = tuple(made for account, made in zip(accounts, snapshots, strict=True) if account.held())
+        names, holders = {made.name for made in held}, self._holdings.holders()
+        return Snapshot(held, {name: holder for name, holder in holders.items() if name not in names})
 
     def _chosen(self, account: str | None) -> Sequence[Account]:
         accounts = self._accounts

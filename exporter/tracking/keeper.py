@@ -7,8 +7,9 @@ import threading
 import time
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 
-from exporter.errors import StateError
+from exporter.errors import LeaseEnded, StateError
 from exporter.tracking.roster import Roster
 from exporter.tracking.store import Changes, Store
 from exporter.tracking.totals import Totals
@@ -33,6 +34,7 @@ class Keeper:
         self._totals = totals
         self._lock = lock
         self._closed = False
+        self._messages: list[int] = []  # what they led to is not saved yet
         self._fault = ""  # why the store does not take the changes
         self._readable = True
         self._turn = threading.RLock()
@@ -66,7 +68,10 @@ class Keeper:
 
     def _check_answering(self) -> None:
         if self._depth and self._patience() == 0.0:
-            error = StateError(f"the disk of state.path has not answered for {PATIENCE_SECONDS:.0f} seconds; check it")
+            error = StateError(
+                "the disk of state.path, or the database of state.postgres, has not answered for"
+                f" {PATIENCE_SECONDS:.0f} seconds; check it"
+            )
             self._note(error)
             raise error
 
@@ -81,9 +86,16 @@ class Keeper:
 
     # Saving
 
+    def led_to_changes(self, message: int) -> None:
+        """The next save also takes this message from the inbox. Call it in the `turn` of its changes."""
+        self._messages.append(message)
+
     def take(self, now: float) -> Changes | None:
         """The unsaved changes, for `write` in the same turn. None if there are none. The caller holds `lock`."""
-        return None if self._closed else self._roster.take(self._totals.take(), now=now)
+        if self._closed:
+            return None
+        changes = self._roster.take(self._totals.take(), now=now)
+        return replace(changes or Changes(now=now), messages=tuple(self._messages)) if self._messages else changes
 
     def write(self, changes: Changes | None) -> None:
         """Save the changes in one transaction.
@@ -104,6 +116,7 @@ class Keeper:
                     self._roster.restore()
                     self._totals.restore(changes.totals)
                 raise
+            self._messages = [number for number in self._messages if number not in changes.messages]
             self._log_saved(changes, time.monotonic() - started)
         if self._fault:
             self._fault = ""
@@ -135,7 +148,7 @@ class Keeper:
             self._note(error)
 
     def _note(self, error: StateError) -> None:
-        if not self._fault:
+        if not self._fault and not isinstance(error, LeaseEnded):  # the replica has logged why, once for all accounts
             _log.error("state cannot be saved", extra={"account": self._account, "error": str(error)})
         self._fault = str(error)
 

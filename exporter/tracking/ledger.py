@@ -10,8 +10,8 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 
 from exporter.config import Buckets
@@ -133,6 +133,13 @@ class Ledger:
             self._departures.give_up(task, "deleted", self._clock())
         self._keeper.try_to_save(self._clock())
         return True
+
+    @contextmanager
+    def taking(self, message: int) -> Iterator[None]:
+        """What the block changes is saved in the transaction that takes the message. See `Keeper.led_to_changes`."""
+        with self._keeper.turn():
+            self._keeper.led_to_changes(message)
+            yield
 
     def tasks(self) -> list[tuple[str, str, Task | None]]:
         """The id, source and last description of every tracked task, in the order in which they were first tracked."""

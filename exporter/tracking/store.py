@@ -50,7 +50,7 @@ class Changes:
     """All changes of one ledger since the last save. A store saves all of them or none.
 
     `totals` are whole values, not differences. `remembered` is by task id, `events` by job id. The store forgets
-    memories that ended before `now`, in Unix seconds.
+    memories that ended before `now`, in Unix seconds. `messages` are the numbers of those that led to these changes.
     """
 
     now: float
@@ -62,6 +62,7 @@ class Changes:
     remembered: Mapping[str, Memory] = field(default_factory=dict)
     events: Mapping[str, PendingEvent] = field(default_factory=dict)
     dropped_events: Collection[str] = ()
+    messages: Collection[int] = ()
 
 
 class Store(Protocol):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
 from exporter.deadline import Deadline
@@ -30,8 +30,8 @@ class Client:
     """Calls VOD for one account in one region. Safe to use from several threads.
 
     `endpoint` is `http(s)://host[:port]`. `connections` is the number of connections that are kept open. `account` is a
-    name for log lines. Every method waits for its turn in the budget until its deadline; then each call, or each page,
-    takes at most `timeout` seconds.
+    name for log lines. Nothing is sent while `allowed` returns False. Every method waits for its turn in the budget
+    until its deadline; then each call, or each page, takes at most `timeout` seconds.
     Every method raises the `VodError`s of `exporter.errors`, after retries where a retry can help and there is time.
     """
 
@@ -45,6 +45,7 @@ class Client:
         connections: int,
         observer: Observer = ignore,
         account: str = "",
+        allowed: Callable[[], bool] = lambda: True,
     ) -> None:
         self._sender = Sender(
             endpoint=endpoint,
@@ -54,6 +55,7 @@ class Client:
             connections=connections,
             observer=observer,
             account=account,
+            allowed=allowed,
         )
 
     def close(self) -> None:

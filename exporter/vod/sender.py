@@ -64,7 +64,8 @@ class Sender:
     """Sends the calls of one account to one endpoint. Safe to use from several threads.
 
     A call waits for its turn in the budget until its deadline, and then takes at most `timeout` seconds, all attempts
-    together. Level debug logs each request, with the name of the `account`.
+    together. Nothing is sent while `allowed` returns False. Level debug logs each request, with the name of the
+    `account`.
     """
 
     def __init__(
@@ -77,6 +78,7 @@ class Sender:
         connections: int,
         observer: Observer,
         account: str = "",
+        allowed: Callable[[], bool] = lambda: True,
     ) -> None:
         self._account = account
         self._endpoint = endpoint
@@ -85,6 +87,7 @@ class Sender:
         self._limiter = limiter
         self._timeout = timeout
         self._observer = observer
+        self._allowed = allowed
         self._http = Http(connections)
         # When each thread sent its unanswered request. Every thread writes only its own entry, so no lock is needed.
         self._sent: dict[int, float] = {}
@@ -167,6 +170,8 @@ class Sender:
             if self._limiter.came(action, turn):
                 self._say_slow(action)
             void = self._limiter.is_void(action, turn)
+        if not self._allowed():
+            raise BudgetSpent(f"{action}: this exporter does not hold the account any more", code="stopped")
 
     def _say_slow(self, action: str) -> None:
         now = time.monotonic()

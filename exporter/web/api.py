@@ -17,10 +17,12 @@ from exporter.errors import StateError
 from exporter.keys import Key
 from exporter.model import ID_PATTERN, Task, task_status
 from exporter.scrape.account import Account
+from exporter.scrape.inbox import Remote
 from exporter.text import clean
 from exporter.web.admission import Admission
 from exporter.web.requests import (
     KeyReader,
+    held_by,
     json_object,
     json_response,
     query_parameters,
@@ -47,8 +49,15 @@ _KEYS = ("account", "task_id", "task_ids")
 class Api:
     """Serves `/api/v1/tasks`. Calls `accounts` and `token` for each request; without a token it answers 403."""
 
-    def __init__(self, accounts: Callable[[], Mapping[str, Account]], *, token: Callable[[], Key | None]) -> None:
+    def __init__(
+        self,
+        accounts: Callable[[], Mapping[str, Account]],
+        *,
+        token: Callable[[], Key | None],
+        remote: Callable[[], Mapping[str, Remote]] = dict,
+    ) -> None:
         self._accounts = accounts
+        self._remote = remote
         self._token = token
         self._keys = KeyReader()
         self._admission = Admission(
@@ -98,6 +107,9 @@ class Api:
         name, task_ids = _registration(body)
         account = self._account(name)
         try:
+            if isinstance(account, Remote):
+                account.register(task_ids)
+                return _passed_on(account)
             tracked = account.register(task_ids)
         except StateError as error:
             raise _not_stored("registration", account, error) from None
@@ -109,7 +121,7 @@ class Api:
         limit = whole_number(given, "limit", default=DEFAULT_LIMIT, least=1, most=MAX_LIMIT)
         offset = whole_number(given, "offset", default=0, least=0, most=MAX_OFFSET)
         accounts = [self._account(given["account"])] if "account" in given else list(self._accounts().values())
-        rows = [(account.name, *row) for account in accounts for row in account.tracked()]
+        rows = [(account.name, *row) for account in accounts for row in _held(account).tracked()]
         tasks = [_described(*row) for row in rows[offset : offset + limit]]
         return json_response({"tasks": tasks, "total": len(rows), "limit": limit, "offset": offset})
 
@@ -117,6 +129,9 @@ class Api:
         given = query_parameters(request, ("account",))
         account = self._account(given.get("account"))
         try:
+            if isinstance(account, Remote):
+                account.delete(request.path_params["task_id"])
+                return _passed_on(account)
             deleted = account.delete(request.path_params["task_id"])
         except StateError as error:
             raise _not_stored("deletion", account, error) from None
@@ -124,8 +139,8 @@ class Api:
             raise HTTPException(404, "no task with this id is tracked")
         return Response(status_code=204)
 
-    def _account(self, name: str | None) -> Account:
-        accounts = self._accounts()
+    def _account(self, name: str | None) -> Account | Remote:
+        accounts: Mapping[str, Account | Remote] = {**self._remote(), **self._accounts()}
         if name is None and len(accounts) != 1:
             raise HTTPException(400, f"account is missing; name one of: {', '.join(accounts)}")
         found = next(iter(accounts.values())) if name is None else accounts.get(name)
@@ -134,7 +149,19 @@ class Api:
         return found
 
 
-def _not_stored(what: str, account: Account, error: StateError) -> HTTPException:
+def _held(account: Account | Remote) -> Account:
+    """Raises 503 for an account of another replica."""
+    if isinstance(account, Remote):
+        raise HTTPException(503, f"{held_by(account)}; only that replica can list its tasks")
+    return account
+
+
+def _passed_on(account: Remote) -> Response:
+    """The answer to a request that is stored for the holder of the account."""
+    return json_response({"account": account.name, "holder": account.holder or None}, status=202)
+
+
+def _not_stored(what: str, account: Account | Remote, error: StateError) -> HTTPException:
     """Logs the error, and returns a 503 that asks for the request again."""
     _log.error("%s could not be stored", what, extra={"account": account.name, "error": str(error)})
     detail = (

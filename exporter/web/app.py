@@ -16,6 +16,8 @@ from exporter.keys import Key
 from exporter.masks import mask
 from exporter.metrics.telemetry import Telemetry
 from exporter.model import OTHER
+from exporter.scrape.account import Account
+from exporter.scrape.inbox import Remote
 from exporter.scrape.scraper import Scraper
 from exporter.web import openapi
 from exporter.web.api import Api
@@ -70,14 +72,21 @@ class Interface:
         self._lifecycle = Lifecycle()
         self._pages = SharedPages(self._status_page, self._scrapes)
         self.configure(timeout=timeout, offset=offset, api_token=api_token, callbacks=callbacks)
+
+        def held() -> Mapping[str, Account]:
+            return scraper.accounts
+
+        def remote() -> Mapping[str, Remote]:
+            return scraper.remote
+
         self._routes = [
             Route("/", self._status),
             *self._scrapes.routes(),
             *self._lifecycle.routes(),
             *Runbooks().routes(),
             Route("/api/v1/openapi.json", self._openapi),
-            *Api(lambda: scraper.accounts, token=lambda: self._api_token).routes(),
-            *Callbacks(lambda: scraper.accounts, lambda: self._callbacks, telemetry, clock=clock).routes(),
+            *Api(held, token=lambda: self._api_token, remote=remote).routes(),
+            *Callbacks(held, lambda: self._callbacks, telemetry, clock=clock, remote=remote).routes(),
         ]
 
     def configure(

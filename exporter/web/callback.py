@@ -16,6 +16,7 @@ from exporter.errors import StateError
 from exporter.keys import Key
 from exporter.metrics.telemetry import Telemetry
 from exporter.scrape.account import Account
+from exporter.scrape.inbox import Happened, Remote
 from exporter.vod import events
 from exporter.web.admission import Admission
 from exporter.web.replays import MAX_EVENTS, Replays, digest
@@ -57,8 +58,10 @@ class Callbacks:
         telemetry: Telemetry,
         *,
         clock: Callable[[], float],
+        remote: Callable[[], Mapping[str, Remote]] = dict,
     ) -> None:
         self._accounts = accounts
+        self._remote = remote
         self._callbacks = callbacks
         self._telemetry = telemetry
         self._clock = clock
@@ -75,7 +78,7 @@ class Callbacks:
 
     async def _callback(self, request: Request) -> Response:
         name = request.path_params["name"]
-        account = self._accounts().get(name)
+        account = self._accounts().get(name) or self._remote().get(name)
         if account is None:
             raise HTTPException(404, "no account has this name")
         with self._admission:
@@ -112,14 +115,17 @@ class Callbacks:
             raise HTTPException(401, detail, _CHALLENGE)
         return timestamp
 
-    def _accept(self, account: Account, body: bytes) -> Response:
+    def _accept(self, account: Account | Remote, body: bytes) -> Response:
         try:
             event = events.parse(events.decode(body))
         except ValueError:
             raise HTTPException(400, "the body is neither JSON nor JSON in Base64") from None
-        self._telemetry.event(account.name, event.type)
-        self._telemetry.malformed(account.name, event.malformed)
         try:
+            if isinstance(account, Remote):  # its holder counts the event
+                account.event(Happened(event.type, event.video_id, tuple(event.jobs), tuple(event.malformed)))
+                return Response()
+            self._telemetry.event(account.name, event.type)
+            self._telemetry.malformed(account.name, event.malformed)
             if event.video_id or event.jobs:  # no job: the task failed before it had one, or none can be read
                 account.event(event.video_id, *event.jobs)
         except StateError as error:

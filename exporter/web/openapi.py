@@ -53,6 +53,14 @@ def _refused(description: str, *headers: str) -> Json:
     return {"description": description, "content": _json(_ref("schemas", "Error")), "headers": found}
 
 
+_PASSED_ON: Json = {
+    "202": {
+        "description": "Another replica holds the account. The request is stored, and the holder takes it.",
+        "content": _json(_ref("schemas", "PassedOn")),
+    }
+}
+
+
 def _responses(success: Mapping[str, Json], *names: str) -> Json:
     refused = {"400": "Malformed", "401": "Unauthorized", "403": "Off", "404": "NotFound", "503": "Unavailable"}
     more = {"413": "TooLarge", "415": "WrongType"}
@@ -89,7 +97,8 @@ DOCUMENT: Json = {
                         "200": {
                             "description": "The tasks are registered.",
                             "content": _json(_ref("schemas", "Registered")),
-                        }
+                        },
+                        **_PASSED_ON,
                     },
                     "413",
                     "415",
@@ -131,7 +140,7 @@ DOCUMENT: Json = {
                     {"name": "task_id", "in": "path", "required": True, "schema": _TASK_ID},
                     _query("account", _ACCOUNT, "Optional if the configuration has only one account."),
                 ],
-                "responses": _responses({"204": {"description": "The task is not tracked any more."}}),
+                "responses": _responses({"204": {"description": "The task is not tracked any more."}, **_PASSED_ON}),
             },
         },
         "/api/v1/openapi.json": {
@@ -168,6 +177,7 @@ DOCUMENT: Json = {
                 "oneOf": [{"required": ["task_id"]}, {"required": ["task_ids"]}],
                 "description": f"One task or up to {MAX_IDS} tasks, in a body of at most {MAX_BODY_BYTES >> 20} MiB.",
             },
+            "PassedOn": _object({"account": _ACCOUNT, "holder": {"type": ["string", "null"]}}),
             "Registered": _object(
                 {
                     "account": _ACCOUNT,

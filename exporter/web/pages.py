@@ -19,7 +19,7 @@ from exporter.snapshot import AccountSnapshot, Snapshot
 from exporter.web.listing import REFRESH_SECONDS, SEARCH_LIMIT, Query, State, job_state, listing, paused, task_state
 from exporter.web.pace import per_minute, remaining, stands_still
 from exporter.web.site import Site
-from exporter.web.troubles import Trouble, slowed_down, troubles
+from exporter.web.troubles import Trouble, not_held, slowed_down, troubles
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -45,6 +45,12 @@ def job_counts(account: AccountSnapshot) -> Mapping[State, int]:
     for (_, status), count in account.view.job_counts.items():
         counts[job_state(status)] += count
     return {state: counts[state] for state in State if counts[state]}
+
+
+def by_holder(snapshot: Snapshot) -> list[tuple[str, list[str]]]:
+    """The replicas that hold the other accounts, with the names of these: first the accounts that nobody holds."""
+    holders = sorted(set(snapshot.elsewhere.values()))
+    return [(holder, [name for name, has in snapshot.elsewhere.items() if has == holder]) for holder in holders]
 
 
 def task_counts(account: AccountSnapshot) -> tuple[int, int]:
@@ -137,6 +143,8 @@ def status_page(
     # Sorting is stable: accounts that cannot be read come first, otherwise the order of the configuration stays.
     accounts = sorted(snapshot.accounts, key=lambda account: account.up is not False)
     found = [*troubled]
+    if unheld := [name for name, holder in snapshot.elsewhere.items() if not holder]:
+        found.append(not_held(unheld))
     for account in accounts:
         pause()
         found += troubles(account, now=now, pause=pause)
@@ -149,6 +157,7 @@ def status_page(
         serious=[trouble for trouble in found if trouble.kind != "note"],
         listing=listing(snapshot, query, pause),
         query=query,
+        elsewhere=by_holder(snapshot),
         telemetry_path=site.telemetry_path.removeprefix("/"),
         dashboards=f"{grafana_url}/d/vod-overview" if grafana_url else f"{REPOSITORY}/tree/main/grafana",
         job_dashboard=partial(job_dashboard, grafana_url) if grafana_url else None,

@@ -14,6 +14,7 @@ from starlette.responses import Response
 from exporter.jsontext import JsonError, JsonObject, decode
 from exporter.keys import Key, SecretText
 from exporter.masks import remember
+from exporter.scrape.inbox import Remote
 from exporter.text import clean
 
 _log = logging.getLogger(__name__)
@@ -124,3 +125,10 @@ class KeyReader:
         self._reported.pop(name, None)
         remember(text.get_secret_value())
         return text
+
+
+def held_by(account: Remote) -> str:
+    """Which replica holds the account."""
+    if not account.holder:
+        return f"no replica holds the account {account.name} at the moment"
+    return f"the replica {account.holder} holds the account {account.name}"

@@ -17,7 +17,7 @@ from exporter.metrics.telemetry import Telemetry
 from exporter.scrape.account import Account
 from exporter.scrape.scraper import Scraper
 from exporter.web.admission import Admission
-from exporter.web.requests import json_response
+from exporter.web.requests import held_by, json_response
 from exporter.web.site import Site
 from exporter.web.targets import Target, host_of, target_groups
 
@@ -75,14 +75,21 @@ class Scrapes:
             raise HTTPException(400, "name one account in the parameter account of /probe; /sd lists the accounts")
         target = self._target(names[0])
         if target is None:
+            self._refuse_remote(names[0])
             raise HTTPException(404, "no account has this name; /sd lists the accounts")
         try:
             with target.admission, self._probes:
                 return await self._scrape(request, target)
         except KeyError:
+            self._refuse_remote(names[0])
             if names[0] in self._scraper.accounts:
                 raise
             raise HTTPException(404, "the account was just removed from the configuration") from None
+
+    def _refuse_remote(self, name: str) -> None:
+        remote = self._scraper.remote.get(name)
+        if remote is not None:
+            raise HTTPException(503, f"{held_by(remote)}; /sd of each replica lists the accounts that it holds")
 
     def _target(self, name: str) -> Target | None:
         """The target of an account. A target, and what it caches, lives as long as its account."""

@@ -44,9 +44,12 @@ class Target:
     def scrape(self, headers: Headers, deadline: Deadline) -> Response:
         """The response to a scrape by `deadline`, in the format and compression that `headers` accept.
 
-        Raises `KeyError` if the account was removed, and 503 if the response would be too large to be sent whole.
+        Raises `KeyError` if the account was removed or lost, and 503 if the response would be too large to be sent
+        whole.
         """
         snapshot = self._scraper.scrape(deadline, account=self._account, rendering=self._rendering)
+        if self._account is not None and not snapshot.accounts:
+            raise KeyError(self._account)
         began = time.monotonic()
         # Several lines of one header are one list (RFC 9110, section 5.3).
         form = choose_format(",".join(headers.getlist("accept")))

@@ -68,6 +68,12 @@ def exporter_troubles(*, reload_failed: bool, refused: Mapping[str, int]) -> Ite
         yield Trouble("warning", "", title, "; ".join(f"{count:,}\u00a0×\u00a0{why}" for why, count in refused.items()))
 
 
+def not_held(accounts: Sequence[str]) -> Trouble:
+    """The trouble that no replica holds these accounts."""
+    detail = "The log of each replica says whether it reaches the database. An account is taken within two heartbeats."
+    return Trouble("problem", "", f"no replica holds {', '.join(accounts[:IDS_NAMED])}", detail)
+
+
 def slowed_down(account: AccountSnapshot) -> dict[str, float]:
     """Requests per second of each operation that the exporter has slowed down, as `Limiter` says."""
     # Every operation starts with the same budget.

@@ -24,6 +24,7 @@ from exporter.scrape.threads import Threads
 from exporter.simulator.faults import Fault
 from exporter.simulator.server import Simulator
 from exporter.snapshot import AccountSnapshot, LedgerView, Snapshot
+from exporter.tracking.holdings import Holding
 from exporter.tracking.store import Changes, MemoryStore
 from tests.conftest import Simulators, fastest, held, wait_until
 
@@ -69,7 +70,7 @@ def start() -> Iterator[Start]:
         def made(*accounts: config.Account, min_interval: float = 0.0) -> Scraper:
             settings = config.Settings(accounts=accounts)
             telemetry, threads = Telemetry(), Threads("account")
-            parts = [wiring.account(one, settings, telemetry, MemoryStore(), threads) for one in accounts]
+            parts = [wiring.account(one, settings, telemetry, Holding(MemoryStore()), threads) for one in accounts]
             return stack.enter_context(closing(Scraper(parts, min_interval=min_interval)))
 
         yield made
@@ -484,7 +485,7 @@ def test_a_store_that_hangs_delays_no_answer_and_no_other_account(simulator: Sim
     settings = config.Settings(accounts=accounts)
     telemetry = Telemetry()
     threads = Threads("account")
-    parts = [wiring.account(one, settings, telemetry, store, threads) for one in accounts]
+    parts = [wiring.account(one, settings, telemetry, Holding(store), threads) for one in accounts]
     with closing(Scraper(parts, min_interval=0.0)) as scraper:
         scraper.scrape(Deadline.after(20))
         store.hangs.set()

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 
 import pytest
 
-from exporter.errors import StateError
+from exporter.errors import LeaseEnded, StateError
 from exporter.model import EndedJob, Job, Task
 from exporter.snapshot import Total
 from exporter.tracking import keeper
@@ -444,3 +444,19 @@ def test_each_transaction_is_logged_on_level_debug(kept: Kept, caplog: pytest.Lo
     fields = vars(line)
     assert (fields["account"], fields["tasks"], fields["jobs"], fields["dropped"]) == ("prod", 1, 0, 0)
     assert fields["seconds"] >= 0
+
+
+class LostStore(MemoryStore):
+    """A store whose account another replica may hold by now."""
+
+    def save(self, account: str, changes: Changes) -> None:
+        raise LeaseEnded(f"{account} is lost with {len(changes.tasks)} tasks")
+
+
+def test_a_lost_account_is_closed_without_a_line_for_each_account(caplog: pytest.LogCaptureFixture) -> None:
+    ledger = Ledger(store=LostStore())
+    ledger.discover(["t"], source="discovery")
+    durable = ledger.view().durable
+    ledger.close()
+
+    assert (durable, caplog.messages) == (False, [])

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from exporter.model import Job, Output, Stream, Task
-from exporter.tracking import database, schema, sqlite
+from exporter.tracking import database, schema, tables
 from exporter.tracking.ledger import Ledger
 from exporter.tracking.records import JobRecord, TaskRecord
 from exporter.tracking.sqlite import SqliteStore
@@ -176,7 +176,7 @@ def test_millions_of_memories_that_end_at_once_are_forgotten_in_portions(
     path: Path, opened: Callable[[], SqliteStore], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Seen: the end of five million memories took one save 23 s."""
-    monkeypatch.setattr(sqlite, "_EXPIRE_AT_ONCE", 100)
+    monkeypatch.setattr(tables, "_EXPIRE_AT_ONCE", 100)
     store = opened()
     store.load("prod", now=NOW)
     ids = [f"t{number}" for number in range(250)]

@@ -117,7 +117,8 @@ def documented() -> Iterator[tuple[str, str, str]]:
 
 
 def test_every_response_of_the_document_occurs(exporter: ApiExporter) -> None:
-    assert set(documented()) == set(ANSWERS)
+    here = {response for response in documented() if response[2] != "202"}  # see test_remote.py for those of replicas
+    assert here == set(ANSWERS)
     for (method, path, status), how in ANSWERS.items():
         options = {"headers": BEARER, **how}
         exporter.use_token(options.pop("token", KEY))

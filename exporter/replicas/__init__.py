@@ -1,0 +1,1 @@
+"""Several replicas of the exporter that share their accounts through a PostgreSQL database."""
