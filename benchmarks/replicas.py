@@ -47,7 +47,7 @@ def main() -> None:
     parser.add_argument("--saves", action="store_true")
     args = parser.parse_args()
     with contextlib.ExitStack() as stack:
-        folder = Path(tempfile.mkdtemp(prefix="vod-replicas-", dir="/tmp"))
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="vod-replicas-", dir="/tmp")))
         folder.chmod(0o755)  # the server may run as another user
         server = Server(folder / "postgres")
         stack.callback(server.stop, "immediate")

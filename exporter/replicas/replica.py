@@ -21,6 +21,16 @@ _HEARTBEATS = 8  # in a lease
 _MAX_MESSAGES = 10_000  # of one account
 
 
+# The server waits without a limit for the rest of a statement, if its sender has stopped. The lease of the sender ended
+# long ago, because it counts from when a statement was sent.
+_END_SILENT = (
+    "SELECT pg_terminate_backend(pid) FROM pg_locks JOIN pg_stat_activity USING (pid)"
+    " WHERE locktype = 'advisory' AND granted AND classid::bigint = ? AND pid <> pg_backend_pid()"
+    " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+    " AND greatest(backend_start, query_start, state_change) < clock_timestamp() - make_interval(secs => ?)"
+)
+
+
 class Replica:
     """Implements `Holdings` with sessions that `connect` opens, one after the other.
 
@@ -149,6 +159,7 @@ class Replica:
                     session.cut()
                 self._session, self._connected_at = session, self._clock()
         with session.transaction() as db:
+            db.execute(_END_SILENT, (PRESENT, 2 * _HEARTBEATS * self._heartbeat))
             locks = db.execute(
                 "SELECT classid::bigint, objid::bigint, count(*) FROM pg_locks WHERE locktype = 'advisory' AND granted"
                 " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 
 from exporter.errors import StateError
+from exporter.keys import Key
 from exporter.replicas import schema
+from exporter.replicas.replica import Replica
+from exporter.replicas.session import Session
 from exporter.tracking.store import Changes
+from tests.conftest import wait_until
 from tests.replicas.conftest import LEASE, Replicas, Server, held
 
 pytestmark = pytest.mark.stack
@@ -152,3 +159,40 @@ def test_a_restarted_database_is_used_again(replicas: Replicas, server: Server) 
     replicas.beat(replica, times=3)
 
     assert held(replica) == {"prod"}
+
+
+STOPS = """
+import os, signal, sys
+import psycopg
+from exporter.replicas.session import HELD, PRESENT
+from exporter.replicas.store import lock_key
+connection = psycopg.connect(sys.argv[1], autocommit=True, options="-c idle_session_timeout=1s -c statement_timeout=1s")
+connection.execute("SELECT pg_advisory_lock_shared(%s, 0), pg_advisory_lock(%s, %s)", (PRESENT, HELD, lock_key("prod")))
+with connection.pipeline():
+    connection.execute("SELECT %s", (1,))
+    connection.pgconn.send_flush_request()
+    connection.pgconn.flush()
+    print("sent", flush=True)
+    os.kill(os.getpid(), signal.SIGSTOP)
+"""
+
+
+def test_a_holder_that_stops_within_a_statement_is_ended_by_the_others(server: Server, database: str) -> None:
+    """PostgreSQL waits for the rest of a statement, and none of its timeouts ends that."""
+    replica = Replica(
+        lambda: Session(Key(server.url(database)), replica="b", lease=2.0),
+        name="b",
+        lease=2.0,
+        answered=lambda _: None,
+        saved=lambda _: None,
+    )
+    with subprocess.Popen([sys.executable, "-c", STOPS, server.url(database)], stdout=subprocess.PIPE) as stopped:
+        assert stopped.stdout is not None
+        assert stopped.stdout.readline() == b"sent\n"
+        replica.want(["prod"])
+        replica.start(lambda: None)
+        try:
+            wait_until(lambda: replica.of("prod") is not None)
+        finally:
+            replica.close()
+            stopped.kill()
