@@ -71,7 +71,8 @@ def exporter_troubles(*, reload_failed: bool, refused: Mapping[str, int]) -> Ite
 def not_held(accounts: Sequence[str]) -> Trouble:
     """The trouble that no replica holds these accounts."""
     detail = "The log of each replica says whether it reaches the database. An account is taken within two heartbeats."
-    return Trouble("problem", "", f"no replica holds {', '.join(accounts[:IDS_NAMED])}", detail)
+    title = f"no replica holds {', '.join(accounts[:IDS_NAMED])}"
+    return Trouble("problem", "", title, detail, runbook="VodAccountNotHeld")
 
 
 def slowed_down(account: AccountSnapshot) -> dict[str, float]:
