@@ -7,7 +7,7 @@ import time
 from collections import deque
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, wait
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from weakref import WeakKeyDictionary, WeakSet
 
@@ -107,7 +107,10 @@ class Scraper:
             if not (flight.done.done() or flight.from_state):
                 refreshed.late(since)
         # On a busy machine a thread wakes up late. This belongs to the time that the next scrape keeps back.
-        return self._snapshot(accounts, ends()[1], since=due if pending else time.monotonic())
+        snapshot = self._snapshot(accounts, ends()[1], since=due if pending else time.monotonic())
+        if account is None:
+            return snapshot
+        return replace(snapshot, elsewhere={name: at for name, at in snapshot.elsewhere.items() if name == account})
 
     def snapshot(self) -> Snapshot:
         """The present snapshot. Makes no call to VOD."""

@@ -6,7 +6,7 @@ import math
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from types import SimpleNamespace
@@ -24,7 +24,7 @@ from exporter.scrape.threads import Threads
 from exporter.simulator.faults import Fault
 from exporter.simulator.server import Simulator
 from exporter.snapshot import AccountSnapshot, LedgerView, Snapshot
-from exporter.tracking.holdings import Holding
+from exporter.tracking.holdings import Alone, Holding
 from exporter.tracking.store import Changes, MemoryStore
 from tests.conftest import Simulators, fastest, held, wait_until
 
@@ -46,6 +46,13 @@ def tracking(name: str, url: str, tasks: Sequence[str], *, rate: float = 100.0) 
 
 def newest(simulator: Simulator, count: int) -> list[str]:
     return [task.id for task in simulator.world.tasks[-count:]]
+
+
+class Shared(Alone):
+    """Holdings that replicas share: this one holds `prod` and `test`, and another holds `away`."""
+
+    def holders(self) -> Mapping[str, str]:
+        return {"prod": "a", "test": "a", "away": "b"}
 
 
 def calls(simulator: Simulator) -> int:
@@ -528,3 +535,12 @@ def test_the_first_scrape_without_a_state_waits_for_vod(simulator: Simulator, st
     scraper.show_state_first()
 
     assert scraper.scrape(Deadline.after(20)).accounts[0].up is True
+
+
+def test_a_snapshot_of_one_account_says_nothing_of_the_others(start: Start) -> None:
+    """Seen: each /probe said of all other accounts that this replica does not hold them."""
+    alone = start(*(tracking(name, NOWHERE, []) for name in ("prod", "test")))
+    shared = Scraper(tuple(alone.accounts.values()), min_interval=0.0, holdings=Shared(MemoryStore()))
+
+    assert shared.scrape(Deadline.after(10), account="prod").elsewhere == {}
+    assert shared.scrape(Deadline.after(10)).elsewhere == shared.snapshot().elsewhere == {"away": "b"}
