@@ -16,7 +16,7 @@ from exporter.metrics.catalog import (
     Metric,
 )
 from grafana.panels import Panel, Text
-from grafana.queries import RANGE, TARGET, last_of_job, share, total
+from grafana.queries import RANGE, TARGET, increased, last_of_job, share, total
 from grafana.tables import Column, rows
 
 _NONE = "No output in this time range"
@@ -116,8 +116,9 @@ def _of(metric: Metric) -> str:
 def _usual(job: Metric, histogram: Metric) -> str:
     grown = (
         total(
-            f"max by ({', '.join(histogram.labels)})"
-            f' (increase({histogram.name}{suffix}{{{TARGET}, account=~"$account"}}[{RANGE}]))',
+            increased(
+                histogram, f'{histogram.name}{suffix}{{{TARGET}, account=~"$account"}}', window=RANGE, suffix=suffix
+            ),
             "definition",
         )
         for suffix in ("_sum", "_count")

@@ -24,6 +24,8 @@ NOTHING = -1e9
 _GONE = "15m"  # a series counts as present for this time after its last sample, so that a restart makes no gap
 _GAP = "6h"  # an outage of up to this time at the start of a window does not make the whole counter count as new
 _STEP = "1m"  # resolution of the search for the first value in a window
+STEPS = {RANGE: "$__interval", "1d": "5m"}
+"""Resolutions of long windows, so that a query reads about a thousand values of a series."""
 
 
 def series(metric: Metric, *matchers: str, suffix: str = "") -> str:
@@ -90,8 +92,21 @@ def rate(metric: Metric, *matchers: str, suffix: str = "") -> str:
 
 def increase(metric: Metric, *matchers: str, window: str = RANGE, offset: str = "", suffix: str = "") -> str:
     """Increase in `window`, which ended `offset` ago."""
+    return increased(metric, series(metric, *matchers, suffix=suffix), window=window, offset=offset, suffix=suffix)
+
+
+def increased(metric: Metric, selector: str, *, window: str, offset: str = "", suffix: str = "") -> str:
+    """As `increase`, of the series that `selector` finds.
+
+    The maximum over instances comes before the increase: an account may move to another replica, which goes on where
+    the old one stopped, so each replica has only a part of the increase. The short windows of graphs have too few
+    scrapes for that. There a takeover is a gap of one window.
+    """
     ended = f" offset {offset}" if offset else ""
-    return _once(metric, f"increase({series(metric, *matchers, suffix=suffix)}[{window}]{ended})", suffix=suffix)
+    if metric in COUNTED or window == RATE:
+        return _once(metric, f"increase({selector}[{window}]{ended})", suffix=suffix)
+    kept = _once(metric, f"last_over_time({selector}[{_GONE}])", suffix=suffix)
+    return f"increase({kept}[{window}:{STEPS.get(window, _STEP)}]{ended})"
 
 
 def counted(metric: Metric, *matchers: str, window: str) -> str:

@@ -40,6 +40,10 @@ COUNTED = re.compile(
 GROWN = re.compile(r"last_over_time\((\w+_total\{[^{}]*\}\[\$__range\]) @ end\(\)\) - min_over_time\(\1 @ end\(\)\)")
 
 
+# The maximum over exporters first, and the increase of that.
+MOVED = re.compile(r"increase\(max by \([\w, ]+\) \(last_over_time\((\w+_total\{[^{}]*\})\[15m\]\)\)\[")
+
+
 @pytest.mark.parametrize("uid", UIDS)
 def test_template_datasource_rule(uid: str) -> None:
     found = [variable for variable in variables(uid) if variable["type"] == "datasource"]
@@ -128,7 +132,7 @@ def test_target_counter_agg_rule() -> None:
     assert exclusion["target-counter-agg-rule"]["reason"]
     assert any(COUNTED.search(each.source) for each in expressions())
     for each in expressions():
-        rest = GROWN.sub("", COUNTED.sub("", each.source))
+        rest = MOVED.sub(r"increase(\1[", GROWN.sub("", COUNTED.sub("", each.source)))
         counters = re.findall(r"(\w+)\((\w+_total)\{", rest)
         assert {function for function, _ in counters} <= {"rate", "increase"}, each
         assert len(counters) == len(re.findall(r"\w+_total\b", rest)), each

@@ -11,7 +11,7 @@ import yaml
 
 from exporter.metrics.catalog import JOB_FAILURES, JOBS, JOBS_FINISHED, REJECTED_REQUESTS, UP
 from grafana import money
-from grafana.queries import counted, of_exporters, one, rate, readable, share, total
+from grafana.queries import counted, increase, of_exporters, one, rate, readable, share, total
 from tests.grafana.expressions import interpolated
 
 ALL = {"job": ".+", "instance": ".+", "account": ".+", "definition": ".+", "__rate_interval": "10m"}
@@ -124,6 +124,23 @@ def test_throughput_is_that_of_one_exporter(check: Check) -> None:
         'vod_transcode_jobs_finished_total{job="vod",instance="%s",account="a",definition="HD",status="TranscodeFail"}'
     )
     check({name % "one": "0+6x130", name % "two": "0+6x130"}, total(rate(JOBS_FINISHED)), 0.1)
+
+
+@pytest.mark.parametrize(
+    ("one", "two"),
+    [
+        pytest.param("0+6x130", "_x131", id="one exporter"),
+        pytest.param("0+6x130", "0+6x130", id="two exporters with the account"),
+        pytest.param("0+6x90", "_x92 552+6x40", id="an account that moved to another replica"),
+        pytest.param("0+6x75 _x55", "_x70 420+6x60", id="two replicas that show it for some minutes"),
+    ],
+)
+def test_the_increase_in_an_hour_is_360_with_any_exporters(check: Check, one: str, two: str) -> None:
+    name = (
+        'vod_transcode_jobs_finished_total{job="vod",instance="%s",account="a",definition="HD",status="TranscodeFail"}'
+    )
+    series = {name % "one": one, name % "two": two}
+    check(series, f"round({total(increase(JOBS_FINISHED, window='1h'))}, 10)", 360)
 
 
 def test_a_share_of_nothing_is_nothing_rather_than_not_a_number(check: Check) -> None:
