@@ -23,7 +23,7 @@ import pytest
 from exporter.command import cli, logs
 from exporter.simulator.server import Simulator
 
-COMMANDS = ("run", "demo", "simulate", "check-config", "task", "tasks", "write")
+COMMANDS = ("run", "demo", "simulate", "check-config", "task", "tasks", "write", "state")
 PATIENCE_SECONDS = 60.0
 PREFIX = "vod-transcode-exporter: "
 Run = Callable[..., tuple[int, str, str]]

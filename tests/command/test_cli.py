@@ -35,7 +35,7 @@ MISTAKES: list[tuple[list[str], str]] = [
     ),
     (
         ["serve"],
-        "unknown command 'serve'; the commands are run, demo, simulate, check-config, task, tasks, write; see",
+        "unknown command 'serve'; the commands are run, demo, simulate, check-config, task, tasks, write, state; see",
     ),
     (["prod.yml"], "unknown command 'prod.yml'; to use this configuration, pass --config.file=prod.yml"),
     (["--config-file=prod.yml"], "unknown flag '--config-file'; did you mean --config.file?"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import math
+import re
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
@@ -37,6 +38,8 @@ FAULTS: tuple[dict[str, object], ...] = (
 
 # Shorter time ranges, as a user would choose them with the time picker and the variables.
 SHORTENED = {"__rate_interval": "20s", "__interval": "5s", "__range": "10m", "recent": "5s", "before": "1m"}
+
+SHORT_WINDOW = re.compile(r"(\[\d+s):1m")  # steps of a minute are too long for it
 
 # Selects a finished job that has an output with audio and video.
 SOME_JOB = """topk(1, vod_transcode_job_completed_timestamp_seconds
@@ -84,7 +87,7 @@ def with_data(query: Query, left: Collection[tuple[tuple[str, str], str]]) -> It
     jobs = (*query(SOME_JOB), *query(FAILED_JOB))
     for each in {each for job in jobs for each in expressions(SHORTENED | {"job_id": job["metric"]["job_id"]})}:
         if (each.place, each.source) in left and any(
-            not math.isnan(float(row["value"][1])) for row in query(each.query)
+            not math.isnan(float(row["value"][1])) for row in query(SHORT_WINDOW.sub(r"\1:1s", each.query))
         ):
             yield each
 

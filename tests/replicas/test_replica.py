@@ -16,8 +16,6 @@ from exporter.tracking.store import Changes
 from tests.conftest import wait_until
 from tests.replicas.conftest import LEASE, Replicas, Server, held
 
-pytestmark = pytest.mark.stack
-
 
 def test_an_account_has_one_holder_and_the_others_name_it(replicas: Replicas) -> None:
     first, second = replicas.new("a", "prod"), replicas.new("b", "prod")
@@ -177,6 +175,7 @@ with connection.pipeline():
 """
 
 
+@pytest.mark.slow
 def test_a_holder_that_stops_within_a_statement_is_ended_by_the_others(server: Server, database: str) -> None:
     """PostgreSQL waits for the rest of a statement, and none of its timeouts ends that."""
     replica = Replica(

@@ -13,8 +13,6 @@ from exporter.replicas.session import Session
 from tests.conftest import wait_until
 from tests.replicas.conftest import Bouncer, Connect, Network, Server, Time
 
-pytestmark = pytest.mark.stack
-
 
 def test_the_server_ends_a_silent_session_no_earlier_than_its_lease_ends(connect: Connect) -> None:
     session = connect(lease=30.0)

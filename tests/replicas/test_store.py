@@ -17,8 +17,6 @@ from exporter.tracking.sqlite import SqliteStore
 from exporter.tracking.store import Changes, Memory, PendingEvent, Store, Stored
 from tests.replicas.conftest import Replicas, Server
 
-pytestmark = pytest.mark.stack
-
 FINISHED, DURATION = (Total.JOBS_FINISHED, ("HD", "TranscodeSuccess")), (Total.JOB_DURATION, ("HD", "TranscodeSuccess"))
 CHANGES = Changes(
     now=10.0,
