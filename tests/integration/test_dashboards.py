@@ -37,7 +37,7 @@ FAULTS: tuple[dict[str, object], ...] = (
 )
 
 # Shorter time ranges, as a user would choose them with the time picker and the variables.
-SHORTENED = {"__rate_interval": "20s", "__interval": "5s", "__range": "10m", "recent": "5s", "before": "1m"}
+SHORTENED = {"__rate_interval": "20s", "__interval": "5s", "__range": "10m", "recent": "5s", "before": "60s"}
 
 SHORT_WINDOW = re.compile(r"(\[\d+s):1m")  # steps of a minute are too long for it
 
