@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from random import Random
 
+from exporter.config import MOST_CALLS
 from exporter.keys import Key
 from exporter.metrics.telemetry import Telemetry
 from exporter.simulator.plan import Task, Video, plan_video
@@ -72,7 +73,7 @@ class Lab:
             credentials=keys,
             limiter=limiter,
             timeout=10.0,
-            connections=8,
+            connections=MOST_CALLS,
             observer=observer,
         )
 

@@ -8,6 +8,7 @@ from typing import cast
 
 import pytest
 
+from exporter.config import MOST_CALLS
 from exporter.keys import Key
 from exporter.model import Task
 from exporter.scrape.account import Account
@@ -50,7 +51,7 @@ def over(simulator: Simulator, tasks: Sequence[object], *, timeout: float = 20.0
             limiter=limiter,
             observer=observer,
             timeout=timeout,
-            connections=8,
+            connections=MOST_CALLS,
         )
 
     account = make_account(connect, ledger, Counted())
