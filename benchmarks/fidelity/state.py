@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from benchmarks.fidelity.series import Series, Values, series
+from benchmarks.fidelity.totals import CAUSES
 
 Json = Mapping[str, Any]
 
@@ -73,6 +74,9 @@ def _job(account: str, task: Json, job: Json) -> Values:
         series("vod_transcode_job_created_timestamp_seconds", **labels): job["created"],
         series("vod_transcode_job_completed_timestamp_seconds", **labels): job["completed"],
     }
+    if job["status"] == "TranscodeFail":
+        code = job["error_code"]
+        found[series("vod_transcode_job_failure_info", **labels, error_code=code, cause=CAUSES[code])] = 1
     if output := job["output"]:
         for name, figure in _OUTPUT.items():
             found[series(f"vod_transcode_job_output_{name}", **labels)] = output[figure]

@@ -12,7 +12,7 @@ from exporter.simulator.templates import GRADES
 
 Json = Mapping[str, Any]
 
-_CAUSES = {
+CAUSES = {
     "InvalidParameter.ResourceContentBad": "source",
     "InvalidParameter.ResourceNotFound": "source",
     "InternalError": "service",
@@ -54,7 +54,7 @@ class _Totals:
         name = "default" if priority == 6 else "low" if priority < 6 else "high"
         self.observe("task_duration_seconds", task["completed"] - task["created"], priority=name)
         if status == "CompleteAllFail":
-            causes = {_CAUSES[job["error_code"]] for job in jobs if job["error_code"]}
+            causes = {CAUSES[job["error_code"]] for job in jobs if job["error_code"]}
             cause = "source" if not jobs or "source" in causes else "service" if causes else "unknown"
             self.count("task_failures_total", cause=cause)
         made = [job for job in jobs if job["output"]]
@@ -74,7 +74,7 @@ class _Totals:
             self.observe("job_duration_seconds", seconds, definition=definition, status=status)
         if status == "TranscodeFail":
             code = job["error_code"]
-            self.count("job_failures_total", cause=_CAUSES[code], definition=definition, error_code=code)
+            self.count("job_failures_total", cause=CAUSES[code], definition=definition, error_code=code)
         if output := job["output"]:
             self._output(definition, seconds, output)
 

@@ -25,6 +25,9 @@ WITHOUT_TRUTH = {
     catalog.TRUNCATED_JOBS: "0 below series.max_jobs",
     catalog.MALFORMED_FIELDS: "0, because the true answers of the simulator are well-formed",
     catalog.RELOAD_SUCCESS: "when the exporter read its configuration",
+    catalog.ACCOUNT_HELD: "1 with a file; tests/web/test_remote.py has replicas",
+    catalog.STATE_UP: "whether the store answers; tests/replicas has it",
+    catalog.STATE_SAVE_DURATION: "how long the exporter took",
     catalog.CONNECTIONS: "how many clients were connected to the exporter; tests/faults/test_serving.py has it",
     catalog.DROPPED_HINTS: "0 below a thousand videos that only events name; tests/web/test_callback.py has it",
 }
