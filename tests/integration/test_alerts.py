@@ -234,13 +234,14 @@ def expressions() -> dict[str, str]:
 
 
 def shortened(text: str) -> str:
-    """The text with its durations divided by `FACTOR`: after keys such as `for:`, in `[...]`, and after `offset`."""
+    """The text with its durations divided by `FACTOR`: after keys such as `for:`, in `[..:..]`, and after `offset`."""
 
     def milliseconds(match: re.Match[str]) -> str:
         return f"{match[1]}{int(match[2]) * _UNITS[match[3]] * 1000 // FACTOR}ms"
 
     keys = "for|interval|group_wait|group_interval|repeat_interval"
-    return re.sub(rf"((?m:^ *(?:{keys}): )|\[|\boffset )(\d+)([smhd])\b", milliseconds, text)
+    windows = re.sub(rf"((?m:^ *(?:{keys}): )|\[|\boffset )(\d+)([smhd])\b", milliseconds, text)
+    return re.sub(r"(\[\d+ms:)(\d+)([smhd])\b", milliseconds, windows)
 
 
 def write_configuration(folder: Path, simulator: str, receiver: str, exporter: str, alertmanager: str) -> None:
