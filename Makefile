@@ -18,7 +18,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # they start. Files of other kinds are not imported.
 FAST = -n 3 --dist worksteal -m 'not slow and not stack' -p no:schemathesis $(ONLY_OTHERS:%=--ignore=%)
 ONLY_OTHERS = $(shell grep -rlE --include='test_*.py' '^pytestmark = pytest.mark.(slow|stack)' tests)
-OTHER_FOLDERS = deploy docs faults grafana integration property
+OTHER_FOLDERS = deploy docs faults grafana integration property replicas
 UNITS = $(FAST) -n 4 $(OTHER_FOLDERS:%=--ignore=tests/%)
 SLOW = -n 6 --dist worksteal -m 'slow and not stack' $(shell grep -rl --include='test_*.py' 'pytest.mark.slow' tests)
 STACK_TESTS = -n 4 --dist worksteal -m stack $(shell grep -rl --include='test_*.py' 'pytest.mark.stack' tests)
