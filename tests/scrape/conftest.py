@@ -71,7 +71,7 @@ class FakeVod:
         return self._answer("GetTranscodeTask", FORBIDDEN if task_id in self.forbidden else self.tasks[task_id]), ()
 
     def get_jobs(self, job_ids: Sequence[str], deadline: Deadline, *, urgent: bool = False) -> JobsReply:  # noqa: ARG002 - as the client's
-        self._ask(f"jobs {','.join(job_ids)}")
+        self._ask(f"jobs {','.join(sorted(job_ids))}")  # the order of a batch is that of answers, which threads decide
         refusal = FORBIDDEN if self.forbidden.intersection(job_ids) else self.jobs
         self._answer("GetTranscodeTask", refusal or done("any"))
         known = [job for task in self.tasks.values() if isinstance(task, Task) for job in task.jobs]
